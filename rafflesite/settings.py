@@ -1,0 +1,220 @@
+"""Settings of the site, all of them from the environment (see `.env.example`).
+
+Importing them never fails for a missing secret, so that tests and a first look need nothing;
+serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). What is malformed
+always fails here.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+from rafflesite.environment import hex_secrets, items, networks, rate
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+# The environment wins over the file. ENV_FILE names another file; empty reads none.
+if env_file := os.environ.get("ENV_FILE", ".env"):
+    env.read_env(BASE_DIR / env_file)
+
+# --- Who serves, and where
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+_is_https = _public.scheme == "https"
+ALLOWED_HOSTS = items(env.str("ALLOWED_HOSTS", default="")) or [
+    _public.hostname or "localhost",
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+]
+CSRF_TRUSTED_ORIGINS = items(env.str("CSRF_TRUSTED_ORIGINS", default="")) or (
+    [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
+)
+WSGI_APPLICATION = "rafflesite.wsgi.application"
+ROOT_URLCONF = "rafflesite.urls"
+
+# --- Secrets: unset ones are random and die with the process
+
+EPHEMERAL_SECRETS = frozenset(
+    name for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY") if not env.str(name, default="")
+)
+SECRET_KEY: str = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
+TICKET_KEYS = hex_secrets("TICKET_KEY", env.str("TICKET_KEY", default=""), least=32)
+RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.str("RECEIPT_KEY", default=""), least=32, most=32)
+
+# --- Callers: managers, proxies, how often
+
+MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
+TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
+networks(MANAGER_IPS)
+networks(TRUSTED_PROXIES)
+# Holders of IPv6 addresses with the same leading bits are one holder: 64 counts a household's
+# privacy addresses as one, 128 takes every address for itself.
+IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=128)
+
+THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
+THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
+rate(THROTTLE_ENTRY)
+rate(THROTTLE_VERIFY)
+
+# --- Draws
+
+DRAW_ENTROPY: str = env.str("DRAW_ENTROPY", default="system")
+DRAND_RELAYS = items(
+    env.str("DRAND_RELAYS", default="https://api.drand.sh,https://drand.cloudflare.com")
+)
+
+# --- What is installed
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rafflesite",
+    "raffles",
+    "events",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Database: no ATOMIC_REQUESTS, because a claim is one statement that commits by itself
+
+
+def _database(url: str) -> dict[str, Any]:
+    """Return Django's settings of the database at `url`, tuned for many short claims."""
+    database: dict[str, Any] = environ.Env.db_url_config(url)
+    options = database.setdefault("OPTIONS", {})
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        # IMMEDIATE: a transaction that begins by reading and then writes would otherwise fail
+        # at once when another has written in between, whatever the timeout.
+        options.setdefault("timeout", 20)
+        options.setdefault("transaction_mode", "IMMEDIATE")
+        options.setdefault("init_command", "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON")
+        # On disk also in tests: threads of a race would share one in-memory connection.
+        database["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+    else:
+        # A new connection a request costs 2.8 times the CPU; a health check costs a round trip
+        # a request, and the first request after a lost connection gets 503 and tries again.
+        database.setdefault("CONN_MAX_AGE", 600)
+        options.setdefault("connect_timeout", 5)
+    return database
+
+
+DATABASES = {"default": _database(env.str("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3"))}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Cache: counts requests for throttles, nothing that would be missed
+
+REDIS_URL: str = env.str("REDIS_URL", default="")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
+    }
+    if REDIS_URL
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# --- Faces
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rafflesite.parsing.StrictJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "rafflesite.pagination.LinkCursorPagination",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "raffles.api.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Raffles and lucky draws",
+    "DESCRIPTION": "Raffles and lucky draws that anyone can verify.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- Browsers: everything from here, nothing inline; HTTPS where the public address says so
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_SSL_REDIRECT = _is_https
+SECURE_REDIRECT_EXEMPT = [r"^(live|ready)z$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = False
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+X_FRAME_OPTIONS = "DENY"
+
+# --- Mail and logs
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
