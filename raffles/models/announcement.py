@@ -1,0 +1,48 @@
+"""The outbox: what was announced, in one order for everybody."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from .raffle import Raffle
+
+
+class StreamCounter(models.Model):
+    """One row, whose ``last`` is taken under its lock by whoever announces.
+
+    A serial id would not do: a later id can commit first, and a reader who resumes from it would
+    lose the earlier one for good.
+    """
+
+    last = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (models.CheckConstraint(condition=models.Q(pk=1), name="stream_counter_one"),)
+
+    def __str__(self) -> str:
+        return str(self.last)
+
+
+class Announcement(models.Model):
+    """A public fact about a raffle, written in the transaction that made it true."""
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        SEALED = "draw.sealed"
+        DRAWN = "draw.drawn"
+        VOIDED = "draw.voided"
+        REPLACED = "winner.replaced"
+
+    sequence = models.BigIntegerField(unique=True)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="announcements")
+    payload = models.JSONField()
+    announced_at = models.DateTimeField()
+    announced_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ("sequence",)
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.kind}"

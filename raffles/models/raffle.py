@@ -1,0 +1,211 @@
+"""A raffle: its terms, its prizes, and the striped counter that is its gate."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
+
+MAX_TICKETS = 10_000_000
+MAX_PRIZES = 100_000
+MAX_PRIZE_KINDS = 1_000
+MAX_ALTERNATES = 1_000
+QUICKNET = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
+
+
+class State(models.TextChoices):
+    """Where a raffle stands; the only ways on are those of the ``raffle_moves_forward`` guard."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    SEALED = "sealed"
+    DRAWN = "drawn"
+    VOID = "void"
+
+
+ENTERABLE = frozenset({State.OPEN})
+UNDER_WAY = frozenset({State.CLOSED, State.SEALED})
+FINISHED = frozenset({State.DRAWN, State.VOID})
+
+
+class Entropy(models.TextChoices):
+    """Where the randomness of a draw comes from."""
+
+    SYSTEM = "system"
+    DRAND = "drand"
+
+
+class RaffleQuerySet(models.QuerySet["Raffle"]):
+    """Query words of raffles."""
+
+    def with_available(self) -> RaffleQuerySet:
+        """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
+        left = (
+            Stripe.objects.filter(raffle=models.OuterRef("pk"))
+            .order_by()
+            .values("raffle")
+            .annotate(left=models.Sum(F("cap") - F("issued")))
+            .values("left")
+        )
+        return self.annotate(available=Coalesce(models.Subquery(left), 0))
+
+    def due(self, now: datetime) -> RaffleQuerySet:
+        """Raffles that have a step to take at ``now``: their time has come, or a step was cut off."""
+        return self.filter(
+            Q(state__in=UNDER_WAY) | Q(state=State.OPEN, closes_at__lte=now)
+        ).order_by(F("closes_at").asc(nulls_first=True), "pk")
+
+
+class Raffle(models.Model):
+    """A pool of numbered tickets with a gate.
+
+    ``uuid`` is the public name. ``numbering_key`` scrambles the order in which numbers leave;
+    ``ticket_key_id`` names the environment key that its tags and codes are derived from.
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=200)
+    total_tickets = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TICKETS)]
+    )
+    alternates = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(MAX_ALTERNATES)],
+        help_text="Entries drawn beyond the prizes, to take the place of winners who do not come.",
+    )
+    entropy = models.CharField(max_length=8, choices=Entropy.choices, default=Entropy.SYSTEM)
+    closes_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: drawn when sold out. Whole seconds."
+    )
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.OPEN, editable=False
+    )
+    numbering_key = models.BinaryField(max_length=32, default=secrets.token_bytes, editable=False)
+    ticket_key_id = models.CharField(max_length=16, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.CharField(max_length=200, editable=False)
+    request_tag = models.BinaryField(max_length=16, null=True, editable=False)
+    request_digest = models.BinaryField(max_length=32, null=True, editable=False)
+    voided_at = models.DateTimeField(null=True, editable=False)
+    void_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+
+    objects = RaffleQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(total_tickets__range=(1, MAX_TICKETS)), name="raffle_has_tickets"
+            ),
+            models.CheckConstraint(
+                condition=Q(alternates__lte=MAX_ALTERNATES), name="raffle_alternates_within_limit"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=State.values), name="raffle_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(entropy__in=Entropy.values), name="raffle_entropy_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state=State.VOID, voided_at__isnull=False) & ~Q(void_reason="")
+                | ~Q(state=State.VOID) & Q(voided_at__isnull=True, void_reason=""),
+                name="raffle_void_has_reason",
+            ),
+            models.UniqueConstraint(fields=("request_tag",), name="raffle_created_once"),
+            models.CheckConstraint(
+                condition=Q(request_tag__isnull=True, request_digest__isnull=True)
+                | Q(request_tag__isnull=False, request_digest__isnull=False),
+                name="raffle_request_is_whole",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("closes_at",),
+                condition=~Q(state__in=[State.DRAWN, State.VOID]),
+                name="raffle_unfinished",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_finished(self) -> bool:
+        """Drawn or void: nothing about it changes any more."""
+        return self.state in FINISHED
+
+    def closes_at_seconds(self) -> int:
+        """The closing time as whole UNIX seconds, 0 without one."""
+        return int(self.closes_at.timestamp()) if self.closes_at else 0
+
+    def terms(self, prizes: Sequence[Prize] | None = None) -> dict[str, Any]:
+        """What a participant agrees to; frozen by the first ticket (draw protocol, section 3)."""
+        listed = self.prizes.all() if prizes is None else prizes
+        entropy = {"source": str(self.entropy)}
+        if self.entropy == Entropy.DRAND:
+            entropy["chain"] = QUICKNET
+        return {
+            "raffle_id": self.uuid.hex,
+            "name": self.name,
+            "capacity": self.total_tickets,
+            "closes_at": self.closes_at_seconds(),
+            "prizes": [{"name": prize.name, "amount": prize.amount} for prize in listed],
+            "alternates": self.alternates,
+            "max_wins_per_holder": 0,
+            "entropy": entropy,
+        }
+
+
+class Prize(models.Model):
+    """``amount`` equal prizes; the listed order is the order of ranks."""
+
+    raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="prizes", db_index=False)
+    position = models.PositiveSmallIntegerField(editable=False)
+    name = models.CharField(max_length=200)
+    amount = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PRIZES)]
+    )
+
+    class Meta:
+        ordering = ("position",)
+        constraints = (
+            models.UniqueConstraint(fields=("raffle", "position"), name="prize_position_once"),
+            models.CheckConstraint(
+                condition=Q(amount__range=(1, MAX_PRIZES)), name="prize_amount_positive"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.amount} × {self.name}"
+
+
+class Stripe(models.Model):
+    """One of up to 64 counters of a raffle: slots ``lo`` to ``lo + cap - 1``, ``issued`` given out.
+
+    A claim moves one stripe and nothing else, so claims do not wait for each other. Closing sets
+    ``cap = issued`` on all of them: that is the gate.
+    """
+
+    raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="stripes", db_index=False)
+    stripe = models.PositiveSmallIntegerField()
+    lo = models.PositiveIntegerField()
+    cap = models.PositiveIntegerField()
+    issued = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("raffle", "stripe"), name="stripe_once"),
+            models.CheckConstraint(
+                condition=Q(issued__lte=F("cap")), name="stripe_issued_within_capacity"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.issued} of {self.cap} from {self.lo}"

@@ -1,0 +1,39 @@
+"""A ticket: a slot that was given out, and keyed pseudonyms of who holds it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from .raffle import Raffle
+
+
+class Ticket(models.Model):
+    """One given slot of a raffle.
+
+    The number is not stored: it is a keyed permutation of ``slot``. Of the holder and the code only
+    16-byte tags are kept; erasing a participant replaces both by ``leaf_hash``, and every proof
+    stays valid.
+    """
+
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="tickets", db_index=False)
+    slot = models.PositiveIntegerField()
+    holder_tag = models.BinaryField(max_length=16, null=True)
+    code_tag = models.BinaryField(max_length=16, null=True)
+    leaf_hash = models.BinaryField(max_length=32, null=True)
+    request_tag = models.BinaryField(max_length=16, null=True)
+    issued_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("raffle", "slot"), name="ticket_slot_once"),
+            models.UniqueConstraint(fields=("raffle", "holder_tag"), name="ticket_holder_once"),
+            models.CheckConstraint(
+                condition=Q(holder_tag__isnull=False, code_tag__isnull=False)
+                | Q(holder_tag__isnull=True, code_tag__isnull=True, leaf_hash__isnull=False),
+                name="ticket_keeps_tags_or_leaf",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"slot {self.slot}"
