@@ -1,0 +1,87 @@
+"""Is it alive, and can it work: for load balancers and orchestrators."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from functools import lru_cache
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from rafflesite.problems import problem, unavailable
+
+logger = logging.getLogger(__name__)
+
+# Clocks apart by more than this make draws early or late by as much.
+CLOCK_TOLERANCE = timedelta(seconds=5)
+
+
+@require_safe
+@never_cache
+def livez(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Answer that the process serves; nothing is looked at."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """Answer 503 when requests would fail: no database, or one of an older version.
+
+    Everything else that somebody should look at is a warning in a 200, since taking a server
+    out of rotation helps nobody there.
+    """
+    try:
+        missing = _expected_migrations() - MigrationRecorder(connection).applied_migrations().keys()
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("Not ready: %s", error)
+        return unavailable()
+    if missing:
+        names = ", ".join(sorted(".".join(name) for name in missing))
+        return problem(503, "not_migrated", f"Migrations are not applied: {names}.")
+    return JsonResponse({"status": "ok", "warnings": _warnings()})
+
+
+@lru_cache(maxsize=1)
+def _expected_migrations() -> frozenset[tuple[str, str]]:
+    """Return the last migration of each app, as (app, name)."""
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).graph.leaf_nodes())
+
+
+def _warnings() -> list[str]:
+    """Collect the sentences of every function in READINESS_WARNINGS, each `() -> list[str]`."""
+    return [
+        sentence
+        for name in settings.READINESS_WARNINGS
+        for sentence in _ask(name, import_string(name))
+    ]
+
+
+def _ask(name: str, warn: Callable[[], list[str]]) -> list[str]:
+    try:
+        return warn()
+    except Exception:  # a broken warning must not look like a broken service
+        logger.exception("The warning %s failed", name)
+        return [f"{name} failed; see the log."]
+
+
+def clock_warnings() -> list[str]:
+    """Compare the clock of this machine with the database's; SQLite has none of its own."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+    ahead = timezone.now() - theirs
+    if abs(ahead) <= CLOCK_TOLERANCE:
+        return []
+    seconds = round(ahead.total_seconds())
+    side = "ahead of" if seconds > 0 else "behind"
+    return [f"This machine's clock is {abs(seconds)} s {side} the database's."]

@@ -1,0 +1,81 @@
+"""What holds for every request, before any view sees it, and for every public answer."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+
+from rafflesite.callers import BadForwarding, caller_address, is_manager
+from rafflesite.parsing import is_utf8
+from rafflesite.problems import ADMIN, problem, too_large
+
+MAX_BODY: Final = 64 * 1024
+MAX_MANAGER_BODY: Final = 2 * 1024 * 1024
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+class RefuseMalformedMiddleware:
+    """Refuse what no view should have to expect, before a byte of the body is read.
+
+    A NUL in address or query (PostgreSQL raises on it), a charset other than UTF-8 (Django
+    would read even the query in it), a body without a length or beyond the limit, a caller who
+    cannot be told. Uploads in the admin have Django's own limits.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        meta = request.META
+        try:
+            caller_address(request)
+        except BadForwarding as error:
+            return problem(400, "bad_forwarding", str(error))
+        if "\0" in request.path_info or "%00" in meta.get("QUERY_STRING", ""):
+            return problem(400, "bad_request", "The address holds a NUL character.")
+        if not is_utf8((request.content_params or {}).get("charset", "utf-8")):
+            return problem(415, "unsupported_media_type", "The charset must be UTF-8.")
+        if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
+            return problem(411, "length_required", "The request must say how long its body is.")
+        length = meta.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > MAX_BODY and _is_beyond(request, int(length)):
+            return too_large()
+        return self.get_response(request)
+
+
+def _is_beyond(request: HttpRequest, length: int) -> bool:
+    if request.path_info.startswith(ADMIN):
+        return False
+    return length > (MAX_MANAGER_BODY if is_manager(request) else MAX_BODY)
+
+
+class PublicReadsMiddleware:
+    """Let pages of any origin read what everybody may read."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.method in ("GET", "HEAD") and not request.path_info.startswith(ADMIN):
+            response["Access-Control-Allow-Origin"] = "*"
+            response["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-ID"
+        return response
+
+
+class AdminLocaleMiddleware(LocaleMiddleware):
+    """Speak the language of the staff in the admin; the API's sentences are never translated."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        if request.path_info.startswith(ADMIN):
+            super().process_request(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if request.path_info.startswith(ADMIN):
+            return super().process_response(request, response)
+        return response

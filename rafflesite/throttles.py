@@ -1,0 +1,70 @@
+"""How often one caller may ask. Politeness: what must hold is a constraint in the database."""
+
+import logging
+import time
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.cache import cache
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from rafflesite.callers import address_tag, caller_address, is_manager
+from rafflesite.environment import rate
+
+logger = logging.getLogger(__name__)
+
+# Without the cache everybody passes, and nobody waits for its timeout more than this often.
+_PAUSE = 5.0
+
+
+class AddressThrottle(BaseThrottle):
+    """So many requests of one address in each period of the clock; managers without limit.
+
+    Subclasses name the setting that holds the rate; an empty rate is no limit.
+    """
+
+    setting: ClassVar[str]
+    _pause_until: ClassVar[float] = 0.0
+    _wait = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+        limit = rate(getattr(settings, self.setting))
+        if limit is None or is_manager(request):
+            return True
+        requests, seconds = limit
+        now = time.time()
+        period = int(now // seconds)
+        self._wait = (period + 1) * seconds - now
+        tag = address_tag(caller_address(request))
+        return self._count(f"{self.setting}:{period}:{tag}", seconds) <= requests
+
+    def wait(self) -> float:
+        return self._wait
+
+    def _count(self, key: str, seconds: int) -> int:
+        """Count a request and return how many there were; 0 when nobody can tell."""
+        if time.monotonic() < AddressThrottle._pause_until:
+            return 0
+        try:
+            return 1 if cache.add(key, 1, timeout=seconds) else cache.incr(key)
+        except ValueError:
+            return 1  # expired since `add` saw it
+        except (RedisError, OSError) as error:
+            AddressThrottle._pause_until = time.monotonic() + _PAUSE
+            logger.warning("Throttling is off for %.0f s, the cache is away: %s", _PAUSE, error)
+            return 0
+
+
+class EntryThrottle(AddressThrottle):
+    """Taking part."""
+
+    setting = "THROTTLE_ENTRY"
+
+
+class VerifyThrottle(AddressThrottle):
+    """Verifying a ticket's code."""
+
+    setting = "THROTTLE_VERIFY"
