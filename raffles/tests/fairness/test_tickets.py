@@ -1,0 +1,124 @@
+"""Keys, tags and codes: the derivation written out by hand, and every way of writing a code."""
+
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raffles.fairness.tickets import (
+    code_key,
+    code_tag,
+    derive_code,
+    holder_key,
+    holder_tag,
+    key_id,
+    read_code,
+    show_code,
+)
+
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+TICKET_KEY = bytes(range(32))
+RAFFLE_ID = bytes(range(100, 116))
+CODE = "8Z8M9V67CXA5WYNNK25C"
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+# --- Derivation --------------------------------------------------------------------------
+
+
+def test_keys_of_a_raffle_are_tagged_macs_of_its_id() -> None:
+    assert holder_key(TICKET_KEY, RAFFLE_ID) == mac(
+        TICKET_KEY, b"raffle-draw-v1/holder\0" + RAFFLE_ID
+    )
+    assert code_key(TICKET_KEY, RAFFLE_ID) == mac(TICKET_KEY, b"raffle-draw-v1/code\0" + RAFFLE_ID)
+
+
+def test_holder_tag_is_half_a_mac_of_the_identity() -> None:
+    assert holder_tag(TICKET_KEY, "user:zoë") == mac(TICKET_KEY, b"user:zo\xc3\xab")[:16]
+
+
+@given(key=st.binary(min_size=32, max_size=32), tag=st.binary(min_size=16, max_size=16))
+def test_code_is_the_first_100_bits_of_the_mac(key: bytes, tag: bytes) -> None:
+    bits = f"{int.from_bytes(mac(key, tag), 'big'):0256b}"
+    groups = [bits[start : start + 5] for start in range(0, 100, 5)]
+    assert derive_code(key, tag) == "".join(CROCKFORD[int(group, 2)] for group in groups)
+
+
+def test_code_tag_is_half_a_tagged_hash_of_the_symbols() -> None:
+    assert code_tag(CODE) == hashlib.sha256(b"raffle-draw-v1/code\0" + CODE.encode()).digest()[:16]
+
+
+def test_key_id_names_a_key() -> None:
+    tagged = b"raffle-draw-v1/key\0" + TICKET_KEY
+    assert key_id(TICKET_KEY) == hashlib.sha256(tagged).hexdigest()[:16]
+    assert key_id(TICKET_KEY) != key_id(TICKET_KEY[::-1])
+
+
+# --- Reading and writing -----------------------------------------------------------------
+
+
+def test_code_is_shown_in_groups_of_four() -> None:
+    assert show_code(CODE) == "8Z8M-9V67-CXA5-WYNN-K25C"
+
+
+codes = st.text(CROCKFORD, min_size=20, max_size=20)
+ALSO_WRITTEN = {"0": "0Oo", "1": "1IiLl"}
+
+
+@st.composite
+def written(draw: st.DrawFn) -> tuple[str, str]:
+    """A code and a way in which somebody writes it."""
+    code = draw(codes)
+    symbols = [draw(st.sampled_from(ALSO_WRITTEN.get(s, s + s.lower()))) for s in code]
+    separators = [draw(st.sampled_from(["", "", "-", " ", " -"])) for _ in code]
+    return code, "".join(a + b for a, b in zip(separators, symbols, strict=True))
+
+
+@given(written())
+def test_code_is_read_however_it_is_written(code_and_text: tuple[str, str]) -> None:
+    code, text = code_and_text
+    assert read_code(text) == code
+
+
+@given(codes)
+def test_shown_code_is_read_back(code: str) -> None:
+    assert read_code(show_code(code)) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " - ",
+        CODE[:19],
+        CODE + "0",
+        CODE[:19] + "U",
+        CODE[:19] + "*",
+        CODE[:19] + "\0",
+        CODE + "\0",
+        CODE + "\n",
+        "\t" + CODE,
+        CODE[:19] + "５",
+        CODE[:19] + "ı",  # its upper case is I
+        CODE[:19] + "ſ",  # its upper case is S
+        CODE[:19] + "\ud800",
+        CODE.replace("8Z8M", "8Z8M\u2010"),
+        CODE.replace("8Z8M", "8Z8M\u200b"),
+        CODE.replace("8Z8M", "8Z8M_"),
+        "-" * 45 + CODE,
+        "0" * 1_000_000,
+    ],
+)
+def test_what_cannot_be_a_code_is_none(text: str) -> None:
+    assert read_code(text) is None
+
+
+@given(st.text("08AZoil -\0U５ıſ", min_size=18, max_size=24))
+def test_whatever_is_read_is_a_code(text: str) -> None:
+    code = read_code(text)
+    assert code is None or (len(code) == 20 and set(code) <= set(CROCKFORD))
