@@ -26,7 +26,8 @@ GUARDS = (
         "raffles_raffle",
         "UPDATE",
         when="NEW.state <> OLD.state AND (OLD.state || ' ' || NEW.state) NOT IN ("
-        "'open closed', 'open void', 'closed sealed', 'closed void', 'sealed drawn', 'sealed void')",
+        "'open closed', 'open void', 'closed sealed', 'closed void', "
+        "'sealed drawn', 'sealed void')",
     ),
     Guard(
         "raffle_sealed_has_draw",
@@ -178,7 +179,7 @@ _SQLITE_INSTEAD = (
 )
 
 
-def make(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+def make(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     """Create the guards."""
     make_guards(editor, GUARDS)
     if editor.connection.vendor == "postgresql":
@@ -187,7 +188,7 @@ def make(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
         make_guards(editor, _SQLITE_INSTEAD)
 
 
-def drop(apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+def drop(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     """Remove what `make` created."""
     drop_guards(editor, GUARDS)
     if editor.connection.vendor == "postgresql":

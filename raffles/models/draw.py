@@ -172,6 +172,10 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         """Those who were drawn for a prize, without the alternates."""
         return self.filter(prize__isnull=False)
 
+    def with_standing(self) -> WinnerQuerySet:
+        """With what `standing_prize` reads, in the same query."""
+        return self.select_related("prize", "replacement", "replaces__prize")
+
 
 class Winner(models.Model):
     """The entry drawn for a rank; beyond the prizes it is an alternate (``prize`` is empty).
@@ -212,6 +216,17 @@ class Winner(models.Model):
     def __str__(self) -> str:
         return f"rank {self.rank}"
 
+    def standing_prize(self) -> Prize | None:
+        """The prize held now: drawn or passed on by a replacement, and not lost by another."""
+        if getattr(self, "replacement", None):
+            return None
+        replaces = getattr(self, "replaces", None)
+        return replaces.prize if replaces else self.prize
+
+    def ticket_number(self) -> int:
+        """The number on the ticket, 1..N; it is part of the leaf."""
+        return int.from_bytes(bytes(self.leaf)[16:24], "big")
+
 
 class Replacement(models.Model):
     """A public line: the prize of ``winner`` went to ``alternate``, and why. Never edited."""
@@ -222,7 +237,7 @@ class Replacement(models.Model):
     prize = models.ForeignKey(Prize, models.PROTECT, related_name="+", db_index=False)
     reason = models.CharField(max_length=500)
     replaced_at = models.DateTimeField()
-    replaced_by = models.CharField(max_length=200)
+    actor = models.CharField(max_length=200)
 
     class Meta:
         ordering = ("id",)
@@ -235,3 +250,14 @@ class Replacement(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+    def public(self) -> dict[str, Any]:
+        """The public line."""
+        return {
+            "prize": self.prize.name,
+            "rank": self.winner.rank,
+            "ticket_number": self.winner.ticket_number(),
+            "replaced_by": self.alternate.ticket_number(),
+            "reason": self.reason,
+            "replaced_at": self.replaced_at.isoformat(),
+        }

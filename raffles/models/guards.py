@@ -37,13 +37,13 @@ class Guard:
             f"CONSTRAINT = '{self.name}', TABLE = '{self.table}';"
         )
         body = f"IF {self.also} THEN {refuse} END IF; RETURN {row};" if self.also else refuse
-        return (
+        make = (
             f"CREATE FUNCTION {self.name}() RETURNS trigger LANGUAGE plpgsql "
             f"AS $$ BEGIN {body} END $$;"
             f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} "
-            f"FOR EACH ROW WHEN ({self.when}) EXECUTE FUNCTION {self.name}();",
-            f"DROP TRIGGER {self.name} ON {self.table}; DROP FUNCTION {self.name}();",
+            f"FOR EACH ROW WHEN ({self.when}) EXECUTE FUNCTION {self.name}();"
         )
+        return make, f"DROP TRIGGER {self.name} ON {self.table}; DROP FUNCTION {self.name}();"
 
     def sqlite(self) -> tuple[str, str]:
         """The statements that make and that drop it; nothing for a deletion."""
@@ -51,11 +51,11 @@ class Guard:
             return "", ""
         condition = f"({self.when})" + (f" AND ({self.also})" if self.also else "")
         condition = condition.replace("IS DISTINCT FROM", "IS NOT")
-        return (
+        make = (
             f"CREATE TRIGGER {self.name} BEFORE {self.event} ON {self.table} "
-            f"WHEN {condition} BEGIN SELECT RAISE(ABORT, '{self.name}'); END",
-            f"DROP TRIGGER {self.name}",
+            f"WHEN {condition} BEGIN SELECT RAISE(ABORT, '{self.name}'); END"
         )
+        return make, f"DROP TRIGGER {self.name}"
 
 
 def changed(*columns: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
 MAX_TICKETS = 10_000_000
@@ -47,20 +48,23 @@ class RaffleQuerySet(models.QuerySet["Raffle"]):
 
     def with_available(self) -> RaffleQuerySet:
         """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
-        left = (
-            Stripe.objects.filter(raffle=models.OuterRef("pk"))
-            .order_by()
-            .values("raffle")
-            .annotate(left=models.Sum(F("cap") - F("issued")))
-            .values("left")
-        )
-        return self.annotate(available=Coalesce(models.Subquery(left), 0))
+        return self.annotate(available=_sum_of_stripes(F("cap") - F("issued")))
+
+    def with_issued(self) -> RaffleQuerySet:
+        """Adds ``issued``: how many tickets were handed out."""
+        return self.annotate(issued=_sum_of_stripes(F("issued")))
 
     def due(self, now: datetime) -> RaffleQuerySet:
-        """Raffles that have a step to take at ``now``: their time has come, or a step was cut off."""
+        """Raffles with a step to take at ``now``: their time has come, or a step was cut off."""
         return self.filter(
             Q(state__in=UNDER_WAY) | Q(state=State.OPEN, closes_at__lte=now)
         ).order_by(F("closes_at").asc(nulls_first=True), "pk")
+
+
+def _sum_of_stripes(expression: models.F | CombinedExpression) -> Coalesce:
+    """A sum over the at most 64 stripes of each raffle, however many tickets it has."""
+    stripes = Stripe.objects.filter(raffle=models.OuterRef("pk")).order_by().values("raffle")
+    return Coalesce(models.Subquery(stripes.annotate(sum=models.Sum(expression)).values("sum")), 0)
 
 
 class Raffle(models.Model):
@@ -78,7 +82,7 @@ class Raffle(models.Model):
     alternates = models.PositiveSmallIntegerField(
         default=10,
         validators=[MaxValueValidator(MAX_ALTERNATES)],
-        help_text="Entries drawn beyond the prizes, to take the place of winners who do not come.",
+        help_text="Entries drawn beyond the prizes, to replace winners who do not come.",
     )
     entropy = models.CharField(max_length=8, choices=Entropy.choices, default=Entropy.SYSTEM)
     closes_at = models.DateTimeField(
@@ -135,6 +139,11 @@ class Raffle(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the winners stand."""
+        return self.state == State.DRAWN
 
     @property
     def is_finished(self) -> bool:

@@ -12,8 +12,8 @@ class Ticket(models.Model):
     """One given slot of a raffle.
 
     The number is not stored: it is a keyed permutation of ``slot``. Of the holder and the code only
-    16-byte tags are kept; erasing a participant replaces both by ``leaf_hash``, and every proof
-    stays valid.
+    16-byte tags are kept; erasing a participant replaces both by ``leaf_hash`` as soon as the draw
+    needs them no more, and every proof stays valid.
     """
 
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="tickets", db_index=False)
@@ -23,6 +23,7 @@ class Ticket(models.Model):
     leaf_hash = models.BinaryField(max_length=32, null=True)
     request_tag = models.BinaryField(max_length=16, null=True)
     issued_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (
@@ -32,6 +33,13 @@ class Ticket(models.Model):
                 condition=Q(holder_tag__isnull=False, code_tag__isnull=False)
                 | Q(holder_tag__isnull=True, code_tag__isnull=True, leaf_hash__isnull=False),
                 name="ticket_keeps_tags_or_leaf",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("raffle",),
+                condition=Q(erased_at__isnull=False, holder_tag__isnull=False),
+                name="ticket_to_be_erased",
             ),
         )
 

@@ -1,0 +1,23 @@
+"""Words for the schema: which answers an endpoint can give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter
+
+from rafflesite.problems import CONTENT_TYPE, ProblemSerializer
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Send the same key again to get a lost answer again.",
+)
+
+
+def answers(*refused: int, **given: Any) -> dict[Any, Any]:
+    """Responses by status: ``_201=Serializer`` what is given, the numbers what is refused."""
+    return {int(status[1:]): body for status, body in given.items()} | {
+        (status, CONTENT_TYPE): ProblemSerializer for status in (*refused, 400, 503)
+    }

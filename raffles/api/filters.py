@@ -1,0 +1,31 @@
+"""How the list of raffles can be narrowed."""
+
+from __future__ import annotations
+
+import django_filters
+from django.db.models import F
+
+from raffles.models import Raffle, State
+from raffles.models.raffle import RaffleQuerySet
+
+
+class RaffleFilter(django_filters.FilterSet):
+    """By name, by what became of it, and by when it was created."""
+
+    name = django_filters.CharFilter(lookup_expr="icontains", max_length=200)
+    drawn = django_filters.BooleanFilter(method="filter_drawn", label="Winners are drawn.")
+    sold_out = django_filters.BooleanFilter(method="filter_sold_out", label="No ticket is left.")
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Raffle
+        fields = ("name",)
+
+    def filter_drawn(self, raffles: RaffleQuerySet, _name: str, value: bool) -> RaffleQuerySet:
+        return raffles.filter(state=State.DRAWN) if value else raffles.exclude(state=State.DRAWN)
+
+    def filter_sold_out(self, raffles: RaffleQuerySet, _name: str, value: bool) -> RaffleQuerySet:
+        full = {"issued": F("total_tickets")}
+        raffles = raffles.with_issued()
+        return raffles.filter(**full) if value else raffles.exclude(**full)

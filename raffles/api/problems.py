@@ -1,0 +1,43 @@
+"""The one table that gives refusals their HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.http import Http404, HttpResponse
+
+from raffles.domain import refusals
+from raffles.domain.refusals import Refusal
+from rafflesite import problems
+
+STATUS: dict[type[Refusal], int] = {
+    refusals.SoldOut: 410,
+    refusals.GateShut: 410,
+    refusals.AlreadyEntered: 403,
+    refusals.RequestMismatch: 422,
+    refusals.TooManyPrizes: 400,
+    refusals.ClosesInThePast: 400,
+    refusals.TermsFrozen: 409,
+    refusals.TicketsAvailable: 403,
+    refusals.AlreadyDrawn: 403,
+    refusals.BeforeDrawTime: 403,
+    refusals.Voided: 403,
+    refusals.NotDrawn: 400,
+    refusals.NotSealed: 404,
+    refusals.InvalidCode: 400,
+    refusals.RoundHasCome: 409,
+    refusals.NoAlternateLeft: 409,
+    refusals.NotAWinner: 400,
+    refusals.NoSuchTicket: 404,
+}
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """The problem that answers what a view raised."""
+    if isinstance(exc, Refusal):
+        return problems.problem(STATUS[type(exc)], exc.code, exc.sentence)
+    if isinstance(exc, ObjectDoesNotExist):
+        exc = Http404()
+    return problems.exception_handler(exc, context)

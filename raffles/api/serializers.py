@@ -1,0 +1,184 @@
+"""Shapes of requests and answers; no question to the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from raffles.models import Entropy, Prize, Raffle
+from raffles.models.draw import planned_round
+from raffles.models.raffle import MAX_ALTERNATES, MAX_PRIZE_KINDS, MAX_PRIZES, MAX_TICKETS
+from rafflesite.fields import StrictIntegerField, StrictSerializer, VisibleTextField
+
+
+class MomentField(serializers.DateTimeField):
+    """An instant with its offset; without one nobody knows which instant is meant."""
+
+    default_error_messages = {"naive": "Write the time with its offset, such as 2030-01-31T08:00Z."}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            self.fail("naive")
+        return super().enforce_timezone(value)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss]+hh:mm")
+        return super().to_internal_value(value)
+
+
+class PrizeRequest(StrictSerializer):
+    """One kind of prize."""
+
+    name = VisibleTextField()
+    amount = StrictIntegerField(min_value=1, max_value=MAX_PRIZES)
+
+
+class PrizeListField(serializers.ListField):
+    """A list of prizes whose length is looked at before each is."""
+
+    child = PrizeRequest()
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, list) and len(data) > MAX_PRIZE_KINDS:
+            self.fail("max_length", max_length=MAX_PRIZE_KINDS)
+        return super().run_validation(data)
+
+
+class RaffleRequest(StrictSerializer):
+    """What a manager sends to create a raffle."""
+
+    name = VisibleTextField()
+    total_tickets = StrictIntegerField(min_value=1, max_value=MAX_TICKETS)
+    prizes = PrizeListField(min_length=1, max_length=MAX_PRIZE_KINDS)
+    alternates = StrictIntegerField(min_value=0, max_value=MAX_ALTERNATES, default=10)
+    entropy = serializers.ChoiceField(
+        choices=Entropy.choices, default=lambda: settings.DRAW_ENTROPY
+    )
+    closes_at = MomentField(allow_null=True, default=None)
+
+
+class PrizeAnswer(serializers.ModelSerializer[Prize]):
+    """One kind of prize."""
+
+    class Meta:
+        model = Prize
+        fields = ("name", "amount")
+
+
+class RaffleAnswer(serializers.ModelSerializer[Raffle]):
+    """A raffle as everybody sees it; needs ``available`` on the row."""
+
+    id = serializers.UUIDField(source="uuid")
+    available_tickets = serializers.IntegerField(source="available")
+    winners_drawn = serializers.SerializerMethodField()
+    prizes = PrizeAnswer(many=True)
+    planned_round = serializers.SerializerMethodField(
+        help_text="The beacon round promised with the terms, when the closing time is known."
+    )
+
+    class Meta:
+        model = Raffle
+        fields = (
+            "id",
+            "name",
+            "total_tickets",
+            "available_tickets",
+            "winners_drawn",
+            "prizes",
+            "alternates",
+            "entropy",
+            "closes_at",
+            "planned_round",
+            "state",
+            "void_reason",
+            "voided_at",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_winners_drawn(self, raffle: Raffle) -> bool:
+        return raffle.is_drawn
+
+    def get_planned_round(self, raffle: Raffle) -> int | None:
+        return planned_round(raffle)
+
+
+class ReceiptAnswer(serializers.Serializer[Any]):
+    """The signed promise that a ticket is in the draw; keep it."""
+
+    leaf = serializers.CharField()
+    terms_hash = serializers.CharField()
+    issued_at = serializers.IntegerField()
+    key_id = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class EntryAnswer(serializers.Serializer[Any]):
+    """A ticket, as only its holder sees it."""
+
+    raffle_id = serializers.UUIDField()
+    ticket_number = serializers.IntegerField()
+    verification_code = serializers.CharField()
+    receipt = ReceiptAnswer()
+
+
+class TicketCheckRequest(StrictSerializer):
+    """A ticket's number and its code."""
+
+    ticket_number = StrictIntegerField()
+    verification_code = VisibleTextField()
+
+
+class TicketCheckAnswer(serializers.Serializer[Any]):
+    """Whether the ticket holds a prize, and which."""
+
+    has_won = serializers.BooleanField()
+    prize = serializers.CharField(allow_null=True)
+
+
+class WinnerAnswer(serializers.Serializer[Any]):
+    """A rank of the draw; the prize is null for an alternate."""
+
+    rank = serializers.IntegerField()
+    ticket_number = serializers.IntegerField()
+    prize = serializers.CharField(allow_null=True)
+
+
+class WaitingAnswer(serializers.Serializer[Any]):
+    """The beacon round that will decide, and when it appears."""
+
+    round = serializers.IntegerField()
+    draws_at = serializers.DateTimeField()
+
+
+class EmptyRequest(StrictSerializer):
+    """Nothing; no body at all is as good."""
+
+
+class VoidRequest(StrictSerializer):
+    """Why, in public; ``redraw`` keeps the pool and draws it again."""
+
+    reason = VisibleTextField(max_length=500)
+    redraw = serializers.BooleanField(default=False)
+
+
+class ReplacementRequest(StrictSerializer):
+    """Whose prize goes to the next alternate, and why, in public."""
+
+    ticket_number = StrictIntegerField()
+    reason = VisibleTextField(max_length=500)
+
+
+class ReplacementAnswer(serializers.Serializer[Any]):
+    """One line of the public list."""
+
+    prize = serializers.CharField()
+    rank = serializers.IntegerField()
+    ticket_number = serializers.IntegerField()
+    replaced_by = serializers.IntegerField()
+    reason = serializers.CharField()
+    replaced_at = serializers.DateTimeField()

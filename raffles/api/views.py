@@ -1,0 +1,271 @@
+"""The raffles of the API: create, take part, draw, verify."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.viewsets import GenericViewSet
+
+from raffles.domain.checking import check_ticket
+from raffles.domain.creating import Request as CreatingRequest
+from raffles.domain.creating import create_raffle
+from raffles.domain.drawing import Waiting, draw_now
+from raffles.domain.entering import enter
+from raffles.domain.replacing import replace_winner
+from raffles.domain.voiding import redraw, void_raffle
+from raffles.models import Raffle, Replacement, Winner
+from rafflesite.callers import (
+    ManagerOrReadOnly,
+    address_tag,
+    caller_address,
+    require_holder,
+)
+from rafflesite.fields import StrictSerializer
+from rafflesite.idempotency import idempotency_key
+from rafflesite.pagination import LinkCursorPagination
+from rafflesite.throttles import EntryThrottle, VerifyThrottle
+
+from . import serializers
+from .documenting import IDEMPOTENCY_KEY, answers
+from .filters import RaffleFilter
+
+PRIVATE = {"Cache-Control": "no-store"}
+
+
+def actor(request: Request) -> str:
+    """Who is acting, without the address: a keyed pseudonym."""
+    return f"manager {address_tag(caller_address(request))}"
+
+
+class RankPagination(LinkCursorPagination):
+    """Winners in order of rank."""
+
+    ordering = "rank"
+    default_limit = 1000
+
+
+class OldestFirst(LinkCursorPagination):
+    """Public records in the order they were written."""
+
+    ordering = "id"
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="The raffles, latest first",
+        responses=answers(_200=serializers.RaffleAnswer(many=True)),
+    ),
+    retrieve=extend_schema(
+        summary="One raffle", responses=answers(404, _200=serializers.RaffleAnswer)
+    ),
+)
+class RaffleViewSet(GenericViewSet[Any]):
+    """A raffle: a pool of numbered tickets, its prizes, its one draw."""
+
+    queryset = Raffle.objects.with_available().prefetch_related("prizes").order_by("-id")
+    serializer_class = serializers.RaffleAnswer
+    lookup_field = "uuid"
+    lookup_url_kwarg = "raffle_id"
+    lookup_value_converter = "uuid"
+    filterset_class = RaffleFilter
+    pagination_class = LinkCursorPagination
+
+    open_to_all = frozenset({"participate", "verify_ticket"})
+    throttles: dict[str, type[BaseThrottle]] = {
+        "participate": EntryThrottle,
+        "verify_ticket": VerifyThrottle,
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [] if self.action in self.open_to_all else [ManagerOrReadOnly()]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        throttle = self.throttles.get(self.action)
+        return [throttle()] if throttle else []
+
+    def list(self, _request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def retrieve(self, _request: Request, raffle_id: UUID) -> Response:
+        return self._shown(raffle_id)
+
+    def _shown(self, raffle_id: UUID, status: int = 200) -> Response:
+        raffle = self.get_queryset().get(uuid=raffle_id)
+        return Response(serializers.RaffleAnswer(raffle).data, status=status)
+
+    @extend_schema(
+        summary="Create a raffle (manager)",
+        request=serializers.RaffleRequest,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(403, 413, 415, 422, _201=serializers.RaffleAnswer),
+    )
+    def create(self, request: Request) -> Response:
+        asked = _valid(serializers.RaffleRequest, request)
+        key = idempotency_key(request)
+        raffle = create_raffle(
+            **asked | {"prizes": [(prize["name"], prize["amount"]) for prize in asked["prizes"]]},
+            now=timezone.now(),
+            by=actor(request),
+            request=CreatingRequest(caller_address(request), key, dict(request.data))
+            if key
+            else None,
+        )
+        return self._shown(raffle.uuid, 201)
+
+    @extend_schema(
+        summary="Take part: one ticket for each address",
+        request=None,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(403, 404, 410, 413, 415, 429, _201=serializers.EntryAnswer),
+    )
+    @action(detail=True, methods=["post"])
+    def participate(self, request: Request, raffle_id: UUID) -> Response:
+        _nothing_said(request)
+        entry = enter(
+            raffle_id,
+            identity=f"ip:{require_holder(request)}",
+            now=timezone.now(),
+            request_key=idempotency_key(request),
+        )
+        body = {
+            "raffle_id": str(entry.raffle_id),
+            "ticket_number": entry.ticket_number,
+            "verification_code": entry.verification_code,
+            "receipt": entry.receipt,
+        }
+        return Response(body, status=201, headers=PRIVATE)
+
+    @extend_schema(
+        summary="The winners in order of rank, empty before the draw",
+        parameters=[OpenApiParameter("alternates", bool, description="Add the alternates.")],
+        responses=answers(404, _200=serializers.WinnerAnswer(many=True)),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=RankPagination)
+    def winners(self, request: Request, raffle_id: UUID) -> Response:
+        raffle = Raffle.objects.only("pk").get(uuid=raffle_id)
+        winners = Winner.objects.filter(raffle=raffle).select_related("prize")
+        if not flag(request, "alternates"):
+            winners = winners.of_prizes()
+        return self.get_paginated_response(_winners(self.paginate_queryset(winners) or []))
+
+    @extend_schema(
+        summary="Close, seal and draw (manager)",
+        request=None,
+        responses=answers(
+            403,
+            404,
+            413,
+            415,
+            _201=serializers.WinnerAnswer(many=True),
+            _202=serializers.WaitingAnswer,
+        ),
+    )
+    @winners.mapping.post
+    def draw(self, request: Request, raffle_id: UUID) -> Response:
+        _nothing_said(request)
+        try:
+            raffle = draw_now(raffle_id, now=timezone.now(), clock=timezone.now, by=actor(request))
+        except Waiting as waiting:
+            draws_at = datetime.fromtimestamp(waiting.draw.draws_at() or 0, UTC)
+            body = {"round": waiting.draw.round, "draws_at": draws_at}
+            return Response(serializers.WaitingAnswer(body).data, status=202)
+        winners = Winner.objects.filter(raffle=raffle).of_prizes().select_related("prize")
+        return Response(_winners(winners), status=201)
+
+    @extend_schema(
+        summary="Has this ticket won?",
+        request=serializers.TicketCheckRequest,
+        responses=answers(404, 413, 415, 429, _200=serializers.TicketCheckAnswer),
+    )
+    @action(detail=True, methods=["post"], url_path="verify-ticket")
+    def verify_ticket(self, request: Request, raffle_id: UUID) -> Response:
+        Raffle.objects.only("pk").get(uuid=raffle_id)
+        asked = _valid(serializers.TicketCheckRequest, request)
+        prize = check_ticket(
+            raffle_id,
+            ticket_number=asked["ticket_number"],
+            code=asked["verification_code"],
+        )
+        body = {"has_won": prize is not None, "prize": prize.name if prize else None}
+        return Response(body, headers=PRIVATE)
+
+    @extend_schema(
+        summary="Call off, with a public reason (manager)",
+        request=serializers.VoidRequest,
+        responses=answers(403, 404, 409, 413, 415, _200=serializers.RaffleAnswer),
+    )
+    @action(detail=True, methods=["post"])
+    def void(self, request: Request, raffle_id: UUID) -> Response:
+        asked = _valid(serializers.VoidRequest, request)
+        now, by = timezone.now(), actor(request)
+        if asked["redraw"]:
+            redraw(raffle_id, reason=asked["reason"], now=now, clock=timezone.now, by=by)
+        else:
+            void_raffle(raffle_id, reason=asked["reason"], now=now, by=by)
+        return self._shown(raffle_id)
+
+    @extend_schema(
+        summary="Who took whose place, and why",
+        responses=answers(404, _200=serializers.ReplacementAnswer(many=True)),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=OldestFirst)
+    def replacements(self, _request: Request, raffle_id: UUID) -> Response:
+        raffle = Raffle.objects.only("pk").get(uuid=raffle_id)
+        rows = Replacement.objects.filter(raffle=raffle)
+        page = self.paginate_queryset(rows.select_related("prize", "winner", "alternate"))
+        return self.get_paginated_response([row.public() for row in page or []])
+
+    @extend_schema(
+        summary="Give a winner's prize to the next alternate (manager)",
+        request=serializers.ReplacementRequest,
+        responses=answers(403, 404, 409, 413, 415, _201=serializers.ReplacementAnswer),
+    )
+    @replacements.mapping.post
+    def replace(self, request: Request, raffle_id: UUID) -> Response:
+        asked = _valid(serializers.ReplacementRequest, request)
+        line = replace_winner(raffle_id, **asked, now=timezone.now(), by=actor(request))
+        return Response(line.public(), status=201)
+
+
+def _valid(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
+    asked = shape(data=request.data)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+def _nothing_said(request: Request) -> None:
+    """Reads a body only when there is one: taking part should cost little."""
+    if request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
+        _valid(serializers.EmptyRequest, request)
+
+
+def flag(request: Request, name: str) -> bool:
+    """A query parameter that is true or false; 400 for another word."""
+    word = request.query_params.get(name, "false")
+    if word not in ("true", "false"):
+        raise ValidationError({name: ["Write true or false."]})
+    return word == "true"
+
+
+def _winners(rows: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "rank": winner.rank,
+            "ticket_number": winner.ticket_number(),
+            "prize": winner.prize.name if winner.prize else None,
+        }
+        for winner in rows
+    ]

@@ -1,0 +1,39 @@
+"""Checking a ticket: was it drawn, and for which prize?"""
+
+from __future__ import annotations
+
+import hmac
+from uuid import UUID
+
+from raffles.fairness.numbering import numbering
+from raffles.fairness.tickets import code_tag, read_code
+from raffles.models import Prize, Raffle, State, Ticket, Winner
+
+from .refusals import InvalidCode, NotDrawn
+
+
+def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | None:
+    """The prize that the ticket holds now, None without one.
+
+    Raises Raffle.DoesNotExist, NotDrawn (before the code is looked at), InvalidCode (also for a
+    number that nobody holds).
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    written = read_code(code)
+    if written is None or not 1 <= ticket_number <= raffle.total_tickets:
+        raise InvalidCode
+    slot = slot_of(raffle, ticket_number)
+    ticket = Ticket.objects.filter(raffle=raffle, slot=slot).only("code_tag").first()
+    if ticket is None or ticket.code_tag is None:
+        raise InvalidCode
+    if not hmac.compare_digest(bytes(ticket.code_tag), code_tag(written)):
+        raise InvalidCode
+    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    return winner.standing_prize() if winner else None
+
+
+def slot_of(raffle: Raffle, ticket_number: int) -> int:
+    """The slot behind a number 1..N; ValueError outside of it."""
+    return numbering(bytes(raffle.numbering_key), raffle.total_tickets).slot(ticket_number)

@@ -1,0 +1,116 @@
+"""Creating a raffle: its row, its prizes, and the stripes that hold its tickets."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from raffles.fairness.verify import canonical
+from raffles.models import Entropy, Prize, Raffle, Stripe
+from raffles.models.raffle import MAX_PRIZES
+
+from .keys import current_key_id
+from .refusals import ClosesInThePast, RequestMismatch, TooManyPrizes
+from .violations import violated
+
+STRIPES = 64  # at least twice the connections; more cost the sum of what is left
+
+
+@dataclass(frozen=True)
+class Request:
+    """An ``Idempotency-Key`` with who sent it and what they asked for."""
+
+    caller: str
+    key: str
+    body: dict[str, Any]
+
+    def tag(self) -> bytes:
+        """16 bytes, keyed: names the caller and the key without telling them."""
+        message = b"create raffle\0" + canonical([self.caller, self.key])
+        return hmac.digest(settings.TICKET_KEYS[0], message, "sha256")[:16]
+
+    def digest(self) -> bytes:
+        """32 bytes of what was asked for."""
+        return hashlib.sha256(canonical(self.body)).digest()
+
+
+def create_raffle(
+    *,
+    name: str,
+    total_tickets: int,
+    prizes: Sequence[tuple[str, int]],
+    alternates: int = 10,
+    entropy: str = Entropy.SYSTEM,
+    closes_at: datetime | None = None,
+    now: datetime,
+    by: str,
+    request: Request | None = None,
+) -> Raffle:
+    """Creates a raffle with its prizes (name, amount) in order of rank.
+
+    The same request of the same caller gives the raffle it made before; another body under the same
+    key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
+    """
+    if sum(amount for _, amount in prizes) > min(total_tickets, MAX_PRIZES):
+        raise TooManyPrizes
+    if closes_at is not None:
+        closes_at = closes_at.replace(microsecond=0)
+        if closes_at <= now:
+            if earlier := _made_before(request):
+                return earlier
+            raise ClosesInThePast
+    raffle = Raffle(
+        name=name,
+        total_tickets=total_tickets,
+        alternates=alternates,
+        entropy=entropy,
+        closes_at=closes_at,
+        ticket_key_id=current_key_id(),
+        created_at=now,
+        created_by=by,
+        request_tag=request.tag() if request else None,
+        request_digest=request.digest() if request else None,
+    )
+    try:
+        with transaction.atomic():
+            raffle.save(force_insert=True)
+            make_stripes(raffle)
+            Prize.objects.bulk_create(
+                Prize(raffle=raffle, position=position, name=prize, amount=amount)
+                for position, (prize, amount) in enumerate(prizes, start=1)
+            )
+    except IntegrityError as error:
+        earlier = _made_before(request) if violated(error) == "raffle_created_once" else None
+        if earlier is None:
+            raise
+        return earlier
+    return raffle
+
+
+def _made_before(request: Request | None) -> Raffle | None:
+    """The raffle that this request made; raises RequestMismatch when it asked for another."""
+    if request is None:
+        return None
+    raffle = Raffle.objects.filter(request_tag=request.tag()).first()
+    if raffle and bytes(raffle.request_digest or b"") != request.digest():
+        raise RequestMismatch
+    return raffle
+
+
+def make_stripes(raffle: Raffle) -> None:
+    """Divides the slots over the stripes. SQLite has one writer and so one stripe."""
+    count = min(raffle.total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+    bounds = [raffle.total_tickets * stripe // count for stripe in range(count + 1)]
+    Stripe.objects.bulk_create(
+        Stripe(
+            raffle=raffle, stripe=stripe, lo=bounds[stripe], cap=bounds[stripe + 1] - bounds[stripe]
+        )
+        for stripe in range(count)
+    )

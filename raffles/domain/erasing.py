@@ -1,0 +1,59 @@
+"""Erasing a participant: the tags go, the slot and the leaf hash stay, every proof stays valid.
+
+The tags must last until the draw is over, because a winner's whole leaf is part of the proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from raffles.fairness.tickets import holder_key, holder_tag
+from raffles.fairness.verify import hash_leaf
+from raffles.models import FINISHED, Raffle, Ticket
+
+from .keys import ticket_key
+from .leaves import leaves_of
+from .locking import locked
+
+_CHUNK = 5_000
+
+
+def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
+    """Erases ``identity`` (``ip:203.0.113.7``) from the given raffles; returns how many tickets.
+
+    Of a raffle that is finished the tags go at once, of another with its draw.
+    """
+    erased = 0
+    for raffle in raffles:
+        tag = holder_tag(holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes), identity)
+        erased += erase_tickets(raffle, Q(holder_tag=tag), now=now)
+    return erased
+
+
+def erase_tickets(raffle: Raffle, which: Q, *, now: datetime) -> int:
+    """Erases the tickets of a raffle that match ``which``; returns how many."""
+    with transaction.atomic():
+        raffle = locked(raffle.pk)
+        tickets = Ticket.objects.filter(which, raffle=raffle, erased_at=None)
+        marked = tickets.update(erased_at=now, request_tag=None)
+        if raffle.state in FINISHED:
+            finish_erasures(raffle)
+    return marked
+
+
+def finish_erasures(raffle: Raffle) -> None:
+    """Replaces the tags of a finished raffle's erased tickets by their leaf hash."""
+    waiting = Ticket.objects.filter(
+        raffle=raffle, erased_at__isnull=False, holder_tag__isnull=False
+    )
+    while slots := list(waiting.values_list("slot", flat=True)[:_CHUNK]):
+        leaves = leaves_of(raffle, slots)
+        tickets = list(waiting.filter(slot__in=slots))
+        for ticket in tickets:
+            ticket.leaf_hash = hash_leaf(leaves[ticket.slot])
+            ticket.holder_tag = ticket.code_tag = None
+        Ticket.objects.bulk_update(tickets, ["leaf_hash", "holder_tag", "code_tag"], batch_size=200)

@@ -1,0 +1,37 @@
+"""The keys of the environment, by the id that a row remembers."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from raffles.fairness.receipts import Signer
+from raffles.fairness.tickets import key_id
+
+
+class KeyMissing(Exception):
+    """A raffle's ticket key is no longer in TICKET_KEY, so its codes can't be derived."""
+
+
+def current_key_id() -> str:
+    """The id of the ticket key that new raffles use."""
+    return key_id(settings.TICKET_KEYS[0])
+
+
+def ticket_key(wanted: str) -> bytes:
+    """The ticket key with that id; raises KeyMissing when it was removed from the environment."""
+    for key in settings.TICKET_KEYS:
+        if key_id(key) == wanted:
+            return bytes(key)
+    raise KeyMissing(f"TICKET_KEY no longer holds the key {wanted} of a raffle under way")
+
+
+def signer() -> Signer:
+    """Signs receipts, seals and voids with the first of RECEIPT_KEY; publishes all of them."""
+    return _signer(tuple(settings.RECEIPT_SEEDS))
+
+
+@lru_cache(maxsize=4)
+def _signer(seeds: tuple[bytes, ...]) -> Signer:
+    return Signer(seeds)

@@ -1,0 +1,24 @@
+"""What is locked, and in which order: the raffle, then its stripes, then the stream counter."""
+
+from __future__ import annotations
+
+from django.db.models import F, Sum
+
+from raffles.models import Raffle, Stripe
+
+
+def locked(raffle_pk: int) -> Raffle:
+    """The raffle under its lock; FOR UPDATE would deadlock with the foreign key of tickets."""
+    return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_pk)
+
+
+def shut_gate(raffle: Raffle) -> int:
+    """Sets every stripe's cap to what it gave out, waiting for claims in flight; returns the sum.
+
+    Call it with the raffle locked. Locking the stripes in order keeps it from deadlocking with a
+    claim that waits, and the sum is read after the locks: read with them it would be too early.
+    """
+    stripes = Stripe.objects.filter(raffle=raffle)
+    list(stripes.select_for_update().order_by("raffle_id", "stripe").values_list("pk"))
+    stripes.update(cap=F("issued"))
+    return stripes.aggregate(issued=Sum("issued"))["issued"] or 0

@@ -1,0 +1,140 @@
+"""The one family of refusals: a word for programs and a sentence for people, no HTTP."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """An act that may not be done now; nothing was changed."""
+
+    code: ClassVar[str]
+    sentence: ClassVar[str]
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+class SoldOut(Refusal):
+    """Every ticket has been handed out."""
+
+    code = "sold_out"
+    sentence = "Tickets to this raffle are no longer available"
+
+
+class GateShut(SoldOut):
+    """The raffle takes no more entries, though not every ticket was handed out."""
+
+    code = "closed"
+
+
+class AlreadyEntered(Refusal):
+    """The holder has a ticket."""
+
+    code = "already_entered"
+    sentence = "Your ip address has already participated in this raffle"
+
+
+class RequestMismatch(Refusal):
+    """The same idempotency key came with another request."""
+
+    code = "idempotency_mismatch"
+    sentence = "This Idempotency-Key was used for another request"
+
+
+class TooManyPrizes(Refusal):
+    """The amounts of the prizes sum to more than there may be."""
+
+    code = "too_many_prizes"
+    sentence = "Too many prizes"
+
+
+class ClosesInThePast(Refusal):
+    """The closing time has passed already."""
+
+    code = "closes_in_the_past"
+    sentence = "closes_at must be in the future"
+
+
+class TermsFrozen(Refusal):
+    """Somebody holds a ticket under these terms."""
+
+    code = "terms_frozen"
+    sentence = "The raffle has tickets, so its terms can't be changed"
+
+
+class TicketsAvailable(Refusal):
+    """The raffle draws when sold out, and is not."""
+
+    code = "tickets_available"
+    sentence = "Winners can't be drawn when tickets are still available"
+
+
+class AlreadyDrawn(Refusal):
+    """The winners stand."""
+
+    code = "already_drawn"
+    sentence = "Winners for the raffle have already been drawn"
+
+
+class BeforeDrawTime(Refusal):
+    """The raffle has a closing time, and it has not come."""
+
+    code = "before_draw_time"
+    sentence = "Winners can't be drawn before the draw time"
+
+
+class Voided(Refusal):
+    """The raffle was called off."""
+
+    code = "voided"
+    sentence = "The raffle has been voided"
+
+
+class NotDrawn(Refusal):
+    """There are no winners yet."""
+
+    code = "not_drawn"
+    sentence = "Winners for the raffle have not been drawn yet"
+
+
+class NotSealed(Refusal):
+    """There is no commitment yet."""
+
+    code = "not_sealed"
+    sentence = "The raffle has not been sealed yet"
+
+
+class InvalidCode(Refusal):
+    """No such ticket with such a code."""
+
+    code = "invalid_code"
+    sentence = "Invalid verification code"
+
+
+class RoundHasCome(Refusal):
+    """The beacon has spoken, so the draw can't be stopped any more."""
+
+    code = "round_has_come"
+    sentence = "The draw can't be voided: its beacon round is public"
+
+
+class NoAlternateLeft(Refusal):
+    """Every alternate has taken somebody's place."""
+
+    code = "no_alternate"
+    sentence = "There is no alternate left"
+
+
+class NotAWinner(Refusal):
+    """The ticket holds no prize that could be taken from it."""
+
+    code = "not_a_winner"
+    sentence = "This ticket holds no prize"
+
+
+class NoSuchTicket(Refusal):
+    """Nobody holds a ticket of that number."""
+
+    code = "no_such_ticket"
+    sentence = "There is no ticket with this number"
