@@ -19,6 +19,7 @@ from rafflesite.callers import address_tag, caller_address, is_forwarded
 access = logging.getLogger("rafflesite.access")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
+_ENCODER = json.JSONEncoder(default=str)
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
 # Only our own proxies say which scheme a request came by, and what it is called.
 _FROM_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID")
@@ -39,7 +40,7 @@ class JSONFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _ENCODER.encode(line)
 
 
 class AccessLogMiddleware:

@@ -1,8 +1,12 @@
 """What holds for every request, before any view sees it, and for every public answer."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+from csp.middleware import CSPMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
@@ -66,16 +70,37 @@ class PublicReadsMiddleware:
         return response
 
 
-class AdminLocaleMiddleware(LocaleMiddleware):
-    """Speak the language of the staff in the admin; the API's sentences are never translated."""
-
-    def process_request(self, request: HttpRequest) -> None:
-        if request.path_info.startswith(ADMIN):
-            super().process_request(request)
+class PagePolicyMiddleware(CSPMiddleware):
+    """Say what a page may load. JSON loads nothing, and the policy costs as much as a query."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
+        if response.get("Content-Type", "").endswith("json"):
+            return response
+        return super().process_response(request, response)
+
+
+class _InAdmin:
+    """Act under /admin/ alone: nobody is logged in elsewhere, and a claim should not pay for it."""
+
+    def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(ADMIN):
-            return super().process_response(request, response)
-        return response
+            return super().__call__(request)  # type: ignore[misc]  # a mixin's
+        return self.get_response(request)  # type: ignore[attr-defined]
+
+
+class AdminSessionMiddleware(_InAdmin, SessionMiddleware):
+    """Sessions of the staff."""
+
+
+class AdminLocaleMiddleware(_InAdmin, LocaleMiddleware):
+    """The staff's language; the API's sentences are a contract and never translated."""
+
+
+class AdminAuthenticationMiddleware(_InAdmin, AuthenticationMiddleware):
+    """Logins of the staff."""
+
+
+class AdminMessageMiddleware(_InAdmin, MessageMiddleware):
+    """Messages to the staff."""

@@ -99,14 +99,14 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "rafflesite.middleware.PublicReadsMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "rafflesite.middleware.AdminSessionMiddleware",
     "rafflesite.middleware.AdminLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "rafflesite.middleware.AdminAuthenticationMiddleware",
+    "rafflesite.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "rafflesite.middleware.PagePolicyMiddleware",
     "rafflesite.problems.ProblemMiddleware",
 ]
 

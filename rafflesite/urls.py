@@ -1,17 +1,22 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from rafflesite.health import livez, readyz
 from rafflesite.problems import handler400, handler403, handler404, handler500
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
+# Its script is a request of its own, as the policy against inline scripts wants it.
+docs = SpectacularSwaggerSplitView.as_view(template_name="rafflesite/api_docs.html")
+
 urlpatterns = [
+    path("", include("raffles.api.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", docs, name="docs"),
     path("livez", livez),
     path("readyz", readyz),
 ]

@@ -1,0 +1,131 @@
+"""System checks: settings that parse, one by one, and yet do not do what they seem to.
+
+E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix; W001 SQLite,
+W002 cache of a process, W003 managers on loopback, W004 managers that are proxies.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's word
+from django.core.exceptions import ImproperlyConfigured
+
+from rafflesite.environment import Network, networks
+
+Apps = Sequence[AppConfig] | None
+
+ENTROPY_SOURCES = ("system", "drand")
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+
+
+def require_secrets() -> None:
+    """Refuse to serve the public with secrets that die with the process.
+
+    Raises ImproperlyConfigured: tickets given out under a lost TICKET_KEY can never win.
+    """
+    if settings.EPHEMERAL_SECRETS and not settings.DEBUG:
+        names = ", ".join(sorted(settings.EPHEMERAL_SECRETS))
+        raise ImproperlyConfigured(
+            f"Set {names} (see .env.example), or DEBUG=on for a look around."
+        )
+
+
+def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
+    return [
+        str(network)
+        for network in one
+        if any(network.version == o.version and network.overlaps(o) for o in other)
+    ]
+
+
+def check_networks(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E001: a list that cannot be read, or that names the whole internet. E005, W004."""
+    found: list[CheckMessage] = []
+    for name in ("MANAGER_IPS", "TRUSTED_PROXIES"):
+        try:
+            listed = networks(getattr(settings, name))
+        except ImproperlyConfigured as error:
+            hint = "List addresses and CIDR networks with commas between them."
+            found.append(Error(f"{name}: {error}", hint=hint, id="rafflesite.E001"))
+            continue
+        if whole := [str(network) for network in listed if network.prefixlen == 0]:
+            message = f"{name} holds every address there is: {', '.join(whole)}."
+            found.append(Error(message, hint="Name yours.", id="rafflesite.E001"))
+    if not 1 <= settings.IPV6_PREFIX <= ipaddress.IPV6LENGTH:
+        message = f"IPV6_PREFIX is {settings.IPV6_PREFIX}, no length of a prefix."
+        found.append(Error(message, hint="Set 64, or 128 for none.", id="rafflesite.E005"))
+    return found or _check_overlap()
+
+
+def _check_overlap() -> list[CheckMessage]:
+    both = _overlapping(networks(settings.MANAGER_IPS), networks(settings.TRUSTED_PROXIES))
+    if not both:
+        return []
+    message = f"MANAGER_IPS and TRUSTED_PROXIES overlap in {', '.join(both)}."
+    hint = "A proxy is never a manager; list the managers' own addresses."
+    return [Warning(message, hint=hint, id="rafflesite.W004")]
+
+
+def check_draws(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E003: an unknown source of randomness."""
+    if settings.DRAW_ENTROPY in ENTROPY_SOURCES:
+        return []
+    message = f"DRAW_ENTROPY is {settings.DRAW_ENTROPY!r}."
+    hint = f"Set one of: {', '.join(ENTROPY_SOURCES)}."
+    return [Error(message, hint=hint, id="rafflesite.E003")]
+
+
+def check_public_url(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E004: a public address that links, redirects and cookies cannot follow."""
+    try:
+        url = urlsplit(settings.PUBLIC_URL)
+        is_origin = bool(url.hostname) and f"{url.scheme}://{url.netloc}" == settings.PUBLIC_URL
+    except ValueError:
+        is_origin = False
+    if is_origin and settings.PUBLIC_URL.startswith(("http://", "https://")):
+        return []
+    message = f"PUBLIC_URL is {settings.PUBLIC_URL!r}."
+    hint = "Set the scheme and host people see, without a path: https://draws.example.org"
+    return [Error(message, hint=hint, id="rafflesite.E004")]
+
+
+def check_secrets(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E002: secrets that die with the process."""
+    try:
+        require_secrets()
+    except ImproperlyConfigured as error:
+        hint = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
+        return [Error(str(error), hint=hint, id="rafflesite.E002")]
+    return []
+
+
+def check_local_managers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
+    proxies = networks(settings.TRUSTED_PROXIES)
+    managers = [n for n in networks(settings.MANAGER_IPS) if not _overlapping([n], proxies)]
+    local = _overlapping(managers, _LOOPBACK)
+    if not local:
+        return []
+    message = f"MANAGER_IPS holds addresses of this machine: {', '.join(local)}."
+    hint = "If a proxy runs here, list it in TRUSTED_PROXIES; otherwise everybody is a manager."
+    return [Warning(message, hint=hint, id="rafflesite.W003")]
+
+
+def check_database(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """W001: SQLite has one writer at a time, and one machine."""
+    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+        return []
+    hint = "Set DATABASE_URL=postgres://... where more than a few people take part at once."
+    return [Warning("The database is SQLite.", hint=hint, id="rafflesite.W001")]
+
+
+def check_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """W002: every process would count for itself."""
+    if "locmem" not in settings.CACHES["default"]["BACKEND"]:
+        return []
+    hint = "Set REDIS_URL; otherwise N processes let N times the rate pass."
+    return [Warning("Throttles count by process.", hint=hint, id="rafflesite.W002")]
