@@ -26,6 +26,7 @@ STATUS: dict[type[Refusal], int] = {
     refusals.Voided: 403,
     refusals.NotDrawn: 400,
     refusals.NotSealed: 404,
+    refusals.NoProofYet: 404,
     refusals.InvalidCode: 400,
     refusals.RoundHasCome: 409,
     refusals.NoAlternateLeft: 409,

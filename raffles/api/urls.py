@@ -1,12 +1,19 @@
-"""Addresses of the raffles."""
+"""Addresses of the raffles, and of what checks them."""
 
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from .proofs import KeysView, verifier, verifier_checksum
 from .views import RaffleViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("raffles", RaffleViewSet, basename="raffle")
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),
+    path("verify.py", verifier, name="verifier"),
+    path("verify.py.sha256", verifier_checksum, name="verifier-checksum"),
+]

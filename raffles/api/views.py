@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
-from rest_framework.viewsets import GenericViewSet
 
 from raffles.domain.checking import check_ticket
 from raffles.domain.creating import Request as CreatingRequest
@@ -33,11 +33,13 @@ from rafflesite.callers import (
 from rafflesite.fields import StrictSerializer
 from rafflesite.idempotency import idempotency_key
 from rafflesite.pagination import LinkCursorPagination
+from rafflesite.queries import PAGE, StrictQueryMixin
 from rafflesite.throttles import EntryThrottle, VerifyThrottle
 
 from . import serializers
 from .documenting import IDEMPOTENCY_KEY, answers
 from .filters import RaffleFilter
+from .proofs import ProvingViewSet
 
 PRIVATE = {"Cache-Control": "no-store"}
 
@@ -69,7 +71,7 @@ class OldestFirst(LinkCursorPagination):
         summary="One raffle", responses=answers(404, _200=serializers.RaffleAnswer)
     ),
 )
-class RaffleViewSet(GenericViewSet[Any]):
+class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     """A raffle: a pool of numbered tickets, its prizes, its one draw."""
 
     queryset = Raffle.objects.with_available().prefetch_related("prizes").order_by("-id")
@@ -80,7 +82,15 @@ class RaffleViewSet(GenericViewSet[Any]):
     filterset_class = RaffleFilter
     pagination_class = LinkCursorPagination
 
-    open_to_all = frozenset({"participate", "verify_ticket"})
+    query_parameters = {
+        "list": PAGE | RaffleFilter.base_filters.keys(),
+        "winners": PAGE | {"alternates"},
+        "replacements": PAGE,
+        "commitment": {"draw_no"},
+        "proof": {"limit", "after"},
+    }
+    # None is a method that nobody may use: 405 says more than 403.
+    open_to_all = frozenset({None, "participate", "verify_ticket"})
     throttles: dict[str, type[BaseThrottle]] = {
         "participate": EntryThrottle,
         "verify_ticket": VerifyThrottle,
@@ -92,6 +102,14 @@ class RaffleViewSet(GenericViewSet[Any]):
     def get_throttles(self) -> list[BaseThrottle]:
         throttle = self.throttles.get(self.action)
         return [throttle()] if throttle else []
+
+    def handle_exception(self, exc: Exception) -> Response:
+        # 404 comes before 400. Looking for the raffle first would cost every claim a query.
+        is_invalid = isinstance(exc, ValidationError | ParseError)
+        uuid = self.kwargs.get("raffle_id")
+        if is_invalid and uuid and not Raffle.objects.filter(uuid=uuid).exists():
+            exc = Http404()
+        return super().handle_exception(exc)
 
     def list(self, _request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -191,7 +209,6 @@ class RaffleViewSet(GenericViewSet[Any]):
     )
     @action(detail=True, methods=["post"], url_path="verify-ticket")
     def verify_ticket(self, request: Request, raffle_id: UUID) -> Response:
-        Raffle.objects.only("pk").get(uuid=raffle_id)
         asked = _valid(serializers.TicketCheckRequest, request)
         prize = check_ticket(
             raffle_id,

@@ -15,15 +15,18 @@ from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import make_leaf
 from raffles.models import Raffle, Ticket
 
-_CHUNK = 32_768  # slots a read: 1.7 MB on the wire
+_CHUNK = 32_768  # rows a read: 1.7 MB on the wire
 _ROW = struct.Struct(">hiii32si?")  # int2 fields; int4 size and value of slot, material, is_erased
 _COPY_HEADER, _COPY_TRAILER = 19, 2
 
-# One column of 32 bytes whether erased or not, so that every row has the same size.
-_MATERIAL = """
-    SELECT slot, COALESCE(leaf_hash, {joined}), leaf_hash IS NOT NULL FROM raffles_ticket
-    WHERE raffle_id = {raffle} AND slot >= {first} AND slot < {end} ORDER BY slot
+_SELECT = f"""
+    SELECT slot, {{material}} FROM raffles_ticket
+    WHERE raffle_id = {{raffle:d}} AND slot >= {{first:d}} AND slot < {{end:d}}
+    ORDER BY slot LIMIT {_CHUNK}
 """
+# One column of 32 bytes whether erased or not, so that every row of the copy has the same size.
+_JOINED = "COALESCE(leaf_hash, holder_tag || code_tag), leaf_hash IS NOT NULL"
+_APART = "holder_tag, code_tag, leaf_hash"
 
 
 class Pages:
@@ -57,33 +60,26 @@ def stream_leaf_hashes(raffle: Raffle, first: int, end: int) -> Iterator[tuple[i
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     prefix = b"\0" + raffle.uuid.bytes
     pack, sha256 = struct.Struct(">Q").pack, hashlib.sha256
-    for start in range(first, end, _CHUNK):
-        for slot, material, is_erased in _read(raffle.pk, start, min(start + _CHUNK, end)):
+    while rows := _read(raffle.pk, first, end):
+        for slot, material, is_erased in rows:
             if is_erased:
                 yield slot, material
             else:
                 yield slot, sha256(prefix + pack(number(slot)) + material).digest()
+        first = rows[-1][0] + 1
 
 
-def _read(raffle_pk: int, first: int, end: int) -> Iterable[tuple[int, bytes, bool]]:
+def _read(raffle_pk: int, first: int, end: int) -> list[tuple[int, bytes, bool]]:
+    """At most a chunk of rows (slot, 32 bytes, whether those are a leaf hash), ascending."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            statement = _MATERIAL.format(
-                joined="holder_tag || code_tag",
-                raffle=int(raffle_pk),
-                first=int(first),
-                end=int(end),
-            )
             binary = io.BytesIO()
-            cursor.copy_expert(f"COPY ({statement}) TO STDOUT (FORMAT binary)", binary)
+            select = _SELECT.format(material=_JOINED, raffle=raffle_pk, first=first, end=end)
+            cursor.copy_expert(f"COPY ({select}) TO STDOUT (FORMAT binary)", binary)
             rows = memoryview(binary.getvalue())[_COPY_HEADER:-_COPY_TRAILER]
             return [(row[2], row[4], row[6]) for row in _ROW.iter_unpack(rows)]
         # SQLite's || makes text of blobs; joined here instead.
-        cursor.execute(
-            "SELECT slot, holder_tag, code_tag, leaf_hash FROM raffles_ticket "
-            "WHERE raffle_id = %s AND slot >= %s AND slot < %s ORDER BY slot",
-            [raffle_pk, first, end],
-        )
+        cursor.execute(_SELECT.format(material=_APART, raffle=raffle_pk, first=first, end=end))
         return [
             (slot, leaf_hash or holder + code, leaf_hash is not None)
             for slot, holder, code, leaf_hash in cursor.fetchall()

@@ -138,3 +138,9 @@ class NoSuchTicket(Refusal):
 
     code = "no_such_ticket"
     sentence = "There is no ticket with this number"
+
+
+class NoProofYet(NotDrawn):
+    """The proof comes with the winners."""
+
+    code = "no_proof_yet"

@@ -154,12 +154,14 @@ _POSTGRESQL_MAKE = """
         REFERENCING NEW TABLE AS new_rows
         FOR EACH STATEMENT EXECUTE FUNCTION winners_before_drawn();
     ALTER TABLE raffles_stripe SET (fillfactor = 20);
+    ALTER TABLE raffles_pool ALTER levels SET STORAGE EXTERNAL;
 """
 _POSTGRESQL_DROP = """
     DROP TRIGGER winners_before_drawn ON raffles_winner;
     DROP FUNCTION winners_before_drawn();
     ALTER TABLE raffles_winner DROP CONSTRAINT winner_is_ticket_of_raffle;
     ALTER TABLE raffles_stripe RESET (fillfactor);
+    ALTER TABLE raffles_pool ALTER levels SET STORAGE EXTENDED;
 """
 _SQLITE_INSTEAD = (
     Guard(

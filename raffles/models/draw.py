@@ -120,6 +120,18 @@ class Draw(models.Model):
             "signature": bytes(self.signature).hex(),
         }
 
+    def void(self) -> dict[str, Any] | None:
+        """The signed end of a draw that was called off; None for one that counts."""
+        if self.voided_at is None:
+            return None
+        return {
+            "commitment_hash": bytes(self.commitment_hash).hex(),
+            "reason": self.void_reason,
+            "voided_at": int(self.voided_at.timestamp()),
+            "key_id": self.void_key_id,
+            "signature": bytes(self.void_signature or b"").hex(),
+        }
+
     def draws_at(self) -> int | None:
         """The UNIX second in which the beacon's round appears; None without a beacon."""
         return None if self.round is None else time_of_round(self.round)

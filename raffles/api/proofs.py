@@ -1,0 +1,321 @@
+"""What anyone needs to check a draw: commitment, proof, leaves, inclusion, keys, verifier."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from raffles.domain.keys import signer
+from raffles.domain.proving import drawn, inclusion, published_draw, stream_leaves, stream_proof
+from raffles.fairness import verify
+from raffles.models import Draw, Raffle, Winner
+
+from .documenting import answers
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
+_LARGEST = 2**31 - 1
+_VERIFIER = Path(verify.__file__).read_bytes()
+_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
+
+
+class Octets(BaseRenderer):
+    """Lets a client ask for bytes; the view streams them itself."""
+
+    media_type = "application/octet-stream"
+    format = "bin"
+    charset = None
+
+    def render(self, data: Any, *_: Any) -> bytes:
+        return bytes(data)
+
+
+class TermsAnswer(serializers.Serializer[Any]):
+    """What participants agreed to, frozen by the first ticket."""
+
+    raffle_id = serializers.CharField()
+    name = serializers.CharField()
+    capacity = serializers.IntegerField()
+    closes_at = serializers.IntegerField()
+    prizes = serializers.ListField(child=serializers.DictField())
+    alternates = serializers.IntegerField()
+    max_wins_per_holder = serializers.IntegerField()
+    entropy = serializers.DictField(child=serializers.CharField())
+
+
+class CommitmentBody(serializers.Serializer[Any]):
+    """The sealed pool and terms."""
+
+    v = serializers.CharField()
+    terms = TermsAnswer()
+    draw_no = serializers.IntegerField()
+    prev = serializers.CharField()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    closed_at = serializers.IntegerField()
+    round = serializers.IntegerField(required=False)
+
+
+class CommitmentAnswer(serializers.Serializer[Any]):
+    """The signed commitment; keep a copy from before the draw."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    signed_at = serializers.IntegerField()
+    key_id = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class ProofWinner(serializers.Serializer[Any]):
+    """A drawn entry with its place in the tree."""
+
+    rank = serializers.IntegerField()
+    prize = serializers.CharField(allow_null=True)
+    draw = serializers.IntegerField()
+    index = serializers.IntegerField()
+    ticket_number = serializers.IntegerField()
+    leaf = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class ProofAnswer(serializers.Serializer[Any]):
+    """The one file that verify.py checks."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    entropy = serializers.DictField()
+    seed = serializers.CharField()
+    winners = ProofWinner(many=True)
+    skipped = serializers.ListField(child=serializers.DictField())
+
+
+class InclusionAnswer(serializers.Serializer[Any]):
+    """A ticket's place in the sealed pool."""
+
+    commitment_hash = serializers.CharField()
+    index = serializers.IntegerField()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    leaf_hash = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class VoidAnswer(serializers.Serializer[Any]):
+    """The signed end of a draw that was called off."""
+
+    commitment_hash = serializers.CharField()
+    reason = serializers.CharField()
+    voided_at = serializers.IntegerField()
+    key_id = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class DrawAnswer(serializers.Serializer[Any]):
+    """A draw over the pool; more than one when an earlier one was called off."""
+
+    draw_no = serializers.IntegerField()
+    commitment_hash = serializers.CharField()
+    sealed_at = serializers.DateTimeField()
+    round = serializers.IntegerField(allow_null=True)
+    draws_at = serializers.DateTimeField(allow_null=True)
+    drawn_at = serializers.DateTimeField(allow_null=True)
+    late = serializers.BooleanField()
+    void = VoidAnswer(allow_null=True)
+
+
+class KeyAnswer(serializers.Serializer[Any]):
+    """A key that signs receipts, seals and voids, or did."""
+
+    key_id = serializers.CharField()
+    algorithm = serializers.CharField()
+    public_key = serializers.CharField()
+
+
+class KeysAnswer(serializers.Serializer[Any]):
+    """All public keys, the one in use first."""
+
+    keys = KeyAnswer(many=True)
+
+
+class ProvingViewSet(GenericViewSet[Any]):
+    """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
+
+    @extend_schema(
+        summary="The draws over the sealed pool, latest first",
+        responses=answers(404, _200=DrawAnswer(many=True)),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def draws(self, _request: Request, raffle_id: UUID) -> Response:
+        raffle = Raffle.objects.get(uuid=raffle_id)
+        draws = Draw.objects.filter(raffle=raffle).select_related("raffle").order_by("-number")
+        return Response(DrawAnswer([_draw(draw) for draw in draws], many=True).data)
+
+    @extend_schema(
+        summary="The signed commitment",
+        parameters=[OpenApiParameter("draw_no", int, description="An earlier draw.")],
+        responses=answers(404, _200=CommitmentAnswer, _304=None),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def commitment(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
+        number = _number(request, "draw_no", least=1)
+        draw = published_draw(raffle_id, number)
+        # Without its number it may be followed by another until it is drawn.
+        is_final = number is not None or draw.drawn_at is not None
+        return _cached(
+            request,
+            bytes(draw.commitment_hash).hex(),
+            lambda: Response({"commitment": draw.commitment(), **draw.seal()}),
+            caching=IMMUTABLE if is_final else REVALIDATE,
+        )
+
+    @extend_schema(
+        summary="The proof: check it with verify.py",
+        description="Whole, as one file of any size; or in pages of winners with `limit`.",
+        parameters=[
+            OpenApiParameter("limit", int, description="Winners a page, 1 to 1,000."),
+            OpenApiParameter("after", int, description="The rank that the page follows."),
+        ],
+        responses=answers(404, _200=ProofAnswer, _304=None),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def proof(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
+        limit = _number(request, "limit", least=1, most=1_000)
+        after = _number(request, "after", least=0) or 0
+        draw = drawn(raffle_id)
+        response = _cached(
+            request,
+            f"{bytes(draw.commitment_hash).hex()}-{after}-{limit}",
+            lambda: _streamed(stream_proof(draw, after=after, limit=limit), "application/json"),
+        )
+        following = Winner.objects.filter(raffle=draw.raffle, rank__gt=after + (limit or 0))
+        if limit and following.exists():
+            url = request.build_absolute_uri(request.path)
+            response["Link"] = f'<{url}?limit={limit}&after={after + limit}>; rel="next"'
+        return response
+
+    @extend_schema(
+        summary="All leaf hashes of the sealed pool, 32 bytes each, in order",
+        responses=answers(404, _304=None)
+        | {(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        filters=False,
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=None,
+        renderer_classes=[Octets, JSONRenderer],
+    )
+    def leaves(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
+        draw = published_draw(raffle_id)
+        response = _cached(
+            request,
+            bytes(draw.raffle.pool.root).hex(),
+            lambda: _streamed(stream_leaves(draw), "application/octet-stream"),
+        )
+        if response.status_code == 200:
+            response["Content-Length"] = str(32 * draw.raffle.pool.tickets)
+        return response
+
+    @extend_schema(
+        summary="That a ticket is in the sealed pool",
+        responses=answers(404, _200=InclusionAnswer, _304=None),
+        filters=False,
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=None,
+        url_path="tickets/<int:ticket_number>/inclusion",
+    )
+    def inclusion(self, request: Request, raffle_id: UUID, ticket_number: int) -> HttpResponseBase:
+        found = inclusion(raffle_id, ticket_number)
+        etag = f"{found['commitment_hash']}-{found['index']}"
+        return _cached(request, etag, lambda: Response(found), caching=REVALIDATE)
+
+
+class KeysView(APIView):
+    """The public keys of receipts, seals and voids."""
+
+    @extend_schema(summary="The public keys", responses=answers(_200=KeysAnswer))
+    def get(self, _request: Request) -> Response:
+        return Response(signer().public_keys())
+
+
+@require_safe
+def verifier(_request: HttpRequest) -> HttpResponse:
+    """The single-file verifier, exactly as the server runs it."""
+    response = HttpResponse(_VERIFIER, content_type="text/x-python; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="verify.py"'
+    response["ETag"] = f'"{_CHECKSUM}"'
+    return response
+
+
+@require_safe
+def verifier_checksum(_request: HttpRequest) -> HttpResponse:
+    """Its SHA-256, in the form that `sha256sum -c` reads."""
+    return HttpResponse(f"{_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8")
+
+
+def _draw(draw: Draw) -> dict[str, Any]:
+    draws_at = draw.draws_at()
+    return {
+        "draw_no": draw.number,
+        "commitment_hash": bytes(draw.commitment_hash).hex(),
+        "sealed_at": draw.closed_at,
+        "round": draw.round,
+        "draws_at": None if draws_at is None else datetime.fromtimestamp(draws_at, UTC),
+        "drawn_at": draw.drawn_at,
+        "late": draw.is_late(),
+        "void": draw.void(),
+    }
+
+
+def _number(request: Request, name: str, *, least: int, most: int = _LARGEST) -> int | None:
+    """A query parameter that is a whole number; 400 for another word."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= most):
+        raise ValidationError({name: [f"Write a number from {least} to {most}."]})
+    return int(text)
+
+
+def _cached(
+    request: Request,
+    etag: str,
+    answer: Callable[[], HttpResponseBase],
+    *,
+    caching: str = IMMUTABLE,
+) -> HttpResponseBase:
+    """The answer, or 304 for a client that has it; made only when it is needed."""
+    quoted = f'"{etag}"'
+    response = get_conditional_response(request._request, etag=quoted) or answer()  # noqa: SLF001
+    response["ETag"] = quoted
+    response["Cache-Control"] = caching
+    return response
+
+
+def _streamed(pieces: Iterable[str | bytes], content_type: str) -> StreamingHttpResponse:
+    return StreamingHttpResponse(pieces, content_type=content_type)
