@@ -1,0 +1,81 @@
+"""Raffles as the product makes them: created, entered and drawn by the domain's own acts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import factory
+
+from raffles.domain.creating import create_raffle
+from raffles.domain.drawing import advance
+from raffles.domain.entering import Entry, enter
+from raffles.domain.sealing import build_tree, close, seal
+from raffles.domain.voiding import void_raffle
+from raffles.models import Raffle, State
+
+NOW = datetime(2026, 2, 10, 12, tzinfo=UTC)
+STAFF = "staff"
+
+
+def clock() -> datetime:
+    """A clock that stands at `NOW`."""
+    return NOW
+
+
+def address(n: int) -> str:
+    """The address of holder ``n``, 0 to 2^24 - 1."""
+    return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+
+
+def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entry:
+    """Hands holder ``n`` a ticket at `NOW`."""
+    return enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW, request_key=request_key)
+
+
+class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
+    """An open raffle of three tickets, one prize and one alternate, created at `NOW`.
+
+    ``tickets=2`` lets holders 0 and 1 enter. ``state=State.SEALED`` takes it as far as that; what
+    needs a pool takes holders until it is sold out, unless ``tickets`` says otherwise.
+    """
+
+    class Meta:
+        model = Raffle
+
+    name = "Spring raffle"
+    total_tickets = 3
+    prizes = (("Phone", 1),)
+    alternates = 1
+    now = NOW
+    by = STAFF
+
+    @classmethod
+    def _create(
+        cls,
+        _model: type[Raffle],
+        *_: Any,
+        tickets: int | None = None,
+        state: State = State.OPEN,
+        **terms: Any,
+    ) -> Raffle:
+        raffle = create_raffle(**terms)
+        if tickets is None:
+            tickets = 0 if state in (State.OPEN, State.VOID) else raffle.total_tickets
+        for n in range(tickets):
+            enter_nth(raffle, n)
+        take_to(state, raffle)
+        return raffle
+
+
+def take_to(state: State, raffle: Raffle) -> None:
+    """Takes an open raffle on to ``state`` and reads it again."""
+    if state == State.VOID:
+        void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)
+    elif state == State.DRAWN:
+        advance(raffle.pk, now=NOW, clock=clock, by=STAFF)
+    elif state != State.OPEN:
+        close(raffle.pk, now=NOW, by=STAFF)
+        if state == State.SEALED:
+            seal(raffle.pk, build_tree(raffle), clock=clock, by=STAFF)
+    raffle.refresh_from_db()
