@@ -34,7 +34,7 @@ def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entr
 
 
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
-    """An open raffle of three tickets, one prize and one alternate, created at `NOW`.
+    """`RaffleFactory.create()`: an open raffle of three tickets, one prize and one alternate.
 
     ``tickets=2`` lets holders 0 and 1 enter. ``state=State.SEALED`` takes it as far as that; what
     needs a pool takes holders until it is sold out, unless ``tickets`` says otherwise.
@@ -51,14 +51,9 @@ class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
     by = STAFF
 
     @classmethod
-    def _create(
-        cls,
-        _model: type[Raffle],
-        *_: Any,
-        tickets: int | None = None,
-        state: State = State.OPEN,
-        **terms: Any,
-    ) -> Raffle:
+    def _create(cls, model_class: Any, *args: Any, **terms: Any) -> Raffle:  # noqa: ARG003
+        state = terms.pop("state", State.OPEN)
+        tickets = terms.pop("tickets", None)
         raffle = create_raffle(**terms)
         if tickets is None:
             tickets = 0 if state in (State.OPEN, State.VOID) else raffle.total_tickets
