@@ -2,10 +2,12 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 from rafflesite.checks import require_secrets
+from rafflesite.handlers import UTF8ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
-application = get_asgi_application()
+django.setup(set_prefix=False)
 require_secrets()
+application = UTF8ASGIHandler()

@@ -7,6 +7,7 @@ always fails here.
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -138,8 +139,10 @@ def _database(url: str) -> dict[str, Any]:
         options.setdefault("timeout", 20)
         options.setdefault("transaction_mode", "IMMEDIATE")
         options.setdefault("init_command", "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON")
-        # On disk also in tests: threads of a race would share one in-memory connection.
-        database["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+        # On disk also in tests, since threads would share one connection to a database in
+        # memory; by process, so that two runs do not meet.
+        name = f"rafflesite-{os.getpid()}.sqlite3"
+        database["TEST"] = {"NAME": os.path.join(tempfile.gettempdir(), name)}
     else:
         # A new connection a request costs 2.8 times the CPU; a health check costs a round trip
         # a request, and the first request after a lost connection gets 503 and tries again.
