@@ -6,7 +6,7 @@ import hashlib
 import io
 import struct
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from django.db import connection
@@ -23,7 +23,7 @@ _SELECT = f"""
     SELECT slot, {{material}} FROM raffles_ticket
     WHERE raffle_id = {{raffle:d}} AND slot >= {{first:d}} AND slot < {{end:d}}
     ORDER BY slot LIMIT {_CHUNK}
-"""
+"""  # noqa: S608 - {:d} takes integers only
 # One column of 32 bytes whether erased or not, so that every row of the copy has the same size.
 _JOINED = "COALESCE(leaf_hash, holder_tag || code_tag), leaf_hash IS NOT NULL"
 _APART = "holder_tag, code_tag, leaf_hash"
@@ -66,6 +66,8 @@ def stream_leaf_hashes(raffle: Raffle, first: int, end: int) -> Iterator[tuple[i
                 yield slot, material
             else:
                 yield slot, sha256(prefix + pack(number(slot)) + material).digest()
+        if len(rows) < _CHUNK:
+            return
         first = rows[-1][0] + 1
 
 
