@@ -69,7 +69,9 @@ class Facts:
 
 
 _facts: dict[UUID, Facts] = {}
-_emptied: dict[int, type[SoldOut]] = {}  # nothing comes back into a pool: its "no" is for good
+# Nothing comes back into a pool, so its "no" is for good. By uuid, since a row that was rolled
+# back leaves its primary key to another raffle.
+_emptied: dict[bytes, type[SoldOut]] = {}
 
 
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
@@ -155,8 +157,8 @@ def _earlier(facts: Facts, claim: _Claim) -> Ticket | None:
 
 def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
     """Moves a stripe and lands the ticket, or raises SoldOut, GateShut or AlreadyEntered."""
-    if facts.pk in _emptied:
-        raise _emptied[facts.pk]
+    if facts.uuid in _emptied:
+        raise _emptied[facts.uuid]
     issued_at = connection.ops.adapt_datetimefield_value(now)
     values = [claim.holder_tag, claim.code_tag, claim.request_tag, issued_at]
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
@@ -167,8 +169,8 @@ def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
             raise
         raise AlreadyEntered from None
     if slot is None:
-        _remember(_emptied, facts.pk, _why_nothing_is_left(facts))
-        raise _emptied[facts.pk]
+        _remember(_emptied, facts.uuid, _why_nothing_is_left(facts))
+        raise _emptied[facts.uuid]
     return slot
 
 
