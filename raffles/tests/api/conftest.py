@@ -1,0 +1,13 @@
+"""Who is who in the tests of the API."""
+
+import pytest
+from pytest_django import Settings
+
+from .acting import MANAGER
+
+
+@pytest.fixture(autouse=True)
+def callers(site: None, settings: Settings) -> None:
+    """One manager, and proxies of our own."""
+    settings.MANAGER_IPS = [MANAGER]
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8"]

@@ -1,0 +1,158 @@
+"""Creating a raffle."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+import time_machine
+from pytest_django import Settings
+
+from raffles.models import Prize, Raffle
+
+from .acting import MANAGERS_ONLY, caller, created, faults, manager, refused, terms
+
+pytestmark = pytest.mark.django_db
+
+NOW = "2030-01-31T08:00:00+00:00"
+
+
+@time_machine.travel(datetime.fromisoformat(NOW), tick=False)
+def test_create_answers_the_whole_raffle() -> None:
+    response = manager().post("/raffles/", terms())
+    body = response.json()
+    assert response.status_code == 201
+    assert response["Content-Type"] == "application/json"
+    assert body == {
+        "id": str(UUID(body["id"])),
+        "name": "Spring fair",
+        "total_tickets": 3,
+        "available_tickets": 3,
+        "winners_drawn": False,
+        "prizes": [{"name": "Bicycle", "amount": 1}],
+        "alternates": 10,
+        "entropy": "system",
+        "closes_at": None,
+        "planned_round": None,
+        "state": "open",
+        "void_reason": "",
+        "voided_at": None,
+        "created_at": "2030-01-31T08:00:00Z",
+    }
+    assert caller().get(f"/raffles/{body['id']}/").json() == body
+
+
+@time_machine.travel(datetime.fromisoformat(NOW), tick=False)
+def test_create_with_every_option() -> None:
+    prizes = [{"name": "Car", "amount": 1}, {"name": "Bicycle", "amount": 2}]
+    asked = terms(
+        prizes=prizes, alternates=0, entropy="drand", closes_at="2030-02-01T09:00:00+01:00"
+    )
+    body = created(**asked)
+    assert body == asked | {
+        "id": body["id"],
+        "available_tickets": 3,
+        "winners_drawn": False,
+        "closes_at": "2030-02-01T08:00:00Z",
+        # The first round 60 s after it: (1896163260 - 1692803367) / 3, up, plus 1.
+        "planned_round": 67_786_632,
+        "state": "open",
+        "void_reason": "",
+        "voided_at": None,
+        "created_at": "2030-01-31T08:00:00Z",
+    }
+
+
+def test_create_takes_entropy_from_the_settings(settings: Settings) -> None:
+    settings.DRAW_ENTROPY = "drand"
+    assert created()["entropy"] == "drand"
+    assert created(entropy="system")["entropy"] == "system"
+
+
+def test_create_keeps_prizes_in_their_order() -> None:
+    prizes = [{"name": name, "amount": 1} for name in ("c", "a", "b")]
+    assert created(prizes=prizes)["prizes"] == prizes
+
+
+def test_create_needs_prizes() -> None:
+    without = {key: value for key, value in terms().items() if key != "prizes"}
+    assert faults(manager().post("/raffles/", without)) == {"prizes": ["This field is required."]}
+    assert faults(manager().post("/raffles/", terms(prizes=[]))) == {
+        "prizes": ["Ensure this field has at least 1 elements."]
+    }
+    assert Raffle.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("tickets", "amounts"),
+    [(3, [4]), (3, [1, 3]), (1, [1, 1]), (10_000_000, [100_000, 1]), (1, [100_000] * 1_000)],
+)
+def test_create_refuses_more_prizes_than_tickets(tickets: int, amounts: list[int]) -> None:
+    prizes = [{"name": "Bicycle", "amount": amount} for amount in amounts]
+    response = manager().post("/raffles/", terms(total_tickets=tickets, prizes=prizes))
+    assert refused(response) == (400, "too_many_prizes", "Too many prizes")
+    assert Raffle.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "most",
+    [
+        terms(name="x" * 200),
+        terms(name="🎲" * 200),
+        terms(total_tickets=1),
+        terms(total_tickets=10_000_000, prizes=[{"name": "Bicycle", "amount": 100_000}]),
+        terms(total_tickets=1_000, prizes=[{"name": "x" * 200, "amount": 1}] * 1_000),
+        terms(prizes=[{"name": "Bicycle", "amount": 3}]),
+        terms(alternates=0),
+        terms(alternates=1_000),
+    ],
+    ids=["name", "wide", "one", "tickets", "kinds", "all-win", "no-alternates", "alternates"],
+)
+def test_create_up_to_each_limit(most: dict[str, Any]) -> None:
+    body = created(**most)
+    assert {key: body[key] for key in most} == most
+    assert Prize.objects.count() == len(most["prizes"])
+
+
+def test_create_refuses_everybody_but_managers() -> None:
+    assert refused(caller().post("/raffles/", terms())) == MANAGERS_ONLY
+    # Nobody learns from the answer whether the body would have been right.
+    assert refused(caller().post("/raffles/", {"name": ""})) == MANAGERS_ONLY
+    assert Raffle.objects.count() == 0
+
+
+@time_machine.travel(datetime.fromisoformat(NOW), tick=False)
+def test_create_refuses_a_closing_time_that_has_come() -> None:
+    past = (400, "closes_in_the_past", "closes_at must be in the future")
+    assert refused(manager().post("/raffles/", terms(closes_at=NOW))) == past
+    # Whole seconds count, so a fraction after now is now.
+    soon = "2030-01-31T08:00:00.9Z"
+    assert refused(manager().post("/raffles/", terms(closes_at=soon))) == past
+    assert created(closes_at="2030-01-31T08:00:01Z")["closes_at"] == "2030-01-31T08:00:01Z"
+    assert Raffle.objects.count() == 1
+
+
+def test_create_needs_the_offset_of_a_closing_time() -> None:
+    sentence = "Write the time with its offset, such as 2030-01-31T08:00Z."
+    naive = terms(closes_at="2030-01-31T08:00:00")
+    assert faults(manager().post("/raffles/", naive)) == {"closes_at": [sentence]}
+
+
+def test_create_names_every_fault_by_field() -> None:
+    wrong = {
+        "name": "\u200b",
+        "total_tickets": "3",
+        "prizes": [{"name": "Bicycle", "amount": 1}, {"name": "", "amount": 0, "worth": 5}],
+        "alternates": 1_001,
+        "entropy": "dice",
+        "colour": "red",
+    }
+    assert faults(manager().post("/raffles/", wrong)) == {"colour": ["Unknown field."]}
+    del wrong["colour"]
+    assert faults(manager().post("/raffles/", wrong)) == {
+        "name": ["Control, bidirectional and zero-width characters are not allowed."],
+        "total_tickets": ["A valid integer is required."],
+        "prizes.1.worth": ["Unknown field."],
+        "alternates": ["Ensure this value is less than or equal to 1000."],
+        "entropy": ['"dice" is not a valid choice.'],
+    }
