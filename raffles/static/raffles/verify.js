@@ -74,9 +74,8 @@ function padded(message, block) {
   const bytes = new Uint8Array(size);
   bytes.set(message);
   bytes[message.length] = 0x80;
-  const bits = new DataView(bytes.buffer, size - 8);
-  bits.setUint32(0, message.length / 2 ** 29);
-  bits.setUint32(4, message.length * 8);
+  let at = size;
+  for (let bits = message.length * 8; bits; bits = Math.floor(bits / 256)) bytes[--at] = bits;
   return bytes;
 }
 
@@ -156,7 +155,13 @@ function sha512(message) {
 // --- The tree of tickets (RFC 9162) ------------------------------------------------------
 
 const hashLeaf = (leaf) => sha256(join([0], leaf));
-const hashNode = (left, right) => sha256(join([1], left, right));
+const pair = new Uint8Array(65).fill(1, 0, 1); // one for all nodes: there may be millions
+
+function hashNode(left, right) {
+  pair.set(left, 1);
+  pair.set(right, 33);
+  return sha256(pair);
+}
 
 /** The root over hashes in order; a lone last node is promoted, never duplicated. */
 function rootOf(hashes) {
