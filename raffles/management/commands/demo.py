@@ -1,0 +1,151 @@
+"""A first look: demo data, a server, and lines to paste."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from threading import Thread
+from time import sleep
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.utils import timezone
+
+from raffles.management.demo_data import Demo, make_demo_data
+from raffles.management.walkthrough import Client, Step, play, served
+
+_ADMIN = "admin"
+_TICK = 10  # seconds between two runs of draw_winners; cron would run it each minute
+
+_ENV = """\
+# Made by `manage.py demo` for a first look on this machine. .env.example explains every line.
+DEBUG=on
+MANAGER_IPS=127.0.0.1
+SECRET_KEY={secret}
+TICKET_KEY={ticket}
+RECEIPT_KEY={receipt}
+DEMO_PASSWORD={password}
+"""
+
+_LINES = """
+  Site    {url}/raffles/      API docs  {url}/api/docs/
+  Admin   {url}/admin/        user {user}, password {password}
+  “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/raffles/{soon_id}/winners/
+
+Paste these into another terminal. You are a manager at 127.0.0.1 and somebody else at 127.0.0.2.
+
+# create
+curl -s {url}/raffles/ -H 'Content-Type: application/json' \\
+  -d '{{"name": "My raffle", "total_tickets": 3, "prizes": [{{"name": "Cake", "amount": 1}}]}}'
+# take part (once from each address)
+curl -s -X POST --interface 127.0.0.2 {url}/raffles/{open}/participate/
+# draw what is sold out
+curl -s -X POST {url}/raffles/{sold_out}/winners/
+# verify a ticket
+curl -s {url}/raffles/{drawn}/verify-ticket/ -H 'Content-Type: application/json' \\
+  -d '{{"ticket_number": {number}, "verification_code": "{code}"}}'
+# check a whole draw with one file
+curl -s {url}/verify.py -o verify.py; curl -s {url}/raffles/{drawn}/proof/ -o proof.json
+python3 verify.py proof.json
+"""
+
+
+class Command(BaseCommand):
+    """Migrates, makes demo data, prints logins and curl lines, and serves."""
+
+    help = __doc__
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("address", nargs="?", default="127.0.0.1:8000", help="host:port")
+        parser.add_argument(
+            "--walkthrough", action="store_true", help="play a whole raffle over HTTP and stop"
+        )
+        parser.add_argument("--participants", type=int, default=100, help="of the walkthrough")
+        parser.add_argument("--no-server", action="store_true", help="only make the demo data")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        self._have_secrets()
+        if not settings.DEBUG:
+            raise CommandError("The demo prints passwords, so it needs DEBUG=on.")
+        call_command("migrate", verbosity=0)
+        if options["walkthrough"]:
+            self._walk_through(options["participants"])
+            return
+        # Beside the secrets in .env; the settings have no use for it.
+        password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(9)
+        self._have_admin(password)
+        demo = make_demo_data(timezone.now())
+        self._explain(demo, password, f"http://{options['address']}")
+        if not options["no_server"]:
+            Thread(target=_tick, daemon=True).start()
+            call_command("runserver", options["address"], use_reloader=False)
+
+    def _have_secrets(self) -> None:
+        """Writes `.env` once, and starts again with it: secrets are read with the settings."""
+        file = Path(settings.BASE_DIR, ".env")
+        if file.exists() or not settings.EPHEMERAL_SECRETS:
+            return
+        file.touch(mode=0o600)
+        file.write_text(
+            _ENV.format(
+                secret=secrets.token_urlsafe(50),
+                ticket=secrets.token_hex(32),
+                receipt=secrets.token_hex(32),
+                password=secrets.token_urlsafe(9),
+            )
+        )
+        self.stdout.write(f"Wrote {file.name}: secrets of this installation. Keep it.")
+        self.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606 - ourselves
+
+    def _have_admin(self, password: str) -> None:
+        users = get_user_model().objects
+        admin, _ = users.get_or_create(
+            username=_ADMIN, defaults={"is_staff": True, "is_superuser": True}
+        )
+        if not admin.check_password(password):
+            admin.set_password(password)
+            admin.save()
+
+    def _explain(self, demo: Demo, password: str, url: str) -> None:
+        self.stdout.write(
+            _LINES.format(
+                url=url,
+                user=_ADMIN,
+                password=password,
+                open=demo.open.uuid,
+                sold_out=demo.sold_out.uuid,
+                drawn=demo.drawn.uuid,
+                soon=demo.soon.name,
+                soon_at=demo.soon.closes_at,
+                soon_id=demo.soon.uuid,
+                number=demo.ticket.ticket_number,
+                code=demo.ticket.verification_code,
+            )
+        )
+
+    def _walk_through(self, participants: int) -> None:
+        if participants < 4:
+            raise CommandError("The walkthrough has four prizes: at least 4 participants.")
+        steps: list[Step] = []
+        with served() as port:
+            steps.extend(play(Client(port), participants))
+        widths = [max(len(step.act) for step in steps), max(len(step.caller) for step in steps)]
+        for step in steps:
+            self.stdout.write(f"{step.act:<{widths[0]}}  {step.caller:<{widths[1]}}  {step.answer}")
+
+
+def _tick() -> None:
+    """What cron does, for a machine without a cron line."""
+    while True:
+        sleep(_TICK)
+        call_command("draw_winners", verbosity=0)
+        connection.close()

@@ -1,0 +1,72 @@
+"""Raffles to look at: one to enter, one sold out, one drawn, and one that draws within a minute.
+
+Made through the domain with idempotency keys, so that a second run finds what the first one made.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from raffles.domain.creating import Request, create_raffle
+from raffles.domain.drawing import draw_now
+from raffles.domain.entering import Entry, enter
+from raffles.domain.refusals import AlreadyDrawn, AlreadyEntered
+from raffles.models import Raffle
+
+BY = "demo"
+DRAWS_IN = timedelta(seconds=45)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The four raffles, and a ticket of the drawn one."""
+
+    open: Raffle
+    sold_out: Raffle
+    drawn: Raffle
+    soon: Raffle
+    ticket: Entry
+
+
+def make_demo_data(now: datetime) -> Demo:
+    """Makes what is missing and returns all of it."""
+    open_ = _raffle("open", "Summer fair", 100, [("Telescope", 1), ("Kettle", 5)], now)
+    sold_out = _raffle("sold out", "Village hall roof", 5, [("Hamper", 1), ("Jam", 2)], now)
+    drawn = _raffle("drawn", "School trip", 8, [("Bicycle", 1), ("Book", 3)], now)
+    # One a minute at the most, however often somebody starts.
+    minute = now.replace(second=0, microsecond=0).isoformat()
+    soon = _raffle(
+        f"soon {minute}", f"Last call, {minute[11:16]}", 20, [("Cake", 1)], now, now + DRAWS_IN
+    )
+    for raffle, tickets in ((sold_out, 5), (drawn, 8), (soon, 6)):
+        for host in range(1, tickets + 1):
+            with suppress(AlreadyEntered):
+                enter(raffle.uuid, identity=f"ip:192.0.2.{host}", now=now, request_key="demo")
+    with suppress(AlreadyDrawn):
+        draw_now(drawn.uuid, now=now, clock=timezone.now, by=BY)
+    ticket = enter(drawn.uuid, identity="ip:192.0.2.1", now=now, request_key="demo")
+    return Demo(open_, sold_out, drawn, soon, ticket)
+
+
+def _raffle(
+    key: str,
+    name: str,
+    tickets: int,
+    prizes: list[tuple[str, int]],
+    now: datetime,
+    closes_at: datetime | None = None,
+) -> Raffle:
+    return create_raffle(
+        name=name,
+        total_tickets=tickets,
+        prizes=prizes,
+        alternates=2,
+        closes_at=closes_at,
+        now=now,
+        by=BY,
+        request=Request(caller=BY, key=key, body={}),
+    )
