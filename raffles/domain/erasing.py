@@ -14,6 +14,7 @@ from django.db.models import Q
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
 from raffles.models import FINISHED, Raffle, Ticket
+from raffles.models.raffle import RaffleQuerySet
 
 from .keys import ticket_key
 from .leaves import leaves_of
@@ -34,15 +35,20 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
     return erased
 
 
-def erase_tickets(raffle: Raffle, which: Q, *, now: datetime) -> int:
-    """Erases the tickets of a raffle that match ``which``; returns how many."""
+def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> int:
+    """Erases the tickets of a raffle that match ``which``, or all; returns how many."""
     with transaction.atomic():
         raffle = locked(raffle.pk)
-        tickets = Ticket.objects.filter(which, raffle=raffle, erased_at=None)
+        tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
         marked = tickets.update(erased_at=now, request_tag=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)
     return marked
+
+
+def finished_before(moment: datetime) -> RaffleQuerySet:
+    """The raffles that were drawn or voided before ``moment``."""
+    return Raffle.objects.filter(Q(draws__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
 
 
 def finish_erasures(raffle: Raffle) -> None:

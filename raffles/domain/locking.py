@@ -12,13 +12,19 @@ def locked(raffle_pk: int) -> Raffle:
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_pk)
 
 
-def shut_gate(raffle: Raffle) -> int:
-    """Sets every stripe's cap to what it gave out, waiting for claims in flight; returns the sum.
+def hold_claims(raffle: Raffle) -> int:
+    """Locks the stripes of a locked raffle, waiting for claims in flight; returns what they issued.
 
-    Call it with the raffle locked. Locking the stripes in order keeps it from deadlocking with a
-    claim that waits, and the sum is read after the locks: read with them it would be too early.
+    Locking them in order keeps it from deadlocking with a claim that waits, and the sum is read
+    after the locks: read with them it would be too early.
     """
     stripes = Stripe.objects.filter(raffle=raffle)
     list(stripes.select_for_update().order_by("raffle_id", "stripe").values_list("pk"))
-    stripes.update(cap=F("issued"))
     return stripes.aggregate(issued=Sum("issued"))["issued"] or 0
+
+
+def shut_gate(raffle: Raffle) -> int:
+    """Sets every stripe's cap to what it issued, and returns the sum; for a locked raffle."""
+    issued = hold_claims(raffle)
+    Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
+    return issued
