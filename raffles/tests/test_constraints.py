@@ -1,0 +1,317 @@
+"""Each "never" of the database, broken on purpose behind the domain's back."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import F
+
+from raffles.domain.violations import violated
+from raffles.models import (
+    Announcement,
+    Draw,
+    Pool,
+    Prize,
+    Raffle,
+    Replacement,
+    State,
+    StreamCounter,
+    Stripe,
+    Ticket,
+    Winner,
+)
+
+from .factories import NOW, STAFF, RaffleFactory
+
+Change = Callable[[Raffle], object]
+OPEN, CLOSED, SEALED, DRAWN, VOID = State
+ON_POSTGRESQL = connection.vendor == "postgresql"
+
+
+# --- What is done to a raffle --------------------------------------------------------------
+
+
+def rows(model: type[models.Model], raffle: Raffle) -> models.QuerySet[Any]:
+    """The rows of ``model`` that belong to the raffle."""
+    key = "pk" if model is Raffle else "raffle"
+    return model._default_manager.filter(**{key: raffle.pk})
+
+
+def update(model: type[models.Model], **values: Any) -> Change:
+    """One bare UPDATE of the raffle's rows."""
+    return lambda raffle: rows(model, raffle).update(**values)
+
+
+def delete(model: type[models.Model]) -> Change:
+    """One bare DELETE of the raffle's rows, without Django's own protection."""
+    return partial(_delete, model)
+
+
+def _delete(model: type[models.Model], raffle: Raffle) -> None:
+    rows(model, raffle)._raw_delete(using="default")
+
+
+def insert(model: type[models.Model], **values: Any) -> Change:
+    """One bare INSERT of a row of the raffle."""
+    return lambda raffle: model(raffle=raffle, **values).save(force_insert=True)
+
+
+def again(model: type[models.Model], **changes: Any) -> Change:
+    """One bare INSERT of the raffle's first row once more, with other values here and there."""
+
+    def copy(raffle: Raffle) -> None:
+        row = rows(model, raffle).order_by("pk")[0]
+        row.pk, row._state.adding = None, True
+        for name, value in changes.items():
+            setattr(row, name, value)
+        row.save(force_insert=True)
+
+    return copy
+
+
+def replace(*, by_rank: int = 2, reason: str = "Did not come") -> Change:
+    """A replacement of the first winner."""
+
+    def write(raffle: Raffle) -> None:
+        winner, alternate = (raffle.winners.get(rank=rank) for rank in (1, by_rank))
+        Replacement.objects.create(
+            raffle=raffle,
+            winner=winner,
+            alternate=alternate,
+            prize=raffle.prizes.get(),
+            reason=reason,
+            replaced_at=NOW,
+            actor=STAFF,
+        )
+
+    return write
+
+
+def without_guard(name: str) -> Change:
+    """Takes away the guard that stands before a constraint, until the test is rolled back."""
+
+    def drop(_raffle: Raffle) -> None:
+        on = " ON raffles_raffle" if ON_POSTGRESQL else ""
+        with connection.cursor() as cursor:
+            if ON_POSTGRESQL:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"DROP TRIGGER {name}{on}")
+
+    return drop
+
+
+def winner(rank: int, slot: int) -> Change:
+    """A winner of rank and slot, without a prize."""
+    return insert(Winner, rank=rank, slot=slot, index=slot, leaf=b"leaf")
+
+
+# --- What must refuse it -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Break:
+    """``name`` refuses the last of ``changes`` to a raffle in ``state``; those before are lawful.
+
+    ``tickets`` of its three are given out: by default none while it is open or void, else all.
+    """
+
+    name: str
+    state: State
+    changes: tuple[Change, ...]
+    tickets: int | None = None
+
+    def is_deletion(self) -> bool:
+        """Whether only PostgreSQL guards it: on SQLite it would break the flush of the tests."""
+        return getattr(self.changes[-1], "func", None) is _delete
+
+
+def broken(name: str, state: State, *changes: Change, tickets: int | None = None) -> Break:
+    """One way to break ``name``."""
+    return Break(name, state, changes, tickets)
+
+
+ANOTHER = {"uuid": uuid.UUID(int=1)}
+REQUEST = {"request_tag": b"tag", "request_digest": b"digest"}
+RANDOM = {"randomness": b"r" * 32, "drawn_at": NOW}
+CALLED_OFF = {"voided_at": NOW, "void_reason": "Called off", "void_signature": b"s" * 64}
+NEXT_DRAW = {"commitment_hash": b"h" * 32}
+
+BREAKS = (
+    # A raffle
+    broken("raffle_has_tickets", OPEN, again(Raffle, **ANOTHER, total_tickets=0)),
+    broken("raffle_has_tickets", OPEN, again(Raffle, **ANOTHER, total_tickets=10_000_001)),
+    broken("raffle_alternates_within_limit", OPEN, update(Raffle, alternates=1_001)),
+    broken(
+        "raffle_state_is_known",
+        OPEN,
+        without_guard("raffle_starts_open"),
+        again(Raffle, **ANOTHER, state="lost"),
+    ),
+    broken("raffle_entropy_is_known", OPEN, update(Raffle, entropy="dice")),
+    broken("raffle_void_has_reason", OPEN, update(Raffle, void_reason="A whim")),
+    broken("raffle_void_has_reason", SEALED, update(Raffle, state=VOID)),
+    broken("raffle_void_has_reason", SEALED, update(Raffle, state=VOID, voided_at=NOW)),
+    broken("raffle_created_once", OPEN, update(Raffle, **REQUEST), again(Raffle, **ANOTHER)),
+    broken("raffle_request_is_whole", OPEN, update(Raffle, request_tag=b"tag")),
+    broken("raffle_moves_forward", CLOSED, update(Raffle, state=OPEN)),
+    broken("raffle_moves_forward", SEALED, update(Raffle, state=CLOSED)),
+    broken("raffle_sealed_has_draw", CLOSED, update(Raffle, state=SEALED)),
+    broken("raffle_drawn_has_randomness", SEALED, update(Raffle, state=DRAWN)),
+    broken("raffle_shuts_its_gate", OPEN, update(Raffle, state=CLOSED)),
+    broken("raffle_shuts_its_gate", OPEN, update(Raffle, state=CLOSED), tickets=2),
+    broken("raffle_starts_open", OPEN, again(Raffle, **ANOTHER, state=CLOSED)),
+    broken("raffle_identity_fixed", OPEN, update(Raffle, total_tickets=4)),
+    broken("raffle_identity_fixed", OPEN, update(Raffle, numbering_key=b"k" * 32)),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, name="Other"), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, closes_at=NOW), tickets=1),
+    broken("raffle_terms_frozen", CLOSED, update(Raffle, alternates=2)),
+    broken("raffle_finished_unchangeable", DRAWN, update(Raffle, created_by="Nobody")),
+    broken("raffle_finished_unchangeable", VOID, update(Raffle, void_reason="Other")),
+    # Its prizes
+    broken("prize_position_once", OPEN, again(Prize)),
+    broken("prize_amount_positive", OPEN, update(Prize, amount=0)),
+    broken("prizes_within_tickets", OPEN, again(Prize, position=2, amount=3)),
+    broken("prizes_still_within_tickets", OPEN, update(Prize, amount=4)),
+    broken("prizes_frozen_insert", OPEN, again(Prize, position=2), tickets=1),
+    broken("prizes_frozen_insert", VOID, again(Prize, position=2)),
+    broken("prizes_frozen", OPEN, update(Prize, name="Bicycle"), tickets=1),
+    broken("prizes_frozen", VOID, update(Prize, name="Bicycle")),
+    broken("prizes_frozen_delete", OPEN, delete(Prize), tickets=1),
+    broken("prizes_frozen_delete", VOID, delete(Prize)),
+    # Its pool
+    broken("stripe_once", OPEN, again(Stripe)),
+    broken("stripe_issued_within_capacity", OPEN, update(Stripe, issued=F("cap") + 1)),
+    broken("stripe_gate_only_shuts", CLOSED, update(Stripe, cap=F("cap") + 1)),
+    broken("stripe_gate_only_shuts", OPEN, update(Stripe, issued=F("issued") - 1), tickets=3),
+    broken("stripe_gate_only_shuts", OPEN, update(Stripe, lo=F("lo") + 1)),
+    broken("stripe_kept", OPEN, delete(Stripe), tickets=3),
+    broken("ticket_slot_once", OPEN, again(Ticket, holder_tag=b"other"), tickets=1),
+    broken("ticket_holder_once", OPEN, again(Ticket, slot=9), tickets=1),
+    broken(
+        "ticket_keeps_tags_or_leaf",
+        OPEN,
+        update(Ticket, holder_tag=None, code_tag=None),
+        tickets=1,
+    ),
+    broken("ticket_keeps_tags_or_leaf", OPEN, update(Ticket, code_tag=None), tickets=1),
+    broken("ticket_unchangeable", OPEN, update(Ticket, slot=F("slot") + 9), tickets=1),
+    broken("ticket_unchangeable", OPEN, update(Ticket, holder_tag=b"other"), tickets=1),
+    broken("ticket_unchangeable", OPEN, update(Ticket, code_tag=b"other"), tickets=1),
+    broken("ticket_unchangeable", OPEN, update(Ticket, request_tag=b"other"), tickets=1),
+    broken(
+        "ticket_unchangeable", OPEN, update(Ticket, issued_at=NOW.replace(year=2000)), tickets=1
+    ),
+    broken(
+        "ticket_unchangeable",
+        OPEN,
+        update(Ticket, leaf_hash=b"leaf"),
+        update(Ticket, leaf_hash=b"other"),
+        tickets=1,
+    ),
+    broken("ticket_kept", OPEN, delete(Ticket), tickets=1),
+    broken("pool_is_not_empty", CLOSED, insert(Pool, tickets=0, root=b"root", levels=b"root")),
+    broken("pool_unchangeable", SEALED, update(Pool, root=b"other")),
+    broken("pool_kept", SEALED, delete(Pool)),
+    # Its draws
+    broken("draw_number_once", SEALED, again(Draw, **NEXT_DRAW, **CALLED_OFF)),
+    broken("draw_one_live", SEALED, again(Draw, **NEXT_DRAW, number=2)),
+    broken("draw_drawn_is_whole", SEALED, update(Draw, drawn_at=NOW)),
+    broken("draw_drawn_is_whole", SEALED, update(Draw, randomness=b"r" * 32)),
+    broken("draw_drawn_is_whole", SEALED, update(Draw, **RANDOM, **CALLED_OFF)),
+    broken("draw_beacon_is_whole", SEALED, update(Draw, **RANDOM, beacon_signature=b"s" * 48)),
+    broken(
+        "draw_beacon_is_whole", SEALED, again(Draw, **NEXT_DRAW, **RANDOM, number=2, round=1_000)
+    ),
+    broken("draw_void_has_reason", SEALED, update(Draw, **CALLED_OFF | {"void_reason": ""})),
+    broken("draw_void_has_reason", SEALED, update(Draw, **CALLED_OFF | {"void_signature": None})),
+    broken("draw_void_has_reason", SEALED, update(Draw, void_reason="A whim")),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, commitment_hash=b"other")),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, closed_at=NOW.replace(year=2000))),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, round=1_000)),
+    broken("draw_finished_unchangeable", DRAWN, update(Draw, randomness=b"r" * 32)),
+    broken(
+        "draw_finished_unchangeable",
+        SEALED,
+        update(Draw, **CALLED_OFF),
+        update(Draw, void_reason="Other"),
+    ),
+    broken("draw_kept", SEALED, delete(Draw)),
+    broken("winner_rank_once", SEALED, winner(1, 0), winner(1, 1)),
+    broken("winner_ticket_once", SEALED, winner(1, 0), winner(2, 0)),
+    broken("winner_rank_positive", SEALED, winner(0, 0)),
+    broken("winner_is_ticket_of_raffle", SEALED, winner(1, 3)),
+    broken("winners_before_drawn", CLOSED, winner(1, 0)),
+    broken("winner_unchangeable", DRAWN, update(Winner, rank=F("rank") + 9)),
+    broken("winner_kept", DRAWN, delete(Winner)),
+    broken("replacement_has_reason", DRAWN, replace(reason="")),
+    broken("replacement_is_another", DRAWN, replace(by_rank=1)),
+    broken("replacement_unchangeable", DRAWN, replace(), update(Replacement, reason="Other")),
+    broken("replacement_kept", DRAWN, replace(), delete(Replacement)),
+    # What is announced
+    broken("announcement_unchangeable", SEALED, update(Announcement, payload={})),
+    broken("announcement_kept", SEALED, delete(Announcement)),
+    broken("stream_counter_one", OPEN, lambda _: StreamCounter.objects.create(pk=2)),
+)
+
+
+CONSTRAINTS = tuple(
+    (model, constraint)
+    for model in apps.get_app_config("raffles").get_models()
+    for constraint in model._meta.constraints
+)
+UNIQUE_BY_COLUMNS = {
+    ", ".join(
+        f"{model._meta.db_table}.{model._meta.get_field(field).attname}"  # type: ignore[union-attr]
+        for field in constraint.fields
+    ): constraint.name
+    for model, constraint in CONSTRAINTS
+    if isinstance(constraint, models.UniqueConstraint)
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("break_", BREAKS, ids=lambda break_: break_.name)
+def test_database_refuses(break_: Break) -> None:
+    if break_.is_deletion() and not ON_POSTGRESQL:
+        pytest.skip("SQLite guards no deletion: foreign keys do, and verify_draw sees the rest")
+    raffle = RaffleFactory.create(state=break_.state, tickets=break_.tickets)
+    *lawful, unlawful = break_.changes
+    for change in lawful:
+        change(raffle)
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        unlawful(raffle)
+    assert name_of(refused.value) == break_.name
+
+
+def name_of(error: IntegrityError) -> str:
+    """The constraint or guard that said no; SQLite names the columns of a unique constraint."""
+    return UNIQUE_BY_COLUMNS.get(
+        str(error).partition("UNIQUE constraint failed: ")[2], violated(error)
+    )
+
+
+@pytest.mark.django_db
+def test_every_constraint_and_guard_is_broken_above() -> None:
+    constraints = {constraint.name for _, constraint in CONSTRAINTS}
+    broken_here = {break_.name for break_ in BREAKS if ON_POSTGRESQL or not break_.is_deletion()}
+    assert broken_here == constraints | triggers() | {"winner_is_ticket_of_raffle"}
+
+
+def triggers() -> set[str]:
+    """The triggers on our tables, as the database knows them."""
+    statement = (
+        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal "
+        "AND tgrelid::regclass::text LIKE 'raffles%'"
+        if ON_POSTGRESQL
+        else "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'raffles%'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return {name for (name,) in cursor.fetchall()}
