@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
 
 from rafflesite.callers import BadForwarding, caller_address, is_manager
 from rafflesite.parsing import is_utf8
@@ -96,6 +98,11 @@ class AdminSessionMiddleware(_InAdmin, SessionMiddleware):
 
 class AdminLocaleMiddleware(_InAdmin, LocaleMiddleware):
     """The staff's language; the API's sentences are a contract and never translated."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        # LocaleMiddleware leaves its language to the thread, whose next request may be anybody's.
+        with translation.override(settings.LANGUAGE_CODE):
+            return super().__call__(request)
 
 
 class AdminAuthenticationMiddleware(_InAdmin, AuthenticationMiddleware):

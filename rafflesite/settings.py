@@ -183,7 +183,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "raffles.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,
-    "URL_FORMAT_OVERRIDE": None,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rafflesite.negotiation.LenientNegotiation",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -249,4 +249,4 @@ LOGGING = {
 }
 
 # Functions () -> list[str] whose sentences /readyz shows as warnings.
-READINESS_WARNINGS = ["rafflesite.health.clock_warnings"]
+READINESS_WARNINGS = ["rafflesite.health.clock_warnings", "events.domain.watching.warnings"]

@@ -1,0 +1,92 @@
+"""System checks, each broken by one setting."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from rafflesite import checks
+
+SQLITE = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
+POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql"}}
+LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+REDIS = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+
+CASES = [
+    (checks.check_networks, {}, None),
+    (checks.check_networks, {"MANAGER_IPS": ["10.0.0.0/8"], "TRUSTED_PROXIES": ["::1"]}, None),
+    (checks.check_networks, {"MANAGER_IPS": ["10.0.0.300"]}, "rafflesite.E001"),
+    (checks.check_networks, {"TRUSTED_PROXIES": ["proxy.local"]}, "rafflesite.E001"),
+    (checks.check_networks, {"MANAGER_IPS": ["0.0.0.0/0"]}, "rafflesite.E001"),
+    (checks.check_networks, {"TRUSTED_PROXIES": ["::/0"]}, "rafflesite.E001"),
+    (checks.check_networks, {"IPV6_PREFIX": 0}, "rafflesite.E005"),
+    (checks.check_networks, {"IPV6_PREFIX": 129}, "rafflesite.E005"),
+    (
+        checks.check_networks,
+        {"MANAGER_IPS": ["10.0.0.9"], "TRUSTED_PROXIES": ["10.0.0.0/8"]},
+        "rafflesite.W004",
+    ),
+    (checks.check_draws, {"DRAW_ENTROPY": "drand"}, None),
+    (checks.check_draws, {"DRAW_ENTROPY": "dice"}, "rafflesite.E003"),
+    (checks.check_public_url, {"PUBLIC_URL": "https://draws.example.org"}, None),
+    (checks.check_public_url, {"PUBLIC_URL": "http://[::1]:8000"}, None),
+    (checks.check_public_url, {"PUBLIC_URL": "draws.example.org"}, "rafflesite.E004"),
+    (checks.check_public_url, {"PUBLIC_URL": "https://example.org/draws"}, "rafflesite.E004"),
+    (checks.check_public_url, {"PUBLIC_URL": "ftp://example.org"}, "rafflesite.E004"),
+    (checks.check_public_url, {"PUBLIC_URL": "https://"}, "rafflesite.E004"),
+    (checks.check_public_url, {"PUBLIC_URL": "https://[::1"}, "rafflesite.E004"),
+    (checks.check_secrets, {"EPHEMERAL_SECRETS": frozenset(), "DEBUG": False}, None),
+    (checks.check_secrets, {"EPHEMERAL_SECRETS": frozenset({"TICKET_KEY"}), "DEBUG": True}, None),
+    (
+        checks.check_secrets,
+        {"EPHEMERAL_SECRETS": frozenset({"TICKET_KEY"}), "DEBUG": False},
+        "rafflesite.E002",
+    ),
+    (checks.check_local_managers, {"MANAGER_IPS": ["192.0.2.1"]}, None),
+    (
+        checks.check_local_managers,
+        {"MANAGER_IPS": ["127.0.0.1"], "TRUSTED_PROXIES": ["127.0.0.1"]},
+        None,
+    ),
+    (checks.check_local_managers, {"MANAGER_IPS": ["127.0.0.1"]}, "rafflesite.W003"),
+    (checks.check_local_managers, {"MANAGER_IPS": ["::1"]}, "rafflesite.W003"),
+    (checks.check_database, {"DATABASES": POSTGRESQL}, None),
+    (checks.check_database, {"DATABASES": SQLITE}, "rafflesite.W001"),
+    (checks.check_cache, {"CACHES": REDIS}, None),
+    (checks.check_cache, {"CACHES": LOCAL}, "rafflesite.W002"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
+@pytest.mark.parametrize(("check", "values", "identity"), CASES)
+def test_check(
+    settings: Settings,
+    check: Callable[[None], list[CheckMessage]],
+    values: dict[str, object],
+    identity: str | None,
+) -> None:
+    for name, value in values.items():
+        setattr(settings, name, value)
+    found = check(None)
+    assert [message.id for message in found] == ([identity] if identity else [])
+    for message in found:
+        assert message.hint
+        assert type(message) is (Error if ".E" in str(message.id) else Warning)
+
+
+def test_every_check_is_registered_and_tried() -> None:
+    defined = {f for name, f in vars(checks).items() if name.startswith("check_")}
+    assert {check for check, _, _ in CASES} == defined
+    assert defined <= set(registry.get_checks(include_deployment_checks=True))
+
+
+def test_serving_without_secrets_is_refused(settings: Settings) -> None:
+    settings.EPHEMERAL_SECRETS = frozenset({"TICKET_KEY", "SECRET_KEY"})
+    settings.DEBUG = False
+    with pytest.raises(ImproperlyConfigured, match="Set SECRET_KEY, TICKET_KEY"):
+        checks.require_secrets()
+    settings.DEBUG = True
+    checks.require_secrets()

@@ -1,0 +1,95 @@
+"""Health: alive, ready, and what should be looked at."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from rafflesite.health import clock_warnings
+
+
+def no_warnings() -> list[str]:
+    return []
+
+
+def two_warnings() -> list[str]:
+    return ["The cat is hungry.", "So is the dog."]
+
+
+def broken_warnings() -> list[str]:
+    raise RuntimeError
+
+
+def test_alive_without_the_database(client: Client) -> None:
+    response = client.get("/livez")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_ready(
+    client: Client, settings: Settings, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.READINESS_WARNINGS = ["rafflesite.health.clock_warnings"]
+    with django_assert_max_num_queries(3):
+        response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "warnings": []})
+
+
+@pytest.mark.django_db
+def test_unapplied_migration_is_503(client: Client) -> None:
+    last = MigrationRecorder(connection).migration_qs.filter(app="auth").latest("name")
+    last.delete()
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["detail"]) == (
+        503,
+        f"Migrations are not applied: auth.{last.name}.",
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_database_is_503(client: Client) -> None:
+    connection.close()
+    name = connection.settings_dict["NAME"]
+    connection.settings_dict["NAME"] = "/nowhere/database"
+    try:
+        response = client.get("/readyz")
+    finally:
+        connection.settings_dict["NAME"] = name
+        connection.close()
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.django_db
+def test_warnings_are_200(client: Client, settings: Settings) -> None:
+    settings.READINESS_WARNINGS = [
+        f"{__name__}.{name}" for name in ("no_warnings", "two_warnings", "broken_warnings")
+    ]
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["warnings"]) == (
+        200,
+        [
+            "The cat is hungry.",
+            "So is the dog.",
+            f"{__name__}.broken_warnings failed; see the log.",
+        ],
+    )
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("minutes", "expected"),
+    [
+        (0, []),
+        (10, ["This machine's clock is 600 s ahead of the database's."]),
+        (-10, ["This machine's clock is 600 s behind the database's."]),
+    ],
+)
+def test_clock_is_compared_with_the_database(minutes: int, expected: list[str]) -> None:
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=minutes)):
+        assert clock_warnings() == expected

@@ -1,0 +1,120 @@
+"""Settings as a new process reads them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+KEY, SEED = "ab" * 40, "cd" * 32
+SHOWN = """
+import json
+from django.conf import settings as s
+print(json.dumps({
+    "debug": s.DEBUG, "managers": s.MANAGER_IPS, "hosts": s.ALLOWED_HOSTS,
+    "origins": s.CSRF_TRUSTED_ORIGINS, "missing": sorted(s.EPHEMERAL_SECRETS),
+    "keys": [key.hex() for key in s.TICKET_KEYS], "seeds": [key.hex() for key in s.RECEIPT_SEEDS],
+    "redirect": s.SECURE_SSL_REDIRECT, "hsts": s.SECURE_HSTS_SECONDS,
+    "secure": [s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE],
+    "engine": s.DATABASES["default"]["ENGINE"], "options": s.DATABASES["default"]["OPTIONS"],
+    "age": s.DATABASES["default"].get("CONN_MAX_AGE"), "cache": s.CACHES["default"]["BACKEND"],
+    "relays": s.DRAND_RELAYS,
+}))
+"""
+
+
+def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    clean = {"PATH": os.environ["PATH"], "ENV_FILE": "", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(  # noqa: PLW1510
+        [sys.executable, "-c", code],
+        env=clean | {"DJANGO_SETTINGS_MODULE": "rafflesite.settings"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def load(**environment: str) -> dict[str, Any]:
+    """Return the settings that a process with exactly this environment has."""
+    done = run(SHOWN, environment)
+    assert done.returncode == 0, done.stderr
+    loaded: dict[str, Any] = json.loads(done.stdout)
+    return loaded
+
+
+def test_nothing_set() -> None:
+    loaded = load()
+    assert loaded["debug"] is False
+    assert loaded["managers"] == []
+    assert loaded["missing"] == ["RECEIPT_KEY", "SECRET_KEY", "TICKET_KEY"]
+    assert loaded["hosts"] == ["localhost", "localhost", "127.0.0.1", "[::1]"]
+    assert (loaded["redirect"], loaded["hsts"], loaded["secure"]) == (False, 0, [False, False])
+    assert loaded["engine"] == "django.db.backends.sqlite3"
+    assert loaded["options"]["transaction_mode"] == "IMMEDIATE"
+    assert loaded["options"]["timeout"] == 20
+    assert loaded["cache"].endswith("LocMemCache")
+    assert loaded["keys"] != load()["keys"]
+
+
+def test_production() -> None:
+    loaded = load(
+        SECRET_KEY="s" * 60,
+        TICKET_KEY=f"{KEY}, {SEED}",
+        RECEIPT_KEY=SEED,
+        MANAGER_IPS="10.0.0.0/8, 2001:db8::/32",
+        PUBLIC_URL="https://draws.example.org/",
+        DATABASE_URL="postgres://user:p%40ss@db.example.org:5433/draws?sslmode=require",
+        REDIS_URL="redis://127.0.0.1/3",
+        DRAND_RELAYS="https://one.example, https://two.example",
+    )
+    assert loaded["missing"] == []
+    assert (loaded["keys"], loaded["seeds"]) == ([KEY, SEED], [SEED])
+    assert loaded["managers"] == ["10.0.0.0/8", "2001:db8::/32"]
+    assert loaded["hosts"][0] == "draws.example.org"
+    assert loaded["origins"] == ["https://draws.example.org"]
+    assert (loaded["redirect"], loaded["secure"]) == (True, [True, True])
+    assert loaded["hsts"] > 0
+    assert loaded["engine"] == "django.db.backends.postgresql"
+    assert loaded["options"] == {"sslmode": "require", "connect_timeout": 5}
+    assert loaded["age"] == 600
+    assert loaded["cache"].endswith("RedisCache")
+    assert loaded["relays"] == ["https://one.example", "https://two.example"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MANAGER_IPS", "127.0.0.1, 10.0.0.300", "'10.0.0.300' is neither"),
+        ("TRUSTED_PROXIES", "proxy", "'proxy' is neither"),
+        ("TICKET_KEY", "abcd", "TICKET_KEY holds an item of 2 bytes"),
+        ("RECEIPT_KEY", "ab" * 33, "RECEIPT_KEY holds an item of 33 bytes"),
+        ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
+        ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
+    ],
+)
+def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
+    done = run(SHOWN, {name: value})
+    assert done.returncode == 1
+    assert "ImproperlyConfigured" in done.stderr
+    assert sentence in done.stderr
+
+
+def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text(f"MANAGER_IPS=10.0.0.1\nTICKET_KEY={KEY}\nDEBUG=on\n")
+    loaded = load(ENV_FILE=str(file), MANAGER_IPS="10.0.0.2")
+    assert (loaded["managers"], loaded["keys"], loaded["debug"]) == (["10.0.0.2"], [KEY], True)
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_needs_secrets(module: str) -> None:
+    done = run(f"import {module}", {})
+    assert done.returncode == 1
+    assert "Set RECEIPT_KEY, SECRET_KEY, TICKET_KEY" in done.stderr
+    assert run(f"import {module}", {"DEBUG": "on"}).returncode == 0
+    secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    assert run(f"import {module}", secrets).returncode == 0
