@@ -46,7 +46,7 @@ def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     if missing:
         names = ", ".join(sorted(".".join(name) for name in missing))
         return problem(503, "not_migrated", f"Migrations are not applied: {names}.")
-    return JsonResponse({"status": "ok", "warnings": _warnings()})
+    return JsonResponse({"status": "ok", "warnings": warnings()})
 
 
 @lru_cache(maxsize=1)
@@ -55,7 +55,7 @@ def _expected_migrations() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None, ignore_no_migrations=True).graph.leaf_nodes())
 
 
-def _warnings() -> list[str]:
+def warnings() -> list[str]:
     """Collect the sentences of every function in READINESS_WARNINGS, each `() -> list[str]`."""
     return [
         sentence

@@ -1,0 +1,1 @@
+"""Acts of the calendar: scheduling, opening, taking part, running."""

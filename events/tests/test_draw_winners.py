@@ -1,0 +1,215 @@
+"""`manage.py draw_winners` and `check_draws`: what they do, say, remember and return."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from events.models import Heartbeat, Setback
+from raffles.models import Announcement, Raffle, State, Ticket, Winner
+from raffles.tests.factories import NOW, RaffleFactory
+
+pytestmark = pytest.mark.django_db
+DUE = NOW + timedelta(hours=1)
+
+
+def draw_winners(at: datetime, *arguments: str, **options: Any) -> tuple[int, str]:
+    """Runs the command at ``at``; returns its exit status and what it wrote."""
+    written = StringIO()
+    with time_machine.travel(at, tick=False):
+        try:
+            call_command("draw_winners", *arguments, stdout=written, **options)
+        except SystemExit as stop:
+            assert isinstance(stop.code, int)
+            return stop.code, written.getvalue()
+    return 0, written.getvalue()
+
+
+def due_raffle(**terms: Any) -> Raffle:
+    return RaffleFactory.create(**{"closes_at": DUE, "tickets": 2} | terms)
+
+
+def spoiled_raffle() -> Raffle:
+    """A due raffle with a ticket that nobody was handed: it can't be sealed."""
+    raffle = due_raffle(name="Spoiled")
+    tags = {"holder_tag": bytes(16), "code_tag": bytes(16)}
+    Ticket.objects.create(raffle=raffle, slot=2, issued_at=NOW, **tags)
+    return raffle
+
+
+def test_nothing_is_due() -> None:
+    RaffleFactory.create(closes_at=DUE + timedelta(seconds=1), tickets=1)
+    RaffleFactory.create(tickets=3)  # sold out, but a manager draws it
+
+    assert draw_winners(DUE) == (0, "")
+    assert not Announcement.objects.exists()
+
+
+def test_a_due_raffle_is_drawn_once() -> None:
+    raffle = due_raffle()
+
+    assert draw_winners(DUE) == (0, f"drawn    {raffle.uuid} Spring raffle\n")
+    assert draw_winners(DUE) == (0, "")
+    raffle.refresh_from_db()
+    assert raffle.state == State.DRAWN
+    assert Winner.objects.filter(raffle=raffle).count() == 2
+    assert [str(row) for row in Announcement.objects.all()] == ["1 draw.sealed", "2 draw.drawn"]
+
+
+def test_a_due_raffle_without_tickets_is_void() -> None:
+    raffle = due_raffle(tickets=0)
+
+    assert draw_winners(DUE) == (0, f"void     {raffle.uuid} Spring raffle\n")
+    assert draw_winners(DUE) == (0, "")
+
+
+def test_the_oldest_come_first_and_a_limit_stops_after_them() -> None:
+    late = due_raffle(closes_at=DUE - timedelta(minutes=1))
+    later = due_raffle(closes_at=DUE - timedelta(minutes=2))
+    due_raffle()
+
+    status, written = draw_winners(DUE, "--limit=2", "--json")
+
+    assert status == 0
+    assert json.loads(written) == {
+        "now": DUE.isoformat(),
+        "runs": [
+            {"outcome": "drawn", "raffle": str(raffle.uuid), "name": raffle.name, "detail": ""}
+            for raffle in (later, late)
+        ],
+    }
+    assert not Heartbeat.objects.exists()  # the rest has not been looked at
+
+
+def test_a_dry_run_says_what_is_due_and_does_nothing() -> None:
+    raffle = due_raffle()
+
+    assert draw_winners(DUE, "--dry-run") == (0, f"due      {raffle.uuid} Spring raffle\n")
+    raffle.refresh_from_db()
+    assert raffle.state == State.OPEN
+    assert not Heartbeat.objects.exists()
+
+
+def test_verbosity_0_says_nothing() -> None:
+    due_raffle()
+
+    assert draw_winners(DUE, verbosity=0) == (0, "")
+    assert Raffle.objects.get().state == State.DRAWN
+
+
+def test_what_waits_for_the_beacon_is_75() -> None:
+    raffle = due_raffle(entropy="drand")
+
+    status, written = draw_winners(DUE)
+
+    assert status == 75
+    assert written.startswith(f"waiting  {raffle.uuid} Spring raffle round ")
+
+
+def test_a_failure_is_1_and_the_rest_still_runs() -> None:
+    spoiled, sound = spoiled_raffle(), due_raffle()
+
+    status, written = draw_winners(DUE)
+
+    assert status == 1
+    assert written == (
+        f"failed   {spoiled.uuid} Spoiled PoolDiffers: "
+        f"{spoiled.uuid}: 3 tickets are stored, 2 were handed out\n"
+        f"drawn    {sound.uuid} Spring raffle\n"
+    )
+
+
+def test_a_failure_is_tried_again_after_longer_and_longer_pauses() -> None:
+    spoiled = spoiled_raffle()
+    now, tries = DUE, []
+    for _ in range(200):
+        status, _ = draw_winners(now)
+        if status:
+            tries.append((now - DUE) // timedelta(minutes=1))
+        now += timedelta(minutes=1)
+
+    assert tries == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    assert Setback.objects.get().attempts == 9
+    assert draw_winners(now, f"--raffle={spoiled.uuid}")[0] == 1  # whoever names it need not wait
+
+
+def test_a_success_ends_the_setback() -> None:
+    raffle = due_raffle()
+    Setback.objects.create(raffle=raffle, error="disk full", failed_at=DUE, next_try_at=DUE)
+
+    assert draw_winners(DUE)[0] == 0
+    assert not Setback.objects.exists()
+
+
+def test_one_raffle_can_be_named() -> None:
+    named, other = due_raffle(), due_raffle()
+
+    assert draw_winners(DUE, f"--raffle={named.uuid}")[0] == 0
+    named.refresh_from_db()
+    other.refresh_from_db()
+    assert (named.state, other.state) == (State.DRAWN, State.OPEN)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--raffle=00000000-0000-0000-0000-000000000000", "--raffle=x", "--limit=0", "--limit=x"],
+)
+def test_wrong_usage_is_2(argument: str) -> None:
+    with pytest.raises(CommandError) as refusal:
+        draw_winners(DUE, argument)
+
+    # Of what argparse refuses Django makes exit status 2 itself, when run from a shell.
+    assert refusal.value.returncode == (2 if argument.count("0") > 9 else 1)
+
+
+def look(at: datetime) -> list[str]:
+    """The warnings of /readyz, which are those of `check_draws`."""
+    written = StringIO()
+    with time_machine.travel(at, tick=False):
+        shown: list[str] = Client().get("/readyz").json()["warnings"]
+        try:
+            call_command("check_draws", stdout=written)
+        except SystemExit as stop:
+            assert stop.code == 1
+            assert written.getvalue().splitlines() == shown
+        else:
+            assert (shown, written.getvalue()) == ([], "Nothing to look at.\n")
+    return shown
+
+
+def test_a_run_that_does_not_come_is_a_warning() -> None:
+    assert look(DUE) == ["draw_winners has never run."]
+    draw_winners(DUE)
+    assert look(DUE + timedelta(minutes=3)) == []
+    assert look(DUE + timedelta(minutes=4)) == [
+        "draw_winners has not run since 2026-02-10 13:00 UTC."
+    ]
+
+
+def test_overdue_draws_are_a_warning() -> None:
+    draw_winners(DUE + timedelta(minutes=4))
+    assert look(DUE + timedelta(minutes=4)) == []
+    due_raffle()
+    assert look(DUE + timedelta(minutes=2)) == []
+    assert look(DUE + timedelta(minutes=4)) == [
+        "1 draw is overdue, the oldest since 2026-02-10 13:00 UTC."
+    ]
+    due_raffle(closes_at=DUE - timedelta(minutes=1))
+    assert look(DUE + timedelta(minutes=4)) == [
+        "2 draws are overdue, the oldest since 2026-02-10 12:59 UTC."
+    ]
+
+
+def test_a_late_beacon_is_a_warning() -> None:
+    due_raffle(entropy="drand")
+    draw_winners(DUE)
+    assert look(DUE + timedelta(seconds=80)) == []  # its round comes 60 seconds after the seal
+    (warning,) = look(DUE + timedelta(seconds=120))
+    assert warning.startswith("1 draw is waiting for the beacon, the oldest for round ")
