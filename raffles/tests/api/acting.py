@@ -1,10 +1,14 @@
 """What the tests of the API do over it: create, take part, sell out, draw; and what they expect."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from rest_framework.response import Response
 from rest_framework.test import APIClient
+
+if TYPE_CHECKING:  # a name of the stubs alone
+    from rest_framework.response import _MonkeyPatchedResponse as Answer
 
 MANAGER = "192.0.2.1"
 STRANGER = "198.51.100.1"
@@ -30,7 +34,7 @@ CLOSED = (410, "closed", "Tickets to this raffle are no longer available")
 ENTERED = (403, "already_entered", "Your ip address has already participated in this raffle")
 
 
-def caller(address: str = STRANGER, **headers: str) -> APIClient:
+def caller(address: str = STRANGER, **headers: Any) -> APIClient:
     """Return a client that calls from `address`, with `headers` as in META."""
     return APIClient(REMOTE_ADDR=address, **headers)
 
@@ -62,7 +66,7 @@ def created(**changes: Any) -> dict[str, Any]:
     return body
 
 
-def participate(raffle_id: str, address: str, **headers: str) -> Response:
+def participate(raffle_id: str, address: str, **headers: Any) -> Answer:
     """Take part from `address`."""
     return caller(address).post(f"/raffles/{raffle_id}/participate/", **headers)
 
@@ -84,7 +88,7 @@ def entered(raffle_id: str, count: int) -> dict[int, str]:
     return codes
 
 
-def draw(raffle_id: str) -> Response:
+def draw(raffle_id: str) -> Answer:
     """Draw as the manager."""
     return manager().post(f"/raffles/{raffle_id}/winners/")
 
@@ -97,7 +101,13 @@ def drawn(**changes: Any) -> tuple[str, dict[int, str], list[dict[str, Any]]]:
     return raffle_id, codes, response.json()
 
 
-def refused(response: Response) -> tuple[int, str, str]:
+def verify(raffle_id: str, number: int, code: str) -> Answer:
+    """Ask whether a ticket has won."""
+    body = {"ticket_number": number, "verification_code": code}
+    return caller().post(f"/raffles/{raffle_id}/verify-ticket/", body)
+
+
+def refused(response: Answer) -> tuple[int, str, str]:
     """Return status, code and sentence of a problem without errors by field, and check its form."""
     body = response.json()
     assert response["Content-Type"] == "application/problem+json"
@@ -111,7 +121,7 @@ def refused(response: Response) -> tuple[int, str, str]:
     return response.status_code, body["code"], body["detail"]
 
 
-def faults(response: Response) -> dict[str, list[str]]:
+def faults(response: Answer) -> dict[str, list[str]]:
     """Return the errors by field of a request that is not valid, and check the problem's form."""
     body = response.json()
     assert response["Content-Type"] == "application/problem+json"
