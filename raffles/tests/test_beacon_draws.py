@@ -1,0 +1,197 @@
+"""Draws that a public beacon decides, over a relay on this machine that serves recorded rounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from raffles.domain.drawing import Waiting, advance
+from raffles.domain.entering import enter
+from raffles.domain.proving import proof_head, published_draw, stream_proof
+from raffles.domain.refusals import RoundHasCome
+from raffles.domain.sealing import SealTooLate, build_tree, close, seal
+from raffles.domain.voiding import BEACON_UNAVAILABLE, redraw, void_raffle
+from raffles.fairness.verify import read_json, time_of_round, verify
+from raffles.models import Announcement, Draw, Entropy, Raffle, State
+
+from .factories import RaffleFactory, address
+from .fairness import relay as relays
+from .fairness.relay import ROUNDS, Relay
+
+pytestmark = pytest.mark.django_db
+
+
+def at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+ROUND_42 = time_of_round(42)
+SEALED_AT = at(ROUND_42 - 60)  # the first round a minute later is 42
+BEFORE = SEALED_AT - timedelta(minutes=1)
+
+
+@pytest.fixture
+def relay(settings: LazySettings) -> Iterator[Relay]:
+    with Relay() as relay:
+        settings.DRAND_RELAYS = [relay.url]
+        yield relay
+
+
+def sold_out(**terms: Any) -> Raffle:
+    raffle: Raffle = RaffleFactory.create(entropy=Entropy.DRAND, now=BEFORE, **terms)
+    for n in range(raffle.total_tickets):
+        enter(raffle.uuid, identity=f"ip:{address(n)}", now=BEFORE)
+    return raffle
+
+
+def run(raffle: Raffle, moment: datetime) -> bool:
+    return advance(raffle.pk, now=moment, clock=lambda: moment, by="cron")
+
+
+def sealed() -> Raffle:
+    raffle = sold_out()
+    with pytest.raises(Waiting):
+        run(raffle, SEALED_AT)
+    raffle.refresh_from_db()
+    return raffle
+
+
+def verdicts(raffle: Raffle) -> list[str]:
+    text = "".join(stream_proof(published_draw(raffle.uuid)))
+    return [step.name for step in verify(read_json(text, "proof"))]
+
+
+def test_seal_fixes_the_first_round_a_minute_later(relay: Relay) -> None:
+    raffle = sealed()
+    draw = raffle.draws.get()
+    assert (raffle.state, draw.round, draw.draws_at()) == (State.SEALED, 42, ROUND_42)
+    assert relay.requests == []  # nobody asks before its time
+
+
+def test_round_draws_and_the_proof_verifies(relay: Relay) -> None:
+    raffle = sealed()
+    assert run(raffle, at(ROUND_42))
+    raffle.refresh_from_db()
+    assert raffle.state == State.DRAWN
+    assert proof_head(published_draw(raffle.uuid))["entropy"]["signature"] == ROUNDS[42]
+    assert verdicts(raffle)[-1] == "tickets"
+    assert [row.kind for row in Announcement.objects.filter(raffle=raffle)] == [
+        "draw.sealed",
+        "draw.drawn",
+    ]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        relays.late,
+        relays.wrong_round,
+        relays.renamed_round,
+        relays.flipped_bit,
+        relays.torsion,
+        relays.huge,
+        relays.redirect,
+        relays.not_json,
+        relays.broken,
+    ],
+    ids=lambda behaviour: behaviour.__name__,
+)
+def test_late_or_wrong_beacon_leaves_it_sealed_until_a_good_answer(
+    relay: Relay, behaviour: relays.Behaviour
+) -> None:
+    raffle = sealed()
+    relay.behave(42, behaviour)
+    with pytest.raises(Waiting):
+        run(raffle, at(ROUND_42))
+    raffle.refresh_from_db()
+    assert raffle.state == State.SEALED
+    assert not raffle.winners.exists()
+    relay.behave(42, relays.honest)
+    assert run(raffle, at(ROUND_42 + 60))
+    assert raffle.draws.get().beacon_signature == bytes.fromhex(ROUNDS[42])
+
+
+def test_next_relay_is_asked_when_the_first_is_wrong(relay: Relay, settings: LazySettings) -> None:
+    raffle = sealed()
+    with Relay({42: relays.flipped_bit}) as wrong:
+        settings.DRAND_RELAYS = [wrong.url, relay.url]
+        assert run(raffle, at(ROUND_42))
+
+
+def test_planned_round_is_kept_while_there_is_time(relay: Relay) -> None:
+    raffle = sold_out(closes_at=at(time_of_round(123) - 60))
+    with pytest.raises(Waiting):
+        run(raffle, at(time_of_round(123) - 31))
+    draw = raffle.draws.get()
+    assert (draw.round, draw.is_late()) == (123, False)
+
+
+def test_seal_too_late_for_the_planned_round_takes_the_next_and_is_late(relay: Relay) -> None:
+    raffle = sold_out(closes_at=at(ROUND_42 - 60))
+    with pytest.raises(Waiting):
+        run(raffle, at(time_of_round(123) - 60))
+    draw = raffle.draws.get()
+    assert (draw.round, draw.is_late()) == (123, True)
+
+
+def test_seal_that_takes_until_its_round_is_near_stores_nothing() -> None:
+    raffle = sold_out()
+    close(raffle.pk, now=SEALED_AT, by="cron")
+    raffle.refresh_from_db()
+    moments = iter([SEALED_AT, at(ROUND_42 - 29)])
+    with pytest.raises(SealTooLate):
+        seal(raffle.pk, build_tree(raffle), clock=lambda: next(moments), by="cron")
+    raffle.refresh_from_db()
+    assert raffle.state == State.CLOSED
+    assert not Draw.objects.exists()
+    assert not Announcement.objects.exists()
+
+
+def test_redraw_before_the_round_chains_over_the_same_pool(relay: Relay) -> None:
+    raffle = sealed()
+    first = raffle.draws.get()
+    again = at(time_of_round(123) - 60)
+    with pytest.raises(RoundHasCome):
+        redraw(raffle.uuid, reason="typo", now=again, clock=lambda: again, by="manager")
+    earlier = at(ROUND_42 - 1)
+    redraw(raffle.uuid, reason="typo", now=earlier, clock=lambda: again, by="manager")
+    first.refresh_from_db()
+    second = published_draw(raffle.uuid)
+    assert (first.void_reason, second.number, bytes(second.prev)) == (
+        "typo",
+        2,
+        bytes(first.commitment_hash),
+    )
+    assert second.commitment()["root"] == first.commitment()["root"]
+    assert run(raffle, at(time_of_round(123)))
+    assert verdicts(raffle)
+
+
+def test_dead_beacon_may_be_voided_after_a_week_with_that_reason_only(relay: Relay) -> None:
+    raffle = sealed()
+    week = at(ROUND_42) + timedelta(days=7)
+    for moment, reason in ((week - timedelta(seconds=1), BEACON_UNAVAILABLE), (week, "tired")):
+        with pytest.raises(RoundHasCome):
+            redraw(raffle.uuid, reason=reason, now=moment, clock=lambda: week, by="manager")
+    draw = redraw(
+        raffle.uuid, reason=BEACON_UNAVAILABLE, now=week, clock=lambda: week, by="manager"
+    )
+    assert draw.number == 2
+
+
+def test_raffle_can_be_called_off_before_the_round_but_not_after(relay: Relay) -> None:
+    raffle = sealed()
+    with pytest.raises(RoundHasCome):
+        void_raffle(raffle.uuid, reason="no", now=at(ROUND_42), by="manager")
+    void_raffle(raffle.uuid, reason="rain", now=at(ROUND_42 - 1), by="manager")
+    draw = raffle.draws.get()
+    void = draw.void()
+    assert void is not None
+    assert (void["reason"], void["commitment_hash"]) == (
+        "rain",
+        bytes(draw.commitment_hash).hex(),
+    )

@@ -1,0 +1,95 @@
+"""Erasing: the tags go when the draw needs them no more, and every proof stays valid."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+
+from raffles.domain.auditing import audit
+from raffles.domain.checking import check_ticket
+from raffles.domain.drawing import advance
+from raffles.domain.erasing import erase_holder, erase_tickets
+from raffles.domain.proving import inclusion
+from raffles.domain.refusals import InvalidCode
+from raffles.models import Raffle, State, Ticket
+
+from .factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
+
+pytestmark = pytest.mark.django_db
+
+
+def tags_left(raffle: Raffle) -> int:
+    return Ticket.objects.filter(raffle=raffle, holder_tag__isnull=False).count()
+
+
+def erase(raffle: Raffle, n: int) -> int:
+    return erase_holder(f"ip:{address(n)}", now=NOW, raffles=[raffle])
+
+
+def test_erasing_after_the_draw_keeps_every_proof() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    entries = [enter_nth(raffle, n) for n in range(3)]
+    take_to(State.DRAWN, raffle)
+    before = [inclusion(raffle.uuid, entry.ticket_number) for entry in entries]
+    assert [erase(raffle, n) for n in (0, 1, 2, 2)] == [1, 1, 1, 0]
+    assert tags_left(raffle) == 0
+    assert [inclusion(raffle.uuid, entry.ticket_number) for entry in entries] == before
+    assert [step.name for step in audit(raffle)][-1] == "replacements"
+    with pytest.raises(InvalidCode):
+        check_ticket(
+            raffle.uuid,
+            ticket_number=entries[0].ticket_number,
+            code=entries[0].verification_code,
+        )
+
+
+def test_erasing_before_the_draw_waits_for_it() -> None:
+    """A winner's whole leaf is in the proof, so its tags last until then; the request tag goes."""
+    raffle = RaffleFactory.create(state=State.OPEN)
+    for n in range(3):
+        enter_nth(raffle, n, request_key=f"key {n}")
+    assert [erase(raffle, n) for n in range(3)] == [1, 1, 1]
+    assert tags_left(raffle) == 3
+    assert not Ticket.objects.filter(request_tag__isnull=False).exists()
+    take_to(State.DRAWN, raffle)
+    assert tags_left(raffle) == 0
+    assert [step.name for step in audit(raffle)][-1] == "replacements"
+
+
+def test_erasing_before_the_end_of_a_void_raffle_goes_with_it() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN, tickets=2)
+    erase(raffle, 1)
+    take_to(State.VOID, raffle)
+    assert tags_left(raffle) == 1
+
+
+def test_erase_participant_command_erases_everywhere() -> None:
+    raffles = [RaffleFactory.create(state=State.DRAWN) for _ in range(2)]
+    out = StringIO()
+    call_command("erase_participant", f"ip:{address(1)}", stdout=out)
+    assert out.getvalue() == "2 ticket(s) erased; tags of undrawn raffles go with their draw.\n"
+    assert [tags_left(raffle) for raffle in raffles] == [2, 2]
+
+
+def test_purge_takes_old_finished_raffles_only() -> None:
+    old = RaffleFactory.create(name="Old", state=State.DRAWN)
+    open_ = RaffleFactory.create(state=State.OPEN, tickets=2)
+    new = RaffleFactory.create(state=State.CLOSED)
+    later = clock() + timedelta(days=3650)
+    advance(new.pk, now=later, clock=lambda: later, by=STAFF)
+    out = StringIO()
+    call_command("purge_personal_data", "--older-than", "30d", "--dry-run", stdout=out)
+    assert (out.getvalue(), tags_left(old)) == (f"{old.uuid}           3  Old\n", 3)
+    call_command("purge_personal_data", "--older-than", "30d", stdout=StringIO())
+    assert [tags_left(raffle) for raffle in (old, open_, new)] == [0, 2, 3]
+
+
+def test_erasing_all_of_a_large_raffle_goes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("raffles.domain.erasing._CHUNK", 2)
+    raffle = RaffleFactory.create(state=State.DRAWN, total_tickets=5)
+    assert erase_tickets(raffle, now=NOW) == 5
+    assert tags_left(raffle) == 0
+    assert [step.name for step in audit(raffle)][1] == "root"
