@@ -50,7 +50,8 @@ class Relay:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         if tls:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
+        self.port = self._server.server_port
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
 
     def behave(self, round_no: int, behaviour: Behaviour) -> None:
         self._behaviours[round_no] = behaviour
@@ -189,6 +190,10 @@ def torsion(exchange: Exchange, round_no: int) -> None:
 
 def short_signature(exchange: Exchange, round_no: int) -> None:
     exchange.answer_round(round_no, ROUNDS[round_no][:-2])
+
+
+def long_signature(exchange: Exchange, round_no: int) -> None:
+    exchange.answer_round(round_no, ROUNDS[round_no] + "00")
 
 
 def uppercase(exchange: Exchange, round_no: int) -> None:

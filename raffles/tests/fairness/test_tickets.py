@@ -66,6 +66,10 @@ def test_code_is_shown_in_groups_of_four() -> None:
     assert show_code(CODE) == "8Z8M-9V67-CXA5-WYNN-K25C"
 
 
+def test_letters_that_look_like_digits_are_read_as_such() -> None:
+    assert read_code("OoIi-LlOo-IiLl-OoIi-LlOo") == "00111100111100111100"
+
+
 codes = st.text(CROCKFORD, min_size=20, max_size=20)
 ALSO_WRITTEN = {"0": "0Oo", "1": "1IiLl"}
 
