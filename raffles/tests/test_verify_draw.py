@@ -52,8 +52,7 @@ def unguarded(*tables: str) -> Iterator[None]:
     """As somebody does who may change the schema: without the triggers on those tables."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            for table in tables:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            cursor.execute("SET LOCAL session_replication_role = replica")
         else:
             cursor.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
             for name, table in cursor.fetchall():
