@@ -1,0 +1,197 @@
+"""On which dates an event draws, and at which instant: a rule, a time of day and a zone.
+
+Pure: no model and no clock. Dates are local dates of the zone; only `Schedule.draw_at` makes
+instants of them. A date is one draw, whatever the clocks do on it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import dropwhile, takewhile
+from zoneinfo import ZoneInfo, available_timezones
+
+from dateutil.rrule import rrule, rrulestr
+
+EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
+HORIZON = timedelta(days=5 * 366)  # within which a schedule must have a date
+WORDS = {"daily": "DAILY", "weekly": "WEEKLY", "monthly": "MONTHLY", "yearly": "YEARLY"}
+MAX_RULE = 200  # characters
+
+# The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated that many
+# cycles later, near year 9999 where dateutil ends: one that never comes (30 February, daily) would
+# otherwise be looked for through eight thousand years.
+_SHIFT = 19 * 146_097  # days
+
+_NUMBERS = "{0}(,{0})*"
+_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_WEEKDAY = f"({'|'.join(_DAYS)})"
+_PARTS = {
+    "FREQ": re.compile("|".join(WORDS.values())),
+    "INTERVAL": re.compile("[1-9][0-9]{0,2}"),
+    "BYMONTH": re.compile(_NUMBERS.format("(0?[1-9]|1[0-2])")),
+    "BYMONTHDAY": re.compile(_NUMBERS.format("[+-]?(0?[1-9]|[12][0-9]|3[01])")),
+    "BYDAY": re.compile(_NUMBERS.format(f"([+-]?[1-9][0-9]?)?{_WEEKDAY}")),
+    "BYYEARDAY": re.compile(_NUMBERS.format("[+-]?([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6])")),
+    "BYWEEKNO": re.compile(_NUMBERS.format("[+-]?(0?[1-9]|[1-4][0-9]|5[0-3])")),
+    "WKST": re.compile(_WEEKDAY),
+}
+# What RFC 5545 gives no meaning to, and dateutil some.
+_ONLY_WITH = {
+    "BYMONTHDAY": {"DAILY", "MONTHLY", "YEARLY"},
+    "BYYEARDAY": {"YEARLY"},
+    "BYWEEKNO": {"YEARLY"},
+}
+
+
+class BadSchedule(ValueError):
+    """The rule or zone can't be a schedule; the message is a sentence for whoever wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The dates of a rule from ``start`` to ``until`` (both inclusive), drawn at ``time``."""
+
+    frequency: str
+    start: date
+    until: date | None
+    time: time
+    zone: str
+
+    def dates(self, first: date) -> Iterator[date]:
+        """The dates from ``first`` on, ascending, as far as five years."""
+        last = min(first, LATEST) + HORIZON
+        if self.until is not None:
+            last = min(last, self.until)
+        return takewhile(lambda day: day <= last, _dates(self.frequency, self.start, first))
+
+    def draw_at(self, day: date) -> datetime:
+        """The instant of a date's draw, in UTC.
+
+        Of a time that exists twice it is the first; one that the clocks leap over is read as if
+        they had not leapt yet (``fold=0``).
+        """
+        wall = datetime.combine(day, self.time.replace(fold=0), ZoneInfo(self.zone))
+        return wall.astimezone(UTC)
+
+    def after(self, moment: datetime) -> Iterator[tuple[date, datetime]]:
+        """The dates whose draw is later than ``moment``, ascending, each with its instant."""
+        today = moment.astimezone(ZoneInfo(self.zone)).date()
+        # From the day before: a draw that the clocks leapt over can be on the next local date.
+        coming = ((day, self.draw_at(day)) for day in self.dates(today - timedelta(days=1)))
+        return dropwhile(lambda draw: draw[1] <= moment, coming)
+
+    def skips(self) -> bool:
+        """Whether months are left out because they lack a day of the rule (RFC 5545)."""
+        days = _explicit(self.frequency, self.start).get("BYMONTHDAY", "")
+        return any(abs(int(day)) > 28 for day in days.split(",") if day)
+
+
+def check(schedule: Schedule, today: date) -> None:
+    """Raises BadSchedule for a zone or rule that is none, or has no date in the next five years.
+
+    ``until`` is not looked at: a schedule may be over.
+    """
+    if not is_zone(schedule.zone):
+        raise BadSchedule("Write a time zone of the IANA database, such as Europe/Paris.")
+    if not EARLIEST <= schedule.start <= LATEST:
+        raise BadSchedule(f"Write a start date from {EARLIEST} to {LATEST}.")
+    first = max(schedule.start, min(today, LATEST))
+    day = next(_dates(schedule.frequency, schedule.start, first), None)
+    if day is None or day > first + HORIZON:
+        raise BadSchedule("This rule has no date within five years.")
+
+
+def is_zone(name: str) -> bool:
+    """Whether it is a zone of the IANA database, spelt as there."""
+    return name in _zones()
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@lru_cache(maxsize=1024)
+def parse(frequency: str) -> dict[str, str]:
+    """The parts of a rule, from one of WORDS or RFC 5545 text; raises BadSchedule."""
+    if frequency in WORDS:
+        return {"FREQ": WORDS[frequency]}
+    if len(frequency) > MAX_RULE:
+        raise BadSchedule(f"Write a rule of at most {MAX_RULE} characters.")
+    parts: dict[str, str] = {}
+    for part in frequency.split(";"):
+        name, _, value = part.partition("=")
+        if name in parts or name not in _PARTS or not _PARTS[name].fullmatch(value):
+            raise BadSchedule(
+                "Write daily, weekly, monthly, yearly, or an RFC 5545 rule such as "
+                f"FREQ=MONTHLY;BYDAY=-1FR, made of {', '.join(_PARTS)}."
+            )
+        parts[name] = value
+    _check_together(parts)
+    return parts
+
+
+def _check_together(parts: dict[str, str]) -> None:
+    frequency = parts.get("FREQ")
+    if frequency is None:
+        raise BadSchedule("The rule needs a FREQ.")
+    for name, frequencies in _ONLY_WITH.items():
+        if name in parts and frequency not in frequencies:
+            raise BadSchedule(f"{name} has no meaning with FREQ={frequency}.")
+    has_ordinal = any(sign.isdigit() for sign in parts.get("BYDAY", ""))
+    if has_ordinal and (frequency in ("DAILY", "WEEKLY") or "BYWEEKNO" in parts):
+        raise BadSchedule("A numbered BYDAY has no meaning in this rule.")
+
+
+@lru_cache(maxsize=1024)
+def _explicit(frequency: str, start: date) -> dict[str, str]:
+    """The parts of a rule with those that it takes from its start."""
+    parts = {"WKST": "MO", "INTERVAL": "1"} | parse(frequency)
+    if not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}:
+        if parts["FREQ"] == "WEEKLY" or "BYWEEKNO" in parts:
+            parts["BYDAY"] = _DAYS[start.weekday()]
+        elif parts["FREQ"] != "DAILY":
+            parts["BYMONTHDAY"] = str(start.day)
+            if parts["FREQ"] == "YEARLY":
+                parts.setdefault("BYMONTH", str(start.month))
+    return parts
+
+
+def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
+    """The rule's dates from ``first`` on, none before ``start``."""
+    first = max(first, start)
+    if first > LATEST:
+        return iter(())
+    parts = _explicit(frequency, start)
+    anchor = _anchor(parts["FREQ"], int(parts["INTERVAL"]), start, first)
+    rule = _rule(";".join(f"{name}={value}" for name, value in parts.items()), anchor)
+    days = (date.fromordinal(moment.toordinal() - _SHIFT) for moment in rule)
+    return dropwhile(lambda day: day < first, days)
+
+
+def _anchor(frequency: str, interval: int, start: date, first: date) -> date:
+    """A date in the last period of the rule that begins by ``first``.
+
+    From there the rule gives what it gives from ``start``, without the years between.
+    """
+    if frequency in ("DAILY", "WEEKLY"):
+        step = interval * (7 if frequency == "WEEKLY" else 1)
+        return start + timedelta(days=(first - start).days // step * step)
+    if frequency == "MONTHLY":
+        months = (first.year - start.year) * 12 + first.month - start.month
+        year, month = divmod(start.year * 12 + start.month - 1 + months // interval * interval, 12)
+        return date(year, month + 1, 1)
+    return date(start.year + (first.year - start.year) // interval * interval, 1, 1)
+
+
+@lru_cache(maxsize=4096)
+def _rule(text: str, anchor: date) -> rrule:
+    """The rule in the shifted calendar."""
+    shifted = datetime.fromordinal(anchor.toordinal() + _SHIFT)
+    found = rrulestr(text, dtstart=shifted)
+    assert isinstance(found, rrule)  # noqa: S101 - a single rule is never a set
+    return found
