@@ -21,7 +21,7 @@ class StrictQueryMixin(ViewSetMixin):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin's
-        if self.action is None:
+        if not self.action:
             return  # a method that is not allowed, whatever it asks for
         known = self.query_parameters.get(self.action, ())
         faults = {

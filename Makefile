@@ -1,0 +1,40 @@
+# Each target sets up what it needs in a fresh clone.
+.PHONY: help run test check bench lock
+PY = .venv/bin/python
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
+
+run: .venv/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
+	$(PY) manage.py demo
+
+test: .venv/.site ## run the tests on SQLite, with nothing else installed (PYTEST="-k parsing")
+	ENV_FILE= MANAGER_IPS=123.123.123.123,127.0.0.2 $(PY) -m pytest $(PYTEST)
+
+check: .venv/.dev ## lint, types, migrations, settings for production, schema
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	ENV_FILE= $(PY) manage.py makemigrations --check --dry-run
+	@ENV_FILE=.env.example SECRET_KEY=$(SECRET) TICKET_KEY=$(SECRET) RECEIPT_KEY=$(SECRET) \
+	  $(PY) manage.py check --deploy --fail-level WARNING
+	ENV_FILE= $(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
+SECRET = $$($(PY) -c 'import secrets; print(secrets.token_hex(32))')
+
+bench: .venv/.site ## measure how fair and how fast it is (minutes)
+	$(PY) -m benchmarks
+
+lock: .venv/.dev ## pin anew what production and development install
+	$(COMPILE) --generate-hashes --output-file requirements.lock requirements.in
+	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --upgrade \
+  --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links
+
+$(PY):
+	python3 -m venv .venv
+.venv/.site: $(PY) requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+.venv/.dev: $(PY) requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@ .venv/.site
