@@ -1,9 +1,12 @@
 """Fields of requests that take what they say and nothing that merely resembles it."""
 
 import unicodedata
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework import serializers
+
+MOMENT_FAULT = "Write the time with its offset, such as 2030-01-31T08:00Z."
 
 _BIGINT = 2**63
 _FORBIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -24,6 +27,20 @@ def text_fault(text: str) -> str | None:
     return None
 
 
+def read_moment(text: str) -> datetime:
+    """Return the instant that ISO 8601 text names, in UTC; ValueError for what names none.
+
+    That is also a time without its offset, and one that is beyond the calendar in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its offset")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
 class StrictIntegerField(serializers.IntegerField):
     """A JSON integer: no string, boolean, fraction or exponent, within 64 bits."""
 
@@ -36,6 +53,27 @@ class StrictIntegerField(serializers.IntegerField):
         if type(data) is not int:  # a boolean is an int to isinstance
             self.fail("invalid")
         return int(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON boolean: no string and no number."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class MomentField(serializers.DateTimeField):
+    """An instant with its offset; without one nobody knows which instant is meant."""
+
+    default_error_messages = {"invalid": MOMENT_FAULT}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return read_moment(value)
+        except (TypeError, ValueError):
+            self.fail("invalid")
 
 
 class VisibleTextField(serializers.CharField):

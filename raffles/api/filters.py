@@ -7,16 +7,17 @@ from django.db.models import F
 
 from raffles.models import Raffle, State
 from raffles.models.raffle import RaffleQuerySet
+from rafflesite.filters import FlagFilter, MomentFilter
 
 
 class RaffleFilter(django_filters.FilterSet):
     """By name, by what became of it, and by when it was created."""
 
     name = django_filters.CharFilter(lookup_expr="icontains", max_length=200)
-    drawn = django_filters.BooleanFilter(method="filter_drawn", label="Winners are drawn.")
-    sold_out = django_filters.BooleanFilter(method="filter_sold_out", label="No ticket is left.")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")
+    sold_out = FlagFilter(method="filter_sold_out", label="No ticket is left.")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
     class Meta:
         model = Raffle

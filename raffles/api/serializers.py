@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,23 +10,13 @@ from rest_framework import serializers
 from raffles.models import Entropy, Prize, Raffle
 from raffles.models.draw import planned_round
 from raffles.models.raffle import MAX_ALTERNATES, MAX_PRIZE_KINDS, MAX_PRIZES, MAX_TICKETS
-from rafflesite.fields import StrictIntegerField, StrictSerializer, VisibleTextField
-
-
-class MomentField(serializers.DateTimeField):
-    """An instant with its offset; without one nobody knows which instant is meant."""
-
-    default_error_messages = {"naive": "Write the time with its offset, such as 2030-01-31T08:00Z."}
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        if value.tzinfo is None:
-            self.fail("naive")
-        return super().enforce_timezone(value)
-
-    def to_internal_value(self, value: Any) -> datetime:
-        if not isinstance(value, str):
-            self.fail("invalid", format="YYYY-MM-DDThh:mm[:ss]+hh:mm")
-        return super().to_internal_value(value)
+from rafflesite.fields import (
+    MomentField,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictSerializer,
+    VisibleTextField,
+)
 
 
 class PrizeRequest(StrictSerializer):
@@ -163,7 +152,7 @@ class VoidRequest(StrictSerializer):
     """Why, in public; ``redraw`` keeps the pool and draws it again."""
 
     reason = VisibleTextField(max_length=500)
-    redraw = serializers.BooleanField(default=False)
+    redraw = StrictBooleanField(default=False)
 
 
 class ReplacementRequest(StrictSerializer):
