@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import uuid4
 
 from rest_framework.test import APIClient
 
 if TYPE_CHECKING:  # a name of the stubs alone
-    from rest_framework.response import _MonkeyPatchedResponse as Answer
+    from rest_framework.response import _MonkeyPatchedResponse
+
+Answer: TypeAlias = "_MonkeyPatchedResponse"
 
 MANAGER = "192.0.2.1"
 STRANGER = "198.51.100.1"
@@ -105,6 +107,16 @@ def verify(raffle_id: str, number: int, code: str) -> Answer:
     """Ask whether a ticket has won."""
     body = {"ticket_number": number, "verification_code": code}
     return caller().post(f"/raffles/{raffle_id}/verify-ticket/", body)
+
+
+def links(response: Answer) -> dict[str, str]:
+    """Return the addresses of the Link header by relation."""
+    found = {}
+    for link in response.get("Link", "").split(", "):
+        if link:
+            url, relation = link.split("; ")
+            found[relation.removeprefix('rel="').removesuffix('"')] = url.strip("<>")
+    return found
 
 
 def refused(response: Answer) -> tuple[int, str, str]:

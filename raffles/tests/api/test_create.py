@@ -132,10 +132,29 @@ def test_create_refuses_a_closing_time_that_has_come() -> None:
     assert Raffle.objects.count() == 1
 
 
-def test_create_needs_the_offset_of_a_closing_time() -> None:
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2030-01-31T08:00:00",
+        "2030-01-31",
+        "31.1.2030 08:00Z",
+        "２０３０-01-31T08:00Z",
+        "2030-02-30T08:00Z",
+        "9999-12-31T23:59:59-14:00",
+        1_896_076_800,
+        True,
+        {},
+    ],
+)
+def test_create_needs_a_closing_time_with_its_offset(time: object) -> None:
     sentence = "Write the time with its offset, such as 2030-01-31T08:00Z."
-    naive = terms(closes_at="2030-01-31T08:00:00")
-    assert faults(manager().post("/raffles/", naive)) == {"closes_at": [sentence]}
+    assert faults(manager().post("/raffles/", terms(closes_at=time))) == {"closes_at": [sentence]}
+    assert Raffle.objects.count() == 0
+
+
+def test_create_that_closes_at_the_end_of_the_calendar() -> None:
+    last = "9999-12-31T23:59:59Z"
+    assert created(closes_at=last, entropy="drand")["closes_at"] == last
 
 
 def test_create_names_every_fault_by_field() -> None:

@@ -26,6 +26,7 @@ from .acting import (
     entered,
     faults,
     holder,
+    links,
     manager,
     participate,
     refused,
@@ -229,8 +230,7 @@ def test_winners_come_in_pages() -> None:
     while url:
         response = caller().get(url)
         pages.append(response.json())
-        links = dict(reversed(link.split("; ")) for link in response.get("Link", "").split(", "))
-        url = links.get('rel="next"', "").strip("<>")
+        url = links(response).get("next", "")
     assert pages == [winners[:3], winners[3:6], winners[6:]]
 
 
