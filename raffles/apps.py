@@ -1,5 +1,7 @@
 """The raffles application."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class RafflesConfig(AppConfig):
 
     name = "raffles"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the system checks; they read settings, so not before."""
+        import_module("raffles.checks")

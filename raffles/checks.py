@@ -1,0 +1,46 @@
+"""System checks of what draws need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from raffles.fairness.beacon import check_relay
+
+
+@register()
+def check_relays(**_: Any) -> list[CheckMessage]:
+    """Every relay must be an address that the beacon client can ask."""
+    return [
+        Error(
+            f"DRAND_RELAYS holds an item that is no relay: {fault}",
+            hint="Write http(s)://host[:port][/path], separated by commas.",
+            id="raffles.E001",
+        )
+        for relay in settings.DRAND_RELAYS
+        if (fault := _fault(relay))
+    ]
+
+
+@register()
+def check_beacon_can_be_asked(**_: Any) -> list[CheckMessage]:
+    """A raffle that waits for the beacon needs somebody to ask."""
+    if settings.DRAW_ENTROPY != "drand" or settings.DRAND_RELAYS:
+        return []
+    return [
+        Error(
+            "DRAW_ENTROPY is drand, but DRAND_RELAYS is empty.",
+            hint="Name at least one relay, better two of different operators.",
+            id="raffles.E002",
+        )
+    ]
+
+
+def _fault(relay: str) -> str:
+    try:
+        check_relay(relay)
+    except ValueError as error:
+        return str(error)
+    return ""

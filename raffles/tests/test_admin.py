@@ -1,0 +1,178 @@
+"""The admin of raffles: creating, terms that freeze, records that stay, counts that do not grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from raffles.domain.entering import enter
+from raffles.domain.replacing import replace_winner
+from raffles.models import Prize, Raffle, State
+
+from .factories import NOW, STAFF, RaffleFactory, address, enter_nth
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("admin:raffles_raffle_changelist")
+ADD = reverse("admin:raffles_raffle_add")
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("sam"))
+    return client
+
+
+def form(*prizes: tuple[str, int], **terms: Any) -> dict[str, Any]:
+    fields = {
+        "name": "Tombola",
+        "total_tickets": 10,
+        "alternates": 2,
+        "entropy": "system",
+        "closes_at_0": "",
+        "closes_at_1": "",
+        "prizes-TOTAL_FORMS": len(prizes),
+        "prizes-INITIAL_FORMS": 0,
+    }
+    for n, (name, amount) in enumerate(prizes):
+        fields |= {f"prizes-{n}-name": name, f"prizes-{n}-amount": amount}
+    return fields | terms
+
+
+def change(raffle: Raffle) -> str:
+    return reverse("admin:raffles_raffle_change", args=[raffle.pk])
+
+
+def errors(response: Any) -> str:
+    return response.content.decode()
+
+
+def test_raffle_created_by_staff_can_be_entered(staff: Client) -> None:
+    response = staff.post(ADD, form(("Cake", 1), ("Jam", 2)))
+    assert response.status_code == 302
+    raffle = Raffle.objects.get()
+    assert [(prize.position, prize.name, prize.amount) for prize in raffle.prizes.all()] == [
+        (1, "Cake", 1),
+        (2, "Jam", 2),
+    ]
+    assert raffle.created_by == "staff sam"
+    numbers = {
+        enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW).ticket_number for n in range(10)
+    }
+    assert numbers == set(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("prizes", "terms", "sentence"),
+    [
+        ([], {}, "A raffle needs at least one prize."),
+        ([("Cake", 11)], {}, "Too many prizes"),
+        ([("Cake", 1)], {"name": "\u202eevil"}, "bidirectional"),
+        ([("\u200b", 1)], {}, "zero-width"),
+        ([("Cake", 1)], {"total_tickets": 10_000_001}, "less than or equal to 10000000"),
+        (
+            [("Cake", 1)],
+            {"closes_at_0": "2020-01-01", "closes_at_1": "08:00:00"},
+            "closes_at must be in the future",
+        ),
+    ],
+)
+def test_bad_raffle_is_refused_with_a_sentence(
+    staff: Client, prizes: list[tuple[str, int]], terms: dict[str, Any], sentence: str
+) -> None:
+    response = staff.post(ADD, form(*prizes, **terms))
+    assert sentence in errors(response)
+    assert not Raffle.objects.exists()
+
+
+def edited(raffle: Raffle, prize: Prize, name: str) -> dict[str, Any]:
+    return form(("Bicycle", 1), name=name) | {
+        "prizes-INITIAL_FORMS": 1,
+        "prizes-0-id": prize.pk,
+        "prizes-0-raffle": raffle.pk,
+    }
+
+
+def test_terms_can_be_changed_until_the_first_ticket(staff: Client) -> None:
+    raffle = RaffleFactory.create()
+    prize = raffle.prizes.get()
+    staff.post(change(raffle), edited(raffle, prize, "Renamed"))
+    raffle.refresh_from_db()
+    assert (raffle.name, raffle.prizes.get().name) == ("Renamed", "Bicycle")
+    enter_nth(raffle, 0)
+    staff.post(change(raffle), edited(raffle, prize, "Again"))
+    raffle.refresh_from_db()
+    assert (raffle.name, raffle.prizes.get().name) == ("Renamed", "Bicycle")
+
+
+def test_ticket_between_form_and_save_keeps_the_terms(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raffle = RaffleFactory.create()
+    prize = raffle.prizes.get()
+    monkeypatch.setattr("raffles.admin._terms_open", lambda _raffle: True)
+    enter_nth(raffle, 0)
+    response = staff.post(change(raffle), edited(raffle, prize, "Late"), follow=True)
+    assert "The raffle has tickets, so its terms can&#x27;t be changed" in errors(response)
+    raffle.refresh_from_db()
+    assert raffle.name == "Spring raffle"
+
+
+def test_untouched_raffle_can_be_deleted_and_one_with_tickets_not(staff: Client) -> None:
+    untouched, entered = RaffleFactory.create(), RaffleFactory.create(tickets=1)
+    for raffle in (untouched, entered):
+        staff.post(reverse("admin:raffles_raffle_delete", args=[raffle.pk]), {"post": "yes"})
+    assert list(Raffle.objects.all()) == [entered]
+
+
+@pytest.mark.parametrize("state", [State.DRAWN, State.VOID])
+def test_finished_raffle_is_read_only(staff: Client, state: State) -> None:
+    raffle = RaffleFactory.create(state=state)
+    page = errors(staff.get(change(raffle)))
+    assert 'name="name"' not in page
+    assert 'name="prizes-0-name"' not in page
+    assert f"/raffles/{raffle.uuid}/" in page
+
+
+def test_query_counts_do_not_grow_with_the_rows(staff: Client) -> None:
+    lists = [
+        reverse(f"admin:raffles_{name}_changelist")
+        for name in ("raffle", "draw", "winner", "replacement", "announcement")
+    ]
+    counts = []
+    for rows in (1, 2):
+        for _ in range(rows):
+            raffle = RaffleFactory.create(state=State.DRAWN)
+            number = raffle.winners.get(rank=1).ticket_number()
+            replace_winner(raffle.uuid, ticket_number=number, reason="Away", now=NOW, by=STAFF)
+        found = []
+        for url in lists:
+            with CaptureQueriesContext(connection) as queries:
+                assert staff.get(url).status_code == 200
+            found.append(len(queries))
+        counts.append(found)
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("name", ["draw", "winner", "replacement", "announcement"])
+def test_records_are_shown_and_never_touched(staff: Client, name: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    number = raffle.winners.get(rank=1).ticket_number()
+    replace_winner(raffle.uuid, ticket_number=number, reason="Away", now=NOW, by=STAFF)
+    record = getattr(raffle, f"{name}s").first()
+    url = reverse(f"admin:raffles_{name}_change", args=[record.pk])
+    assert staff.get(url).status_code == 200
+    assert staff.post(url, {}).status_code == 403
+    assert staff.get(reverse(f"admin:raffles_{name}_add")).status_code == 403
+    delete = reverse(f"admin:raffles_{name}_delete", args=[record.pk])
+    assert staff.post(delete, {"post": "yes"}).status_code == 403
+
+
+def test_strangers_see_the_login(client: Client) -> None:
+    assert client.get(LIST).status_code == 302

@@ -1,0 +1,53 @@
+"""The first look: demo data made once, a walkthrough over real HTTP."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import CommandError, call_command
+
+from raffles.domain.checking import check_ticket
+from raffles.management.demo_data import make_demo_data
+from raffles.management.walkthrough import Client, play, served
+from raffles.models import Raffle, State
+
+from .factories import NOW
+
+
+@pytest.mark.django_db
+def test_demo_data_is_made_once() -> None:
+    first, second = make_demo_data(NOW), make_demo_data(NOW)
+    assert Raffle.objects.count() == 4
+    assert (first.open, first.sold_out, first.drawn) == (
+        second.open,
+        second.sold_out,
+        second.drawn,
+    )
+    states = [Raffle.objects.get(pk=raffle.pk).state for raffle in (first.open, first.drawn)]
+    assert states == [State.OPEN, State.DRAWN]
+    ticket = second.ticket
+    check_ticket(
+        ticket.raffle_id, ticket_number=ticket.ticket_number, code=ticket.verification_code
+    )
+
+
+def test_demo_refuses_without_debug(settings: LazySettings) -> None:
+    settings.DEBUG, settings.EPHEMERAL_SECRETS = False, frozenset()
+    with pytest.raises(CommandError, match="DEBUG=on"):
+        call_command("demo", "--no-server", stdout=StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_walkthrough_plays_a_whole_raffle(settings: LazySettings) -> None:
+    settings.MANAGER_IPS = ["127.0.0.1"]
+    settings.ALLOWED_HOSTS = ["127.0.0.1"]
+    with served() as port:
+        steps = {step.act: step.answer for step in play(Client(port), 12)}
+    assert steps["take part"] == "12 tickets, numbers 1 to 12 each once"
+    assert steps["take part twice"].startswith("403 Your ip address")
+    assert steps["take part when sold out"].startswith("410 ")
+    assert steps["draw"] == "201, 4 winners"
+    assert steps["verify every ticket"] == "12 of 12 agree"
+    assert steps["verify the proof"] == "VALID, randomness vouched for by the operator only"
