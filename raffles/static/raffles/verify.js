@@ -834,7 +834,14 @@ const PATIENCE = 30; // seconds from the close to the earliest acceptable round
 const step = (name, computed) => ({ name, computed });
 const shown = (text) => `“${text.replace(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, "?")}”`;
 const moment = (t) => `${new Date(t * 1000).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-const pause = () => new Promise((resolve) => setTimeout(resolve)); // lets the page paint
+let paintedAt = 0;
+
+/** Lets the page paint, at most once a frame. */
+async function pause() {
+  if (performance.now() - paintedAt < 16) return;
+  await new Promise((resolve) => setTimeout(resolve));
+  paintedAt = performance.now();
+}
 
 function checkForm(proof) {
   checkShape(proof, proofShape(proof), "proof");

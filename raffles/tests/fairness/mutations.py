@@ -1,0 +1,202 @@
+"""Proofs with one thing wrong, and the campaign that looks for one that is believed.
+
+python -m raffles.tests.fairness.mutations --count 100000
+"""
+
+import argparse
+import copy
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from raffles.tests.fairness.proofs import Json, judge, make_random
+
+Slot = tuple[Any, Any]  # a container and the key or index of one thing in it
+
+
+def encode(value: Any) -> bytes:
+    """Without a byte to spare: whatever byte changes, the meaning changes or is lost."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def slots(value: Any) -> Iterator[Slot]:
+    keys = value if isinstance(value, dict) else range(len(value)) if type(value) is list else ()
+    for key in keys:
+        yield value, key
+        yield from slots(value[key])
+
+
+def pick(rng: random.Random, proof: Json, fits: Callable[[Any], bool]) -> Slot:
+    return rng.choice([(within, key) for within, key in slots(proof) if fits(within[key])])
+
+
+def is_hex(value: Any) -> bool:
+    return isinstance(value, str) and len(value) >= 32 and value.islower()
+
+
+def replace_byte(rng: random.Random, proof: Json) -> bytes:
+    data = bytearray(encode(proof))
+    data[rng.randrange(len(data))] ^= rng.randrange(1, 256)
+    return bytes(data)
+
+
+def cut_off(rng: random.Random, proof: Json) -> bytes:
+    data = encode(proof)
+    return data[: rng.randrange(len(data))]
+
+
+def go_on(rng: random.Random, proof: Json) -> bytes:
+    return encode(proof) + rng.choice([b"0", b"{}", b",", b"\0", b"\xef\xbb\xbf", b"]"])
+
+
+def change_number(rng: random.Random, proof: Json) -> bytes:
+    within, key = pick(rng, proof, lambda value: type(value) is int)
+    number = within[key]
+    others = [number + 1, number - 1, -1, 2**53, 2**64 + number, float(number), str(number), None]
+    within[key] = rng.choice([*others, bool(number), 0 if number else 7])
+    return encode(proof)
+
+
+def change_hex(rng: random.Random, proof: Json) -> bytes:
+    within, key = pick(rng, proof, is_hex)
+    text = within[key]
+    at = rng.randrange(len(text))
+    digit = rng.choice([d for d in "0123456789abcdef" if d != text[at]])
+    within[key] = text[:at] + digit + text[at + 1 :]
+    return encode(proof)
+
+
+def respell_hex(rng: random.Random, proof: Json) -> bytes:
+    within, key = pick(rng, proof, is_hex)
+    text = within[key]
+    within[key] = rng.choice([text.upper(), f"0x{text}", f" {text}", f"{text}\n", f"00{text}"])
+    return encode(proof)
+
+
+def swap_values(rng: random.Random, proof: Json) -> bytes:
+    first, key = pick(rng, proof, lambda value: not isinstance(value, dict | list))
+    mine = first[key]
+    second, other = pick(rng, proof, lambda v: not isinstance(v, dict | list) and v != mine)
+    first[key], second[other] = second[other], first[key]
+    return encode(proof)
+
+
+def drop_key(rng: random.Random, proof: Json) -> bytes:
+    within, key = rng.choice([s for s in slots(proof) if isinstance(s[0], dict)])
+    del within[key]
+    return encode(proof)
+
+
+def add_key(rng: random.Random, proof: Json) -> bytes:
+    objects = [proof] + [within[key] for within, key in slots(proof)]
+    within = rng.choice([value for value in objects if isinstance(value, dict)])
+    within[rng.choice(["note", "__proto__", "", "Leaf", "constructor"])] = rng.choice([0, "", None])
+    return encode(proof)
+
+
+def double_key(rng: random.Random, proof: Json) -> bytes:
+    within, key = rng.choice([s for s in slots(proof) if isinstance(s[0], dict)])
+    within["\0"] = within[key]
+    return encode(proof).replace(b'"\\u0000"', encode(key))
+
+
+def drop_item(rng: random.Random, proof: Json) -> bytes:
+    within, key = pick(rng, proof, lambda value: isinstance(value, list) and bool(value))
+    del within[key][rng.randrange(len(within[key]))]
+    return encode(proof)
+
+
+def double_item(rng: random.Random, proof: Json) -> bytes:
+    within, key = pick(rng, proof, lambda value: isinstance(value, list) and bool(value))
+    items = within[key]
+    items.insert(rng.randrange(len(items) + 1), rng.choice(items))
+    return encode(proof)
+
+
+def reorder(rng: random.Random, proof: Json) -> bytes:
+    def differs(value: Any) -> bool:
+        return isinstance(value, list) and any(item != value[0] for item in value)
+
+    if not any(differs(within[key]) for within, key in slots(proof)):
+        return drop_key(rng, proof)
+    within, key = pick(rng, proof, differs)
+    before = list(within[key])
+    while within[key] == before:
+        rng.shuffle(within[key])
+    return encode(proof)
+
+
+def move_entry(rng: random.Random, proof: Json) -> bytes:
+    """A winner among the skipped or the other way round, keys as the other list has them."""
+    winners, skipped = proof["winners"], proof["skipped"]
+    if skipped and rng.random() < 0.5:
+        winners.append({"rank": len(winners) + 1, "prize": None, **skipped.pop()})
+    elif winners:
+        entry = winners.pop()
+        skipped.append({k: v for k, v in entry.items() if k not in ("rank", "prize")})
+    else:
+        return drop_key(rng, proof)
+    return encode(proof)
+
+
+MUTATIONS = [
+    replace_byte,
+    cut_off,
+    go_on,
+    change_number,
+    change_hex,
+    respell_hex,
+    swap_values,
+    drop_key,
+    add_key,
+    double_key,
+    drop_item,
+    double_item,
+    reorder,
+    move_entry,
+]
+
+
+def mutate(rng: random.Random, proof: Json) -> tuple[str, bytes]:
+    """One mutation's name and the bytes of the proof that it spoilt."""
+    mutation = rng.choice(MUTATIONS)
+    return mutation.__name__, mutation(rng, copy.deepcopy(proof))
+
+
+def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
+    """Of ``count`` mutated proofs, those that are not refused: mutation, bytes and verdict.
+
+    A mutation of a beacon's draw may cost a pairing, so few of them go a long way.
+    """
+    rng = random.Random(seed)
+    for done in range(count):
+        if done % 20 == 0:
+            source = "drand" if rng.random() < drand_share else "system"
+            proof = make_random(rng, source).proof
+        name, data = mutate(rng, proof)
+        words = judge(data).words
+        if words != "UNREADABLE" and not words.startswith("INVALID: "):
+            yield name, data, words
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--drand-share", type=float, default=0.02)
+    arguments = parser.parse_args()
+    found = list(believed(arguments.count, arguments.seed, arguments.drand_share))
+    for name, data, words in found[:10]:
+        print(name, words, data.decode(errors="replace"))
+    print(
+        f"{arguments.count} mutated proofs, {len(found)} believed",
+        dict(Counter(f[0] for f in found)),
+    )
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
