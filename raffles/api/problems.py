@@ -16,6 +16,8 @@ STATUS: dict[type[Refusal], int] = {
     refusals.SoldOut: 410,
     refusals.GateShut: 410,
     refusals.AlreadyEntered: 403,
+    refusals.OrderUsed: 403,
+    refusals.ThroughEvent: 403,
     refusals.RequestMismatch: 422,
     refusals.TooManyPrizes: 400,
     refusals.ClosesInThePast: 400,

@@ -112,7 +112,8 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
         return super().handle_exception(exc)
 
     def list(self, _request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        raffles = self.get_queryset().filter(series=None)
+        page = self.paginate_queryset(self.filter_queryset(raffles))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, _request: Request, raffle_id: UUID) -> Response:

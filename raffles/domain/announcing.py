@@ -17,7 +17,12 @@ _NEXT = """
 
 
 def announce(
-    kind: Announcement.Kind, raffle: Raffle, payload: dict[str, Any], *, at: datetime, by: str
+    kind: Announcement.Kind,
+    raffle: Raffle | None,
+    payload: dict[str, Any],
+    *,
+    at: datetime,
+    by: str,
 ) -> Announcement:
     """Writes one row, last in the caller's transaction: from here to its end others wait.
 
@@ -32,7 +37,12 @@ def announce(
         sequence=sequence,
         kind=kind,
         raffle=raffle,
-        payload={"raffle": str(raffle.uuid), "name": raffle.name} | payload,
+        payload=_about(raffle) | payload if raffle else payload,
         announced_at=at,
         announced_by=by,
     )
+
+
+def _about(raffle: Raffle) -> dict[str, Any]:
+    about = {"raffle": str(raffle.uuid), "name": raffle.name}
+    return about | {"event": raffle.series} if raffle.series else about

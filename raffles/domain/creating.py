@@ -49,11 +49,14 @@ def create_raffle(
     alternates: int = 10,
     entropy: str = Entropy.SYSTEM,
     closes_at: datetime | None = None,
+    series: str | None = None,
     now: datetime,
     by: str,
     request: Request | None = None,
 ) -> Raffle:
     """Creates a raffle with its prizes (name, amount) in order of rank.
+
+    One that belongs to a ``series`` is entered through the event of that name.
 
     The same request of the same caller gives the raffle it made before; another body under the same
     key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
@@ -72,6 +75,7 @@ def create_raffle(
         alternates=alternates,
         entropy=entropy,
         closes_at=closes_at,
+        series=series,
         ticket_key_id=current_key_id(),
         created_at=now,
         created_by=by,

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from raffles.fairness.numbering import Numbering, numbering
 from raffles.fairness.receipts import Receipt
@@ -33,7 +33,7 @@ from raffles.models import Raffle, Stripe, Ticket
 
 from .creating import STRIPES
 from .keys import signer, ticket_key
-from .refusals import AlreadyEntered, GateShut, SoldOut
+from .refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
 from .violations import violated
 
 _REMEMBERED = 4096  # raffles a process keeps the facts of, about 2 KB each
@@ -48,6 +48,7 @@ class Facts:
     numbering: Numbering
     total: int
     closes_at: datetime | None
+    is_of_event: bool
     holder_key: bytes
     code_key: bytes
     terms_hash: bytes
@@ -62,6 +63,7 @@ class Facts:
             numbering=numbering(bytes(raffle.numbering_key), raffle.total_tickets),
             total=raffle.total_tickets,
             closes_at=raffle.closes_at,
+            is_of_event=raffle.series is not None,
             holder_key=holder_key(key, uuid),
             code_key=code_key(key, uuid),
             terms_hash=hash_terms(raffle.terms()),
@@ -92,6 +94,19 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Entrant:
+    """What an event adds to a ticket.
+
+    ``username`` as it is shown; ``order_tag``, 16 bytes that no other ticket of any raffle may
+    have; ``address``, an identity that may hold one ticket of the raffle.
+    """
+
+    username: str
+    order_tag: bytes | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Claim:
     """What is written of a holder: tags, never the address nor the code."""
 
@@ -99,60 +114,99 @@ class _Claim:
     code: str
     code_tag: bytes
     request_tag: bytes | None
+    username: str | None
+    order_tag: bytes | None
+    address_tag: bytes | None
 
     @classmethod
-    def of(cls, facts: Facts, identity: str, request_key: str | None) -> _Claim:
-        holder = holder_tag(facts.holder_key, identity)
-        code = derive_code(facts.code_key, holder)
-        return cls(holder, code, code_tag(code), _request_tag(facts, holder, request_key))
+    def of(
+        cls, facts: Facts, identity: str, request_key: str | None, entrant: Entrant | None
+    ) -> _Claim:
+        key = facts.holder_key
+        tag = holder_tag(key, identity)
+        code = derive_code(facts.code_key, tag)
+        request_tag = _request_tag(facts, tag, request_key)
+        if entrant is None:
+            return cls(tag, code, code_tag(code), request_tag, None, None, None)
+        address_tag = holder_tag(key, entrant.address) if entrant.address else None
+        return cls(
+            *(tag, code, code_tag(code), request_tag),
+            *(entrant.username, entrant.order_tag, address_tag),
+        )
 
 
-def _request_tag(facts: Facts, holder: bytes, request_key: str | None) -> bytes | None:
+def _request_tag(facts: Facts, tag: bytes, request_key: str | None) -> bytes | None:
     if request_key is None:
         return None
-    return hmac.digest(facts.holder_key, b"request\0" + holder + request_key.encode(), "sha256")[
-        :16
-    ]
+    return hmac.digest(facts.holder_key, b"request\0" + tag + request_key.encode(), "sha256")[:16]
 
 
 def enter(
-    raffle_id: UUID, *, identity: str, now: datetime, request_key: str | None = None
+    raffle_id: UUID,
+    *,
+    identity: str,
+    now: datetime,
+    request_key: str | None = None,
+    entrant: Entrant | None = None,
 ) -> Entry:
     """Hands ``identity`` (``ip:203.0.113.7``) a ticket of the raffle.
 
-    The same ``request_key`` of the same holder gives the same ticket again, also when sold out.
-    Raises Raffle.DoesNotExist, SoldOut, GateShut, AlreadyEntered. One query once the process knows
-    the raffle.
+    The same ``request_key`` of the same holder gives the same ticket again, also when sold out; for
+    an ``entrant`` with an order, the ticket that the order got in whichever raffle. Raises
+    Raffle.DoesNotExist, ThroughEvent, SoldOut, GateShut, AlreadyEntered, OrderUsed. One query once
+    the process knows the raffle.
     """
     known = _facts.get(raffle_id)
     facts = known or Facts.of(Raffle.objects.get(uuid=raffle_id))
-    claim = _Claim.of(facts, identity, request_key)
+    if facts.is_of_event and entrant is None:
+        raise ThroughEvent
+    claim = _Claim.of(facts, identity, request_key, entrant)
     try:
         if facts.closes_at is not None and now >= facts.closes_at:
             raise GateShut
-        slot, issued_at, is_repeat = _claim_slot(facts, claim, now), now, False
+        slot = _claim_slot(facts, claim, now)
     except (SoldOut, AlreadyEntered) as refusal:
-        earlier = _earlier(facts, claim)
+        earlier = _earlier(facts, claim, identity, request_key)
         if earlier is None:
             raise refusal from None
-        slot, issued_at, is_repeat = earlier.slot, earlier.issued_at, True
+        return earlier
     if known is None:
         # Read again: only the ticket that now exists has frozen the terms that the receipt names.
         facts = Facts.of(Raffle.objects.get(uuid=raffle_id))
         _remember(_facts, raffle_id, facts)
+    return _entry(facts, claim, slot, now, is_repeat=False)
+
+
+def _entry(
+    facts: Facts, claim: _Claim, slot: int, issued_at: datetime, *, is_repeat: bool
+) -> Entry:
     number = facts.numbering.number(slot)
     leaf = make_leaf(facts.uuid, number, claim.holder_tag, claim.code_tag)
     receipt = signer().receipt(leaf, facts.terms_hash, int(issued_at.timestamp()))
-    return Entry(raffle_id, number, show_code(claim.code), receipt, is_repeat)
+    return Entry(UUID(bytes=facts.uuid), number, show_code(claim.code), receipt, is_repeat)
 
 
-def _earlier(facts: Facts, claim: _Claim) -> Ticket | None:
-    """The ticket that the same request got before, if it did."""
-    if claim.request_tag is None:
+def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None) -> Entry | None:
+    """The ticket that this request got before, if it did: here, or in any draw by its order."""
+    if request_key is None:
         return None
-    return Ticket.objects.filter(
-        raffle_id=facts.pk, holder_tag=claim.holder_tag, request_tag=claim.request_tag
-    ).first()
+    which = Q(raffle_id=facts.pk, holder_tag=claim.holder_tag)
+    if claim.order_tag is not None:
+        which = Q(order_tag=claim.order_tag)
+    return enter_again(which, identity=identity, request_key=request_key)
+
+
+def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
+    """The ticket ``which`` again, for the holder and request that got it; None for others."""
+    ticket = Ticket.objects.filter(which).select_related("raffle").first()
+    if ticket is None or ticket.holder_tag is None or ticket.request_tag is None:
+        return None
+    facts = Facts.of(ticket.raffle)
+    claim = _Claim.of(facts, identity, request_key, None)
+    held = (bytes(ticket.holder_tag), bytes(ticket.request_tag))
+    if held != (claim.holder_tag, claim.request_tag):
+        return None
+    return _entry(facts, claim, ticket.slot, ticket.issued_at, is_repeat=True)
 
 
 def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
@@ -161,17 +215,26 @@ def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
         raise _emptied[facts.uuid]
     issued_at = connection.ops.adapt_datetimefield_value(now)
     values = [claim.holder_tag, claim.code_tag, claim.request_tag, issued_at]
+    values += [claim.username, claim.order_tag, claim.address_tag]
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
     try:
         slot = claimed(facts.pk, values)
     except IntegrityError as error:
-        if violated(error) != "ticket_holder_once":
+        refusal = _REFUSALS.get(violated(error))
+        if refusal is None:
             raise
-        raise AlreadyEntered from None
+        raise refusal from None
     if slot is None:
         _remember(_emptied, facts.uuid, _why_nothing_is_left(facts))
         raise _emptied[facts.uuid]
     return slot
+
+
+_REFUSALS = {
+    "ticket_holder_once": AlreadyEntered,
+    "ticket_address_once": AlreadyEntered,
+    "ticket_order_once": OrderUsed,
+}
 
 
 def _why_nothing_is_left(facts: Facts) -> type[SoldOut]:
@@ -179,7 +242,10 @@ def _why_nothing_is_left(facts: Facts) -> type[SoldOut]:
     return SoldOut if issued == facts.total else GateShut
 
 
-_TICKET = "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at)"
+_TICKET = (
+    "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
+    "username, order_tag, address_tag)"
+)
 _CLAIM = f"""
     WITH claimed AS (
         UPDATE raffles_stripe SET issued = issued + 1
@@ -189,7 +255,7 @@ _CLAIM = f"""
             ORDER BY raffle_id, stripe LIMIT 1 FOR UPDATE {{skip}})
         RETURNING lo + issued - 1 AS slot)
     INSERT INTO {_TICKET}
-    SELECT %s, slot, %s, %s, %s, %s FROM claimed RETURNING slot
+    SELECT %s, slot, %s, %s, %s, %s, %s, %s, %s FROM claimed RETURNING slot
 """  # noqa: S608 - no value in the text
 _CLAIM_FREE = _CLAIM.format(skip="SKIP LOCKED")
 _CLAIM_WAITING = _CLAIM.format(skip="")
@@ -234,7 +300,7 @@ def _claim_sqlite(raffle_pk: int, values: list[Any]) -> int | None:
         if row is None:
             return None
         cursor.execute(
-            f"INSERT INTO {_TICKET} VALUES (%s, %s, %s, %s, %s, %s)",  # noqa: S608
+            f"INSERT INTO {_TICKET} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
             [raffle_pk, row[0], *values],
         )
         return int(row[0])

@@ -40,7 +40,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
     with transaction.atomic():
         raffle = locked(raffle.pk)
         tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
-        marked = tickets.update(erased_at=now, request_tag=None)
+        marked = tickets.update(erased_at=now, request_tag=None, username=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)
     return marked
@@ -61,5 +61,7 @@ def finish_erasures(raffle: Raffle) -> None:
         tickets = list(waiting.filter(slot__in=slots))
         for ticket in tickets:
             ticket.leaf_hash = hash_leaf(leaves[ticket.slot])
-            ticket.holder_tag = ticket.code_tag = None
-        Ticket.objects.bulk_update(tickets, ["leaf_hash", "holder_tag", "code_tag"], batch_size=200)
+            ticket.holder_tag = ticket.code_tag = ticket.address_tag = None
+        Ticket.objects.bulk_update(
+            tickets, ["leaf_hash", "holder_tag", "code_tag", "address_tag"], batch_size=200
+        )

@@ -35,6 +35,19 @@ class AlreadyEntered(Refusal):
     sentence = "Your ip address has already participated in this raffle"
 
 
+class OrderUsed(AlreadyEntered):
+    """The order has its ticket, and this is somebody else or somebody else's request."""
+
+    code = "order_used"
+
+
+class ThroughEvent(Refusal):
+    """The raffle is a date of an event, which hands out its tickets."""
+
+    code = "through_event"
+    sentence = "Take part through the event"
+
+
 class RequestMismatch(Refusal):
     """The same idempotency key came with another request."""
 

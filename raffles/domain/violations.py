@@ -8,6 +8,8 @@ from django.db import IntegrityError
 _BY_COLUMNS = {
     "raffles_raffle.request_tag": "raffle_created_once",
     "raffles_ticket.raffle_id, raffles_ticket.holder_tag": "ticket_holder_once",
+    "raffles_ticket.raffle_id, raffles_ticket.address_tag": "ticket_address_once",
+    "raffles_ticket.order_tag": "ticket_order_once",
     "raffles_ticket.raffle_id, raffles_ticket.slot": "ticket_slot_once",
 }
 

@@ -24,7 +24,10 @@ class StreamCounter(models.Model):
 
 
 class Announcement(models.Model):
-    """A public fact about a raffle, written in the transaction that made it true."""
+    """A public fact, written in the transaction that made it true.
+
+    It is about a raffle, or about a date of an event that nobody came to, which has none.
+    """
 
     class Kind(models.TextChoices):
         """What happened."""
@@ -36,7 +39,7 @@ class Announcement(models.Model):
 
     sequence = models.BigIntegerField(unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="announcements")
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="announcements", null=True)
     payload = models.JSONField()
     announced_at = models.DateTimeField()
     announced_by = models.CharField(max_length=200)

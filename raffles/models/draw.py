@@ -73,6 +73,11 @@ class Draw(models.Model):
     objects = DrawQuerySet.as_manager()
 
     class Meta:
+        indexes = (
+            models.Index(
+                fields=("drawn_at",), condition=Q(drawn_at__isnull=False), name="draw_by_time"
+            ),
+        )
         constraints = (
             models.UniqueConstraint(fields=("raffle", "number"), name="draw_number_once"),
             models.UniqueConstraint(

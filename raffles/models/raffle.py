@@ -48,11 +48,11 @@ class RaffleQuerySet(models.QuerySet["Raffle"]):
 
     def with_available(self) -> RaffleQuerySet:
         """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
-        return self.annotate(available=_sum_of_stripes(F("cap") - F("issued")))
+        return self.annotate(available=sum_of_stripes(F("cap") - F("issued")))
 
     def with_issued(self) -> RaffleQuerySet:
         """Adds ``issued``: how many tickets were handed out."""
-        return self.annotate(issued=_sum_of_stripes(F("issued")))
+        return self.annotate(issued=sum_of_stripes(F("issued")))
 
     def due(self, now: datetime) -> RaffleQuerySet:
         """Raffles with a step to take at ``now``: their time has come, or a step was cut off."""
@@ -61,9 +61,9 @@ class RaffleQuerySet(models.QuerySet["Raffle"]):
         ).order_by(F("closes_at").asc(nulls_first=True), "pk")
 
 
-def _sum_of_stripes(expression: models.F | CombinedExpression) -> Coalesce:
-    """A sum over the at most 64 stripes of each raffle, however many tickets it has."""
-    stripes = Stripe.objects.filter(raffle=models.OuterRef("pk")).order_by().values("raffle")
+def sum_of_stripes(expression: models.F | CombinedExpression, of: str = "pk") -> Coalesce:
+    """A sum over the at most 64 stripes of the raffle in column ``of``, however many tickets."""
+    stripes = Stripe.objects.filter(raffle=models.OuterRef(of)).order_by().values("raffle")
     return Coalesce(models.Subquery(stripes.annotate(sum=models.Sum(expression)).values("sum")), 0)
 
 
@@ -72,6 +72,7 @@ class Raffle(models.Model):
 
     ``uuid`` is the public name. ``numbering_key`` scrambles the order in which numbers leave;
     ``ticket_key_id`` names the environment key that its tags and codes are derived from.
+    ``series`` is the name of the event whose date it is: entries come through that.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -87,6 +88,9 @@ class Raffle(models.Model):
     entropy = models.CharField(max_length=8, choices=Entropy.choices, default=Entropy.SYSTEM)
     closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: drawn when sold out. Whole seconds."
+    )
+    series = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
+        max_length=50, null=True, editable=False
     )
     state = models.CharField(
         max_length=8, choices=State.choices, default=State.OPEN, editable=False

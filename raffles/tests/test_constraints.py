@@ -138,6 +138,15 @@ def broken(name: str, state: State, *changes: Change, tickets: int | None = None
 
 
 ANOTHER = {"uuid": uuid.UUID(int=1)}
+ENTRANT: dict[str, Any] = {
+    "slot": 9,
+    "holder_tag": b"holder",
+    "code_tag": b"code",
+    "issued_at": NOW,
+    "username": "alice",
+    "order_tag": b"order",
+    "address_tag": b"address",
+}
 REQUEST = {"request_tag": b"tag", "request_digest": b"digest"}
 RANDOM = {"randomness": b"r" * 32, "drawn_at": NOW}
 CALLED_OFF = {"voided_at": NOW, "void_reason": "Called off", "void_signature": b"s" * 64}
@@ -169,6 +178,7 @@ BREAKS = (
     broken("raffle_starts_open", OPEN, again(Raffle, **ANOTHER, state=CLOSED)),
     broken("raffle_identity_fixed", OPEN, update(Raffle, total_tickets=4)),
     broken("raffle_identity_fixed", OPEN, update(Raffle, numbering_key=b"k" * 32)),
+    broken("raffle_series_fixed", OPEN, update(Raffle, series="daily")),
     broken("raffle_terms_frozen", OPEN, update(Raffle, name="Other"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, closes_at=NOW), tickets=1),
     broken("raffle_terms_frozen", CLOSED, update(Raffle, alternates=2)),
@@ -214,6 +224,26 @@ BREAKS = (
         update(Ticket, leaf_hash=b"leaf"),
         update(Ticket, leaf_hash=b"other"),
         tickets=1,
+    ),
+    broken(
+        "ticket_order_once",
+        OPEN,
+        insert(Ticket, **ENTRANT | {"address_tag": None}),
+        insert(Ticket, **ENTRANT | {"slot": 8, "holder_tag": b"other", "address_tag": b"other"}),
+    ),
+    broken(
+        "ticket_address_once",
+        OPEN,
+        insert(Ticket, **ENTRANT | {"order_tag": None}),
+        insert(Ticket, **ENTRANT | {"slot": 8, "holder_tag": b"other", "order_tag": b"other"}),
+    ),
+    broken("ticket_entrant_unchangeable", OPEN, update(Ticket, username="bob"), tickets=1),
+    broken("ticket_entrant_unchangeable", OPEN, update(Ticket, address_tag=b"tag"), tickets=1),
+    broken(
+        "ticket_entrant_unchangeable",
+        OPEN,
+        insert(Ticket, **ENTRANT),
+        update(Ticket, order_tag=None),
     ),
     broken("ticket_kept", OPEN, delete(Ticket), tickets=1),
     broken("pool_is_not_empty", CLOSED, insert(Pool, tickets=0, root=b"root", levels=b"root")),
