@@ -56,7 +56,8 @@ def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle
     """
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
-    if not advance(raffle.pk, now=now, clock=clock, by=by):
+    while not advance(raffle.pk, now=now, clock=clock, by=by):
+        # Another caller's draw came first, or a new commitment, over which it goes on.
         refuse_unless_drawable(Raffle.objects.with_available().get(pk=raffle.pk), now=now)
     return raffle
 
@@ -82,7 +83,9 @@ def advance(
         raffle.refresh_from_db()
     if raffle.state != State.SEALED:
         return False
-    draw = raffle.draws.live().select_related("raffle__pool").get()
+    draw = raffle.draws.live().select_related("raffle__pool").first()
+    if draw is None:  # called off since
+        return False
     randomness, signature = _randomness(draw, now)
     return store_draw(draw, randomness=randomness, signature=signature, clock=clock, by=by)
 
@@ -115,8 +118,8 @@ def store_draw(
     winners = select_winners(draw, randomness)
     with transaction.atomic():
         raffle = locked(draw.raffle_id)
-        live = raffle.draws.live().get()
-        if raffle.state != State.SEALED or live.pk != draw.pk:
+        live = raffle.draws.live().filter(pk=draw.pk).first()
+        if raffle.state != State.SEALED or live is None:
             return False
         now = clock()
         live.randomness, live.beacon_signature, live.drawn_at = randomness, signature, now

@@ -1,0 +1,1 @@
+"""Nothing is lost, doubled or changed: races, kills, and a ledger against the database."""

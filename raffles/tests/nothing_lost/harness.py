@@ -1,0 +1,371 @@
+"""What the tests of this folder share: races, kills, ledgers, and what is wrong with a raffle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, count, pairwise
+from pathlib import Path
+from random import Random
+from threading import Barrier
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import pytest
+from django.db import OperationalError, connection, connections
+
+from raffles.domain.auditing import audit
+from raffles.domain.entering import enter
+from raffles.domain.keys import ticket_key
+from raffles.domain.sealing import NOBODY_CAME
+from raffles.fairness.numbering import numbering
+from raffles.fairness.tickets import code_tag, holder_key, holder_tag, read_code
+from raffles.fairness.verify import Invalid
+from raffles.models import FINISHED, Announcement, Raffle, State, StreamCounter, Ticket
+from raffles.tests.factories import NOW, address
+
+Act = Callable[[], object]
+Result = TypeVar("Result")
+Kind = Announcement.Kind
+PATIENCE = 30.0  # seconds until a race that hangs is a failure
+
+postgresql_only = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite has one writer: no lock to leave out"
+)
+
+
+# --- What is wrong -------------------------------------------------------------------------
+
+
+def flaws(raffle: Raffle) -> list[str]:
+    """Each promise about the raffle that the database does not keep now; empty is good."""
+    raffle = Raffle.objects.get(pk=raffle.pk)
+    found = [promise for promise, is_kept in _promises(raffle) if not is_kept]
+    if raffle.state in (State.SEALED, State.DRAWN) and not found:
+        try:
+            list(audit(raffle))
+        except Invalid as invalid:
+            found.append(str(invalid))
+    return found
+
+
+def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
+    state = raffle.state
+    stripes = list(raffle.stripes.order_by("lo"))
+    slots = list(raffle.tickets.order_by("slot").values_list("slot", flat=True))
+    given = [slot for stripe in stripes for slot in range(stripe.lo, stripe.lo + stripe.issued)]
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
+    yield "it has prizes", raffle.prizes.exists()
+    yield "its stripes begin at 0 and do not overlap", _is_partition(raffle, stripes)
+    yield "every slot that was counted is a ticket, once", slots == given
+    yield "every number is given once", len({number(slot) for slot in slots}) == len(slots)
+    yield (
+        "the gate is shut unless it is open",
+        (state == State.OPEN or all(stripe.cap == stripe.issued for stripe in stripes)),
+    )
+    yield "nobody came only where nobody came", not (raffle.void_reason == NOBODY_CAME and slots)
+
+    draws = raffle.draws.count()
+    is_committed = state in (State.SEALED, State.DRAWN)
+    yield "one live draw if sealed or drawn", raffle.draws.live().count() == is_committed
+    yield "winners only if drawn", raffle.winners.exists() == (state == State.DRAWN)
+    announced = Counter(raffle.announcements.values_list("kind", flat=True))
+    yield (
+        "everything is announced once",
+        announced
+        == +Counter(
+            {
+                Kind.SEALED: draws,
+                Kind.DRAWN: int(state == State.DRAWN),
+                Kind.VOIDED: max(draws - 1, 0) + (state == State.VOID),
+                Kind.REPLACED: raffle.replacements.count(),
+            }
+        ),
+    )
+    yield (
+        "announcements have no gap",
+        Announcement.objects.count() == sum(StreamCounter.objects.values_list("last", flat=True)),
+    )
+    erased = raffle.tickets.filter(erased_at__isnull=False)
+    yield "an erased request is gone", not erased.filter(request_tag__isnull=False).exists()
+    yield (
+        "erased tags are gone after the end",
+        not (state in FINISHED and erased.filter(holder_tag__isnull=False).exists()),
+    )
+
+
+def _is_partition(raffle: Raffle, stripes: Sequence[Any]) -> bool:
+    ends = [(stripe.lo, stripe.lo + stripe.cap) for stripe in stripes]
+    if raffle.state == State.OPEN:
+        ends.append((raffle.total_tickets, raffle.total_tickets))
+        return ends[0][0] == 0 and all(end == lo for (_, end), (lo, _) in pairwise(ends))
+    return ends[0][0] == 0 and all(end <= lo for (_, end), (lo, _) in pairwise(ends))
+
+
+class Standing(NamedTuple):
+    """How far a raffle is; two that went the same way compare equal."""
+
+    state: str
+    prizes: int
+    stripes: int
+    tickets: int
+    erased: int
+    winners: int
+    replacements: int
+    announcements: tuple[str, ...]
+
+    @classmethod
+    def of(cls, raffle: Raffle) -> Standing:
+        """What the database says now."""
+        raffle = Raffle.objects.get(pk=raffle.pk)
+        return cls(
+            state=raffle.state,
+            prizes=raffle.prizes.count(),
+            stripes=raffle.stripes.count(),
+            tickets=raffle.tickets.count(),
+            erased=raffle.tickets.filter(holder_tag=None).count(),
+            winners=raffle.winners.count(),
+            replacements=raffle.replacements.count(),
+            announcements=tuple(raffle.announcements.values_list("kind", flat=True)),
+        )
+
+
+# --- Races ---------------------------------------------------------------------------------
+
+
+def race(*acts: Act) -> list[Any]:
+    """Lets every act go at once, each in a thread with a connection of its own.
+
+    Returns in their order what each returned, or the exception that it raised.
+    """
+    start = Barrier(len(acts))
+
+    def run(act: Act) -> object:
+        try:
+            _connect()
+            start.wait(PATIENCE)
+            return act()
+        except Exception as error:  # noqa: BLE001 - an outcome like any other
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(run, acts))
+
+
+def _connect() -> None:
+    """Connects, patiently: other work on the same server may hold the last connections."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return connection.ensure_connection()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def tally(outcomes: Iterable[object]) -> dict[str, int]:
+    """How often each kind of outcome came, by the name of its class."""
+    return dict(Counter(type(outcome).__name__ for outcome in outcomes))
+
+
+# --- Processes and kills -------------------------------------------------------------------
+
+
+def fork(act: Act) -> int:
+    """Starts a process that does ``act`` on connections of its own; returns its id.
+
+    It exits with 0, or with 1 and a traceback when the act raised.
+    """
+    connections.close_all()
+    sys.stderr.flush()
+    with warnings.catch_warnings():
+        # Python warns of other threads' locks; the child takes none of them and ends by _exit.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        act()
+        status = 0
+    except BaseException:  # noqa: BLE001 - the child may not go on as a second test run
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def is_killed(pid: int) -> bool:
+    """Waits for a child: True if it was killed, False if it ended well; else raises."""
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return True
+    if status:
+        raise ChildProcessError(f"process {pid} ended with status {status}")
+    return False
+
+
+def die_at(moment: int) -> None:
+    """Kills this process at the n-th moment from now on.
+
+    Moment 2k is before statement or COMMIT k, moment 2k + 1 after it.
+    """
+    moments = count()
+
+    def pass_moment() -> None:
+        if next(moments) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stepping(step: Callable[..., Result]) -> Callable[..., Result]:
+        def stepped(*args: Any, **options: Any) -> Result:
+            pass_moment()
+            result = step(*args, **options)
+            pass_moment()
+            return result
+
+        return stepped
+
+    connection.ensure_connection()
+    make_cursor = connection.make_cursor
+
+    def make_stepping_cursor(raw: Any) -> Any:
+        cursor = make_cursor(raw)
+        for name in ("execute", "executemany", "copy_expert"):
+            if hasattr(cursor, name):
+                setattr(cursor, name, stepping(getattr(cursor, name)))
+        return cursor
+
+    # Set on the one connection of a process that is about to die: nothing to put back.
+    vars(connections["default"]).update(
+        make_cursor=make_stepping_cursor, commit=stepping(connection.commit)
+    )
+
+
+# --- The ledger of a client ----------------------------------------------------------------
+
+
+class Acknowledged(NamedTuple):
+    """What a client was told: holder ``n`` has this number and this code."""
+
+    n: int
+    number: int
+    code: str
+
+
+class Ledger:
+    """A client's own record, on disk before the client goes on; lines of one width."""
+
+    _LINE = "{:8} {:8} {:24}\n"
+    _WIDTH = len(_LINE.format(0, 0, ""))
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+
+    def __len__(self) -> int:
+        """How much was acknowledged; a last line that a kill cut off does not count."""
+        return self.path.stat().st_size // self._WIDTH
+
+    def __iter__(self) -> Iterator[Acknowledged]:
+        for line in self.path.read_text().splitlines()[: len(self)]:
+            n, number, code = line.split()
+            yield Acknowledged(int(n), int(number), code)
+
+    def mend(self) -> None:
+        """Cuts off a torn last line, so that the next one starts on its own."""
+        os.truncate(self.path, len(self) * self._WIDTH)
+
+    def keep(self, line: Acknowledged) -> None:
+        """Appends a line and waits until the disk has it."""
+        with self.path.open("ab", buffering=0) as file:
+            file.write(self._LINE.format(*line).encode())
+            os.fsync(file.fileno())
+
+
+def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
+    """A client that enters holders ``ns`` in turn and goes on where its ledger ends.
+
+    What it had asked for when it was killed it asks again, with the same request key.
+    """
+    ledger.mend()
+    for n in ns[len(ledger) :]:
+        entry = enter(raffle_uuid, identity=f"ip:{address(n)}", now=NOW, request_key=f"request {n}")
+        ledger.keep(Acknowledged(n, entry.ticket_number, entry.verification_code))
+
+
+class Crowd:
+    """Client processes that share holders 0 to ``claims`` - 1; a killed one is started again."""
+
+    def __init__(
+        self, client: Callable[[range, Ledger], object], *, claims: int, folder: Path, size: int = 8
+    ) -> None:
+        self.claims = claims
+        self.ledgers = [Ledger(folder / f"ledger-{k}") for k in range(size)]
+        self._client = client
+        self._clients = {self._start(k): k for k in range(size)}
+
+    def _start(self, k: int) -> int:
+        return fork(
+            partial(self._client, range(k, self.claims, len(self.ledgers)), self.ledgers[k])
+        )
+
+    def acknowledged(self) -> int:
+        """How many claims all clients together have on record."""
+        return sum(map(len, self.ledgers))
+
+    def wait_for(self, acknowledged: int) -> None:
+        """Returns once so many claims are on record."""
+        while self.acknowledged() < acknowledged:
+            time.sleep(0.01)
+
+    def kill_one(self, chance: Random) -> None:
+        """Kills a client at work, any one, a moment from now, and starts it again."""
+        while True:
+            time.sleep(chance.random() * 0.005)
+            pid = chance.choice(sorted(self._clients))
+            os.kill(pid, signal.SIGKILL)
+            k = self._clients.pop(pid)
+            if is_killed(pid):  # else it had ended before, and another one must go
+                self._clients[self._start(k)] = k
+                return
+
+    def finish(self) -> None:
+        """Waits until all clients are through."""
+        for pid in self._clients:
+            is_killed(pid)
+
+
+def run_crowd(crowd: Crowd, *, kills: int, seed: int) -> None:
+    """Lets the crowd take all its tickets; clients are killed at moments chosen by ``seed``."""
+    chance = Random(seed)
+    for moment in sorted(chance.sample(range(crowd.claims * 9 // 10), kills)):
+        crowd.wait_for(moment)
+        crowd.kill_one(chance)
+    crowd.finish()
+
+
+def discrepancies(raffle: Raffle, ledgers: Iterable[Ledger]) -> list[str]:
+    """Where what clients were told and what the database holds differ; empty is good."""
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
+    key = holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes)
+    rows = Ticket.objects.filter(raffle=raffle).values_list("slot", "holder_tag", "code_tag")
+    stored = {
+        number(slot): (bytes(holder or b""), bytes(code or b"")) for slot, holder, code in rows
+    }
+    found = []
+    for line in chain.from_iterable(ledgers):
+        told = holder_tag(key, f"ip:{address(line.n)}"), code_tag(read_code(line.code) or "")
+        if stored.pop(line.number, None) != told:
+            found.append(f"holder {line.n} was told {line.number}, which is not theirs")
+    return found + [f"{number} was acknowledged to nobody" for number in stored]
