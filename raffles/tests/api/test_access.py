@@ -1,0 +1,168 @@
+"""Who may do what: one table of every route, method and caller, and no route outside of it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from raffles.models import State
+from raffles.tests.factories import RaffleFactory
+
+from .acting import MANAGER, PROXY, STRANGER, caller, terms
+
+pytestmark = pytest.mark.django_db
+
+# Peer and X-Forwarded-For of each caller.
+CALLERS: dict[str, tuple[str, str | None]] = {
+    "stranger": (STRANGER, None),
+    "manager": (MANAGER, None),
+    "spoofing": (STRANGER, MANAGER),
+    "spoofing the chain": (STRANGER, f"{MANAGER}, {PROXY}"),
+    "manager by proxy": (PROXY, MANAGER),
+    "manager by two proxies": (PROXY, f"{MANAGER}, 10.9.9.9"),
+    "stranger by proxy": (PROXY, STRANGER),
+    "stranger by proxy, spoofing": (PROXY, f"{MANAGER}, {STRANGER}"),
+    "proxy": (PROXY, None),
+    "proxy named": (PROXY, "10.9.9.9"),
+}
+MANAGERS = {"manager", "manager by proxy", "manager by two proxies"}
+PROXIES = {"proxy", "proxy named"}
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
+
+READ, ACT, ENTER, MANAGE = "read", "act", "enter", "manage"
+RAFFLE = "raffles/<uuid:raffle_id>/"
+
+# Route: what each of its methods is. HEAD follows GET; whatever is not named is 405.
+ROUTES: dict[str, dict[str, str]] = {
+    "raffles/": {"GET": READ, "POST": MANAGE},
+    RAFFLE: {"GET": READ},
+    f"{RAFFLE}participate/": {"POST": ENTER},
+    f"{RAFFLE}winners/": {"GET": READ, "POST": MANAGE},
+    f"{RAFFLE}verify-ticket/": {"POST": ACT},
+    f"{RAFFLE}void/": {"POST": MANAGE},
+    f"{RAFFLE}replacements/": {"GET": READ, "POST": MANAGE},
+    f"{RAFFLE}draws/": {"GET": READ},
+    f"{RAFFLE}commitment/": {"GET": READ},
+    f"{RAFFLE}proof/": {"GET": READ},
+    f"{RAFFLE}leaves/": {"GET": READ},
+    f"{RAFFLE}tickets/<int:ticket_number>/inclusion/": {"GET": READ},
+    ".well-known/raffle-keys.json": {"GET": READ},
+    "verify.py": {"GET": READ},
+    "verify.py.sha256": {"GET": READ},
+    "api/schema/": {"GET": READ},
+    "api/docs/": {"GET": READ},
+    "livez": {"GET": READ},
+    "readyz": {"GET": READ},
+}
+# Bodies and successes of what is not a read.
+BODIES: dict[str, dict[str, Any]] = {
+    "raffles/": terms(),
+    f"{RAFFLE}verify-ticket/": {"ticket_number": 1, "verification_code": "0" * 20},
+    f"{RAFFLE}void/": {"reason": "Rain"},
+    f"{RAFFLE}replacements/": {"ticket_number": 99, "reason": "Did not come"},
+}
+DONE = {
+    "raffles/": 201,
+    f"{RAFFLE}participate/": 201,
+    f"{RAFFLE}winners/": 201,
+    f"{RAFFLE}verify-ticket/": 400,  # the code is wrong
+    f"{RAFFLE}void/": 200,
+    f"{RAFFLE}replacements/": 400,  # the ticket holds no prize
+}
+# The state in which a route can be acted on; others are read when drawn.
+STATES = {f"{RAFFLE}participate/": State.OPEN, f"{RAFFLE}void/": State.OPEN}
+
+
+def expected(route: str, method: str, who: str) -> int:
+    """Return the status of the table."""
+    allowed = ROUTES[route]
+    match allowed.get("GET" if method == "HEAD" else method):
+        case None:
+            return 405
+        case "read":
+            return 200
+        case "manage" if who not in MANAGERS:
+            return 403
+        case "enter" if who in PROXIES:
+            return 403
+    return DONE[route]
+
+
+def prepared(route: str, method: str) -> str:
+    """Return the path of a route to a raffle in the state in which it can be called."""
+    if RAFFLE not in route:
+        return f"/{route}"
+    acting = method not in ("GET", "HEAD")
+    state = STATES.get(route, State.DRAWN)
+    if acting and route.endswith("winners/"):
+        raffle = RaffleFactory.create(tickets=3)
+    else:
+        raffle = RaffleFactory.create(state=state)
+    path = f"/{route}".replace("<uuid:raffle_id>", str(raffle.uuid))
+    return path.replace("<int:ticket_number>", "1")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("method", METHODS)
+def test_everybody_gets_what_the_table_says(route: str, method: str) -> None:
+    body = BODIES.get(route) if method == "POST" else None
+    answered, wanted = {}, {}
+    path = ""
+    for who, (peer, forwarded) in CALLERS.items():
+        headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+        # What nobody changes is made once.
+        path = path if path and method != "POST" else prepared(route, method)
+        response = caller(peer, **headers).generic(
+            method,
+            path,
+            json.dumps(body) if body else "",
+            content_type="application/json" if body else "",
+        )
+        answered[who] = response.status_code
+        wanted[who] = expected(route, method, who)
+    assert answered == wanted
+
+
+def test_every_route_is_in_the_table() -> None:
+    routes = {route for route in _routes(get_resolver()) if not route.startswith("admin/")}
+    assert routes == set(ROUTES)
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern, path)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield path
+
+
+def _admin_paths() -> list[str]:
+    key = str(RaffleFactory.create().pk)
+    routes = (route for route in _routes(get_resolver()) if route.startswith("admin/"))
+    return ["/" + re.sub("<.*?>", key, route) for route in routes]
+
+
+OPEN_ADMIN = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/"}
+
+
+@pytest.mark.parametrize("who", ["stranger", "manager"])
+def test_the_admin_is_for_staff(who: str) -> None:
+    """An address alone, also a manager's, opens no page of the admin; nor does a login."""
+    nobody = Client(REMOTE_ADDR=CALLERS[who][0])
+    customer = Client(REMOTE_ADDR=CALLERS[who][0])
+    customer.force_login(User.objects.create_user(f"customer-{uuid4()}"))
+    for client in (nobody, customer):
+        for path in _admin_paths():
+            response = client.get(path)
+            if path not in OPEN_ADMIN:
+                assert (path, response.status_code) == (path, 302)
+                assert response["Location"].startswith("/admin/login/")
