@@ -47,6 +47,12 @@ def pool(issued: int) -> Raffle:
     if made := Raffle.objects.filter(name=name).first():
         return made
     raffle = new_raffle(name=name, prizes=MANY_PRIZES)
+    fill(raffle, issued)
+    return raffle
+
+
+def fill(raffle: Raffle, issued: int) -> None:
+    """Gives out so many tickets of a new raffle."""
     values = {"raffle": raffle.pk, "issued": issued, "total": raffle.total_tickets}
     with transaction.atomic(), connection.cursor() as cursor:
         # No foreign key is looked at for each of millions of rows that all name this raffle.
@@ -56,4 +62,3 @@ def pool(issued: int) -> Raffle:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE raffles_ticket")
         cursor.execute("CHECKPOINT")
-    return raffle
