@@ -203,6 +203,7 @@ WHITENOISE_MAX_AGE = 300
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_I18N = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 
 # --- Browsers: everything from here, nothing inline; HTTPS where the public address says so
@@ -244,6 +245,8 @@ LOGGING = {
         # To the root alone, in its form; 4xx are in the access lines already.
         "django": {"handlers": [], "level": LOG_LEVEL},
         "django.request": {"level": "ERROR"},
+        # Scanners would fill it with tracebacks.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "WARNING"},
     },
 }

@@ -64,6 +64,11 @@ def test_no_line_holds_an_address(written: io.StringIO, path: str) -> None:
     assert "198.51.100.7" not in text
 
 
+def test_foreign_host_is_one_line(client: Client, written: io.StringIO) -> None:
+    client.get("/livez", headers={"Host": "evil.example"})
+    assert [line["status"] for line in lines(written)] == [400]
+
+
 def test_other_lines_of_a_request_hold_its_id(written: io.StringIO) -> None:
     response = Client(raise_request_exception=False).get("/broken/")
     error, access = lines(written)
