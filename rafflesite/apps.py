@@ -3,7 +3,9 @@
 from django.apps import AppConfig
 from django.core.checks import Tags, register
 
-from rafflesite import checks
+from rafflesite import checks, documenting
+
+__all__ = ["RafflesiteConfig", "documenting"]
 
 
 class RafflesiteConfig(AppConfig):

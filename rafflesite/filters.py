@@ -11,26 +11,26 @@ from rafflesite.fields import MOMENT_FAULT, read_moment
 
 class _FlagField(forms.Field):
     def to_python(self, value: Any) -> bool | None:
-        if value not in (None, "", "true", "false"):
+        if value not in (None, "true", "false"):
             raise forms.ValidationError("Write true or false.")
-        return value == "true" if value else None
+        return None if value is None else value == "true"
 
 
 class _MomentField(forms.Field):
     def to_python(self, value: Any) -> datetime | None:
         try:
-            return read_moment(value) if value else None
+            return None if value is None else read_moment(value)
         except ValueError:
             raise forms.ValidationError(MOMENT_FAULT) from None
 
 
 class FlagFilter(django_filters.BooleanFilter):
-    """`true` or `false`; nothing is no filter."""
+    """`true` or `false`."""
 
     field_class = _FlagField  # type: ignore[assignment]  # not the lenient one
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
-    """An instant with its offset; nothing is no filter."""
+    """An instant with its offset."""
 
     field_class = _MomentField  # type: ignore[assignment]  # not the lenient one

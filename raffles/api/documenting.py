@@ -10,14 +10,17 @@ from rafflesite.problems import CONTENT_TYPE, ProblemSerializer
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
     OpenApiParameter.HEADER,
     description="Send the same key again to get a lost answer again.",
 )
+
+# Whatever is asked for: a request that nobody could answer, or a server that cannot now.
+_ALWAYS = (400, 406, 411, 413, 415, 503)
 
 
 def answers(*refused: int, **given: Any) -> dict[Any, Any]:
     """Responses by status: ``_201=Serializer`` what is given, the numbers what is refused."""
     return {int(status[1:]): body for status, body in given.items()} | {
-        (status, CONTENT_TYPE): ProblemSerializer for status in (*refused, 400, 503)
+        (status, CONTENT_TYPE): ProblemSerializer for status in (*refused, *_ALWAYS)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_filters
 from django.db.models import F
+from drf_spectacular.utils import extend_schema_field
 
 from raffles.models import Raffle, State
 from raffles.models.raffle import RaffleQuerySet
@@ -13,7 +14,9 @@ from rafflesite.filters import FlagFilter, MomentFilter
 class RaffleFilter(django_filters.FilterSet):
     """By name, by what became of it, and by when it was created."""
 
-    name = django_filters.CharFilter(lookup_expr="icontains", max_length=200)
+    name = extend_schema_field({"type": "string", "maxLength": 200})(  # type: ignore[type-var]
+        django_filters.CharFilter(lookup_expr="icontains", max_length=200)
+    )
     drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")
     sold_out = FlagFilter(method="filter_sold_out", label="No ticket is left.")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")

@@ -18,7 +18,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -36,6 +36,11 @@ REVALIDATE = "no-cache"
 _LARGEST = 2**31 - 1
 _VERIFIER = Path(verify.__file__).read_bytes()
 _CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
+
+
+def _whole(least: int, most: int = _LARGEST) -> dict[str, Any]:
+    """The schema of what `_number` reads."""
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 class Octets(BaseRenderer):
@@ -172,7 +177,7 @@ class ProvingViewSet(GenericViewSet[Any]):
 
     @extend_schema(
         summary="The signed commitment",
-        parameters=[OpenApiParameter("draw_no", int, description="An earlier draw.")],
+        parameters=[OpenApiParameter("draw_no", _whole(1), description="An earlier draw.")],
         responses=answers(404, _200=CommitmentAnswer, _304=None),
         filters=False,
     )
@@ -193,8 +198,8 @@ class ProvingViewSet(GenericViewSet[Any]):
         summary="The proof: check it with verify.py",
         description="Whole, as one file of any size; or in pages of winners with `limit`.",
         parameters=[
-            OpenApiParameter("limit", int, description="Winners a page, 1 to 1,000."),
-            OpenApiParameter("after", int, description="The rank that the page follows."),
+            OpenApiParameter("limit", _whole(1, 1_000), description="Winners a page."),
+            OpenApiParameter("after", _whole(0), description="The rank that the page follows."),
         ],
         responses=answers(404, _200=ProofAnswer, _304=None),
         filters=False,
@@ -225,7 +230,7 @@ class ProvingViewSet(GenericViewSet[Any]):
         detail=True,
         methods=["get"],
         pagination_class=None,
-        renderer_classes=[Octets, JSONRenderer],
+        renderer_classes=[Octets],
     )
     def leaves(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
         draw = published_draw(raffle_id)

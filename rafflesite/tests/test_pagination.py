@@ -114,4 +114,4 @@ def test_bad_cursor_is_400(client: Client, cursor: str) -> None:
 def test_cursor_beyond_the_list_is_an_empty_page(client: Client) -> None:
     fill(2)
     assert read(client, "/groups/?cursor=after-0") == ([], {})
-    assert read(client, f"/groups/?cursor=before-{2**63 - 1}") == ([], {})
+    assert read(client, f"/groups/?cursor=before-{10**18 - 1}") == ([], {})
