@@ -234,6 +234,11 @@ X_FRAME_OPTIONS = "DENY"
 # --- Mail and logs
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname or 'localhost'}")
+# Webhooks go to the public internet alone, and to these networks of our own.
+WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
+networks(WEBHOOK_NETWORKS)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
@@ -252,4 +257,8 @@ LOGGING = {
 }
 
 # Functions () -> list[str] whose sentences /readyz shows as warnings.
-READINESS_WARNINGS = ["rafflesite.health.clock_warnings", "events.domain.watching.warnings"]
+READINESS_WARNINGS = [
+    "rafflesite.health.clock_warnings",
+    "events.domain.watching.warnings",
+    "raffles.domain.delivering.warnings",
+]

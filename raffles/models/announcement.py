@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
+from django.db.models import Q
 
 from .raffle import Raffle
 
@@ -32,6 +35,7 @@ class Announcement(models.Model):
     class Kind(models.TextChoices):
         """What happened."""
 
+        SOLD_OUT = "raffle.sold_out"
         SEALED = "draw.sealed"
         DRAWN = "draw.drawn"
         VOIDED = "draw.voided"
@@ -46,6 +50,22 @@ class Announcement(models.Model):
 
     class Meta:
         ordering = ("sequence",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("raffle",),
+                condition=Q(kind="raffle.sold_out"),
+                name="sold_out_announced_once",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.kind}"
+
+    def public(self) -> dict[str, Any]:
+        """As everybody is told it: in the stream, by webhook and by mail."""
+        return {
+            "type": self.kind,
+            "timestamp": self.announced_at.isoformat(),
+            "sequence": self.sequence,
+            "data": self.payload,
+        }

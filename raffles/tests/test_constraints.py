@@ -16,7 +16,11 @@ from django.db.models import F
 from raffles.domain.violations import violated
 from raffles.models import (
     Announcement,
+    Contact,
+    Delivery,
     Draw,
+    Endpoint,
+    Outbox,
     Pool,
     Prize,
     Raffle,
@@ -32,6 +36,7 @@ from .factories import NOW, STAFF, RaffleFactory
 
 Change = Callable[[Raffle], object]
 OPEN, CLOSED, SEALED, DRAWN, VOID = State
+SOLD_OUT = Announcement.Kind.SOLD_OUT
 ON_POSTGRESQL = connection.vendor == "postgresql"
 
 
@@ -113,6 +118,28 @@ def winner(rank: int, slot: int) -> Change:
 
 
 # --- What must refuse it -------------------------------------------------------------------
+
+
+def asked(**fields: Any) -> Change:
+    """Somebody asks to be told."""
+    fields = {"created_at": NOW} | (fields or {"address": "https://example.org"})
+    return lambda _: Endpoint.objects.create(**fields)
+
+
+def told(by_rank: int | None = None, **fields: Any) -> Change:
+    """A delivery of the raffle's first announcement, about a winner or not."""
+
+    def tell(raffle: Raffle) -> None:
+        Delivery.objects.create(
+            endpoint=Endpoint.objects.get(),
+            announcement=rows(Announcement, raffle).order_by("sequence")[0],
+            winner=raffle.winners.get(rank=by_rank) if by_rank else None,
+            created_at=NOW,
+            next_try_at=NOW,
+            **fields,
+        )
+
+    return tell
 
 
 @dataclass(frozen=True)
@@ -288,6 +315,20 @@ BREAKS = (
     broken("announcement_unchangeable", SEALED, update(Announcement, payload={})),
     broken("announcement_kept", SEALED, delete(Announcement)),
     broken("stream_counter_one", OPEN, lambda _: StreamCounter.objects.create(pk=2)),
+    broken(
+        "sold_out_announced_once",
+        SEALED,
+        again(Announcement, kind=SOLD_OUT, sequence=98),
+        again(Announcement, kind=SOLD_OUT, sequence=99),
+    ),
+    broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
+    broken("endpoint_has_address", OPEN, asked(channel="webhook")),
+    broken("endpoint_has_address", OPEN, asked(channel="winners", address="a@example.org")),
+    broken("endpoint_winners_one", OPEN, asked(channel="winners"), asked(channel="winners")),
+    broken("delivery_once", SEALED, asked(), told(), told()),
+    broken("delivery_once_a_winner", DRAWN, asked(), told(by_rank=1), told(by_rank=1)),
+    broken("delivery_state_is_known", SEALED, asked(), told(state="lost")),
+    broken("contact_ticket_once", OPEN, *[insert(Contact, slot=1, email="a@example.org")] * 2),
 )
 
 

@@ -1,0 +1,57 @@
+"""Sends what was announced to webhooks and mailboxes; with --watch, as soon as it is announced."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import InterfaceError, OperationalError, connection
+
+from raffles.domain.announcing import announce_all_sold_out
+from raffles.domain.delivering import Tally, database_clock, deliver, spread
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 1.0  # seconds between two looks into the outbox
+
+
+class Command(BaseCommand):
+    """Ends when nothing is due; a message that failed is due again later. Run it anywhere."""
+
+    help = __doc__
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--watch", action="store_true", help="go on until SIGTERM or Ctrl-C")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        over = threading.Event()
+        if options["watch"]:
+            for name in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(name, lambda *_: over.set())
+        while True:
+            try:
+                self._run_once(over.is_set, options["verbosity"])
+            except (OperationalError, InterfaceError) as error:
+                if not options["watch"]:
+                    raise
+                log.warning("The database is away: %s", error)
+                connection.close()
+            if not options["watch"] or over.wait(_PAUSE):
+                return
+            connection.close_if_unusable_or_obsolete()
+
+    def _run_once(self, is_over: Callable[[], bool], verbosity: int) -> None:
+        now = database_clock()
+        announce_all_sold_out(at=now, by="deliver_announcements")
+        spread(now=now)
+        tally = deliver(clock=database_clock, is_over=is_over)
+        if verbosity and tally != Tally():
+            self.stdout.write(
+                f"delivered {tally.delivered}, failed {tally.failed}, given up {tally.dead}"
+            )

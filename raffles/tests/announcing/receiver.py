@@ -1,0 +1,162 @@
+"""A receiver of webhooks on this machine: it keeps a ledger, and behaves as its path says."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+Behaviour = Callable[["Exchange"], None]
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message as it came."""
+
+    path: str
+    body: bytes
+    headers: dict[str, str]
+
+    @property
+    def message_id(self) -> str:
+        return self.headers["webhook-id"]
+
+
+class Receiver:
+    """`with Receiver() as receiver`: receiver.url("ok"), receiver.url("hang"), receiver.ledger."""
+
+    def __init__(self, **behaviours: Behaviour) -> None:
+        self.behaviours = BEHAVIOURS | behaviours
+        self.ledger: list[Received] = []
+        self.over = threading.Event()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{behaviour}"
+
+    def received(self, behaviour: str) -> list[Received]:
+        return [one for one in self.ledger if one.path == f"/{behaviour}"]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, receiver: Receiver) -> None:
+        super().__init__(("127.0.0.1", 0), Exchange)
+        self.receiver = receiver
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Broken pipes are what the tests are about."""
+
+
+class Exchange(BaseHTTPRequestHandler):
+    """One request and what is answered."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    @property
+    def receiver(self) -> Receiver:
+        return self.server.receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.receiver.ledger.append(Received(self.path, body, headers))
+        self.receiver.behaviours[self.path.removeprefix("/")](self)
+
+    def do_GET(self) -> None:
+        """Nobody is to come by GET: whoever follows a redirect does."""
+        self.receiver.ledger.append(Received(f"GET {self.path}", b"", {}))
+        self.answer(200)
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
+        """Nothing to be read by anybody."""
+
+
+def answering(status: int, **headers: str) -> Behaviour:
+    return lambda exchange: exchange.answer(status, b"", **headers)
+
+
+def hang(exchange: Exchange) -> None:
+    exchange.receiver.over.wait(60)
+
+
+def drip(exchange: Exchange) -> None:
+    """One byte each 50 ms, for ever: no single wait is long."""
+    exchange.wfile.write(b"HTTP/1.1 200 ")
+    while not exchange.receiver.over.wait(0.05):
+        exchange.wfile.write(b"O")
+
+
+def flood(exchange: Exchange) -> None:
+    """10 GB of answer, as long as somebody reads."""
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+    megabyte = bytes(1_000_000)
+    for _ in range(10_000):
+        exchange.wfile.write(megabyte)
+
+
+def flood_headers(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        exchange.wfile.write(b"X-Padding: " + b"a" * 60_000 + b"\r\n")
+
+
+def go_on(exchange: Exchange) -> None:
+    """100 Continue for ever."""
+    while True:
+        exchange.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+def reset(exchange: Exchange) -> None:
+    linger = struct.pack("ii", 1, 0)
+    exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    os.close(exchange.connection.detach())  # closing the object would wait for its files
+
+
+BEHAVIOURS: dict[str, Behaviour] = {
+    "ok": answering(200),
+    "empty": answering(204),
+    "broken": answering(500),
+    "gone": answering(410),
+    "hang": hang,
+    "drip": drip,
+    "flood": flood,
+    "flood-headers": flood_headers,
+    "go-on": go_on,
+    "reset": reset,
+    "redirect": answering(307, Location="http://169.254.169.254/latest/meta-data/"),
+}
