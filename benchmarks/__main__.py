@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import secrets
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = set(options.names or NAMES)
     if not options.json:
-        print(HEADING)
+        print(machine(), HEADING, sep="\n", flush=True)
     missed = False
     try:
         for figure in measure(wanted, quick=options.quick):
@@ -72,7 +73,18 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    if not options.json:
+        print(machine())
     return 1 if missed and options.strict else 0
+
+
+def machine() -> str:
+    """Where and how disturbed: with more load than cores, absolute figures say little."""
+    one, five, _ = os.getloadavg()
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"load {one:.1f} (1 min) {five:.1f} (5 min)"
+    )
 
 
 def measure(wanted: set[str], *, quick: bool) -> Iterator[Figure]:

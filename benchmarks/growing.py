@@ -21,11 +21,10 @@ def run(*, quick: bool) -> None:
 
 def create(rounds: int) -> None:
     """Creating a raffle of ten million tickets, against ten milliseconds."""
+    new_raffle()  # connected and warm
     seconds = [timed(new_raffle) for _ in range(rounds)]
     detail = f"{median(seconds) * 1000:.1f} ms of 10 ms"
-    emit(
-        Figure.of("create_10m", [s / _CREATING_LIMIT for s in seconds[1:]], Goal("<=", 1.0), detail)
-    )
+    emit(Figure.of("create_10m", [s / _CREATING_LIMIT for s in seconds], Goal("<=", 1.0), detail))
 
 
 def participate(large: Raffle, *, rounds: int, entries: int) -> None:
