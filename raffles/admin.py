@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -19,9 +21,13 @@ from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
 from raffles.domain.refusals import ClosesInThePast, Refusal, TooManyPrizes
+from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Draw, Prize, Raffle, Replacement, State, Winner
-from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES
+from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES, UNDER_WAY
 from rafflesite.fields import text_fault
+
+admin.site.site_header = admin.site.site_title = "Raffles and lucky draws"
+admin.site.index_title = "Back office"
 
 TERMS = ("name", "alternates", "entropy", "closes_at")
 
@@ -129,7 +135,7 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
 
     form = RaffleForm
     inlines = (PrizeInline,)
-    list_display = ("name", "state", "tickets", "prize_count", "closes_at", "created_at")
+    list_display = ("name", "state", "tickets", "prize_count", "next_step")
     list_filter = ("state", "entropy", "created_at")
     search_fields = ("name", "uuid")
     date_hierarchy = "created_at"
@@ -143,7 +149,10 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             .annotate(sum=models.Sum("amount"))
             .values("sum")
         )
-        raffles = Raffle.objects.with_issued().with_available().annotate(prizes_total=prizes)
+        sealed = Draw.objects.live().filter(raffle=models.OuterRef("pk"), drawn_at=None)
+        raffles = Raffle.objects.with_issued().annotate(
+            prizes_total=prizes, waits_for=models.Subquery(sealed.values("round"))
+        )
         ordering = self.get_ordering(request)
         return raffles.order_by(*ordering) if ordering else raffles
 
@@ -154,6 +163,24 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
     @admin.display(description="prizes")
     def prize_count(self, raffle: Raffle) -> int:
         return raffle.prizes_total or 0  # type: ignore[attr-defined]
+
+    @admin.display(description="next")
+    def next_step(self, raffle: Raffle) -> str:
+        """What happens next, and when; so that a late beacon or a missed draw is seen."""
+        now, waits_for = timezone.now(), raffle.waits_for  # type: ignore[attr-defined]
+        if raffle.state == State.SEALED and waits_for:
+            comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
+            late = " — late" if comes_at < now else ""
+            return f"beacon round {waits_for:,}, {comes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
+        if raffle.state in UNDER_WAY:
+            return "draws with the next run"
+        if raffle.state != State.OPEN:
+            return "—"
+        if raffle.closes_at:
+            late = " — overdue" if raffle.closes_at < now else ""
+            return f"draws {raffle.closes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
+        is_full = raffle.issued == raffle.total_tickets  # type: ignore[attr-defined]
+        return "sold out: a manager draws" if is_full else "hands out tickets"
 
     @admin.display(description="public record")
     def public_record(self, raffle: Raffle) -> SafeString | str:
@@ -173,7 +200,10 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         terms = ("name", "total_tickets", "alternates", "entropy", "closes_at")
         if obj is None:
             return terms
-        record = ("uuid", "state", "tickets", "created_at", "created_by", "public_record")
+        record = (
+            *("uuid", "state", "tickets", "next_step"),
+            *("created_at", "created_by", "public_record"),
+        )
         return terms + record + (("voided_at", "void_reason") if obj.state == State.VOID else ())
 
     def get_readonly_fields(
@@ -183,6 +213,9 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             return ()
         fields = self.get_fields(request, obj)
         return tuple(field for field in fields if field not in TERMS or not _terms_open(obj))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"entropy": settings.DRAW_ENTROPY, **super().get_changeform_initial_data(request)}
 
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         return (obj is None or _terms_open(obj)) and super().has_delete_permission(request, obj)

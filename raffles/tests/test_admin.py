@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
+from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from raffles.admin import RaffleAdmin
 from raffles.domain.entering import enter
 from raffles.domain.replacing import replace_winner
 from raffles.models import Prize, Raffle, State
@@ -50,7 +54,7 @@ def change(raffle: Raffle) -> str:
 
 
 def errors(response: Any) -> str:
-    return response.content.decode()
+    return str(response.content.decode())
 
 
 def test_raffle_created_by_staff_can_be_entered(staff: Client) -> None:
@@ -172,6 +176,36 @@ def test_records_are_shown_and_never_touched(staff: Client, name: str) -> None:
     assert staff.get(reverse(f"admin:raffles_{name}_add")).status_code == 403
     delete = reverse(f"admin:raffles_{name}_delete", args=[record.pk])
     assert staff.post(delete, {"post": "yes"}).status_code == 403
+
+
+def next_steps(staff: Client) -> dict[str, str]:
+    """The last column of the list, by raffle."""
+    rows = staff.get(LIST).context["cl"].result_list
+    return {raffle.name: RaffleAdmin(Raffle, site).next_step(raffle) for raffle in rows}
+
+
+def test_list_says_what_comes_next_and_what_is_late(staff: Client) -> None:
+    RaffleFactory.create(name="open")
+    RaffleFactory.create(name="full", tickets=3)
+    RaffleFactory.create(name="timed", closes_at=NOW + timedelta(hours=1))
+    RaffleFactory.create(name="cut off", state=State.CLOSED)
+    RaffleFactory.create(name="beacon", state=State.SEALED, entropy="drand")
+    RaffleFactory.create(name="drawn", state=State.DRAWN)
+    with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
+        assert next_steps(staff) == {
+            "open": "hands out tickets",
+            "full": "sold out: a manager draws",
+            "timed": "draws 2026-02-10 13:00:00 UTC",
+            "cut off": "draws with the next run",
+            "beacon": "beacon round 25,973,832, 2026-02-10 12:01:00 UTC",
+            "drawn": "—",
+        }
+    with time_machine.travel(NOW + timedelta(hours=2), tick=False):
+        later = next_steps(staff)
+    assert [name for name, step in later.items() if "late" in step or "overdue" in step] == [
+        "beacon",
+        "timed",
+    ]
 
 
 def test_strangers_see_the_login(client: Client) -> None:
