@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import dropwhile, takewhile
+from itertools import dropwhile, islice, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.rrule import rrule, rrulestr
@@ -48,7 +48,11 @@ _ONLY_WITH = {
 
 
 class BadSchedule(ValueError):
-    """The rule or zone can't be a schedule; the message is a sentence for whoever wrote it."""
+    """Why ``field`` can't be part of a schedule: a sentence for whoever wrote it."""
+
+    def __init__(self, sentence: str, field: str = "frequency") -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +88,22 @@ class Schedule:
         coming = ((day, self.draw_at(day)) for day in self.dates(today - timedelta(days=1)))
         return dropwhile(lambda draw: draw[1] <= moment, coming)
 
+    def next_after(self, moment: datetime) -> tuple[date, datetime] | None:
+        """The first of `after`, remembered for the day: every ticket asks for it."""
+        today = moment.astimezone(ZoneInfo(self.zone)).date()
+        coming = _next_draws(self, today - timedelta(days=1))
+        return next((draw for draw in coming if draw[1] > moment), None)
+
     def skips(self) -> bool:
         """Whether months are left out because they lack a day of the rule (RFC 5545)."""
         days = _explicit(self.frequency, self.start).get("BYMONTHDAY", "")
         return any(abs(int(day)) > 28 for day in days.split(",") if day)
+
+
+@lru_cache(maxsize=4096)
+def _next_draws(schedule: Schedule, first: date) -> tuple[tuple[date, datetime], ...]:
+    """Four draws from a date on: one of them is later than any moment of the next day."""
+    return tuple((day, schedule.draw_at(day)) for day in islice(schedule.dates(first), 4))
 
 
 def check(schedule: Schedule, today: date) -> None:
@@ -96,9 +112,11 @@ def check(schedule: Schedule, today: date) -> None:
     ``until`` is not looked at: a schedule may be over.
     """
     if not is_zone(schedule.zone):
-        raise BadSchedule("Write a time zone of the IANA database, such as Europe/Paris.")
+        raise BadSchedule(
+            "Write a time zone of the IANA database, such as Europe/Paris.", "time_zone"
+        )
     if not EARLIEST <= schedule.start <= LATEST:
-        raise BadSchedule(f"Write a start date from {EARLIEST} to {LATEST}.")
+        raise BadSchedule(f"Write a date from {EARLIEST} to {LATEST}.", "start_date")
     first = max(schedule.start, min(today, LATEST))
     day = next(_dates(schedule.frequency, schedule.start, first), None)
     if day is None or day > first + HORIZON:

@@ -63,6 +63,8 @@ IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=128)
 
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
+THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
+rate(THROTTLE_API_KEY)
 rate(THROTTLE_ENTRY)
 rate(THROTTLE_VERIFY)
 

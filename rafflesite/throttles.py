@@ -31,15 +31,23 @@ class AddressThrottle(BaseThrottle):
     _wait = 0.0
 
     def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
-        limit = rate(getattr(settings, self.setting))
+        limit = rate(self.rate_of(request))
         if limit is None or is_manager(request):
             return True
         requests, seconds = limit
         now = time.time()
         period = int(now // seconds)
         self._wait = (period + 1) * seconds - now
-        tag = address_tag(caller_address(request))
-        return self._count(f"{self.setting}:{period}:{tag}", seconds) <= requests
+        key = f"{self.setting}:{period}:{self.counted_by(request)}"
+        return self._count(key, seconds) <= requests
+
+    def rate_of(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
+        """Return the rate that holds for the caller."""
+        return str(getattr(settings, self.setting))
+
+    def counted_by(self, request: Request) -> str:
+        """Return what tells callers apart."""
+        return address_tag(caller_address(request))
 
     def wait(self) -> float:
         return self._wait

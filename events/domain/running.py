@@ -1,50 +1,179 @@
-"""Running what is due, and remembering what failed: the work of `manage.py draw_winners`."""
+"""Running what is due, and remembering what failed: the work of `manage.py draw_winners`.
+
+A run is a list of steps, oldest first: a raffle to close, seal and draw, or a date that nobody
+came to. Each step is conditional on what it finds, so any number of runs end in the same draws.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from uuid import UUID
 
-from events.models import Heartbeat, Setback
-from raffles.domain.running import Run, run_due
-from raffles.domain.sealing import Clock, Progress
+from events.models import Event, Heartbeat, Setback
+from events.models.event import EventQuerySet
+from raffles.domain.running import Outcome, run_due
+from raffles.domain.sealing import NOBODY_CAME, Clock, Progress
 from raffles.models import Raffle
 from raffles.models.raffle import RaffleQuerySet
 
+from .settling import Due, due_dates, opened_since, settle_date
 
-def due_raffles(now: datetime, raffle_id: UUID | None = None) -> RaffleQuerySet:
-    """The raffles with a step to take at ``now``, oldest first.
+log = logging.getLogger(__name__)
 
-    One that failed waits for its next try, unless it is asked for by its ``raffle_id``.
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is due: a raffle, or an ``event``'s ``date`` without one.
+
+    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock.
     """
+
+    due_at: datetime | None
+    raffle: Raffle | None = None
+    event: Event | None = None
+    date: date | None = None
+
+    def subject(self) -> dict[str, Raffle | Event | None]:
+        """Whose setback it would be."""
+        return {"raffle": self.raffle, "event": self.event}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a step."""
+
+    step: Step
+    outcome: Outcome
+    detail: str = ""
+
+
+def due_steps(
+    now: datetime, *, raffle_id: UUID | None = None, slug: str | None = None
+) -> list[Step]:
+    """Everything due at ``now``, oldest first; of one raffle or one event, if named.
+
+    What has failed waits for its next try, unless it is named.
+    """
+    steps = [Step(raffle.closes_at, raffle) for raffle in _due_raffles(now, raffle_id, slug)]
+    if raffle_id is None:
+        steps += _empty_dates(now, slug)
+    return sorted(steps, key=lambda step: step.due_at or _BEGINNING)
+
+
+def settle_events(now: datetime) -> None:
+    """Moves on the events whose due dates have all been opened, so that none is looked at again."""
+    due = _due_events(Event.objects.all(), now)
+    opened = _opened(due)
+    settled: dict[datetime, list[int]] = {}
+    for event, dates in due.items():
+        if all((event.pk, day) in opened for day, _ in dates):
+            settled.setdefault(dates[-1][1], []).append(event.pk)
+    for last, events in settled.items():
+        Event.objects.filter(pk__in=events, settled_until__lt=last).update(settled_until=last)
+
+
+def _due_raffles(now: datetime, raffle_id: UUID | None, slug: str | None) -> RaffleQuerySet:
     due = Raffle.objects.due(now)
     if raffle_id is not None:
         return due.filter(uuid=raffle_id)
+    if slug is not None:
+        return due.filter(series=slug)
     return due.exclude(setback__in=Setback.objects.resting(now))
 
 
+def _empty_dates(now: datetime, slug: str | None) -> list[Step]:
+    """A step for each date without tickets."""
+    events = Event.objects.all()
+    if slug is not None:
+        events = events.filter(slug=slug)
+    else:
+        events = events.exclude(setback__in=Setback.objects.resting(now))
+    due = _due_events(events, now)
+    opened = _opened(due)
+    return [
+        Step(draw_at, event=event, date=day)
+        for event, dates in due.items()
+        for day, draw_at in dates
+        if (event.pk, day) not in opened
+    ]
+
+
+def _due_events(events: EventQuerySet, now: datetime) -> dict[Event, list[Due]]:
+    running = events.running().filter(settled_until__lt=now)
+    return {event: dates for event in running if (dates := due_dates(event, now))}
+
+
+def _opened(due: dict[Event, list[Due]]) -> set[tuple[int, date]]:
+    """The dates of these events that have tickets or were settled, as (event, date)."""
+    if not due:
+        return set()
+    rows = opened_since(min(event.settled_until for event in due)).filter(event__in=due)
+    return set(rows.values_list("event_id", "date"))
+
+
 def run(
-    raffles: Iterable[Raffle],
+    steps: list[Step],
     *,
     now: datetime,
     clock: Clock,
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
-) -> Iterator[Run]:
-    """Advances each raffle, and records a failure with its next try."""
-    for done in run_due(list(raffles), now=now, clock=clock, by=by, progress=progress):
-        _remember(done, now=now)
+) -> Iterator[Done]:
+    """Takes each step; one that fails is recorded with its next try and stops no other.
+
+    Only the same event's later empty dates wait with it, so that they stay in order.
+    """
+    waiting: set[int] = set()
+    for step in steps:
+        if step.event is not None and step.event.pk in waiting:
+            continue
+        done = (
+            _draw(step, step.raffle, now, clock, by, progress)
+            if step.raffle
+            else _void(step, now, by)
+        )
+        _remember(done, now)
+        if done.outcome == "failed" and step.event is not None:
+            waiting.add(step.event.pk)
         yield done
 
 
-def _remember(done: Run, *, now: datetime) -> None:
+def _draw(
+    step: Step,
+    raffle: Raffle,
+    now: datetime,
+    clock: Clock,
+    by: str,
+    progress: Callable[[Raffle], Progress] | None,
+) -> Done:
+    (run,) = run_due([raffle], now=now, clock=clock, by=by, progress=progress)
+    return Done(step, run.outcome, run.detail)
+
+
+def _void(step: Step, now: datetime, by: str) -> Done:
+    if step.event is None or step.date is None or step.due_at is None:
+        raise TypeError("a step without a raffle is a date of an event")
+    try:
+        settle_date(step.event.pk, step.date, step.due_at, now=now, by=by)
+    except Exception as error:  # the rest is due as well; this one is tried again
+        log.exception("%s of %s failed", step.date, step.event.slug)
+        return Done(step, "failed", f"{type(error).__name__}: {error}")
+    return Done(step, "void", NOBODY_CAME)
+
+
+def _remember(done: Done, now: datetime) -> None:
+    subject = done.step.subject()
     if done.outcome == "failed":
         defaults = {"failed_at": now, "next_try_at": now}
-        setback, _ = Setback.objects.get_or_create(raffle=done.raffle, defaults=defaults)
+        setback, _ = Setback.objects.get_or_create(**subject, defaults=defaults)
         setback.fail_again(done.detail, now)
     elif done.outcome in ("drawn", "void"):
-        Setback.objects.filter(raffle=done.raffle).delete()
+        Setback.objects.filter(**subject).delete()
 
 
 def beat(now: datetime) -> None:

@@ -9,6 +9,8 @@ from django.db.models import Q
 
 from raffles.models import Raffle
 
+from .event import Event
+
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=1)
 
@@ -34,18 +36,28 @@ class SetbackQuerySet(models.QuerySet["Setback"]):
 
 
 class Setback(models.Model):
-    """A due raffle that failed ``attempts`` times in a row; success deletes the row.
+    """A raffle, or an event's empty dates, that failed ``attempts`` times in a row.
+
+    Success deletes the row.
 
     It waits 1, 2, 4, ... minutes between tries, an hour at most.
     """
 
-    raffle = models.OneToOneField(Raffle, models.CASCADE, related_name="setback")
+    raffle = models.OneToOneField(Raffle, models.CASCADE, related_name="setback", null=True)
+    event = models.OneToOneField(Event, models.CASCADE, related_name="setback", null=True)
     attempts = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=500)
     failed_at = models.DateTimeField()
     next_try_at = models.DateTimeField()
 
     objects = SetbackQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(raffle__isnull=True) ^ Q(event__isnull=True), name="setback_of_one"
+            ),
+        )
 
     def __str__(self) -> str:
         return self.error

@@ -40,7 +40,7 @@ STATUS: dict[type[Refusal], int] = {
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """The problem that answers what a view raised."""
     if isinstance(exc, Refusal):
-        return problems.problem(STATUS[type(exc)], exc.code, exc.sentence)
+        return problems.problem(STATUS[type(exc)], exc.code, str(exc))
     if isinstance(exc, ObjectDoesNotExist):
         exc = Http404()
     return problems.exception_handler(exc, context)

@@ -8,20 +8,20 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.running import beat, due_raffles, run
+from events.domain.running import Step, beat, due_steps, run, settle_events
+from events.models import Event
 from raffles.management.progress import Bar
 from raffles.models import Raffle
 
 FAILED, USAGE, WAITING = 1, 2, 75
 
-Line = dict[str, str]
+Line = dict[str, str | None]
 
 
 class Command(BaseCommand):
@@ -31,23 +31,24 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--event", metavar="SLUG", help="only the dates of this event")
         parser.add_argument("--raffle", type=UUID, metavar="UUID", help="only this raffle")
         parser.add_argument("--limit", type=_count, metavar="N", help="so many draws at the most")
         parser.add_argument("--dry-run", action="store_true", help="say what is due, do nothing")
         parser.add_argument("--json", action="store_true", help="one JSON object, no lines")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        wanted: UUID | None = options["raffle"]
-        if wanted and not Raffle.objects.filter(uuid=wanted).exists():
-            raise CommandError(f"There is no raffle {wanted}.", returncode=USAGE)
+        slug, raffle_id = options["event"], options["raffle"]
+        _refuse_unknown(slug, raffle_id)
         now = timezone.now()
-        raffles = list(islice(due_raffles(now, wanted), options["limit"]))
+        steps = due_steps(now, slug=slug, raffle_id=raffle_id)[: options["limit"]]
         lines = []
-        for line in _dry(raffles) if options["dry_run"] else _wet(raffles, now):
+        for line in _dry(steps) if options["dry_run"] else _wet(steps, now):
             lines.append(line)
             if options["verbosity"] and not options["json"]:
-                self.stdout.write("{outcome:8} {raffle} {name} {detail}".format(**line).rstrip())
-        if not (options["dry_run"] or wanted or options["limit"]):
+                self.stdout.write("{outcome:8} {name} {detail}".format(**line).rstrip())
+        if not (options["dry_run"] or slug or raffle_id or options["limit"]):
+            settle_events(now)
             beat(now)
         if options["json"]:
             self.stdout.write(json.dumps({"now": now.isoformat(), "runs": lines}))
@@ -55,29 +56,39 @@ class Command(BaseCommand):
             sys.exit(status)
 
 
-def _dry(raffles: list[Raffle]) -> Iterator[Line]:
-    for raffle in raffles:
-        yield _line(raffle, "due")
+def _refuse_unknown(slug: str | None, raffle_id: UUID | None) -> None:
+    if slug and not Event.objects.filter(slug=slug).exists():
+        raise CommandError(f"There is no event {slug}.", returncode=USAGE)
+    if raffle_id and not Raffle.objects.filter(uuid=raffle_id).exists():
+        raise CommandError(f"There is no raffle {raffle_id}.", returncode=USAGE)
 
 
-def _wet(raffles: list[Raffle], now: datetime) -> Iterator[Line]:
+def _dry(steps: list[Step]) -> Iterator[Line]:
+    for step in steps:
+        yield _line(step, "due")
+
+
+def _wet(steps: list[Step], now: datetime) -> Iterator[Line]:
     by = f"draw_winners on {socket.gethostname()}"
     for done in run(
-        raffles, now=now, clock=timezone.now, by=by, progress=lambda raffle: Bar(raffle.name)
+        steps, now=now, clock=timezone.now, by=by, progress=lambda raffle: Bar(raffle.name)
     ):
-        yield _line(done.raffle, done.outcome, done.detail)
+        yield _line(done.step, done.outcome, done.detail)
 
 
-def _line(raffle: Raffle, outcome: str, detail: str = "") -> Line:
+def _line(step: Step, outcome: str, detail: str = "") -> Line:
+    raffle, event = step.raffle, step.event
     return {
         "outcome": outcome,
-        "raffle": str(raffle.uuid),
-        "name": raffle.name,
+        "event": event.slug if event else raffle.series if raffle else None,
+        "raffle": str(raffle.uuid) if raffle else None,
+        "name": raffle.name if raffle else f"{event}, {step.date}",
+        "due_at": step.due_at.isoformat() if step.due_at else None,
         "detail": detail,
     }
 
 
-def _status(outcomes: set[str]) -> int:
+def _status(outcomes: set[str | None]) -> int:
     if "failed" in outcomes:
         return FAILED
     return WAITING if outcomes & {"waiting", "busy"} else 0

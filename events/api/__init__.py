@@ -1,0 +1,1 @@
+"""The public REST API of events: translate, call, answer."""

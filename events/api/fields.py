@@ -1,0 +1,64 @@
+"""Fields of the calendar: days and times of day as JSON strings, and names of users."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import date, time
+from typing import Any
+
+from rest_framework import serializers
+
+from events.models.event import RESERVED
+from rafflesite.fields import VisibleTextField
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
+
+
+class DayField(serializers.DateField):
+    """A date as it is written in JSON: 2030-01-31 and nothing else."""
+
+    default_error_messages = {"invalid": "Write a date such as 2030-01-31."}
+
+    def to_internal_value(self, value: Any) -> date:
+        try:
+            return date.fromisoformat(_matching(_DAY, value))
+        except ValueError:
+            self.fail("invalid")
+
+
+class TimeOfDayField(serializers.TimeField):
+    """A time on the wall: 08:00 or 08:00:30."""
+
+    default_error_messages = {"invalid": "Write a time such as 08:00."}
+
+    def to_internal_value(self, value: Any) -> time:
+        try:
+            return time.fromisoformat(_matching(_TIME, value))
+        except ValueError:
+            self.fail("invalid")
+
+    def to_representation(self, value: time) -> str:
+        return value.isoformat("seconds" if value.second else "minutes")
+
+
+def _matching(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
+class UsernameField(VisibleTextField):
+    """The name of a user: 1 to 150 visible characters, compared without regard to case."""
+
+    default_error_messages = {"reserved": "This word is taken by the site."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=150, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        username = super().to_internal_value(data)
+        if unicodedata.normalize("NFKC", username).casefold() in RESERVED:
+            self.fail("reserved")
+        return username

@@ -1,0 +1,141 @@
+"""Shapes of requests and answers; no question to the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.validators import URLValidator
+from rest_framework import serializers
+
+from events.models import Event
+from events.models.event import MAX_REST_DAYS
+from events.schedule import MAX_RULE
+from raffles.api.serializers import ReceiptAnswer
+from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
+from rafflesite.fields import (
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictSerializer,
+    VisibleTextField,
+)
+
+from .fields import DayField, TimeOfDayField, UsernameField
+
+
+class RewardShape(StrictSerializer):
+    """A reward, with a picture's address if there is one."""
+
+    name = VisibleTextField()
+    amount = StrictIntegerField(min_value=1, max_value=MAX_PRIZES, default=1)
+    description = VisibleTextField(max_length=1000, allow_blank=True, default="")
+    picture = serializers.CharField(
+        max_length=500, allow_blank=True, default="", validators=[URLValidator(["https", "http"])]
+    )
+
+
+class EventChange(StrictSerializer):
+    """What a manager may change of an event; dates with tickets stay as they are."""
+
+    name = VisibleTextField(max_length=180)
+    start_date = DayField()
+    draw_time = TimeOfDayField()
+    time_zone = VisibleTextField(max_length=64)
+    frequency = VisibleTextField(max_length=MAX_RULE)
+    until = DayField(allow_null=True, default=None)
+    max_participants = StrictIntegerField(min_value=1, max_value=MAX_TICKETS)
+    default_reward = RewardShape()
+    entry = serializers.ChoiceField(choices=Event.Entry.choices, default=Event.Entry.OPEN)
+    one_per_address = StrictBooleanField(default=False)
+    privacy = serializers.ChoiceField(choices=Event.Privacy.choices, default=Event.Privacy.FULL)
+    rest_days = StrictIntegerField(min_value=0, max_value=MAX_REST_DAYS, default=0)
+    paused = StrictBooleanField(default=False)
+
+
+class EventRequest(EventChange):
+    """What a manager sends to schedule an event; the slug follows from the name if not given."""
+
+    slug = serializers.SlugField(max_length=50, required=False)
+
+
+class ParticipationRequest(StrictSerializer):
+    """Who takes part, and for which of the caller's orders."""
+
+    username = UsernameField()
+    order_id = VisibleTextField(max_length=200, required=False, trim_whitespace=False)
+
+
+class NextDrawAnswer(serializers.Serializer[Any]):
+    """The draw that a ticket would be for."""
+
+    date = serializers.DateField()
+    draw_at = serializers.DateTimeField(help_text="With the offset of the time zone.")
+    time_zone = serializers.CharField()
+    reward = RewardShape()
+    participants = serializers.IntegerField()
+    max_participants = serializers.IntegerField()
+
+
+class UpcomingAnswer(NextDrawAnswer):
+    """A coming draw of any event."""
+
+    event = serializers.CharField(help_text="The event's slug.")
+    name = serializers.CharField()
+
+
+class EventAnswer(EventRequest):
+    """An event as everybody sees it."""
+
+    id = serializers.IntegerField()
+    next_draw = NextDrawAnswer(allow_null=True)
+
+
+class ChangedEventAnswer(EventAnswer):
+    """An event after a change."""
+
+    kept = serializers.ListField(
+        child=serializers.DateField(), help_text="Dates with tickets, drawn as they stood before."
+    )
+
+
+class DrawAnswer(NextDrawAnswer):
+    """A past or coming draw of an event."""
+
+    state = serializers.ChoiceField(
+        choices=["coming", "open", "closed", "sealed", "drawn", "void"],
+        help_text="coming: without a ticket yet.",
+    )
+    raffle_id = serializers.UUIDField(allow_null=True)
+    late = serializers.BooleanField(allow_null=True, help_text="Null before the seal.")
+    commitment = serializers.URLField(allow_null=True)
+    proof = serializers.URLField(allow_null=True)
+
+
+class RecentWinnerAnswer(serializers.Serializer[Any]):
+    """A winner of the last days."""
+
+    event = serializers.CharField()
+    draw_at = serializers.DateTimeField()
+    ticket_number = serializers.IntegerField()
+    username = serializers.CharField(
+        allow_null=True, help_text="As far as the event's privacy shows it."
+    )
+    reward = serializers.CharField()
+    late = serializers.BooleanField()
+
+
+class EventEntryAnswer(serializers.Serializer[Any]):
+    """A ticket, as only its holder sees it."""
+
+    event = serializers.CharField()
+    draw_at = serializers.DateTimeField()
+    raffle_id = serializers.UUIDField()
+    username = serializers.CharField()
+    ticket_number = serializers.IntegerField()
+    verification_code = serializers.CharField()
+    receipt = ReceiptAnswer()
+
+
+class DateRewardAnswer(RewardShape):
+    """The reward of a date."""
+
+    date = serializers.DateField()

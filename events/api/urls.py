@@ -1,0 +1,30 @@
+"""Addresses of the events."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.urls import register_converter
+from rest_framework.routers import SimpleRouter
+
+from .views import EventViewSet
+
+
+class DayConverter:
+    """A local date in an address; what is none is 404."""
+
+    regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+    def to_python(self, text: str) -> date:
+        return date.fromisoformat(text)
+
+    def to_url(self, day: date) -> str:
+        return day.isoformat()
+
+
+register_converter(DayConverter, "day")
+
+router = SimpleRouter(use_regex_path=False)
+router.register("events", EventViewSet, basename="event")
+
+urlpatterns = router.urls

@@ -1,0 +1,309 @@
+"""The events of the API: schedule, take part, see what comes and who won."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.text import slugify
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotAuthenticated, ValidationError
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.viewsets import GenericViewSet
+
+from events.domain.calendar import coming_draws, find_event
+from events.domain.refusals import PartnersOnly
+from events.domain.scheduling import (
+    Unfit,
+    edit_event,
+    remove_reward,
+    schedule_event,
+    set_reward,
+)
+from events.domain.taking_part import Participant, take_part
+from events.models import ApiKey, Event, Occurrence
+from raffles.api.documenting import IDEMPOTENCY_KEY, answers
+from raffles.api.views import PRIVATE, actor
+from raffles.models import Winner
+from rafflesite.callers import ManagerOrReadOnly, require_holder
+from rafflesite.fields import StrictSerializer
+from rafflesite.idempotency import idempotency_key
+from rafflesite.pagination import LinkCursorPagination
+from rafflesite.queries import PAGE, StrictQueryMixin
+
+from . import problems, serializers, shapes
+from .filters import EventFilter, WinnerFilter
+from .pagination import SoonestFirst
+from .partners import PartnerKey, PartnerThrottle
+
+__all__ = ["EventViewSet", "participant_of", "problems", "valid"]
+
+MAX_DAYS = 366
+DAYS = OpenApiParameter(
+    "days",
+    {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": 7},
+    description="How far to look.",
+)
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="The events with their next draw, latest first",
+        responses=answers(_200=serializers.EventAnswer(many=True)),
+    ),
+    retrieve=extend_schema(
+        summary="One event with its next draw", responses=answers(404, _200=serializers.EventAnswer)
+    ),
+)
+class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
+    """A lucky draw that recurs."""
+
+    queryset = Event.objects.order_by("-id")
+    serializer_class = serializers.EventAnswer
+    lookup_field = "slug"
+    lookup_value_converter = "slug"
+    filterset_class = EventFilter
+    pagination_class = LinkCursorPagination
+
+    query_parameters = {
+        "list": PAGE | EventFilter.base_filters.keys(),
+        "upcoming": PAGE | EventFilter.base_filters.keys() | {"days"},
+        "winners": PAGE | {"days", "event"},
+        "draws": PAGE | {"days"},
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        # None is a method that nobody may use: 405 says more than 403.
+        is_open = self.action in (None, "participate")
+        return [] if is_open else [ManagerOrReadOnly()]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [PartnerThrottle()] if self.action == "participate" else []
+
+    def list(self, _request: Request) -> Response:
+        events = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
+        return self.get_paginated_response(_with_next_draw(events, timezone.now()))
+
+    def retrieve(self, _request: Request, slug: str) -> Response:
+        return Response(_with_next_draw([Event.objects.get(slug=slug)], timezone.now())[0])
+
+    @extend_schema(
+        summary="Schedule an event (manager)",
+        request=serializers.EventRequest,
+        responses=answers(403, 409, _201=serializers.EventAnswer),
+    )
+    def create(self, request: Request) -> Response:
+        asked = valid(serializers.EventRequest, request)
+        now = timezone.now()
+        is_paused = asked.pop("paused")
+        asked.setdefault("slug", slugify(asked["name"])[:50])
+        if not asked["slug"]:
+            raise ValidationError({"slug": ["Write a slug; none follows from the name."]})
+        event = Event(**_values(asked), paused_at=now if is_paused else None)
+        with _by_field():
+            schedule_event(event, now=now, by=actor(request))
+        return Response(_with_next_draw([event], now)[0], status=201)
+
+    @extend_schema(
+        summary="Change, pause or resume an event (manager)",
+        request=serializers.EventChange(partial=True),
+        responses=answers(403, 404, _200=serializers.ChangedEventAnswer),
+    )
+    def partial_update(self, request: Request, slug: str) -> Response:
+        event = Event.objects.only("pk").get(slug=slug)
+        asked = valid(serializers.EventChange, request, is_partial=True)
+        now = timezone.now()
+        with _by_field():
+            event, kept = edit_event(event.pk, _values(asked), now=now, by=actor(request))
+        body = _with_next_draw([event], now)[0]
+        return Response(body | {"kept": [row.date for row in kept]})
+
+    @extend_schema(
+        summary="Take part in the next draw",
+        request=serializers.ParticipationRequest,
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(
+            401,
+            403,
+            404,
+            410,
+            422,
+            429,
+            _200=serializers.EventEntryAnswer,
+            _201=serializers.EventEntryAnswer,
+        ),
+    )
+    @action(detail=True, methods=["post"], authentication_classes=[PartnerKey])
+    def participate(self, request: Request, slug: str) -> Response:
+        now = timezone.now()
+        event, draw = find_event(now, slug=slug)
+        asked = valid(serializers.ParticipationRequest, request)
+        participant = participant_of(request, asked["username"], asked.get("order_id"))
+        try:
+            taken = take_part(event, participant, now=now, draw=draw)
+        except PartnersOnly as refusal:
+            raise NotAuthenticated(str(refusal), refusal.code) from None
+        is_again = taken.entry.is_repeat and participant.order_id is not None
+        body = shapes.entry(taken, participant.username)
+        return Response(body, status=200 if is_again else 201, headers=PRIVATE)
+
+    @extend_schema(
+        summary="The coming draws of all events, soonest first",
+        parameters=[DAYS],
+        responses=answers(_200=serializers.UpcomingAnswer(many=True)),
+    )
+    @action(detail=False, methods=["get"], pagination_class=SoonestFirst)
+    def upcoming(self, request: Request) -> Response:
+        now, days = timezone.now(), _days(request)
+        events = list(self.filter_queryset(self.get_queryset()))
+        draws = coming_draws(events, now=now, until=now + timedelta(days=days))
+        pages = SoonestFirst()
+        page = pages.paginate_draws(draws, request)
+        return pages.get_paginated_response([shapes.upcoming(draw) for draw in page])
+
+    @extend_schema(
+        summary="Who won in the last days, latest first",
+        parameters=[DAYS],
+        responses=answers(_200=serializers.RecentWinnerAnswer(many=True)),
+    )
+    @action(detail=False, methods=["get"], filterset_class=WinnerFilter)
+    def winners(self, request: Request) -> Response:
+        since = timezone.now() - timedelta(days=_days(request))
+        rows = Winner.objects.of_prizes().filter(
+            raffle__series__isnull=False, raffle__draws__drawn_at__gte=since
+        )
+        rows = rows.select_related("prize", "ticket", "raffle__occurrence__event")
+        rows = rows.prefetch_related("raffle__draws")
+        page = self.paginate_queryset(self.filter_queryset(rows)) or []
+        return self.get_paginated_response([shapes.winner(row) for row in page])
+
+    @extend_schema(
+        summary="The draws of an event, latest first: those that come, then those that were",
+        parameters=[DAYS],
+        responses=answers(404, _200=serializers.DrawAnswer(many=True)),
+        filters=False,
+    )
+    @action(detail=True, methods=["get"])
+    def draws(self, request: Request, slug: str) -> Response:
+        event, now, days = Event.objects.get(slug=slug), timezone.now(), _days(request)
+        page = self.paginate_queryset(_opened(event)) or []
+        body = [shapes.opened(row) for row in page]
+        if "cursor" not in request.query_params:
+            draws = coming_draws([event], now=now, until=now + timedelta(days=days))
+            coming = [shapes.coming(draw) for draw in draws if draw.occurrence is None]
+            body = coming[::-1] + body
+        return self.get_paginated_response(body)
+
+    @extend_schema(
+        summary="The draw of a date", responses=answers(404, _200=serializers.DrawAnswer)
+    )
+    @action(detail=True, methods=["get"], url_path="draws/<day:day>")
+    def draw(self, _request: Request, slug: str, day: date) -> Response:
+        event, now = Event.objects.get(slug=slug), timezone.now()
+        if row := _opened(event).filter(date=day).first():
+            return Response(shapes.opened(row))
+        draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
+        draw = next((draw for draw in draws if draw.date == day), None)
+        if draw is None:
+            raise Occurrence.DoesNotExist
+        return Response(shapes.coming(draw))
+
+    @extend_schema(
+        summary="Set the reward of a date (manager)",
+        request=serializers.RewardShape,
+        responses=answers(
+            403,
+            404,
+            409,
+            _200=serializers.DateRewardAnswer,
+            _201=serializers.DateRewardAnswer,
+        ),
+    )
+    @action(detail=True, methods=["put"], url_path="rewards/<day:day>")
+    def reward(self, request: Request, slug: str, day: date) -> Response:
+        event = Event.objects.only("pk").get(slug=slug)
+        asked = _reward(valid(serializers.RewardShape, request))
+        reward, is_new = set_reward(event.pk, day, asked, now=timezone.now())
+        body = {"date": reward.date} | shapes.reward_of(reward)
+        return Response(body, status=201 if is_new else 200)
+
+    @extend_schema(
+        summary="Give a date the default reward back (manager)",
+        request=None,
+        responses=answers(403, 404, 409, _204=None),
+    )
+    @reward.mapping.delete
+    def unset_reward(self, _request: Request, slug: str, day: date) -> Response:
+        remove_reward(Event.objects.only("pk").get(slug=slug).pk, day)
+        return Response(status=204)
+
+
+def valid(
+    shape: type[StrictSerializer], request: Request, *, is_partial: bool = False
+) -> dict[str, Any]:
+    """What was asked for, in the shape that it must have."""
+    asked = shape(data=request.data, partial=is_partial)
+    asked.is_valid(raise_exception=True)
+    return dict(asked.validated_data)
+
+
+def participant_of(request: Request, username: str, order_id: str | None = None) -> Participant:
+    """Who is calling for whom: a partner by the key, anybody else by the address."""
+    holder = f"ip:{require_holder(request)}"
+    key = request.auth
+    return Participant(
+        username=username,
+        caller=f"key:{key.pk}" if isinstance(key, ApiKey) else holder,
+        address=holder,
+        is_partner=isinstance(key, ApiKey),
+        order_id=order_id,
+        request_key=idempotency_key(request),
+    )
+
+
+def _with_next_draw(events: Sequence[Event], now: datetime) -> list[dict[str, Any]]:
+    draws = {draw.event.pk: draw for draw in coming_draws(events, now=now, each=1)}
+    return [shapes.event_of(event, draws.get(event.pk)) for event in events]
+
+
+def _opened(event: Event) -> QuerySet[Occurrence]:
+    rows = Occurrence.objects.filter(event=event).with_participants()
+    return rows.select_related("raffle").prefetch_related("raffle__draws").order_by("-id")
+
+
+def _values(asked: dict[str, Any]) -> dict[str, Any]:
+    """Values by the model's fields."""
+    reward = asked.pop("default_reward", {})
+    return asked | _reward(reward)
+
+
+def _reward(asked: dict[str, Any]) -> dict[str, Any]:
+    return {f"reward_{name}": value for name, value in asked.items()}
+
+
+@contextmanager
+def _by_field() -> Iterator[None]:
+    """Says by field what does not fit, in the names of the API."""
+    try:
+        yield
+    except Unfit as unfit:
+        names = {"reward_amount": "default_reward.amount"}
+        raise ValidationError(
+            {names.get(name, name): [sentence] for name, sentence in unfit.errors.items()}
+        ) from None
+
+
+def _days(request: Request) -> int:
+    text = request.query_params.get("days", "7")
+    if not re.fullmatch("[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAX_DAYS:
+        raise ValidationError({"days": [f"Write a number from 1 to {MAX_DAYS}."]})
+    return int(text)

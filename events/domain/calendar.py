@@ -1,0 +1,144 @@
+"""Reading the calendar: the coming draws of events, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from events.models import Event, Occurrence, Reward, Rewarding
+from raffles.models import State
+
+Row = TypeVar("Row", Occurrence, Reward)
+
+
+@dataclass(frozen=True, slots=True)
+class ComingDraw:
+    """A date that can be entered, or will be; ``occurrence`` once it has a ticket."""
+
+    event: Event
+    date: date
+    draw_at: datetime
+    time_zone: str
+    reward: Rewarding
+    max_participants: int
+    occurrence: Occurrence | None
+
+    @classmethod
+    def kept(cls, event: Event, occurrence: Occurrence) -> ComingDraw:
+        """A date that has tickets, as it was opened."""
+        return cls(
+            *(event, occurrence.date, occurrence.draw_at, occurrence.time_zone),
+            *(occurrence, occurrence.max_participants, occurrence),
+        )
+
+    def local(self) -> datetime:
+        """When it draws, on the clocks of its zone."""
+        return self.draw_at.astimezone(ZoneInfo(self.time_zone))
+
+    def is_default(self) -> bool:
+        """Whether the date has no reward of its own."""
+        return self.reward is self.event
+
+    def participants(self) -> int:
+        """How many tickets were handed out."""
+        return getattr(self.occurrence, "participants", 0)
+
+
+def locked_event(event_pk: int) -> Event:
+    """The event under its lock: whatever changes its calendar goes one after another."""
+    return Event.objects.select_for_update(no_key=True).get(pk=event_pk)
+
+
+def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
+    """The event (``slug`` or ``pk``), and its next draw if that has tickets already.
+
+    One query for both, since this is how nearly every ticket is asked for. Raises
+    Event.DoesNotExist.
+    """
+    opened = Occurrence.objects.filter(**{f"event__{name}": value for name, value in which.items()})
+    opened = opened.filter(draw_at__gt=now, raffle__state=State.OPEN)
+    first = opened.select_related("event", "raffle").order_by("draw_at").first()
+    if first is None:
+        return Event.objects.get(**which), None
+    event = first.event
+    planned = event.schedule().next_after(max(now, event.settled_until))
+    if event.paused_at is None and planned and planned[1] < first.draw_at:
+        return event, None
+    return event, ComingDraw.kept(event, first)
+
+
+def coming_draws(
+    events: Sequence[Event],
+    *,
+    now: datetime,
+    until: datetime | None = None,
+    each: int | None = None,
+) -> list[ComingDraw]:
+    """The draws after ``now``, soonest first: up to ``until``, and ``each`` of an event at most.
+
+    Two queries, whatever the events. One of the bounds must be given.
+    """
+    opened = _by_event(
+        Occurrence.objects.recent(now)
+        .filter(event__in=events)
+        .with_participants()
+        .select_related("raffle")
+    )
+    first = (now - timedelta(days=2)).date()
+    rewards = _by_event(Reward.objects.filter(event__in=events, date__gte=first))
+    draws = [
+        draw
+        for event in events
+        for draw in _coming(
+            event, opened.get(event.pk, {}), rewards.get(event.pk, {}), now, until, each
+        )
+    ]
+    return sorted(draws, key=lambda draw: (draw.draw_at, draw.event.pk))
+
+
+def _by_event(rows: Iterable[Row]) -> dict[int, dict[date, Row]]:
+    found: dict[int, dict[date, Row]] = {}
+    for row in rows:
+        found.setdefault(row.event_id, {})[row.date] = row
+    return found
+
+
+def _coming(
+    event: Event,
+    opened: dict[date, Occurrence],
+    rewards: dict[date, Reward],
+    now: datetime,
+    until: datetime | None,
+    each: int | None,
+) -> list[ComingDraw]:
+    """The kept dates and those of the rule; a date that was ever opened is not the rule's."""
+    draws = [
+        ComingDraw.kept(event, occurrence)
+        for occurrence in opened.values()
+        if is_enterable(occurrence, now) and (until is None or occurrence.draw_at <= until)
+    ]
+    free = 0
+    for day, draw_at in _scheduled(event, now):
+        if (until is not None and draw_at > until) or free == each:
+            break
+        if day not in opened:
+            reward = rewards.get(day, event)
+            tickets = event.max_participants
+            draws.append(ComingDraw(event, day, draw_at, event.time_zone, reward, tickets, None))
+            free += 1
+    return sorted(draws, key=lambda draw: draw.draw_at)[:each]
+
+
+def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:
+    if event.paused_at is not None:
+        return iter(())
+    return event.schedule().after(max(now, event.settled_until))
+
+
+def is_enterable(occurrence: Occurrence, now: datetime) -> bool:
+    """Whether the date takes entries at ``now``, as far as its raffle's row says."""
+    raffle = occurrence.raffle
+    return raffle is not None and raffle.state == State.OPEN and now < occurrence.draw_at

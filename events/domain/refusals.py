@@ -1,0 +1,74 @@
+"""What the calendar refuses, in words of the draw rather than of its raffle."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from raffles.domain.refusals import AlreadyEntered, Refusal, SoldOut
+
+
+class DrawFull(SoldOut):
+    """Every ticket of the date has been handed out."""
+
+    sentence = "Tickets to this draw are no longer available"
+
+
+class NoDraw(DrawFull):
+    """The event is over or paused: there is no date to take part in."""
+
+    code = "no_draw"
+
+
+class AlreadyInDraw(AlreadyEntered):
+    """The user, the order, or where it counts the address, has a ticket."""
+
+    sentence = "You have already participated in this draw"
+
+
+class WonRecently(Refusal):
+    """Winners of this event rest for some days."""
+
+    code = "won_recently"
+    sentence = "You have won recently"
+
+    def __init__(self, again_on: date) -> None:
+        super().__init__(again_on)
+        self.again_on = again_on
+
+    def __str__(self) -> str:
+        return f"You have won recently and can take part again from {self.again_on}"
+
+
+class PartnersOnly(Refusal):
+    """Tickets of this event are handed out by partners."""
+
+    code = "partners_only"
+    sentence = "An API key is needed to take part in this event"
+
+
+class RewardFrozen(Refusal):
+    """Somebody holds a ticket for this reward, or the date is over."""
+
+    code = "reward_frozen"
+    sentence = "The date has tickets or is over, so its reward can't be changed"
+
+
+class NoSuchDate(Refusal):
+    """The schedule has no such date in the future."""
+
+    code = "no_such_date"
+    sentence = "The event has no coming draw on this date"
+
+
+class RewardTooLarge(Refusal):
+    """There are fewer tickets than rewards."""
+
+    code = "reward_too_large"
+    sentence = "A reward's amount can't be larger than max_participants"
+
+
+class SlugTaken(Refusal):
+    """Another event has this slug."""
+
+    code = "slug_taken"
+    sentence = "Another event has this slug"

@@ -1,0 +1,127 @@
+"""Scheduling: events and the rewards of their dates, for the API and the admin alike.
+
+A date keeps its time, reward and size from its first ticket on; everything else may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from events.models import Event, Occurrence, Reward
+from events.models.event import RESERVED
+from events.schedule import BadSchedule, check
+from raffles.domain.keys import current_key_id
+
+from .calendar import is_enterable, locked_event
+from .refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
+from .settling import settle
+
+_TIMING = ("start_date", "until", "draw_time", "time_zone", "frequency")
+
+
+class Unfit(ValueError):
+    """Why an event can't be as it was asked for: sentences by field."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__("; ".join(errors.values()))
+        self.errors = errors
+
+
+def refuse_unfit(event: Event, now: datetime) -> None:
+    """Raises Unfit; no question to the database."""
+    errors = {}
+    try:
+        check(event.schedule(), now.date())
+    except BadSchedule as fault:
+        errors[fault.field] = str(fault)
+    if event.until is not None and event.until < event.start_date:
+        errors["until"] = "The last date can't be before the first."
+    if event.reward_amount > event.max_participants:
+        errors["reward_amount"] = RewardTooLarge.sentence
+    if event.slug in RESERVED:
+        errors["slug"] = "This word is taken by the site."
+    if errors:
+        raise Unfit(errors)
+
+
+def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
+    """Stores a new event; its dates begin after ``now``. Raises Unfit, SlugTaken."""
+    refuse_unfit(event, now)
+    event.settled_until = event.created_at = event.changed_at = now
+    event.created_by = event.changed_by = by
+    event.ticket_key_id = current_key_id()
+    try:
+        with transaction.atomic():
+            event.save(force_insert=True)
+    except IntegrityError:
+        if Event.objects.filter(slug=event.slug).exists():
+            raise SlugTaken from None
+        raise
+    return event
+
+
+def edit_event(
+    event_pk: int, changes: Mapping[str, Any], *, now: datetime, by: str
+) -> tuple[Event, list[Occurrence]]:
+    """Changes an event, and returns it with the dates that keep what they were opened with.
+
+    ``changes`` are values by field, and ``paused``. What is past is settled by the old schedule;
+    the new one begins after ``now``. Raises Unfit, RewardTooLarge.
+    """
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        settle(event, now=now, by=by)
+        before = {name: getattr(event, name) for name in (*_TIMING, "paused_at")}
+        for name, value in changes.items():
+            if name == "paused":
+                event.paused_at = (event.paused_at or now) if value else None
+            else:
+                setattr(event, name, value)
+        refuse_unfit(event, now)
+        if event.rewards.filter(reward_amount__gt=event.max_participants).exists():
+            raise RewardTooLarge
+        if any(getattr(event, name) != value for name, value in before.items()):
+            event.settled_until = max(event.settled_until, now)
+        event.changed_at, event.changed_by = now, by
+        event.save()
+        opened = event.occurrences.recent(now).select_related("raffle").order_by("date")
+        return event, [row for row in opened if is_enterable(row, now)]
+
+
+def set_reward(
+    event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime
+) -> tuple[Reward, bool]:
+    """Sets the reward of a coming date, and says whether it had none before.
+
+    Raises RewardFrozen, NoSuchDate, RewardTooLarge.
+    """
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        _refuse_unless_coming(event, day, now)
+        if reward["reward_amount"] > event.max_participants:
+            raise RewardTooLarge
+        return Reward.objects.update_or_create(event=event, date=day, defaults=reward)
+
+
+def remove_reward(event_pk: int, day: date) -> None:
+    """Gives a coming date the default reward back. Raises RewardFrozen, Reward.DoesNotExist."""
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        reward = Reward.objects.get(event=event, date=day)
+        if event.occurrences.filter(date=day).exists():
+            raise RewardFrozen
+        reward.delete()
+
+
+def _refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
+    if event.occurrences.filter(date=day).exists():
+        raise RewardFrozen
+    planned = event.schedule()
+    if next(planned.dates(day), None) != day:
+        raise NoSuchDate
+    if planned.draw_at(day) <= max(now, event.settled_until):
+        raise NoSuchDate

@@ -1,0 +1,81 @@
+"""Dates that nobody came to: void, announced, and never entered again."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from itertools import takewhile
+
+from django.db import transaction
+
+from events.models import Event, Occurrence, Reward
+from events.models.event import OccurrenceQuerySet
+from raffles.domain.announcing import announce
+from raffles.domain.sealing import NOBODY_CAME
+from raffles.models import Announcement
+from raffles.models.draw import LATE_AFTER
+
+from .calendar import locked_event
+
+Due = tuple[date, datetime]
+
+
+def due_dates(event: Event, now: datetime) -> list[Due]:
+    """The dates whose time has come since the last were settled, with tickets or without."""
+    if event.paused_at is not None or now <= event.settled_until:
+        return []
+    return list(takewhile(lambda due: due[1] <= now, event.schedule().after(event.settled_until)))
+
+
+def settle(event: Event, *, now: datetime, by: str) -> None:
+    """Voids every empty date of a locked event up to ``now``, oldest first."""
+    due = due_dates(event, now)
+    if due:
+        opened = opened_since(event.settled_until).filter(event=event)
+        taken = set(opened.values_list("date", flat=True))
+        for day, draw_at in due:
+            if day not in taken:
+                _void(event, day, draw_at, now=now, by=by)
+        event.settled_until = due[-1][1]
+        event.save(update_fields=["settled_until"])
+
+
+def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, by: str) -> bool:
+    """Voids one date, if it is still due and empty; returns whether this call did.
+
+    Call it oldest first: what is before ``draw_at`` counts as settled afterwards.
+    """
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        is_due = (day, draw_at) in due_dates(event, draw_at)
+        if not is_due or event.occurrences.filter(date=day).exists():
+            return False
+        _void(event, day, draw_at, now=now, by=by)
+        event.settled_until = draw_at
+        event.save(update_fields=["settled_until"])
+    return True
+
+
+def opened_since(moment: datetime) -> OccurrenceQuerySet:
+    """Every date that was opened or settled and can be one of those after ``moment``."""
+    return Occurrence.objects.filter(date__gte=(moment - timedelta(days=2)).date())
+
+
+def _void(event: Event, day: date, draw_at: datetime, *, now: datetime, by: str) -> None:
+    reward = Reward.objects.filter(event=event, date=day).first() or event
+    row = Occurrence.objects.create(
+        event=event,
+        date=day,
+        draw_at=draw_at,
+        time_zone=event.time_zone,
+        max_participants=event.max_participants,
+        **reward.reward(),
+    )
+    payload = {
+        "event": event.slug,
+        "name": event.name,
+        "draw_at": row.local().isoformat(),
+        "reward": row.reward_name,
+        "reason": NOBODY_CAME,
+        "late": now > draw_at + LATE_AFTER,
+    }
+    announce(Announcement.Kind.VOIDED, None, payload, at=now, by=by)

@@ -1,0 +1,195 @@
+"""The calendar: an event, the rewards of its dates, and the dates that were opened or settled."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+from events.schedule import MAX_RULE, Schedule
+from raffles.models import Raffle
+from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, sum_of_stripes
+
+MAX_REST_DAYS = 366
+RESERVED = frozenset({"upcoming", "winners", "update_events"})  # words of the addresses
+
+
+class Rewarding(models.Model):
+    """A reward: of a date, or of every date that has none of its own."""
+
+    reward_name = models.CharField("reward", max_length=200)
+    reward_amount = models.PositiveIntegerField(
+        "amount",
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PRIZES)],
+        help_text="How many are given away on a date, each to another ticket.",
+    )
+    reward_description = models.CharField("description", max_length=1000, blank=True, default="")
+    reward_picture = models.URLField("picture", max_length=500, blank=True, default="")
+
+    class Meta:
+        abstract = True
+
+    def reward(self) -> dict[str, str | int]:
+        """The reward's values, as keywords for another of its kind."""
+        return {
+            "reward_name": self.reward_name,
+            "reward_amount": self.reward_amount,
+            "reward_description": self.reward_description,
+            "reward_picture": self.reward_picture,
+        }
+
+
+def _has_amount(name: str) -> models.CheckConstraint:
+    return models.CheckConstraint(condition=Q(reward_amount__range=(1, MAX_PRIZES)), name=name)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Query words of events."""
+
+    def running(self) -> EventQuerySet:
+        """Those that are not paused."""
+        return self.filter(paused_at__isnull=True)
+
+
+class Event(Rewarding):
+    """A lucky draw that recurs; its own reward stands for the dates that have none.
+
+    Dates whose time is up to ``settled_until`` are settled or never were: it is the event's
+    creation, its last resume or change of schedule, or the last date that a run has dealt with.
+    """
+
+    class Entry(models.TextChoices):
+        """Who may ask for tickets."""
+
+        OPEN = "open", "Anybody"
+        PARTNER = "partner", "Partners with an API key"
+
+    class Privacy(models.TextChoices):
+        """How the public list of winners names them."""
+
+        FULL = "full", "Full names"
+        INITIALS = "initials", "Initials"
+        NUMBER = "number", "Ticket numbers only"
+
+    name = models.CharField(max_length=180)
+    slug = models.SlugField(
+        max_length=50, unique=True, help_text="Part of the event's address; it can't be changed."
+    )
+    start_date = models.DateField()
+    draw_time = models.TimeField(help_text="On the clocks of the time zone, all year.")
+    time_zone = models.CharField(max_length=64, help_text="Such as Europe/Paris.")
+    frequency = models.CharField(
+        max_length=MAX_RULE,
+        default="daily",
+        help_text="daily, weekly, monthly, yearly, or an RFC 5545 rule: FREQ=MONTHLY;BYDAY=-1FR",
+    )
+    until = models.DateField(null=True, blank=True, help_text="The last date; empty: no end.")
+    max_participants = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_TICKETS)],
+        help_text="Tickets of each date.",
+    )
+    entry = models.CharField(max_length=8, choices=Entry.choices, default=Entry.OPEN)
+    one_per_address = models.BooleanField(
+        default=False, help_text="An address holds one ticket of a date at the most."
+    )
+    privacy = models.CharField(max_length=8, choices=Privacy.choices, default=Privacy.FULL)
+    rest_days = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(MAX_REST_DAYS)],
+        help_text="Days for which a winner can't take part again; 0: none.",
+    )
+    paused_at = models.DateTimeField(null=True, editable=False)
+    settled_until = models.DateTimeField(editable=False)
+    ticket_key_id = models.CharField(max_length=16, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.CharField(max_length=200, editable=False)
+    changed_at = models.DateTimeField(editable=False)
+    changed_by = models.CharField(max_length=200, editable=False)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(max_participants__range=(1, MAX_TICKETS)), name="event_has_tickets"
+            ),
+            _has_amount("event_reward_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(reward_amount__lte=F("max_participants")),
+                name="event_reward_within_tickets",
+            ),
+            models.CheckConstraint(
+                condition=Q(rest_days__lte=MAX_REST_DAYS), name="event_rest_within_limit"
+            ),
+            models.CheckConstraint(condition=~Q(slug__in=RESERVED), name="event_slug_is_free"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def schedule(self) -> Schedule:
+        """Its dates and their instants, pauses aside."""
+        return Schedule(self.frequency, self.start_date, self.until, self.draw_time, self.time_zone)
+
+
+class Reward(Rewarding):
+    """The reward of one date."""
+
+    event = models.ForeignKey(Event, models.CASCADE, related_name="rewards", db_index=False)
+    date = models.DateField()
+
+    class Meta:
+        ordering = ("date",)
+        constraints = (
+            models.UniqueConstraint(fields=("event", "date"), name="reward_once_a_date"),
+            _has_amount("reward_amount_positive"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.date}: {self.reward_name}"
+
+
+class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
+    """Query words of occurrences."""
+
+    def recent(self, now: datetime) -> OccurrenceQuerySet:
+        """Those that a date from today on can be, in any zone and after any edit."""
+        return self.filter(date__gte=(now - timedelta(days=2)).date())
+
+    def with_participants(self) -> OccurrenceQuerySet:
+        """Adds ``participants``: how many tickets were handed out."""
+        return self.annotate(participants=sum_of_stripes(F("issued"), of="raffle"))
+
+
+class Occurrence(Rewarding):
+    """A date as it stands once it has a ticket, or once nobody came: time and reward are fixed.
+
+    With a ticket it has a raffle, and all else is the raffle's; without one it is void.
+    """
+
+    event = models.ForeignKey(Event, models.PROTECT, related_name="occurrences", db_index=False)
+    date = models.DateField()
+    draw_at = models.DateTimeField()
+    time_zone = models.CharField(max_length=64)
+    raffle = models.OneToOneField(Raffle, models.PROTECT, related_name="occurrence", null=True)
+    max_participants = models.PositiveIntegerField()
+
+    objects = OccurrenceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=("event", "date"), name="occurrence_once_a_date"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.date}"
+
+    def local(self) -> datetime:
+        """When it draws, on the clocks of its zone."""
+        return self.draw_at.astimezone(ZoneInfo(self.time_zone))
