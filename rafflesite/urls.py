@@ -15,6 +15,7 @@ docs = SpectacularSwaggerSplitView.as_view(template_name="rafflesite/api_docs.ht
 urlpatterns = [
     path("", include("raffles.api.urls")),
     path("", include("events.api.urls")),
+    path("", include("raffles.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),

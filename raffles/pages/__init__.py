@@ -1,0 +1,1 @@
+"""Pages for participants: they translate a visit into calls of the domain, and show the answer."""

@@ -1,0 +1,62 @@
+"""The ticket as a card to keep: number, code, a QR that leads back, and a file to save."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import segno
+from django.conf import settings
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+
+from raffles.domain.entering import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What only the holder sees; ``file`` is a data: address, so that saving asks no server."""
+
+    number: int
+    code: str
+    qr: SafeString
+    file: str
+    file_name: str
+
+    @property
+    def groups(self) -> list[str]:
+        """The code in groups of four."""
+        return self.code.split("-")
+
+
+def card_of(entry: Entry) -> Card:
+    """The card of a ticket.
+
+    The QR leads to the page that looks the ticket up, with number and code behind the ``#``:
+    browsers send that part to nobody.
+    """
+    number, code = entry.ticket_number, entry.verification_code
+    place = reverse("pages:ticket", args=[entry.raffle_id])
+    kept = {
+        "raffle_id": str(entry.raffle_id),
+        "ticket_number": number,
+        "verification_code": code,
+        "receipt": entry.receipt,
+    }
+    return Card(
+        number=number,
+        code=code,
+        qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}"),
+        file="data:application/json," + quote(json.dumps(kept, indent=2)),
+        file_name=f"ticket-{number}.json",
+    )
+
+
+def qr(address: str) -> SafeString:
+    """A QR code as SVG, dark on white in either theme since scanners expect it."""
+    code = segno.make(address, error="m")
+    svg: str = code.svg_inline(
+        border=4, dark="#1c1b1f", light="#fff", omitsize=True, svgclass=None, lineclass=None
+    )
+    return mark_safe(svg)  # noqa: S308 - segno draws modules, it repeats no text

@@ -1,0 +1,40 @@
+"""What a visitor writes."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from raffles.models.raffle import MAX_TICKETS
+from rafflesite.fields import text_fault
+
+
+class TicketForm(forms.Form):
+    """A ticket's number and code, as people write them."""
+
+    ticket_number = forms.IntegerField(
+        label=_("Number"),
+        min_value=1,
+        max_value=MAX_TICKETS,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    verification_code = forms.CharField(
+        label=_("Code"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+class ReplacementForm(forms.Form):
+    """Whose prize goes to the next alternate, and why; both are public."""
+
+    ticket_number = forms.IntegerField(widget=forms.HiddenInput)
+    reason = forms.CharField(label=_("Reason, in public"), max_length=500)
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if fault := text_fault(reason):
+            raise forms.ValidationError(fault)
+        return reason

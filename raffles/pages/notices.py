@@ -1,0 +1,90 @@
+"""Refusals in the visitor's words: what happened, then what to do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from raffles.api.problems import STATUS
+from raffles.domain import refusals
+from raffles.domain.refusals import Refusal
+
+
+class TooManyTries(Exception):
+    """The visitor asks more often than the throttle lets them; ``wait`` in seconds."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(wait)
+        self.wait = wait
+
+
+class ForeignForm(PermissionDenied):
+    """The form was sent by another site's page, which nobody may do for a visitor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A refusal on a page; ``retry_after`` in seconds where waiting helps."""
+
+    title: str | Promise
+    text: str | Promise
+    status: int
+    retry_after: int | None = None
+
+
+_WORDS: dict[type[Refusal], tuple[Promise, Promise]] = {
+    refusals.SoldOut: (
+        _("Tickets are gone."),
+        _("Every ticket has been given out. You can still watch the draw here."),
+    ),
+    refusals.GateShut: (
+        _("Entries are closed."),
+        _("No more tickets are given out. You can still watch the draw here."),
+    ),
+    refusals.AlreadyEntered: (
+        _("You already hold a ticket."),
+        _(
+            "Somebody at your internet address has taken part, and each address gets one ticket. "
+            "If it was you, the ticket is where you saved it."
+        ),
+    ),
+    refusals.ThroughEvent: (
+        _("Tickets come with the event."),
+        _("This draw belongs to an event. Take part there."),
+    ),
+    refusals.NotDrawn: (
+        _("The draw has not taken place yet."),
+        _("Come back after the draw and look again. Keep number and code until then."),
+    ),
+    refusals.InvalidCode: (
+        _("Number and code do not belong together."),
+        _("Compare both with your ticket. Capital letters and hyphens do not matter."),
+    ),
+}
+
+
+def notice_of(error: Refusal | TooManyTries | PermissionDenied) -> Notice:
+    """What a page says of what was raised."""
+    if isinstance(error, TooManyTries):
+        wait = max(1, math.ceil(error.wait))
+        text = _("Wait %(seconds)d seconds, then try again.") % {"seconds": wait}
+        return Notice(_("That was too many tries."), text, 429, wait)
+    if isinstance(error, ForeignForm):
+        return Notice(
+            _("That did not come from this page."),
+            _("Another site sent the form. Press the button here instead."),
+            403,
+        )
+    if isinstance(error, PermissionDenied):
+        return Notice(
+            _("We cannot tell who is calling."),
+            _("A proxy between us hides your address. Tell whoever runs this site."),
+            403,
+        )
+    status = STATUS[type(error)]
+    words = _WORDS.get(type(error))
+    return Notice(*words, status) if words else Notice(error.sentence, "", status)

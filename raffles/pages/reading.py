@@ -1,0 +1,135 @@
+"""What the pages show, each in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.db.models import F, Prefetch
+
+from raffles.domain.proving import proof_head, published_draw
+from raffles.models import ENTERABLE, FINISHED, Draw, Prize, Raffle, Replacement, Winner
+
+SHOWN = 1_000  # winners a page
+_LISTED = 12  # raffles in a list of the home page
+_LATELY = timedelta(days=7)
+PODIUM = 3  # winners of a draw that are shown where there is little room
+
+
+def raffle_to_show(raffle_id: UUID) -> Raffle:
+    """A raffle with ``available`` and its prizes; raises Raffle.DoesNotExist."""
+    raffles = Raffle.objects.with_available().prefetch_related("prizes")
+    return raffles.get(uuid=raffle_id)
+
+
+def takes_entries(raffle: Raffle, now: datetime) -> bool:
+    """Whether the button is shown; whether a ticket is left then, the gate decides."""
+    return (
+        raffle.state in ENTERABLE
+        and raffle.series is None
+        and raffle.available > 0  # type: ignore[attr-defined]
+        and (raffle.closes_at is None or now < raffle.closes_at)
+    )
+
+
+def next_draws() -> list[Raffle]:
+    """Raffles that draw at a known time and have not, soonest first."""
+    raffles = Raffle.objects.with_available().prefetch_related("prizes")
+    planned = raffles.filter(series=None, closes_at__isnull=False).exclude(state__in=FINISHED)
+    return list(planned.order_by("closes_at", "pk")[:_LISTED])
+
+
+def open_raffles() -> list[Raffle]:
+    """Raffles that draw once they are sold out, latest first."""
+    raffles = Raffle.objects.with_available().prefetch_related("prizes")
+    unplanned = raffles.filter(series=None, closes_at=None, state__in=ENTERABLE)
+    return list(unplanned.order_by("-id")[:_LISTED])
+
+
+def latest_draws(now: datetime) -> list[Draw]:
+    """The draws of the last week, latest first, each raffle with ``podium``."""
+    podium = Winner.objects.with_standing().of_prizes().filter(rank__lte=PODIUM)
+    winners = Prefetch("raffle__winners", podium.order_by("rank"), to_attr="podium")
+    lately = Draw.objects.filter(drawn_at__gt=now - _LATELY, raffle__series=None)
+    draws = lately.select_related("raffle").prefetch_related(winners)
+    return list(draws.order_by("-drawn_at")[:_LISTED])
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A ticket that holds a prize, or held it until ``reason``."""
+
+    ticket_number: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rank with its prize, and its holders in order: the last one holds it now."""
+
+    rank: int
+    prize: Prize
+    holders: list[Holder]
+
+
+def places(raffle: Raffle, *, after: int = 0, limit: int = SHOWN) -> list[Place]:
+    """The prize winners behind rank ``after``, at most ``limit``."""
+    winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
+    lines = Replacement.objects.filter(raffle=raffle).select_related("winner", "alternate")
+    replaced = {line.winner_id: line for line in lines}
+    return [
+        Place(winner.rank, winner.prize, list(_holders(winner, replaced)))
+        for winner in winners.select_related("prize").order_by("rank")[:limit]
+        if winner.prize
+    ]
+
+
+def _holders(winner: Winner, replaced: dict[int, Replacement]) -> Iterator[Holder]:
+    while line := replaced.get(winner.pk):
+        yield Holder(winner.ticket_number(), line.reason)
+        winner = line.alternate
+    yield Holder(winner.ticket_number())
+
+
+def lost_by(raffle: Raffle, ticket_number: int) -> str:
+    """Why a drawn ticket holds its prize no more; empty for one that never lost a prize."""
+    lines = Replacement.objects.filter(raffle=raffle).select_related("winner").order_by("id")
+    reasons = [line.reason for line in lines if line.winner.ticket_number() == ticket_number]
+    return reasons[-1] if reasons else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A sealed draw in three steps: pool frozen, randomness came, winners follow.
+
+    Hashes are hex; what has not come yet is None or empty.
+    """
+
+    draw: Draw
+    tickets: int
+    root: str
+    commitment_hash: str
+    draws_at: datetime | None
+    randomness: str
+    seed: str
+    earlier: list[Draw]
+
+
+def story_of(raffle_id: UUID) -> Story:
+    """The story of the latest draw. Raises Raffle.DoesNotExist, NotSealed."""
+    draw = published_draw(raffle_id)
+    seconds = draw.draws_at()
+    head = proof_head(draw) if draw.drawn_at else None
+    earlier = Draw.objects.filter(raffle=draw.raffle, number__lt=draw.number)
+    return Story(
+        draw=draw,
+        tickets=draw.raffle.pool.tickets,
+        root=bytes(draw.raffle.pool.root).hex(),
+        commitment_hash=bytes(draw.commitment_hash).hex(),
+        draws_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC),
+        randomness=head["entropy"]["randomness"] if head else "",
+        seed=head["seed"] if head else "",
+        earlier=list(earlier.order_by(F("number").desc())) if draw.number > 1 else [],
+    )

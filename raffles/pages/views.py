@@ -1,0 +1,264 @@
+"""The pages of a raffle: look, take part, look a ticket up, check the draw, print it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+from icalendar import Calendar, Event
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from raffles.domain.checking import check_ticket
+from raffles.domain.entering import enter
+from raffles.domain.keys import signer
+from raffles.domain.proving import inclusion
+from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
+from raffles.models import Raffle, State
+from rafflesite.callers import require_holder
+from rafflesite.throttles import AddressThrottle, EntryThrottle, VerifyThrottle
+
+from .card import Card, card_of, qr
+from .forms import TicketForm
+from .notices import ForeignForm, Notice, TooManyTries, notice_of
+from .page import page
+from .reading import (
+    PODIUM,
+    SHOWN,
+    latest_draws,
+    lost_by,
+    next_draws,
+    open_raffles,
+    places,
+    raffle_to_show,
+    story_of,
+    takes_entries,
+)
+
+_LONGEST_KEY = 255  # characters of a request key that are read
+_LASTS = timedelta(minutes=15)  # of a draw in a calendar
+
+
+@require_safe
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """What is drawn next, what is open, who won lately."""
+    context = {
+        "next_draws": next_draws(),
+        "open_raffles": open_raffles(),
+        "latest_draws": latest_draws(timezone.now()),
+    }
+    return render(request, "raffles/home.html", context)
+
+
+# Exempt from the token, not from the check: `_refuse_foreign` looks where the form came from, so
+# that nobody needs a cookie to take part.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def raffle(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """A raffle, and its one button."""
+    if request.method != "POST":
+        return _raffle(request, raffle_id)
+    try:
+        _refuse_foreign(request)
+        _throttle(request, EntryThrottle())
+        entry = enter(
+            raffle_id,
+            identity=f"ip:{require_holder(request)}",
+            now=timezone.now(),
+            request_key=request.POST.get("request_key", "")[:_LONGEST_KEY] or None,
+        )
+    except (Refusal, TooManyTries, PermissionDenied) as refusal:
+        return _raffle(request, raffle_id, notice=notice_of(refusal))
+    return _raffle(request, raffle_id, card=card_of(entry))
+
+
+def _raffle(
+    request: HttpRequest, raffle_id: UUID, card: Card | None = None, notice: Notice | None = None
+) -> HttpResponse:
+    context = {
+        **_state(raffle_id, is_held=card is not None),
+        "card": card,
+        "notice": notice,
+        # Sent again by a reload or a second click, it brings the same ticket again.
+        "request_key": secrets.token_urlsafe(16),
+    }
+    return _answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
+
+
+@require_safe
+@page
+def raffle_state(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """The part of a raffle's page that changes, for a page that is open."""
+    context = _state(raffle_id, is_held="held" in request.GET)
+    return render(request, "raffles/_state.html", context)
+
+
+def _state(raffle_id: UUID, *, is_held: bool) -> dict[str, Any]:
+    raffle = raffle_to_show(raffle_id)
+    is_sealed = raffle.state in (State.SEALED, State.DRAWN)
+    return {
+        "raffle": raffle,
+        "takes_entries": takes_entries(raffle, timezone.now()),
+        "is_held": is_held,
+        "story": story_of(raffle_id) if is_sealed else None,
+        "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
+    }
+
+
+@csrf_exempt  # as above
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """Was I in, did I win? Number and code come in a body, never in an address."""
+    shown = raffle_to_show(raffle_id)
+    context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
+    if request.method != "POST":
+        return _answered(request, "raffles/ticket.html", context)
+    form = context["form"] = TicketForm(request.POST)
+    if not form.is_valid():
+        return _answered(request, "raffles/ticket.html", context, status=400)
+    number = form.cleaned_data["ticket_number"]
+    notice = None
+    try:
+        _refuse_foreign(request)
+        _throttle(request, VerifyThrottle())
+        context["inclusion"] = _inclusion(raffle_id, number)
+        code = form.cleaned_data["verification_code"]
+        context["prize"] = check_ticket(raffle_id, ticket_number=number, code=code)
+        context |= {"number": number, "lost": lost_by(shown, number), "form": TicketForm()}
+    except (Refusal, TooManyTries, PermissionDenied) as refusal:
+        notice = context["notice"] = notice_of(refusal)
+    return _answered(request, "raffles/ticket.html", context, notice)
+
+
+def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
+    """The ticket's place in the sealed pool; None before the seal, and for no ticket."""
+    try:
+        return inclusion(raffle_id, number)
+    except (NotSealed, NoSuchTicket):
+        return None
+
+
+@require_safe
+@page
+def result(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """The winners, how they came about, and a check by the visitor's own machine."""
+    shown = raffle_to_show(raffle_id)
+    if not shown.is_drawn:
+        return render(request, "raffles/result_pending.html", _state(raffle_id, is_held=True))
+    after = _rank(request)
+    rows = places(shown, after=after)
+    context = {
+        "raffle": shown,
+        "story": story_of(raffle_id),
+        "places": rows,
+        "following": after + SHOWN if len(rows) == SHOWN else None,
+        "after": after,
+        "keys": json.dumps(signer().public_keys()),
+    }
+    return render(request, "raffles/result.html", context)
+
+
+def _rank(request: HttpRequest) -> int:
+    """The rank that the page follows; Http404 for what is no rank."""
+    text = request.GET.get("after", "0")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
+        raise Http404
+    return int(text)
+
+
+@require_safe
+@page
+def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """The draw on one sheet of paper."""
+    shown = raffle_to_show(raffle_id)
+    if not shown.is_drawn:
+        raise Http404
+    place = reverse("pages:result", args=[raffle_id])
+    story = story_of(raffle_id)
+    context = {
+        "raffle": shown,
+        "story": story,
+        "signature": bytes(story.draw.signature).hex(),
+        "places": places(shown),
+        "address": f"{settings.PUBLIC_URL}{place}",
+        "qr": qr(f"{settings.PUBLIC_URL}{place}"),
+    }
+    return render(request, "raffles/certificate.html", context)
+
+
+@require_safe
+@page
+def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """The draw for the visitor's own calendar; 404 without a known time."""
+    shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
+    draw = Event()
+    draw.add("uid", f"{shown.uuid}@raffle")
+    draw.add("dtstamp", shown.created_at)
+    draw.add("dtstart", shown.closes_at)
+    draw.add("duration", _LASTS)
+    draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
+    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
+    feed = Calendar()
+    feed.add("prodid", "-//raffles//draws//EN")
+    feed.add("version", "2.0")
+    feed.add_component(draw)
+    response = HttpResponse(feed.to_ical(), content_type="text/calendar; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="draw.ics"'
+    return response
+
+
+@require_safe
+def robots(_request: HttpRequest) -> HttpResponse:
+    """What search engines may read: the pages, not the tickets nor the machinery."""
+    lines = ["User-agent: *", "Disallow: /admin/", "Disallow: /raffles/", "Disallow: /*/ticket/"]
+    return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")
+
+
+def _answered(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    notice: Notice | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page, with the notice's status; what answers a form is kept nowhere."""
+    status = notice.status if notice else status
+    response = render(request, template, context, status=status)
+    if request.method == "POST":
+        response["Cache-Control"] = "no-store"
+    if notice and notice.retry_after:
+        response["Retry-After"] = str(notice.retry_after)
+    return response
+
+
+def _refuse_foreign(request: HttpRequest) -> None:
+    """Raises ForeignForm for a form that our own page did not send.
+
+    Browsers name the sender's site, or on plain http at least its origin; neither can be forged
+    by a page.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    own = f"{request.scheme}://{request.get_host()}"
+    if site != "same-origin" if site else request.headers.get("Origin") != own:
+        raise ForeignForm
+
+
+def _throttle(request: HttpRequest, throttle: AddressThrottle) -> None:
+    """Raises TooManyTries when the visitor asks too often, together with their calls of the API."""
+    if not throttle.allow_request(Request(request), APIView()):
+        raise TooManyTries(throttle.wait())

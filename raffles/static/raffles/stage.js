@@ -1,0 +1,291 @@
+/**
+ * The stage: a countdown, then the winners one by one from the last rank to the first.
+ *
+ * What was revealed is counted in the browser before it is shown, so a reload goes on where the
+ * audience is. Of the winners only the revealed ones are ever in the document. Without a network
+ * the show goes on with what has been fetched.
+ */
+import { left } from "./live.js";
+
+const POLL = 3000; // ms
+const ROLL = 1800; // ms until the last digit has settled
+const stage = document.body;
+const remembered = `stage ${stage.dataset.raffle}`;
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+const find = (selector) => stage.querySelector(selector);
+const dialog = find("dialog");
+
+let raffle = null; // as the API gives it
+let drawsAt = null; // of the beacon
+let places = []; // {rank, prize, ticket_number}, in the order of revealing
+let replacements = [];
+let revealed = Number(localStorage.getItem(remembered) ?? 0); // how many of `places` were shown
+let current = 0; // which of them is in the light, from 1
+let rolling = 0; // the animation frame
+let sound = null;
+
+// --- What the server says ------------------------------------------------------------------
+
+async function get(address) {
+  const response = await fetch(address, { cache: "no-cache" });
+  if (!response.ok) throw new TypeError(response.statusText);
+  return response;
+}
+
+/** All pages of a list. */
+async function all(address) {
+  const rows = [];
+  for (let next = address; next; ) {
+    const response = await get(next);
+    rows.push(...(await response.json()));
+    next = /<([^>]*)>; rel="next"/.exec(response.headers.get("Link") ?? "")?.[1];
+  }
+  return rows;
+}
+
+async function look() {
+  try {
+    if (!places.length) await wait();
+    if (places.length) heed(await all(`${stage.dataset.url}replacements/`));
+    find(".unconnected").hidden = true;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // anything but the network is a fault of ours
+    find(".unconnected").hidden = false;
+  } finally {
+    setTimeout(look, POLL);
+  }
+}
+
+async function wait() {
+  raffle = await (await get(stage.dataset.url)).json();
+  if (raffle.state === "sealed" && !drawsAt) {
+    [{ draws_at: drawsAt }] = await (await get(`${stage.dataset.url}draws/`)).json();
+  }
+  if (raffle.state !== "drawn") return;
+  replacements = await all(`${stage.dataset.url}replacements/`);
+  places = (await all(`${stage.dataset.url}winners/`)).reverse();
+  revealed = Math.min(revealed, places.length);
+  if (revealed) list(places.slice(0, revealed));
+  light(revealed, false);
+}
+
+/** Who holds the prize of a place now, and the last line that passed it on. */
+function holderOf(place) {
+  let [number, line] = [place.ticket_number, null];
+  for (const next of replacements) {
+    if (next.ticket_number === number) [number, line] = [next.replaced_by, next];
+  }
+  return { number, line };
+}
+
+/** New lines of the public record; who is in the light and was replaced is revealed anew. */
+function heed(lines) {
+  if (lines.length <= replacements.length) return;
+  const before = current && holderOf(places[current - 1]).number;
+  replacements = lines;
+  list(places.slice(0, revealed));
+  if (current) light(current, holderOf(places[current - 1]).number !== before);
+}
+
+// --- What is seen --------------------------------------------------------------------------
+
+function scene(name) {
+  for (const element of stage.querySelectorAll("[data-scene]")) {
+    element.hidden = element.dataset.scene !== name;
+  }
+}
+
+function paintWaiting() {
+  if (places.length || !raffle) return;
+  if (raffle.state === "void") {
+    find("[data-reason]").textContent = raffle.void_reason;
+    return scene("void");
+  }
+  const due = raffle.state === "sealed" ? drawsAt : raffle.state === "open" && raffle.closes_at;
+  const time = due ? left(due) : "";
+  const line = time ? (drawsAt ? "beacon" : "open")
+    : raffle.state === "open" && !raffle.closes_at ? "unplanned" : "sealing";
+  for (const element of stage.querySelectorAll("[data-line]")) {
+    element.hidden = element.dataset.line !== line;
+  }
+  find("[data-time]").textContent = time;
+  scene("waiting");
+}
+
+function element(name, className, text) {
+  const made = document.createElement(name);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+/** The revealed ones, the latest on top. */
+function list(shown) {
+  const rows = shown.map((place) => {
+    const row = document.createElement("li");
+    row.append(element("span", "rank", place.rank), element("span", "prize", place.prize));
+    row.append(element("b", "number", holderOf(place).number));
+    return row;
+  });
+  find(".revealed").replaceChildren(...rows.reverse());
+}
+
+/** Puts the place of that count in the light; 0 is before the first. */
+function light(count, rolls) {
+  current = count;
+  cancelAnimationFrame(rolling);
+  stage.classList.remove("whole");
+  find("[data-key=r]")?.toggleAttribute("disabled", !count);
+  const rows = find(".revealed").children;
+  for (const row of rows) row.removeAttribute("aria-current");
+  if (!count) {
+    find("[data-count]").textContent = places.length;
+    return scene("ready");
+  }
+  const place = places[count - 1];
+  const { number, line } = holderOf(place);
+  const rank = find(".scene .rank");
+  rank.textContent = rank.dataset.words.replace("{rank}", place.rank);
+  find(".scene .prize").textContent = place.prize;
+  const passed = find(".scene .passed");
+  passed.hidden = true;
+  scene("reveal");
+  const settle = () => {
+    rolling = 0;
+    const digits = find(".scene .number b");
+    digits.className = "";
+    digits.removeAttribute("aria-hidden");
+    digits.textContent = number;
+    if (rolls) list(places.slice(0, revealed));
+    rows[revealed - count]?.setAttribute("aria-current", "true");
+    if (!line) return;
+    const words = passed.dataset.words.replace("{number}", line.ticket_number);
+    passed.textContent = words.replace("{reason}", () => line.reason);
+    passed.hidden = false;
+  };
+  if (!rolls || still.matches) return settle();
+  if (sound) drum();
+  roll(String(number), settle);
+}
+
+/** Digits that settle from left to right; the random ones are for the eye only. */
+function roll(number, settle) {
+  const digits = find(".scene .number b");
+  digits.className = "rolling";
+  digits.setAttribute("aria-hidden", "true");
+  const started = performance.now();
+  const frame = (now) => {
+    const settled = Math.floor(((now - started) / ROLL) * (number.length + 1)) - 1;
+    if (settled >= number.length) return settle();
+    const known = number.slice(0, Math.max(0, settled));
+    const unknown = Array.from(number.slice(known.length), () => Math.floor(Math.random() * 10));
+    digits.replaceChildren(element("i", "", known), unknown.join(""));
+    rolling = requestAnimationFrame(frame);
+  };
+  rolling = requestAnimationFrame(frame);
+  hurry = () => {
+    cancelAnimationFrame(rolling);
+    settle();
+  };
+}
+let hurry = () => {};
+
+// --- What is pressed -----------------------------------------------------------------------
+
+function reveal(count) {
+  revealed = count;
+  localStorage.setItem(remembered, count); // before it is seen: never twice
+}
+
+function next() {
+  if (rolling) return hurry();
+  if (current < revealed) return light(current + 1, false);
+  if (revealed === places.length) return;
+  list(places.slice(0, revealed)); // without the one that is about to roll
+  reveal(revealed + 1);
+  light(revealed, true);
+}
+
+function whole() {
+  if (!places.length) return;
+  reveal(places.length);
+  list(places);
+  light(revealed, false);
+  scene("none");
+  stage.classList.add("whole");
+}
+
+const KEYS = {
+  " ": () => places.length && next(),
+  ArrowRight: () => places.length && next(),
+  ArrowLeft: () => current > 1 && !rolling && light(current - 1, false),
+  End: whole,
+  Escape: () => (dialog?.open ? dialog.close() : rolling && hurry()),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen()),
+  s: () => {
+    sound = sound ? null : new AudioContext();
+    find("[data-key=s]").setAttribute("aria-pressed", String(Boolean(sound)));
+  },
+  r: () => {
+    if (!dialog || !current || rolling) return;
+    dialog.querySelector("form").elements.ticket_number.value = holderOf(places[current - 1]).number;
+    dialog.querySelector(".fault").hidden = true;
+    dialog.showModal();
+  },
+};
+
+document.addEventListener("keydown", (event) => {
+  const isForElement = event.target.closest("button, input, a, dialog");
+  const act = KEYS[event.key];
+  if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isForElement && (event.key === " " || dialog?.open)) return;
+  event.preventDefault();
+  act();
+});
+
+for (const button of stage.querySelectorAll("button[data-key]")) {
+  button.addEventListener("click", (event) => {
+    KEYS[button.dataset.key]();
+    if (event.detail) button.blur(); // the next space is for the show, not for the button again
+  });
+}
+
+dialog?.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const button = form.querySelector(".act");
+  button.disabled = true;
+  try {
+    const response = await fetch(location.pathname, { method: "POST", body: new FormData(form) });
+    const answer = await response.json();
+    if (!response.ok) throw new Error(answer.detail ?? Object.values(answer.errors).join(" "));
+    form.reset();
+    dialog.close();
+    heed([...replacements, answer]);
+  } catch (error) {
+    const fault = form.querySelector(".fault");
+    const isNetwork = error instanceof TypeError || error instanceof SyntaxError;
+    fault.textContent = isNetwork ? fault.dataset.failed : error.message;
+    fault.hidden = false;
+  }
+  button.disabled = false;
+});
+
+/** A drum roll without a file: short bursts of noise, growing louder until the last digit. */
+function drum() {
+  const noise = sound.createBuffer(1, sound.sampleRate * 0.05, sound.sampleRate);
+  const samples = noise.getChannelData(0);
+  for (let i = 0; i < samples.length; i++) {
+    samples[i] = (Math.random() * 2 - 1) * (1 - i / samples.length) ** 3;
+  }
+  for (let at = 0; at < ROLL / 1000; at += 0.045) {
+    const [source, gain] = [sound.createBufferSource(), sound.createGain()];
+    source.buffer = noise;
+    gain.gain.value = 0.1 + (0.3 * at * 1000) / ROLL;
+    source.connect(gain).connect(sound.destination);
+    source.start(sound.currentTime + at);
+  }
+}
+
+look();
+setInterval(paintWaiting, 250);

@@ -1,0 +1,377 @@
+"""What the pages show of a raffle in each of its states, to whom, and at what cost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from raffles.domain.proving import inclusion
+from raffles.domain.replacing import replace_winner
+from raffles.models import Raffle, Replacement, State, Winner
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+
+from .visiting import PAGES, notice, press, text_of, visitor
+
+pytestmark = pytest.mark.django_db
+
+STATES = {
+    State.OPEN: "3 of 3 tickets left",
+    State.CLOSED: "Entries are closed. We are sealing the tickets.",
+    State.SEALED: "3 tickets are sealed. The winners follow in a moment.",
+    State.DRAWN: "The winners are drawn.",
+    State.VOID: "This raffle was called off. Called off",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_raffle_says_where_it_stands(state: State) -> None:
+    raffle = RaffleFactory.create(state=state)
+
+    whole = visitor().get(f"/r/{raffle.uuid}/")
+    part = visitor().get(f"/r/{raffle.uuid}/state/")
+
+    assert (whole.status_code, part.status_code) == (200, 200)
+    assert STATES[state] in text_of(whole)
+    assert STATES[state] in text_of(part)
+    assert part.content in whole.content
+
+
+@pytest.mark.parametrize("state", set(STATES) - {State.DRAWN})
+def test_result_before_the_draw_says_so(state: State) -> None:
+    raffle = RaffleFactory.create(state=state)
+
+    response = visitor().get(f"/r/{raffle.uuid}/result/")
+
+    assert response.status_code == 200
+    title = "There is no result." if state == State.VOID else "The result is not there yet."
+    assert title in text_of(response)
+
+
+def test_beacon_is_awaited_by_its_time() -> None:
+    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
+
+    response = visitor().get(f"/r/{raffle.uuid}/")
+
+    draws_at = raffle.draws.get().draws_at()
+    assert draws_at is not None
+    waited = draws_at - NOW.timestamp()
+    due = (NOW + timedelta(seconds=waited)).isoformat()
+    assert f'data-countdown="{due}"' in response.content.decode()
+
+
+def test_result_lists_winners_and_who_took_their_place() -> None:
+    raffle = RaffleFactory.create(prizes=(("Phone", 1), ("Book", 1)), state=State.DRAWN)
+    first, second, alternate = (w.ticket_number() for w in Winner.objects.order_by("rank"))
+    replace_winner(raffle.uuid, ticket_number=first, reason="Did not come", now=NOW, by=STAFF)
+
+    text = text_of(visitor().get(f"/r/{raffle.uuid}/result/"))
+
+    assert f"1 Phone {first} passed on: Did not come {alternate} 2 Book {second}" in text
+    assert bytes(raffle.draws.get().commitment_hash).hex() in text
+
+
+def test_result_goes_on_behind_a_thousand_winners() -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=1001, prizes=(("Book", 1001),), alternates=0, state=State.DRAWN
+    )
+
+    first = visitor().get(f"/r/{raffle.uuid}/result/")
+    second = visitor().get(f"/r/{raffle.uuid}/result/?after=1000")
+
+    assert [len(page.context["places"]) for page in (first, second)] == [1000, 1]
+    assert '<a href="?after=1000" rel="next">' in first.content.decode()
+    assert 'rel="next"' not in second.content.decode()
+
+
+@pytest.mark.parametrize("rank", ["x", "-1", "1234567", "²"])
+def test_result_behind_no_rank_is_404(rank: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+
+    assert visitor().get(f"/r/{raffle.uuid}/result/", {"after": rank}).status_code == 404
+
+
+def test_certificate_comes_with_the_draw() -> None:
+    before = RaffleFactory.create(state=State.SEALED)
+    after = RaffleFactory.create(state=State.DRAWN)
+
+    assert visitor().get(f"/r/{before.uuid}/certificate/").status_code == 404
+    text = text_of(visitor().get(f"/r/{after.uuid}/certificate/"))
+    assert bytes(after.draws.get().signature).hex() in text
+    assert f"http://testserver/r/{after.uuid}/result/" in text
+
+
+class TestMyTicket:
+    """Number and code say whether the ticket was in and whether it won."""
+
+    raffle: Raffle
+    number: int
+    code: str
+
+    @pytest.fixture(autouse=True)
+    def drawn(self, db: None) -> None:
+        """A ticket of everybody, all of them drawn: one wins, one is an alternate."""
+        self.raffle = RaffleFactory.create(total_tickets=2)
+        entry = enter_nth(self.raffle, 0)
+        self.number, self.code = entry.ticket_number, entry.verification_code
+        self.other = enter_nth(self.raffle, 1)
+
+    def look_up(self, number: object, code: str) -> tuple[int, str, str]:
+        """Status, notice and text of the answer."""
+        path = f"/r/{self.raffle.uuid}/ticket/"
+        response = press(path, ticket_number=number, verification_code=code)
+        assert response["Cache-Control"] == "no-store"
+        return response.status_code, notice(response), text_of(response)
+
+    def draw(self) -> tuple[tuple[int, str], tuple[int, str]]:
+        """Draws; returns number and code of the winner and of the alternate."""
+        entries = {
+            self.number: (self.number, self.code),
+            self.other.ticket_number: (self.other.ticket_number, self.other.verification_code),
+        }
+        take_to(State.DRAWN, self.raffle)
+        winner, alternate = (w.ticket_number() for w in Winner.objects.order_by("rank"))
+        return entries[winner], entries[alternate]
+
+    def test_winner_is_told_the_prize(self) -> None:
+        winner, _ = self.draw()
+
+        status, _, text = self.look_up(*winner)
+
+        assert status == 200
+        assert "You have won! Phone" in text
+        assert inclusion(self.raffle.uuid, winner[0])["leaf_hash"] in text
+
+    def test_loser_is_told_kindly(self) -> None:
+        _, loser = self.draw()
+
+        status, _, text = self.look_up(*loser)
+
+        assert status == 200
+        assert "This ticket has not won." in text
+        assert "won!" not in text
+
+    def test_replaced_winner_is_told_why(self) -> None:
+        winner, _ = self.draw()
+        reason = "Did not come"
+        replace_winner(self.raffle.uuid, ticket_number=winner[0], reason=reason, now=NOW, by=STAFF)
+
+        status, _, text = self.look_up(*winner)
+
+        assert status == 200
+        assert "This ticket was drawn, and its prize was passed on." in text
+        assert "The reason given: Did not come" in text
+
+    def test_before_the_draw_it_is_too_early(self) -> None:
+        status, said, _ = self.look_up(self.number, self.code)
+
+        assert status == 400
+        assert said.startswith("The draw has not taken place yet.")
+
+    @pytest.mark.parametrize("number", [0, 99])
+    def test_wrong_code_or_number_is_refused(self, number: int) -> None:
+        (right, _), _ = self.draw()
+
+        status, said, text = self.look_up(number or right, "0000-0000-0000-0000-0000")
+
+        assert status == 400
+        assert said.startswith("Number and code do not belong together.")
+        assert "won" not in text.replace("win?", "")
+
+    def test_what_is_no_number_is_said_at_the_field(self) -> None:
+        status, said, text = self.look_up("many", self.code)
+
+        assert (status, said) == (400, "")
+        assert "Enter a whole number." in text
+
+    def test_code_comes_in_no_address(self) -> None:
+        winner, _ = self.draw()
+        query: dict[str, str | int] = {"ticket_number": winner[0], "verification_code": winner[1]}
+
+        text = text_of(visitor().get(f"/r/{self.raffle.uuid}/ticket/", query))
+
+        assert "won!" not in text
+
+
+def test_home_shows_what_comes_and_who_won() -> None:
+    RaffleFactory.create(name="Tombola")
+    RaffleFactory.create(name="Friday draw", closes_at=NOW + timedelta(days=1))
+    RaffleFactory.create(name="Old fair", state=State.DRAWN)
+    RaffleFactory.create(name="Of an event", series="daily")
+
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        text = text_of(visitor().get("/"))
+
+    _, _, rest = text.partition("Next draws")
+    upcoming, _, rest = rest.partition("Open raffles")
+    unplanned, _, lately = rest.partition("Winners of the last seven days")
+    assert "Friday draw" in upcoming
+    assert "Tombola" in unplanned
+    assert "Old fair" in lately
+    assert "Of an event" not in text
+
+
+def test_home_forgets_winners_after_a_week() -> None:
+    RaffleFactory.create(name="Old fair", state=State.DRAWN)
+
+    with time_machine.travel(NOW + timedelta(days=7), tick=False):
+        text = text_of(visitor().get("/"))
+
+    assert "Old fair" not in text
+    assert "No draw is planned at the moment." in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_home_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(count):
+        RaffleFactory.create()
+        RaffleFactory.create(closes_at=NOW + timedelta(days=1))
+        RaffleFactory.create(state=State.DRAWN)
+
+    with time_machine.travel(NOW, tick=False), django_assert_num_queries(6):
+        visitor().get("/")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_result_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=6, prizes=(("Book", count),), alternates=3, state=State.DRAWN
+    )
+    for winner in Winner.objects.of_prizes():
+        number = winner.ticket_number()
+        replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
+
+    with django_assert_num_queries(8):
+        visitor().get(f"/r/{raffle.uuid}/result/")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_kept_by_nobody_else_and_speak_the_visitors_language(path: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+
+    english = visitor().get(f"/r/{raffle.uuid}/{path}")
+    french = visitor(**{"Accept-Language": "fr"}).get(f"/r/{raffle.uuid}/{path}")
+    german = visitor(**{"Accept-Language": "fr, de-CH;q=0.8"}).get(f"/r/{raffle.uuid}/{path}")
+
+    languages = [page["Content-Language"] for page in (english, french, german)]
+    assert languages == ["en", "en", "de"]
+    assert '<html lang="de">' in german.content.decode()
+    assert german["Cache-Control"] == "no-cache"
+    assert "Accept-Language" in german["Vary"]
+
+
+def test_names_are_text_and_never_markup() -> None:
+    name = "<script>alert(1)</script>"
+    raffle = RaffleFactory.create(name=name, prizes=((name, 1),), state=State.DRAWN)
+
+    for path in ("", *(f"r/{raffle.uuid}/{page}" for page in PAGES)):
+        assert "<script>alert" not in visitor().get(f"/{path}").content.decode()
+
+
+@pytest.mark.parametrize("path", ["", *PAGES])
+def test_pages_load_nothing_from_elsewhere_and_nothing_inline(path: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+
+    body = visitor().get(f"/r/{raffle.uuid}/{path}").content.decode()
+
+    assert " style=" not in body
+    assert "<style" not in body
+    assert body.count("<script") == body.count('<script type="module" src="/static/raffles/')
+    assert 'src="http' not in body
+
+
+def test_unknown_address_is_a_page_for_browsers() -> None:
+    response = visitor(Accept="text/html").get("/nothing/")
+
+    assert response.status_code == 404
+    assert "There is nothing at this address." in text_of(response)
+
+
+def test_robots_may_read_pages_and_no_ticket() -> None:
+    lines = visitor().get("/robots.txt").content.decode().splitlines()
+
+    assert lines == [
+        "User-agent: *",
+        "Disallow: /admin/",
+        "Disallow: /raffles/",
+        "Disallow: /*/ticket/",
+    ]
+
+
+class TestOperatedStage:
+    """Only who is logged in and may, gives a prize to an alternate from the stage."""
+
+    def path(self, raffle: Raffle) -> str:
+        return f"/admin/raffles/raffle/{raffle.uuid}/stage/"
+
+    def staff(self, *, may: bool = True) -> Client:
+        """A logged-in member of the staff."""
+        user = get_user_model().objects.create_user("sam", is_staff=True)
+        if may:
+            user.user_permissions.add(Permission.objects.get(codename="add_replacement"))
+        client = Client()
+        client.force_login(user)
+        return client
+
+    def test_replaces_an_absent_winner(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+        winner, alternate = (w.ticket_number() for w in Winner.objects.order_by("rank")[:2])
+
+        asked = {"ticket_number": winner, "reason": "Not in the hall"}
+        response = self.staff().post(self.path(raffle), asked)
+
+        line = Replacement.objects.get()
+        assert (response.status_code, response.json()) == (201, line.public())
+        assert (line.alternate.ticket_number(), line.actor) == (alternate, "staff sam")
+
+    def test_refusals_are_said(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+        client = self.staff()
+
+        unknown = client.post(self.path(raffle), {"ticket_number": 99, "reason": "Ill"})
+        silent = client.post(self.path(raffle), {"ticket_number": 1, "reason": "\u200b"})
+
+        assert (unknown.status_code, unknown.json()) == (
+            400,
+            {"detail": "This ticket holds no prize"},
+        )
+        assert silent.status_code == 400
+        assert list(silent.json()["errors"]) == ["reason"]
+        assert not Replacement.objects.exists()
+
+    def test_strangers_and_the_unpermitted_may_not(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+        winner = Winner.objects.order_by("rank")[0].ticket_number()
+        asked = {"ticket_number": winner, "reason": "Mine now"}
+
+        stranger = Client().post(self.path(raffle), asked)
+        unpermitted = self.staff(may=False).post(self.path(raffle), asked)
+
+        assert (stranger.status_code, unpermitted.status_code) == (302, 403)
+        assert not Replacement.objects.exists()
+
+    def test_needs_its_own_form(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+        client = self.staff()
+        client.handler.enforce_csrf_checks = True
+
+        response = client.post(self.path(raffle), {"ticket_number": 1, "reason": "Ill"})
+
+        assert response.status_code == 403
+
+    def test_public_stage_has_no_form(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+
+        body = visitor().get(f"/r/{raffle.uuid}/stage/").content.decode()
+
+        assert "<form" not in body
+        assert "<form" in self.staff().get(self.path(raffle)).content.decode()

@@ -1,0 +1,225 @@
+"""Taking part on a raffle's page: one button, one ticket, and words for every no."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from urllib.parse import unquote
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.db import OperationalError, connection
+from django.test import Client
+from icalendar import Calendar
+from pytest_django import Settings
+
+from raffles.domain.checking import check_ticket
+from raffles.fairness.tickets import read_code
+from raffles.models import State, Ticket
+from raffles.tests.factories import NOW, RaffleFactory, take_to
+
+from .visiting import VISITOR, notice, press, take_part, text_of, ticket_on, visitor
+
+pytestmark = pytest.mark.django_db
+
+ENTERED = (
+    "You already hold a ticket. Somebody at your internet address has taken part, and each "
+    "address gets one ticket. If it was you, the ticket is where you saved it."
+)
+GONE = "Tickets are gone. Every ticket has been given out. You can still watch the draw here."
+CLOSED = "Entries are closed. No more tickets are given out. You can still watch the draw here."
+
+
+def test_button_gives_a_ticket_to_keep() -> None:
+    raffle = RaffleFactory.create()
+
+    response = take_part(raffle.uuid)
+
+    assert (response.status_code, response["Cache-Control"]) == (201, "no-store")
+    number, code = ticket_on(response)
+    assert read_code(code) == code.replace("-", "")
+    assert Ticket.objects.filter(raffle=raffle).count() == 1
+    assert "2 of 3 tickets left" in text_of(response)
+    assert "Take part" not in text_of(response)
+    saved = response.content.decode().partition('href="data:application/json,')[2]
+    kept = json.loads(unquote(saved.partition('"')[0]))
+    assert {key: kept[key] for key in ("raffle_id", "ticket_number", "verification_code")} == {
+        "raffle_id": str(raffle.uuid),
+        "ticket_number": number,
+        "verification_code": code,
+    }
+    assert kept["receipt"].keys() == {"leaf", "terms_hash", "issued_at", "key_id", "signature"}
+
+
+def test_code_of_the_card_opens_the_ticket() -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    number, code = ticket_on(take_part(raffle.uuid))
+
+    take_to(State.DRAWN, raffle)
+
+    prize = check_ticket(raffle.uuid, ticket_number=number, code=code)
+    assert str(prize) == "1 × Phone"
+
+
+def test_code_is_in_no_address() -> None:
+    raffle = RaffleFactory.create()
+
+    response = take_part(raffle.uuid)
+
+    assert "Location" not in response
+    assert response.status_code == 201
+
+
+def test_reload_gives_the_same_ticket_and_another_try_does_not() -> None:
+    raffle = RaffleFactory.create()
+    first = take_part(raffle.uuid, request_key="one")
+
+    again = take_part(raffle.uuid, request_key="one")
+    other = take_part(raffle.uuid, request_key="two")
+
+    assert (again.status_code, ticket_on(again)) == (201, ticket_on(first))
+    assert (other.status_code, notice(other)) == (403, ENTERED)
+
+
+def test_page_offers_a_request_key_of_its_own() -> None:
+    raffle = RaffleFactory.create()
+    keys = {
+        visitor().get(f"/r/{raffle.uuid}/").context["request_key"],
+        visitor().get(f"/r/{raffle.uuid}/").context["request_key"],
+    }
+
+    assert len(keys) == 2
+
+
+def test_sold_out_says_so() -> None:
+    raffle = RaffleFactory.create(tickets=3)
+
+    response = take_part(raffle.uuid)
+
+    assert (response.status_code, notice(response)) == (410, GONE)
+
+
+def test_closed_raffle_says_so() -> None:
+    raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
+
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        response = take_part(raffle.uuid)
+
+    assert (response.status_code, notice(response)) == (410, CLOSED)
+    assert "The draw is about to begin." in text_of(response)
+
+
+def test_raffle_of_an_event_is_entered_there() -> None:
+    raffle = RaffleFactory.create(series="daily")
+
+    response = take_part(raffle.uuid)
+
+    assert response.status_code == 403
+    assert notice(response) == (
+        "Tickets come with the event. This draw belongs to an event. Take part there."
+    )
+    assert not Ticket.objects.exists()
+
+
+def test_too_many_tries_say_when_to_come_back(settings: Settings) -> None:
+    settings.THROTTLE_ENTRY = "1/min"
+    raffle = RaffleFactory.create()
+
+    with time_machine.travel(NOW + timedelta(seconds=20), tick=False):
+        take_part(raffle.uuid, address="203.0.113.77")
+        response = take_part(raffle.uuid, address="203.0.113.77")
+
+    assert (response.status_code, response["Retry-After"]) == (429, "40")
+    assert notice(response) == "That was too many tries. Wait 40 seconds, then try again."
+
+
+def test_proxy_without_a_visitor_takes_no_part(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.1"]
+    raffle = RaffleFactory.create()
+
+    response = take_part(raffle.uuid, address="10.0.0.1")
+
+    assert response.status_code == 403
+    assert notice(response) == (
+        "We cannot tell who is calling. A proxy between us hides your address. Tell whoever runs "
+        "this site."
+    )
+    assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {},
+    ],
+)
+def test_another_site_takes_part_for_nobody(headers: dict[str, str]) -> None:
+    raffle = RaffleFactory.create()
+
+    response = visitor(**headers).post(f"/r/{raffle.uuid}/")
+
+    assert response.status_code == 403
+    assert notice(response) == (
+        "That did not come from this page. Another site sent the form. Press the button here "
+        "instead."
+    )
+    assert not Ticket.objects.exists()
+
+
+def test_origin_is_enough_where_the_browser_names_no_site() -> None:
+    raffle = RaffleFactory.create()
+
+    response = visitor(Origin="http://testserver").post(f"/r/{raffle.uuid}/")
+
+    assert response.status_code == 201
+
+
+def test_taking_part_needs_no_cookie_and_sets_none() -> None:
+    raffle = RaffleFactory.create()
+    client = Client(enforce_csrf_checks=True, REMOTE_ADDR=VISITOR)
+
+    response = client.post(f"/r/{raffle.uuid}/", headers={"Sec-Fetch-Site": "same-origin"})
+
+    assert (response.status_code, len(response.cookies)) == (201, 0)
+
+
+def test_unknown_raffle_is_a_page_of_its_own() -> None:
+    response = press(f"/r/{uuid4()}/")
+
+    assert response.status_code == 404
+    assert "There is nothing at this address." in text_of(response)
+
+
+def test_database_away_says_so() -> None:
+    raffle = RaffleFactory.create()
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(fail):
+        response = take_part(raffle.uuid)
+
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert "Our records are out of reach." in text_of(response)
+
+
+def test_calendar_holds_the_draw() -> None:
+    raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1))
+
+    response = visitor().get(f"/r/{raffle.uuid}/draw.ics")
+
+    (draw,) = Calendar.from_ical(response.content).walk("VEVENT")
+    assert str(draw["SUMMARY"]) == "Draw: Spring raffle"
+    assert draw.decoded("DTSTART") == NOW + timedelta(hours=1)
+    assert draw["URL"] == f"http://testserver/r/{raffle.uuid}/"
+
+
+def test_calendar_without_a_time_is_404() -> None:
+    raffle = RaffleFactory.create()
+
+    assert visitor().get(f"/r/{raffle.uuid}/draw.ics").status_code == 404
