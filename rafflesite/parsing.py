@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 
 # Bodies of this API are three levels deep; lenient readers recurse until the stack ends.
@@ -38,9 +38,11 @@ class StrictJSONParser(JSONParser):
     def parse(
         self,
         stream: IO[Any],
-        media_type: str | None = None,  # noqa: ARG002
+        media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> dict[str, Any]:
+        if media_type and "*" in media_type:  # matches this parser, and names no type
+            raise UnsupportedMediaType(media_type)
         return read_object(stream.read())
 
 
