@@ -16,7 +16,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 # Whatever is asked for: a request that nobody could answer, or a server that cannot now.
-_ALWAYS = (400, 406, 411, 413, 415, 503)
+_ALWAYS = (400, 411, 413, 415, 503)
 
 
 def answers(*refused: int, **given: Any) -> dict[Any, Any]:

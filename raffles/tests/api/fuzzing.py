@@ -116,6 +116,8 @@ class World:
         except (KeyError, TypeError, ValueError, AttributeError):
             return parameters
         place = self.places[number % len(self.places)]
+        if isinstance(ticket := parameters.get("ticket_number"), int):
+            parameters = parameters | {"ticket_number": ticket % 5}
         return parameters | {"raffle_id": place} if place else parameters
 
     def help(self, case: Case) -> None:
