@@ -23,7 +23,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 
 from raffles.domain.auditing import audit
-from raffles.domain.entering import enter
+from raffles.domain.entering import _TICKET, enter
 from raffles.domain.keys import ticket_key
 from raffles.domain.sealing import NOBODY_CAME
 from raffles.fairness.numbering import numbering
@@ -45,8 +45,10 @@ postgresql_only = pytest.mark.skipif(
 # --- What is wrong -------------------------------------------------------------------------
 
 
-def flaws(raffle: Raffle) -> list[str]:
+def flaws(raffle: Raffle | None) -> list[str]:
     """Each promise about the raffle that the database does not keep now; empty is good."""
+    if raffle is None:
+        return []
     raffle = Raffle.objects.get(pk=raffle.pk)
     found = [promise for promise, is_kept in _promises(raffle) if not is_kept]
     if raffle.state in (State.SEALED, State.DRAWN) and not found:
@@ -123,8 +125,10 @@ class Standing(NamedTuple):
     announcements: tuple[str, ...]
 
     @classmethod
-    def of(cls, raffle: Raffle) -> Standing:
-        """What the database says now."""
+    def of(cls, raffle: Raffle | None) -> Standing | None:
+        """What the database says now; None of no raffle."""
+        if raffle is None:
+            return None
         raffle = Raffle.objects.get(pk=raffle.pk)
         return cls(
             state=raffle.state,
@@ -135,6 +139,16 @@ class Standing(NamedTuple):
             winners=raffle.winners.count(),
             replacements=raffle.replacements.count(),
             announcements=tuple(raffle.announcements.values_list("kind", flat=True)),
+        )
+
+
+def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str = "") -> None:
+    """One bare INSERT of a ticket, for ways to claim that are wrong."""
+    places = ", ".join(["%s"] * (2 + len(values)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {_TICKET} VALUES ({places}) {otherwise}",
+            [raffle_pk, slot, *values],
         )
 
 
@@ -217,19 +231,18 @@ def is_killed(pid: int) -> bool:
 
 
 def die_at(moment: int) -> None:
-    """Kills this process at the n-th moment from now on.
+    """Kills this process at the n-th moment from now on: after its n-th statement or COMMIT.
 
-    Moment 2k is before statement or COMMIT k, moment 2k + 1 after it.
+    Moment 0 is now; what is after one statement is before the next.
     """
-    moments = count()
+    left = count(moment, -1)
 
     def pass_moment() -> None:
-        if next(moments) == moment:
+        if next(left) == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def stepping(step: Callable[..., Result]) -> Callable[..., Result]:
         def stepped(*args: Any, **options: Any) -> Result:
-            pass_moment()
             result = step(*args, **options)
             pass_moment()
             return result
@@ -250,6 +263,7 @@ def die_at(moment: int) -> None:
     vars(connections["default"]).update(
         make_cursor=make_stepping_cursor, commit=stepping(connection.commit)
     )
+    pass_moment()
 
 
 # --- The ledger of a client ----------------------------------------------------------------

@@ -27,7 +27,7 @@ from raffles.domain.voiding import redraw, void_raffle
 from raffles.models import Draw, Raffle, Replacement, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock, enter_nth
 
-from .harness import PATIENCE, flaws, postgresql_only, race, tally
+from .harness import PATIENCE, flaws, insert_ticket, postgresql_only, race, tally
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Meet = Callable[[], None]
@@ -74,14 +74,6 @@ def test_reading_the_counter_before_writing_it_is_seen(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
     assert race_to_enter(raffle, 8) == {"Entry": 1, "IntegrityError": 7}
-
-
-def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str = "") -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {entering._TICKET} VALUES (%s, %s, %s, %s, %s, %s) {otherwise}",
-            [raffle_pk, slot, *values],
-        )
 
 
 def race_for_a_ticket_that_comes_back(

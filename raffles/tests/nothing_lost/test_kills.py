@@ -1,0 +1,213 @@
+"""Each act is killed before and after every statement and COMMIT: nothing of it stays, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import count, product
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import F
+
+from raffles.domain import creating, drawing, entering, erasing, replacing, sealing, voiding
+from raffles.domain.announcing import announce
+from raffles.domain.creating import Request, create_raffle
+from raffles.domain.drawing import advance
+from raffles.domain.erasing import erase_holder
+from raffles.domain.refusals import Refusal
+from raffles.domain.replacing import replace_winner
+from raffles.domain.voiding import redraw, void_raffle
+from raffles.models import Announcement, Raffle, State, Stripe
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth
+
+from .harness import Standing, die_at, flaws, fork, insert_ticket, is_killed
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+
+# --- The acts ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What is done to a raffle that ``prepare`` makes; ``made`` is the one to look at then."""
+
+    prepare: Callable[[], Raffle]
+    do: Callable[[Raffle], object]
+    made: Callable[[Raffle], Raffle | None] = lambda raffle: raffle
+
+
+def request_after(raffle: Raffle) -> Request:
+    return Request("10.0.0.1", str(raffle.uuid), {})
+
+
+def create(raffle: Raffle) -> None:
+    create_raffle(
+        name="Another",
+        total_tickets=3,
+        prizes=[("Phone", 1), ("Book", 2)],
+        now=NOW,
+        by=STAFF,
+        request=request_after(raffle),
+    )
+
+
+def created(raffle: Raffle) -> Raffle | None:
+    return Raffle.objects.filter(request_tag=request_after(raffle).tag()).first()
+
+
+def participate(raffle: Raffle) -> None:
+    enter_nth(raffle, 0, request_key="request")
+
+
+def draw(raffle: Raffle) -> None:
+    advance(raffle.pk, now=NOW, clock=clock, by=STAFF)
+
+
+def void(raffle: Raffle) -> None:
+    void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)
+
+
+def commit_anew(raffle: Raffle) -> None:
+    if raffle.draws.count() == 1:
+        redraw(raffle.uuid, reason="Wrong day", now=NOW, clock=clock, by=STAFF)
+
+
+def replace(raffle: Raffle) -> None:
+    number = raffle.winners.get(rank=1).ticket_number()
+    replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
+
+
+def erase(raffle: Raffle) -> None:
+    erase_holder(f"ip:{address(0)}", now=NOW, raffles=[raffle])
+
+
+def raffle(**terms: Any) -> Callable[[], Raffle]:
+    return partial(RaffleFactory.create, **terms)
+
+
+def with_holder_to_forget(**terms: Any) -> Callable[[], Raffle]:
+    """A raffle with a holder who is erased as soon as it is over."""
+
+    def prepare() -> Raffle:
+        raffle = RaffleFactory.create(**terms)
+        erase(raffle)
+        return raffle
+
+    return prepare
+
+
+DEEDS = {
+    "create": Deed(raffle(), create, created),
+    "participate": Deed(raffle(total_tickets=1), participate),
+    "close what nobody entered": Deed(raffle(), draw),
+    "close, seal and draw": Deed(with_holder_to_forget(tickets=3), draw),
+    "void": Deed(raffle(tickets=2), void),
+    "void what is sealed": Deed(with_holder_to_forget(state=State.SEALED), void),
+    "commit anew": Deed(raffle(state=State.SEALED), commit_anew),
+    "replace": Deed(raffle(state=State.DRAWN), replace),
+    "erase": Deed(raffle(tickets=2), erase),
+    "erase after the draw": Deed(raffle(state=State.DRAWN), erase),
+}
+
+
+# --- Killing them --------------------------------------------------------------------------
+
+
+def killings(deed: Deed) -> Iterator[list[str]]:
+    """Does the deed once for each of its moments, is killed in it, looks, and does it again.
+
+    Yields of each moment what was wrong after it.
+    """
+    undisturbed = deed.prepare()
+    deed.do(undisturbed)
+    whole = Standing.of(deed.made(undisturbed))
+    for moment in count():
+        raffle = deed.prepare()
+        if not is_killed(fork(partial(do_until, moment, deed, raffle))):
+            break
+        wrong = [f"killed at {moment}: {flaw}" for flaw in flaws(deed.made(raffle))]
+        try:
+            deed.do(raffle)
+        except Refusal:
+            pass  # done already
+        except Exception as error:  # noqa: BLE001 - whatever it is, it should have gone through
+            wrong.append(f"killed at {moment}, then {error!r}")
+        made = deed.made(raffle)
+        wrong += [f"killed at {moment} and done again: {flaw}" for flaw in flaws(made)]
+        if Standing.of(made) != whole:
+            wrong.append(f"killed at {moment} and done again: {Standing.of(made)}")
+        yield wrong
+
+
+def do_until(moment: int, deed: Deed, raffle: Raffle) -> None:
+    die_at(moment)
+    deed.do(raffle)
+
+
+@pytest.mark.parametrize("name", DEEDS)
+def test_killed_anywhere_leaves_nothing_or_the_whole(name: str) -> None:
+    wrong = list(killings(DEEDS[name]))
+    assert wrong == [[]] * max(len(wrong), 2)
+
+
+# --- What it sees --------------------------------------------------------------------------
+
+
+def announce_alone(*fact: Any, **when: Any) -> Announcement:
+    """Announces in a transaction of its own, after what it announces."""
+    with transaction.atomic():
+        return announce(*fact, **when)
+
+
+def shut_gate_alone(raffle: Raffle) -> int:
+    """Shuts the gate in a transaction of its own, before the state says so."""
+    Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
+    return raffle.tickets.count()
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [
+        ("create", (creating,)),
+        ("close what nobody entered", (sealing,)),
+        ("close, seal and draw", (sealing,)),
+        ("close, seal and draw", (drawing,)),
+        ("void", (voiding, sealing)),
+        ("commit anew", (voiding, sealing)),
+        ("replace", (replacing,)),
+        ("erase after the draw", (erasing,)),
+    ],
+)
+def test_an_act_in_autocommit_is_seen(
+    name: str, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same act, its transaction left out: each of its statements commits by itself."""
+    alone = {
+        "transaction": SimpleNamespace(atomic=nullcontext),
+        "locked": lambda raffle_pk: Raffle.objects.get(pk=raffle_pk),
+        "announce": announce_alone,
+        "shut_gate": shut_gate_alone,
+    }
+    for module, word in product(modules, alone):
+        if hasattr(module, word):
+            monkeypatch.setattr(module, word, alone[word])
+    assert any(killings(DEEDS[name]))
+
+
+def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def claim(raffle_pk: int, values: list[Any]) -> int | None:
+        stripe = Stripe.objects.filter(raffle=raffle_pk, issued__lt=F("cap")).first()
+        if stripe is None:
+            return None
+        Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
+        insert_ticket(raffle_pk, stripe.lo + stripe.issued, values)
+        return stripe.lo + stripe.issued
+
+    monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
+    assert any(killings(DEEDS["participate"]))
