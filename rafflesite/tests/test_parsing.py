@@ -115,6 +115,7 @@ def test_other_media_types_are_415(client: Client, body: bytes, content_type: st
 
 
 @pytest.mark.django_db  # the handler looks after connections, which other tests have opened
+@pytest.mark.django_db  # the handler looks after connections before it looks at the request
 @pytest.mark.parametrize("charset", ["bz2", "rot13", "utf-16", "nonsense", "x" * 20_000])
 def test_foreign_charset_reaches_the_answer(charset: str) -> None:
     # As a server calls it: Django's own handler raises here, before any middleware.
