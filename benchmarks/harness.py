@@ -171,7 +171,7 @@ def cluster(folder: Path, *, slow_flush: bool = False) -> Iterator[str]:
     With ``slow_flush`` every flush of its log takes two milliseconds more, like a disk behind a
     network. Raises Unavailable without PostgreSQL's programs, or without gcc for the slow flush.
     """
-    programs = _programs()
+    programs = programs()
     preloaded = {"LD_PRELOAD": str(_build_slow_flush(folder))} if slow_flush else {}
     account = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     home, port = folder / "pg", free_port()
@@ -202,7 +202,7 @@ def cluster(folder: Path, *, slow_flush: bool = False) -> Iterator[str]:
             stop(server, signal.SIGINT)
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """The folder of PostgreSQL's server programs: Debian keeps them off the path."""
     found = shutil.which("initdb")
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
