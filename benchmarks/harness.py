@@ -171,7 +171,7 @@ def cluster(folder: Path, *, slow_flush: bool = False) -> Iterator[str]:
     With ``slow_flush`` every flush of its log takes two milliseconds more, like a disk behind a
     network. Raises Unavailable without PostgreSQL's programs, or without gcc for the slow flush.
     """
-    programs = programs()
+    binaries = programs()
     preloaded = {"LD_PRELOAD": str(_build_slow_flush(folder))} if slow_flush else {}
     account = "postgres" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     home, port = folder / "pg", free_port()
@@ -179,7 +179,7 @@ def cluster(folder: Path, *, slow_flush: bool = False) -> Iterator[str]:
     if account:
         shutil.chown(home, account)
     subprocess.run(
-        [programs / "initdb", "-D", home, "-U", "postgres", "-A", "trust", "--no-sync"],
+        [binaries / "initdb", "-D", home, "-U", "postgres", "-A", "trust", "--no-sync"],
         check=True,
         user=account,
         stdout=subprocess.DEVNULL,
@@ -188,7 +188,7 @@ def cluster(folder: Path, *, slow_flush: bool = False) -> Iterator[str]:
     settings = [f"--{name}={value}" for name, value in options.items()]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            [programs / "postgres", "-D", home, *settings],
+            [binaries / "postgres", "-D", home, *settings],
             user=account,
             env=os.environ | preloaded,
             stdout=log,
