@@ -24,13 +24,13 @@ def make_bare_table() -> None:
             )
             return
         cursor.execute(
-            "SELECT sql FROM sqlite_master WHERE tbl_name = 'raffles_ticket' AND sql IS NOT NULL "
-            "AND type IN ('table', 'index') ORDER BY type DESC"
+            "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'raffles_ticket' "
+            "AND sql IS NOT NULL AND type IN ('table', 'index') ORDER BY type DESC"
         )
-        for (statement,) in cursor.fetchall():
+        for name, statement in cursor.fetchall():
             cursor.execute(
-                statement.replace("raffles_ticket", "bare_ticket")
-                .replace('"ticket_to_be_erased"', '"bare_to_be_erased"')
+                statement.replace(f'INDEX "{name}"', f'INDEX "bare_{name}"')
+                .replace("raffles_ticket", "bare_ticket")
                 .replace('REFERENCES "raffles_raffle" ("id") DEFERRABLE INITIALLY DEFERRED', "")
             )
 
