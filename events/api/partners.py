@@ -50,5 +50,5 @@ class PartnerThrottle(EntryThrottle):
 
     def counted_by(self, request: Request) -> str:
         if isinstance(request.auth, ApiKey):
-            return f"key {request.auth.pk}"
+            return f"key-{request.auth.pk}"
         return super().counted_by(request)

@@ -139,3 +139,35 @@ class DateRewardAnswer(RewardShape):
     """The reward of a date."""
 
     date = serializers.DateField()
+
+
+class ParticipantAnswer(serializers.Serializer[Any]):
+    """Who holds a number, as far as the event's privacy names them."""
+
+    name = serializers.CharField(allow_blank=True)
+    ticket_no = serializers.CharField()
+
+
+class TicketRecordAnswer(serializers.Serializer[Any]):
+    """The event and the ticket as the older ticket service answered."""
+
+    name = serializers.CharField()
+    event_id = serializers.IntegerField()
+    time = serializers.CharField(help_text="Such as 080000.")
+    start_date = serializers.DateField()
+    frequency = serializers.ChoiceField(choices=["D", "W", "M", "Y"])
+    ticket_list = serializers.ListField(
+        child=serializers.CharField(), help_text="Free numbers, a thousand at most."
+    )
+    max_participants = serializers.IntegerField()
+    participants = ParticipantAnswer(many=True)
+    ticket_no = serializers.CharField()
+    verification_code = serializers.CharField()
+    receipt = ReceiptAnswer()
+
+
+class RunAnswer(serializers.Serializer[Any]):
+    """What became of something that was due."""
+
+    name = serializers.CharField()
+    outcome = serializers.ChoiceField(choices=["drawn", "void", "waiting", "busy", "failed"])

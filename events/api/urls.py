@@ -7,6 +7,8 @@ from datetime import date
 from django.urls import register_converter
 from rest_framework.routers import SimpleRouter
 
+from events import ticket_paths
+
 from .views import EventViewSet
 
 
@@ -27,4 +29,4 @@ register_converter(DayConverter, "day")
 router = SimpleRouter(use_regex_path=False)
 router.register("events", EventViewSet, basename="event")
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, *ticket_paths.urlpatterns]

@@ -20,7 +20,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from events.domain.calendar import coming_draws, find_event
+from events.domain.calendar import coming_draws, coming_on, find_event
 from events.domain.refusals import PartnersOnly
 from events.domain.scheduling import (
     Unfit,
@@ -211,8 +211,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         event, now = Event.objects.get(slug=slug), timezone.now()
         if row := _opened(event).filter(date=day).first():
             return Response(shapes.opened(row))
-        draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
-        draw = next((draw for draw in draws if draw.date == day), None)
+        draw = coming_on(event, day, now=now)
         if draw is None:
             raise Occurrence.DoesNotExist
         return Response(shapes.coming(draw))

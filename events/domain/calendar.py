@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from events.models import Event, Occurrence, Reward, Rewarding
+from events.schedule import EARLIEST, LATEST
 from raffles.models import State
 
 Row = TypeVar("Row", Occurrence, Reward)
@@ -97,6 +98,14 @@ def coming_draws(
         )
     ]
     return sorted(draws, key=lambda draw: (draw.draw_at, draw.event.pk))
+
+
+def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
+    """The coming draw of a date, if there is one."""
+    if not EARLIEST <= day <= LATEST:
+        return None  # some of these dates have no instant
+    draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
+    return next((draw for draw in draws if draw.date == day), None)
 
 
 def _by_event(rows: Iterable[Row]) -> dict[int, dict[date, Row]]:

@@ -38,6 +38,9 @@ class Step:
     event: Event | None = None
     date: date | None = None
 
+    def __str__(self) -> str:
+        return self.raffle.name if self.raffle else f"{self.event}, {self.date}"
+
     def subject(self) -> dict[str, Raffle | Event | None]:
         """Whose setback it would be."""
         return {"raffle": self.raffle, "event": self.event}

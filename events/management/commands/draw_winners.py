@@ -82,7 +82,7 @@ def _line(step: Step, outcome: str, detail: str = "") -> Line:
         "outcome": outcome,
         "event": event.slug if event else raffle.series if raffle else None,
         "raffle": str(raffle.uuid) if raffle else None,
-        "name": raffle.name if raffle else f"{event}, {step.date}",
+        "name": str(step),
         "due_at": step.due_at.isoformat() if step.due_at else None,
         "detail": detail,
     }

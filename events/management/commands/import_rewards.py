@@ -1,0 +1,46 @@
+"""Set the rewards of an event's dates from a CSV file: date,name,amount. All or nothing."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from events.domain.importing import import_rewards
+from events.models import Event
+
+USAGE = 2
+
+
+class Command(BaseCommand):
+    """Exit status: 0 done, 1 a line is wrong and nothing was set, 2 usage."""
+
+    help = __doc__
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("--event", required=True, metavar="SLUG", help="whose rewards")
+        parser.add_argument("--dry-run", action="store_true", help="only look at the lines")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            lines = options["file"].read_text(encoding="utf-8-sig").splitlines(keepends=True)
+            event = Event.objects.get(slug=options["event"])
+        except (OSError, UnicodeError) as fault:
+            raise CommandError(f"{options['file']}: {fault}", returncode=USAGE) from fault
+        except Event.DoesNotExist as fault:
+            raise CommandError(
+                f"There is no event {options['event']}.", returncode=USAGE
+            ) from fault
+        count, bad = import_rewards(event.pk, lines, now=timezone.now(), is_dry=options["dry_run"])
+        for line in bad:
+            self.stderr.write(f"line {line.line}: {line.fault}")
+        if bad:
+            raise CommandError(f"{len(bad)} bad lines; nothing was set.")
+        if options["verbosity"]:
+            would = "would be " if options["dry_run"] else ""
+            self.stdout.write(f"{count} rewards {would}set.")

@@ -1,0 +1,106 @@
+"""Partners: events that only a key opens, and what is known of a key."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from events.domain.partners import make_key
+from events.models import ApiKey
+
+from .acting import DAY, ENTERED, NOW, participate, refused, scheduled, taken
+
+pytestmark = pytest.mark.django_db
+BAD_KEY = (401, "bad_key", "This API key is unknown or has expired.")
+
+
+def bearer(text: str) -> dict[str, Any]:
+    return {"HTTP_AUTHORIZATION": f"Bearer {text}"}
+
+
+def new_key(**values: Any) -> tuple[ApiKey, dict[str, Any]]:
+    key = ApiKey(name="Shop", **values)
+    return key, bearer(make_key(key, now=NOW, by="staff"))
+
+
+def status(answer: Any) -> tuple[int, str, str]:
+    body = answer.json()
+    return answer.status_code, body["code"], body["detail"]
+
+
+def test_a_partner_event_needs_a_key() -> None:
+    scheduled(entry="partner")
+    _, authorization = new_key()
+
+    answer = participate("alice")
+    assert status(answer) == (
+        401,
+        "partners_only",
+        "An API key is needed to take part in this event",
+    )
+    assert answer["WWW-Authenticate"] == "Bearer"
+    assert taken("alice", **authorization)["username"] == "alice"
+
+
+@pytest.mark.parametrize("text", ["key_x", "", "a b", "key_\N{SNOWMAN}"])
+def test_an_unknown_key_is_401_for_any_event(text: str) -> None:
+    scheduled()
+    answer = participate("alice", HTTP_AUTHORIZATION=f"Bearer {text}".encode().decode("latin-1"))
+    assert status(answer) == BAD_KEY
+    assert status(participate("alice", HTTP_AUTHORIZATION="Basic YTpi")) == BAD_KEY
+
+
+def test_a_key_expires() -> None:
+    scheduled(entry="partner")
+    _, authorization = new_key(expires_at=NOW + DAY)
+
+    taken("alice", now=NOW + DAY - timedelta(seconds=1), **authorization)
+    assert status(participate("bob", now=NOW + DAY, **authorization)) == BAD_KEY
+
+
+def test_a_key_is_stored_as_its_hash() -> None:
+    key, authorization = new_key()
+    text = authorization["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+
+    assert key.key_hash == hashlib.sha256(text.encode()).digest()
+    assert (len(text), key.hint, text.startswith(key.hint)) == (47, text[:8], True)
+
+
+def test_an_order_belongs_to_the_key_from_whatever_address() -> None:
+    scheduled(entry="partner")
+    (_, shop), (_, other) = new_key(), new_key()
+    ticket = taken("alice", "A-1", **shop)
+
+    answer = participate("alice", "A-1", address="198.51.100.7", **shop)
+    assert (answer.status_code, answer.json()) == (200, ticket)
+    assert refused(participate("alice", "A-1", **other)) == ENTERED
+
+
+def test_the_last_use_is_noted_once_a_minute() -> None:
+    scheduled(max_participants=9)
+    key, authorization = new_key()
+    noted = []
+    for number, seconds in enumerate((0, 30, 61)):
+        taken(f"user {number}", now=NOW + timedelta(seconds=seconds), **authorization)
+        key.refresh_from_db()
+        noted.append(key.last_used_at)
+
+    assert noted == [NOW, NOW, NOW + timedelta(seconds=61)]
+
+
+def test_a_key_has_its_own_rate(settings: Settings) -> None:
+    settings.THROTTLE_ENTRY, settings.THROTTLE_API_KEY = "1/h", "3/h"
+    scheduled(max_participants=99)
+    _, usual = new_key()
+    _, slow = new_key(rate="2/h")
+
+    def statuses(**authorization: Any) -> list[int]:
+        return [participate(f"user {n}", **authorization).status_code for n in range(4)]
+
+    assert statuses(**usual) == [201, 201, 201, 429]
+    assert statuses(**slow) == [403, 403, 429, 429]
+    assert statuses() == [403, 429, 429, 429]

@@ -1,0 +1,281 @@
+"""Scheduling over the API: what may be set, and what a date keeps once it has a ticket."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from events.models import Event, Occurrence, Reward
+from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
+
+from .acting import (
+    DAY,
+    DRAW,
+    ENTERED,
+    NO_DRAW,
+    NOW,
+    caller,
+    manage,
+    participate,
+    read,
+    refused,
+    run,
+    scheduled,
+    taken,
+    terms,
+)
+
+pytestmark = pytest.mark.django_db
+FROZEN = (
+    409,
+    "reward_frozen",
+    "The date has tickets or is over, so its reward can't be changed",
+)
+NO_DATE = (404, "no_such_date", "The event has no coming draw on this date")
+
+
+def coming(days: int = 7, now: Any = NOW) -> list[tuple[str, str]]:
+    """The coming draws as (local time, reward)."""
+    return [
+        (draw["draw_at"], draw["reward"]["name"])
+        for draw in read(f"/events/upcoming/?days={days}", now)
+    ]
+
+
+def edited(now: Any = NOW, **changes: Any) -> list[str]:
+    """Changes the event and returns the dates that are kept."""
+    answer = manage("patch", "/events/breakfast/", changes, now)
+    assert answer.status_code == 200, answer.json()
+    kept: list[str] = answer.json()["kept"]
+    return kept
+
+
+def test_an_event_is_answered_with_its_next_draw() -> None:
+    event = scheduled()
+
+    assert event == terms() | {
+        "id": event["id"],
+        "until": None,
+        "default_reward": {"name": "Coffee", "amount": 1, "description": "", "picture": ""},
+        "entry": "open",
+        "one_per_address": False,
+        "privacy": "full",
+        "rest_days": 0,
+        "paused": False,
+        "next_draw": {
+            "date": "2026-02-10",
+            "draw_at": "2026-02-10T08:00:00+01:00",
+            "time_zone": "Europe/Paris",
+            "reward": {"name": "Coffee", "amount": 1, "description": "", "picture": ""},
+            "participants": 0,
+            "max_participants": 3,
+        },
+    }
+    assert read("/events/breakfast/") == event
+    assert read("/events/") == [event]
+
+
+def test_a_slug_follows_from_the_name() -> None:
+    body = terms(name="Café du Matin")
+    del body["slug"]
+    assert manage("post", "/events/", body).json()["slug"] == "cafe-du-matin"
+    answer = manage("post", "/events/", body)
+    assert refused(answer) == (409, "slug_taken", "Another event has this slug")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "a" * 181}, "name"),
+        ({"slug": "a b"}, "slug"),
+        ({"slug": "upcoming"}, "slug"),
+        ({"start_date": "2026-2-1"}, "start_date"),
+        ({"start_date": "2026-02-30"}, "start_date"),
+        ({"start_date": "9999-12-31"}, "start_date"),
+        ({"start_date": 5}, "start_date"),
+        ({"draw_time": "8:00"}, "draw_time"),
+        ({"draw_time": "25:00"}, "draw_time"),
+        ({"draw_time": "08:00:00.5"}, "draw_time"),
+        ({"time_zone": "Europe/Nowhere"}, "time_zone"),
+        ({"frequency": "hourly"}, "frequency"),
+        ({"frequency": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"}, "frequency"),
+        ({"until": "2026-02-09"}, "until"),
+        ({"max_participants": 0}, "max_participants"),
+        ({"max_participants": 10_000_001}, "max_participants"),
+        ({"max_participants": "3"}, "max_participants"),
+        ({"default_reward": None}, "default_reward"),
+        ({"default_reward": {"name": "Coffee", "amount": 4}}, "default_reward.amount"),
+        ({"default_reward": {"name": "Coffee", "amount": 0}}, "default_reward.amount"),
+        ({"default_reward": {"name": "x", "picture": "javascript:x"}}, "default_reward.picture"),
+        ({"entry": "closed"}, "entry"),
+        ({"privacy": "none"}, "privacy"),
+        ({"rest_days": 367}, "rest_days"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_what_is_no_event_is_400_by_field(changes: dict[str, Any], field: str) -> None:
+    answer = manage("post", "/events/", terms(**changes))
+    assert (answer.status_code, list(faults(answer))) == (400, [field])
+    assert not Event.objects.exists()
+
+
+def test_dates_begin_after_the_event_was_made() -> None:
+    scheduled(start_date="2026-02-01", now=DRAW)
+
+    assert coming(2, DRAW) == [
+        ("2026-02-11T08:00:00+01:00", "Coffee"),
+        ("2026-02-12T08:00:00+01:00", "Coffee"),
+    ]
+    assert run(DRAW + timedelta(minutes=1)) == []
+
+
+def test_dates_have_rewards_of_their_own() -> None:
+    scheduled()
+    path = "/events/breakfast/rewards/2026-02-11/"
+    phone = {"name": "Phone", "amount": 2, "description": "New", "picture": "https://x.org/p.png"}
+
+    answer = manage("put", path, phone)
+    assert (answer.status_code, answer.json()) == (201, {"date": "2026-02-11"} | phone)
+    answer = manage("put", path, phone | {"amount": 3})
+    assert (answer.status_code, answer.json()["amount"]) == (200, 3)
+    assert coming(2) == [
+        ("2026-02-10T08:00:00+01:00", "Coffee"),
+        ("2026-02-11T08:00:00+01:00", "Phone"),
+    ]
+    assert manage("delete", path).status_code == 204
+    assert refused(manage("delete", path)) == NOT_FOUND
+    assert coming(2)[1] == ("2026-02-11T08:00:00+01:00", "Coffee")
+
+
+def test_a_reward_is_frozen_by_the_first_ticket() -> None:
+    scheduled()
+    path = "/events/breakfast/rewards/2026-02-10/"
+    assert manage("put", path, {"name": "Phone"}).status_code == 201
+    taken("alice")
+
+    assert refused(manage("put", path, {"name": "Tea"})) == FROZEN
+    assert refused(manage("delete", path)) == FROZEN
+    edited(default_reward={"name": "Tea"})
+    assert coming(2) == [
+        ("2026-02-10T08:00:00+01:00", "Phone"),
+        ("2026-02-11T08:00:00+01:00", "Tea"),
+    ]
+    run(DRAW)
+    (winner,) = read("/events/winners/", DRAW)
+    assert winner["reward"] == "Phone"
+
+
+def test_only_coming_dates_have_rewards() -> None:
+    scheduled(frequency="weekly")
+    assert refused(manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "x"})) == NO_DATE
+    assert refused(manage("put", "/events/breakfast/rewards/2026-02-03/", {"name": "x"})) == NO_DATE
+    assert manage("put", "/events/breakfast/rewards/2026-02-30/", {"name": "x"}).status_code == 404
+    answer = manage("put", "/events/breakfast/rewards/2026-02-10/", {"name": "x", "amount": 4})
+    assert refused(answer) == (
+        400,
+        "reward_too_large",
+        "A reward's amount can't be larger than max_participants",
+    )
+
+
+def test_an_edit_leaves_a_date_with_tickets_as_it_stood() -> None:
+    scheduled()
+    ticket = taken("alice")
+
+    assert edited(draw_time="20:30", max_participants=1) == ["2026-02-10"]
+    assert coming(2) == [
+        ("2026-02-10T08:00:00+01:00", "Coffee"),
+        ("2026-02-11T20:30:00+01:00", "Coffee"),
+    ]
+    assert taken("bob")["raffle_id"] == ticket["raffle_id"]  # three fit, as promised
+    assert run(DRAW) == ["drawn    Breakfast, 2026-02-10"]
+    # The date is over: it does not come again in the evening.
+    assert taken("bob", now=DRAW)["draw_at"] == "2026-02-11T20:30:00+01:00"
+
+
+def test_a_date_that_an_edit_brings_forward_comes_first() -> None:
+    scheduled(start_date="2026-02-11")
+    kept = taken("alice")
+
+    assert edited(start_date="2026-02-10") == ["2026-02-11"]
+    assert taken("alice")["draw_at"] == "2026-02-10T08:00:00+01:00"
+    assert refused(participate("alice", now=DRAW)) == ENTERED  # in the kept one
+    assert kept["draw_at"] == "2026-02-11T08:00:00+01:00"
+
+
+def test_an_edit_makes_no_date_of_the_past() -> None:
+    scheduled(draw_time="20:00")
+
+    edited(DRAW + DAY, draw_time="07:00")
+    # The evening of the 10th was empty, the morning of the 11th had never been announced.
+    assert [(row.date.isoformat(), row.raffle) for row in Occurrence.objects.all()] == [
+        ("2026-02-10", None)
+    ]
+    assert run(DRAW + DAY) == []
+    assert coming(1, DRAW + DAY) == [("2026-02-12T07:00:00+01:00", "Coffee")]
+
+
+def test_a_pause_has_no_dates_and_keeps_those_with_tickets() -> None:
+    scheduled()
+    ticket = taken("alice")
+
+    assert edited(paused=True) == ["2026-02-10"]
+    assert coming() == [("2026-02-10T08:00:00+01:00", "Coffee")]
+    assert taken("bob")["raffle_id"] == ticket["raffle_id"]
+    assert run(DRAW) == ["drawn    Breakfast, 2026-02-10"]
+    assert refused(participate("carol", now=DRAW)) == NO_DRAW
+    assert run(DRAW + 3 * DAY) == []
+    assert edited(DRAW + 3 * DAY, paused=False) == []
+    assert run(DRAW + 3 * DAY) == []
+    assert coming(1, DRAW + 3 * DAY) == [("2026-02-14T08:00:00+01:00", "Coffee")]
+
+
+def test_what_was_missed_before_a_pause_is_settled_by_it() -> None:
+    scheduled()
+    edited(DRAW + DAY, paused=True)
+
+    assert [row.date.isoformat() for row in Occurrence.objects.order_by("date")] == [
+        "2026-02-10",
+        "2026-02-11",
+    ]
+
+
+def test_an_event_ends_and_keeps_its_dates_with_tickets() -> None:
+    scheduled()
+    taken("alice", now=NOW)
+    taken("alice", now=DRAW)
+
+    assert edited(DRAW, until="2026-02-10") == ["2026-02-11"]
+    assert read("/events/breakfast/", DRAW)["next_draw"]["date"] == "2026-02-11"
+    assert run(DRAW + DAY) == ["drawn    Breakfast, 2026-02-10", "drawn    Breakfast, 2026-02-11"]
+    assert read("/events/breakfast/", DRAW + DAY)["next_draw"] is None
+
+
+def test_max_participants_can_not_go_below_a_reward() -> None:
+    scheduled()
+    manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone", "amount": 3})
+
+    answer = manage("patch", "/events/breakfast/", {"max_participants": 2})
+    assert refused(answer)[:2] == (400, "reward_too_large")
+    assert Event.objects.get().max_participants == 3
+
+
+def test_a_slug_stays() -> None:
+    scheduled()
+    answer = manage("patch", "/events/breakfast/", {"slug": "lunch"})
+    assert faults(answer) == {"slug": ["Unknown field."]}
+
+
+def test_scheduling_is_for_managers() -> None:
+    scheduled()
+    for method, path in (
+        ("post", "/events/"),
+        ("patch", "/events/breakfast/"),
+        ("put", "/events/breakfast/rewards/2026-02-10/"),
+        ("delete", "/events/breakfast/rewards/2026-02-10/"),
+    ):
+        assert refused(getattr(caller(), method)(path)) == MANAGERS_ONLY
+    assert not Reward.objects.exists()
