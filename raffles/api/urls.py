@@ -6,6 +6,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from .proofs import KeysView, verifier, verifier_checksum
+from .stream import stream
 from .views import RaffleViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -13,6 +14,9 @@ router.register("raffles", RaffleViewSet, basename="raffle")
 
 urlpatterns = [
     *router.urls,
+    path("stream/", stream, name="stream"),
+    path("raffles/<uuid:raffle_id>/stream/", stream, name="raffle-stream"),
+    path("events/<slug:slug>/stream/", stream, name="event-stream"),
     path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),
     path("verify.py", verifier, name="verifier"),
     path("verify.py.sha256", verifier_checksum, name="verifier-checksum"),

@@ -53,6 +53,9 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}proof/": {"GET": READ},
     f"{RAFFLE}leaves/": {"GET": READ},
     f"{RAFFLE}tickets/<int:ticket_number>/inclusion/": {"GET": READ},
+    f"{RAFFLE}stream/": {"GET": READ},
+    "stream/": {"GET": READ},
+    "events/<slug:slug>/stream/": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},
     "verify.py": {"GET": READ},
     "verify.py.sha256": {"GET": READ},
@@ -98,7 +101,7 @@ def expected(route: str, method: str, who: str) -> int:
 def prepared(route: str, method: str) -> str:
     """Return the path of a route to a raffle in the state in which it can be called."""
     if RAFFLE not in route:
-        return f"/{route}"
+        return f"/{route}".replace("<slug:slug>", "spring")
     acting = method not in ("GET", "HEAD")
     state = STATES.get(route, State.DRAWN)
     if acting and route.endswith("winners/"):

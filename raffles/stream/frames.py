@@ -1,0 +1,56 @@
+"""Server-sent events as bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from raffles.models import Announcement
+
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would keep events until its buffer is full
+    "Access-Control-Allow-Origin": "*",
+}
+
+
+def frame(announcement: Announcement) -> bytes:
+    """One event; its id is its number in the one order of announcements."""
+    return _frame(announcement.sequence, announcement.kind, announcement.public())
+
+
+def reset(head: int, latest: Sequence[Announcement]) -> bytes:
+    """Forget what you knew: the latest announcements, from where the stream goes on."""
+    shown = [announcement.public() for announcement in latest]
+    return _frame(head, "reset", {"type": "reset", "sequence": head, "announcements": shown})
+
+
+def opening(retry: int, position: int) -> bytes:
+    """How many milliseconds to wait before coming back, and from where."""
+    return f"retry: {retry}\nid: {position}\n\n".encode()
+
+
+def heartbeat(position: int) -> bytes:
+    """Nothing new up to here. The id keeps readers of quiet raffles from falling behind."""
+    return f":\nid: {position}\n\n".encode()
+
+
+def last_seen(header: str | None, query: str | None) -> tuple[bool, int | None]:
+    """Whether a reader resumes, and after which number; None for what no id of ours looks like.
+
+    The header comes from a browser that reconnects, so it is newer than the address.
+    """
+    text = header or query
+    if not text:
+        return False, None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return True, None
+    return True, int(text)
+
+
+def _frame(number: int, kind: str, public: dict[str, Any]) -> bytes:
+    # JSON has no line break in it, so one data line is enough.
+    data = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {number}\nevent: {kind}\ndata: {data}\n\n".encode()

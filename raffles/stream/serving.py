@@ -1,0 +1,154 @@
+"""The stream over ASGI: without Django's request, whose middleware would need a thread a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError
+
+from .frames import CONTENT_TYPE, HEADERS, last_seen
+from .hub import Hub
+from .reading import Topic
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MOST = 10_000  # clients of a process
+_PATH = re.compile(
+    r"/(?:raffles/(?P<raffle>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
+    r"|events/(?P<event>[-a-zA-Z0-9_]{1,50})/)?stream/",
+    re.ASCII,
+)
+_HEADERS = {"Content-Type": CONTENT_TYPE} | HEADERS
+_PROBLEMS = {
+    404: ("Not Found", "not_found", "There is nothing at this address."),
+    405: ("Method Not Allowed", "method_not_allowed", "The stream is read with GET."),
+    503: (
+        "Service Unavailable",
+        "unavailable",
+        "The stream is not available now; come back later.",
+    ),
+}
+
+
+class StreamApplication:
+    """Serves the streams itself and hands everything else on to ``otherwise``."""
+
+    def __init__(self, otherwise: Application) -> None:
+        self._otherwise = otherwise
+        self._hub: Hub | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and (match := _PATH.fullmatch(scope["path"])):
+            raffle = match["raffle"]
+            topic = Topic(UUID(raffle) if raffle else None, match["event"])
+            await self._stream(topic, scope, receive, send)
+        else:
+            await self._otherwise(scope, receive, send)
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of this process, begun with its first client."""
+        if self._hub is None:
+            self._hub = Hub()
+            self._hub.start()
+        return self._hub
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and self._hub is not None:
+                await self._hub.close()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _stream(self, topic: Topic, scope: Scope, receive: Receive, send: Send) -> None:
+        hub = self.hub
+        if scope["method"] not in ("GET", "HEAD"):
+            await _refuse(405, send)
+        elif hub.clients >= _MOST or hub.is_closing:
+            await _refuse(503, send)
+        elif (status := await _found(hub, topic)) != 200:
+            await _refuse(status, send)
+        elif scope["method"] == "HEAD":
+            await _start(200, _HEADERS, send)
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            hub.clients += 1
+            try:
+                await _until_either_ends(_send_all(hub, topic, scope, send), _hang_up(receive))
+            finally:
+                hub.clients -= 1
+
+
+async def _found(hub: Hub, topic: Topic) -> int:
+    try:
+        return 200 if await hub.has(topic) else 404
+    except (DatabaseError, InterfaceError):
+        return 503
+
+
+async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
+    header = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+    query = parse_qs(scope["query_string"].decode("latin-1")).get("last_event_id", [""])[0]
+    resumes, last = last_seen(header, query)
+    await _start(200, _HEADERS, send)
+    # Without the database the stream ends, and its client comes back for the rest.
+    with suppress(DatabaseError, InterfaceError):
+        async for chunk in hub.follow(topic, resumes=resumes, last=last):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _hang_up(receive: Receive) -> None:
+    """Ends when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _until_either_ends(*coroutines: Any) -> None:
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError, OSError):
+                await task
+
+
+async def _start(status: int, headers: dict[str, str], send: Send) -> None:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def _refuse(status: int, send: Send) -> None:
+    title, code, detail = _PROBLEMS[status]
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Access-Control-Allow-Origin": "*",
+        **({"Allow": "GET, HEAD"} if status == 405 else {}),
+        **({"Retry-After": "5"} if status == 503 else {}),
+    }
+    await _start(status, headers, send)
+    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})

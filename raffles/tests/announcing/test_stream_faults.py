@@ -1,0 +1,159 @@
+"""Redis killed, stopped and flushed, and clients that come and go: nothing lost, twice or out of
+order. With a real redis-server; skipped where none is installed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from asgiref.sync import sync_to_async
+from django.db import connection
+from pytest_django import Settings
+
+from raffles.domain import waking
+from raffles.stream.serving import StreamApplication
+
+from .acting import announced
+from .listening import listening, parse, streaming
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server"),
+]
+CLIENTS, RECONNECTS, ROUNDS = 40, 10, 12
+
+
+class Server:
+    """A Redis of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        options = ["--port", str(self.port), "--save", "", "--dir", str(self._folder)]
+        self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                redis.Redis(port=self.port).ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+        raise RuntimeError("redis-server does not start")
+
+    def send(self, how: signal.Signals) -> None:
+        self.process.send_signal(how)  # to a process that has ended: nothing
+        if how == signal.SIGKILL:
+            self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server(tmp_path)
+    settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
+    monkeypatch.setattr(waking, "_paused_until", 0.0)
+    yield server
+    server.send(signal.SIGCONT)
+    server.send(signal.SIGKILL)
+
+
+def _announce(count: int) -> None:
+    try:
+        announced(count)
+    finally:
+        connection.close()
+
+
+announce = sync_to_async(_announce, thread_sensitive=False)
+
+
+async def hear_all(application: StreamApplication, total: int, chance: random.Random) -> list[int]:
+    """One client that comes back RECONNECTS times, each time from the last id it saw."""
+    heard: list[int] = []
+    last = "0"
+    for _ in range(RECONNECTS):
+        async with listening(application, **{"last-event-id": last}) as client:
+            await asyncio.sleep(chance.random() * 0.4)
+        events, last = parse(client.body)
+        heard += [int(one.id) for one in events if one.event != "reset"]
+    async with listening(application, **{"last-event-id": last}) as client:
+        events = await client.hear(total - len(heard))
+    return heard + [int(one.id) for one in events]
+
+
+async def trouble(server: Server) -> None:
+    for _ in range(2):
+        server.send(signal.SIGSTOP)
+        await asyncio.sleep(0.6)
+        server.send(signal.SIGCONT)
+        await asyncio.sleep(0.2)
+        server.send(signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(server.start)
+        await asyncio.to_thread(redis.Redis(port=server.port).flushall)
+
+
+def test_no_trouble_with_redis_loses_or_doubles_anything(server: Server) -> None:
+    total = ROUNDS * 3
+
+    async def act() -> list[list[int]]:
+        async with streaming() as application:
+            clients = [
+                asyncio.create_task(hear_all(application, total, random.Random(seed)))
+                for seed in range(CLIENTS)
+            ]
+            troubled = asyncio.create_task(trouble(server))
+            for _ in range(ROUNDS):
+                await announce(3)
+                await asyncio.sleep(0.2)
+            await troubled
+            return await asyncio.gather(*clients)
+
+    heard = asyncio.run(asyncio.wait_for(act(), 120))
+
+    assert heard == [list(range(1, total + 1))] * CLIENTS
+
+
+def test_nudge_by_redis_is_quicker_than_looking_each_second(server: Server) -> None:
+    async def act() -> float:
+        async with streaming() as application, listening(application) as client:
+            await announce(1)
+            await client.hear(1)
+            await asyncio.sleep(0.3)
+            delays = []
+            for count in range(2, 7):
+                started = time.monotonic()
+                await announce(1)
+                await client.hear(count)
+                delays.append(time.monotonic() - started)
+            return max(delays)
+
+    assert asyncio.run(asyncio.wait_for(act(), 60)) < 0.5
+
+
+@pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
+def test_act_waits_for_a_redis_that_is_away_once_and_briefly(
+    server: Server, how: signal.Signals
+) -> None:
+    announced(1)
+    server.send(how)
+    started = time.monotonic()
+
+    for _ in range(5):
+        announced(1)
+
+    assert time.monotonic() - started < 3
