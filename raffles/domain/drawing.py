@@ -68,18 +68,19 @@ def advance(
     """Takes a due raffle through all steps that remain; returns whether this call drew it.
 
     Every step is conditional on the state before it, so any number of callers and any crash end in
-    the same one draw. Raises Waiting while the beacon has not spoken, and PoolDiffers.
+    the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
     """
     close(raffle_pk, now=now, by=by)
     raffle = Raffle.objects.get(pk=raffle_pk)
     if raffle.state == State.CLOSED:
         tree = build_tree(raffle, progress)
-        for _ in range(5):
+        for more_tries in reversed(range(5)):
             try:
                 seal(raffle_pk, tree, clock=clock, by=by)
                 break
             except SealTooLate:
-                continue
+                if not more_tries:
+                    raise
         raffle.refresh_from_db()
     if raffle.state != State.SEALED:
         return False

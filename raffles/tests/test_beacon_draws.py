@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 
-from raffles.domain.drawing import Waiting, advance
+from raffles.domain.drawing import Waiting, advance, draw_now
 from raffles.domain.entering import enter
 from raffles.domain.proving import proof_head, published_draw, stream_proof
 from raffles.domain.refusals import RoundHasCome
@@ -149,6 +150,18 @@ def test_seal_that_takes_until_its_round_is_near_stores_nothing() -> None:
     assert raffle.state == State.CLOSED
     assert not Draw.objects.exists()
     assert not Announcement.objects.exists()
+
+
+def test_draw_whose_every_seal_comes_too_late_says_so() -> None:
+    raffle, minutes = sold_out(), count()
+    with pytest.raises(SealTooLate):
+        draw_now(
+            raffle.uuid,
+            now=SEALED_AT,
+            clock=lambda: SEALED_AT + timedelta(minutes=next(minutes)),
+            by="staff",
+        )
+    assert Raffle.objects.get(pk=raffle.pk).state == State.CLOSED
 
 
 def test_redraw_before_the_round_chains_over_the_same_pool(relay: Relay) -> None:
