@@ -22,7 +22,9 @@ from raffles.domain.erasing import erase_holder
 from raffles.domain.refusals import Refusal
 from raffles.domain.replacing import replace_winner
 from raffles.domain.voiding import redraw, void_raffle
-from raffles.models import Announcement, Raffle, State, Stripe
+from raffles.fairness.numbering import numbering
+from raffles.fairness.tickets import code_tag, read_code
+from raffles.models import Announcement, Raffle, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth
 
 from .harness import Standing, die_at, flaws, fork, insert_ticket, is_killed
@@ -154,6 +156,28 @@ def do_until(moment: int, deed: Deed, raffle: Raffle) -> None:
 def test_killed_anywhere_leaves_nothing_or_the_whole(name: str) -> None:
     wrong = list(killings(DEEDS[name]))
     assert wrong == [[]] * max(len(wrong), 2)
+
+
+def test_ticket_whose_answer_was_lost_is_told_again() -> None:
+    """The client was killed before it knew, and asks again with the same request key."""
+    was_stored = []
+    for moment in count():
+        raffle = RaffleFactory.create(total_tickets=70)
+        is_cut_off = is_killed(fork(partial(do_until, moment, DEEDS["participate"], raffle)))
+        stored = raffle.tickets.first()
+        entry = enter_nth(raffle, 0, request_key="request")
+        ticket = raffle.tickets.get()
+        assert (entry.is_repeat, ticket) == (stored is not None, stored or ticket)
+        assert entry.ticket_number == number_of(raffle, ticket)
+        assert code_tag(read_code(entry.verification_code) or "") == bytes(ticket.code_tag or b"")
+        was_stored.append(stored is not None)
+        if not is_cut_off:
+            break
+    assert {False, True} == set(was_stored[:-1])
+
+
+def number_of(raffle: Raffle, ticket: Ticket) -> int:
+    return numbering(bytes(raffle.numbering_key), raffle.total_tickets).number(ticket.slot)
 
 
 # --- What it sees --------------------------------------------------------------------------
