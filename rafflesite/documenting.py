@@ -19,7 +19,7 @@ class VisibleTextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-
         mapped = auto_schema._map_serializer_field(  # type: ignore[no-untyped-call]  # noqa: SLF001
             self.target, direction, bypass_extensions=True
         )
-        return {**mapped, "minLength": 1}
+        return mapped if self.target.allow_blank else {**mapped, "minLength": 1}
 
 
 class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

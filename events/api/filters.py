@@ -14,10 +14,10 @@ from rafflesite.filters import FlagFilter
 class EventFilter(django_filters.FilterSet):
     """By name, time zone, who may enter, and whether the event is paused."""
 
-    name = extend_schema_field({"type": "string", "maxLength": 180})(  # type: ignore[type-var]
+    name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 180})(  # type: ignore[type-var]
         django_filters.CharFilter(lookup_expr="icontains", max_length=180)
     )
-    time_zone = extend_schema_field({"type": "string", "maxLength": 64})(  # type: ignore[type-var]
+    time_zone = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 64})(  # type: ignore[type-var]
         django_filters.CharFilter(max_length=64)
     )
     entry = django_filters.ChoiceFilter(choices=Event.Entry.choices)
@@ -34,7 +34,7 @@ class EventFilter(django_filters.FilterSet):
 class WinnerFilter(django_filters.FilterSet):
     """By event."""
 
-    event = extend_schema_field({"type": "string", "maxLength": 50})(  # type: ignore[type-var]
+    event = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 50})(  # type: ignore[type-var]
         django_filters.CharFilter(field_name="raffle__series", max_length=50)
     )
 

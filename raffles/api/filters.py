@@ -14,7 +14,7 @@ from rafflesite.filters import FlagFilter, MomentFilter
 class RaffleFilter(django_filters.FilterSet):
     """By name, by what became of it, and by when it was created."""
 
-    name = extend_schema_field({"type": "string", "maxLength": 200})(  # type: ignore[type-var]
+    name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200})(  # type: ignore[type-var]
         django_filters.CharFilter(lookup_expr="icontains", max_length=200)
     )
     drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")
