@@ -8,19 +8,19 @@ from drf_spectacular.utils import extend_schema_field
 from events.models import Event
 from events.models.event import EventQuerySet
 from raffles.models import Winner
-from rafflesite.filters import FlagFilter
+from rafflesite.filters import FlagFilter, TextFilter, WordFilter
 
 
 class EventFilter(django_filters.FilterSet):
     """By name, time zone, who may enter, and whether the event is paused."""
 
     name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 180})(  # type: ignore[type-var]
-        django_filters.CharFilter(lookup_expr="icontains", max_length=180)
+        TextFilter(lookup_expr="icontains", max_length=180)
     )
     time_zone = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 64})(  # type: ignore[type-var]
-        django_filters.CharFilter(max_length=64)
+        TextFilter(max_length=64)
     )
-    entry = django_filters.ChoiceFilter(choices=Event.Entry.choices)
+    entry = WordFilter(choices=Event.Entry.choices)
     paused = FlagFilter(method="filter_paused", label="No date comes until it is resumed.")
 
     class Meta:
@@ -35,7 +35,7 @@ class WinnerFilter(django_filters.FilterSet):
     """By event."""
 
     event = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 50})(  # type: ignore[type-var]
-        django_filters.CharFilter(field_name="raffle__series", max_length=50)
+        TextFilter(field_name="raffle__series", max_length=50)
     )
 
     class Meta:

@@ -97,7 +97,7 @@ class ChangedEventAnswer(EventAnswer):
     )
 
 
-class DrawAnswer(NextDrawAnswer):
+class EventDrawAnswer(NextDrawAnswer):
     """A past or coming draw of an event."""
 
     state = serializers.ChoiceField(

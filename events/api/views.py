@@ -187,9 +187,10 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         return self.get_paginated_response([shapes.winner(row) for row in page])
 
     @extend_schema(
+        operation_id="events_draws_list",
         summary="The draws of an event, latest first: those that come, then those that were",
         parameters=[DAYS],
-        responses=answers(404, _200=serializers.DrawAnswer(many=True)),
+        responses=answers(404, _200=serializers.EventDrawAnswer(many=True)),
         filters=False,
     )
     @action(detail=True, methods=["get"])
@@ -204,7 +205,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         return self.get_paginated_response(body)
 
     @extend_schema(
-        summary="The draw of a date", responses=answers(404, _200=serializers.DrawAnswer)
+        summary="The draw of a date", responses=answers(404, _200=serializers.EventDrawAnswer)
     )
     @action(detail=True, methods=["get"], url_path="draws/<day:day>")
     def draw(self, _request: Request, slug: str, day: date) -> Response:

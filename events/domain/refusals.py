@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from events.models.event import TOO_MANY_REWARDS
 from raffles.domain.refusals import AlreadyEntered, Refusal, SoldOut
 
 
@@ -64,7 +65,7 @@ class RewardTooLarge(Refusal):
     """There are fewer tickets than rewards."""
 
     code = "reward_too_large"
-    sentence = "A reward's amount can't be larger than max_participants"
+    sentence = TOO_MANY_REWARDS
 
 
 class SlugTaken(Refusal):

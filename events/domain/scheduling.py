@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from events.models import Event, Occurrence, Reward
-from events.models.event import RESERVED
+from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
 
@@ -43,7 +43,7 @@ def refuse_unfit(event: Event, now: datetime) -> None:
     if event.reward_amount > event.max_participants:
         errors["reward_amount"] = RewardTooLarge.sentence
     if event.slug in RESERVED:
-        errors["slug"] = "This word is taken by the site."
+        errors["slug"] = SLUG_IS_RESERVED
     if errors:
         raise Unfit(errors)
 
@@ -101,7 +101,7 @@ def set_reward(
     """
     with transaction.atomic():
         event = locked_event(event_pk)
-        _refuse_unless_coming(event, day, now)
+        refuse_unless_coming(event, day, now)
         if reward["reward_amount"] > event.max_participants:
             raise RewardTooLarge
         return Reward.objects.update_or_create(event=event, date=day, defaults=reward)
@@ -117,11 +117,13 @@ def remove_reward(event_pk: int, day: date) -> None:
         reward.delete()
 
 
-def _refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
-    if event.occurrences.filter(date=day).exists():
+def refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
+    """Raises RewardFrozen or NoSuchDate for a date whose reward can't be set; it may be unsaved."""
+    if event.pk and event.occurrences.filter(date=day).exists():
         raise RewardFrozen
     planned = event.schedule()
     if next(planned.dates(day), None) != day:
         raise NoSuchDate
-    if planned.draw_at(day) <= max(now, event.settled_until):
+    settled_until = event.settled_until if event.pk else now
+    if planned.draw_at(day) <= max(now, settled_until):
         raise NoSuchDate

@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ('-id',),
-                'constraints': [models.CheckConstraint(condition=models.Q(('max_participants__range', (1, 10000000))), name='event_has_tickets'), models.CheckConstraint(condition=models.Q(('reward_amount__range', (1, 100000))), name='event_reward_amount_positive'), models.CheckConstraint(condition=models.Q(('reward_amount__lte', models.F('max_participants'))), name='event_reward_within_tickets'), models.CheckConstraint(condition=models.Q(('rest_days__lte', 366)), name='event_rest_within_limit'), models.CheckConstraint(condition=models.Q(('slug__in', frozenset(['upcoming', 'update_events', 'winners'])), _negated=True), name='event_slug_is_free')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('max_participants__range', (1, 10000000))), name='event_has_tickets'), models.CheckConstraint(condition=models.Q(('reward_amount__range', (1, 100000))), name='event_reward_amount_positive'), models.CheckConstraint(condition=models.Q(('reward_amount__lte', models.F('max_participants'))), name='event_reward_within_tickets', violation_error_message="A reward's amount can't be larger than max_participants"), models.CheckConstraint(condition=models.Q(('rest_days__lte', 366)), name='event_rest_within_limit'), models.CheckConstraint(condition=models.Q(('slug__in', ['upcoming', 'update_events', 'winners']), _negated=True), name='event_slug_is_free', violation_error_message='This word is taken by the site.')],
             },
         ),
         migrations.AddField(

@@ -14,6 +14,8 @@ from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, sum_of_stripes
 
 MAX_REST_DAYS = 366
+TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
+SLUG_IS_RESERVED = "This word is taken by the site."
 RESERVED = frozenset({"upcoming", "winners", "update_events"})  # words of the addresses
 
 
@@ -122,11 +124,16 @@ class Event(Rewarding):
             models.CheckConstraint(
                 condition=Q(reward_amount__lte=F("max_participants")),
                 name="event_reward_within_tickets",
+                violation_error_message=TOO_MANY_REWARDS,
             ),
             models.CheckConstraint(
                 condition=Q(rest_days__lte=MAX_REST_DAYS), name="event_rest_within_limit"
             ),
-            models.CheckConstraint(condition=~Q(slug__in=RESERVED), name="event_slug_is_free"),
+            models.CheckConstraint(
+                condition=~Q(slug__in=sorted(RESERVED)),
+                name="event_slug_is_free",
+                violation_error_message=SLUG_IS_RESERVED,
+            ),
         )
 
     def __str__(self) -> str:

@@ -84,7 +84,7 @@ def _line(step: Step, outcome: str, detail: str = "") -> Line:
         "raffle": str(raffle.uuid) if raffle else None,
         "name": str(step),
         "due_at": step.due_at.isoformat() if step.due_at else None,
-        "detail": detail,
+        "detail": " ".join(detail.split()),  # of an error's many lines one
     }
 
 

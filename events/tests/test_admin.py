@@ -1,0 +1,220 @@
+"""The admin of events: scheduling as staff do it, rewards by date, keys that are shown once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from events.models import ApiKey, Event, Reward
+
+from .acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
+
+pytestmark = pytest.mark.django_db
+LIST = reverse("admin:events_event_changelist")
+ADD = reverse("admin:events_event_add")
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    with at(NOW):
+        client.force_login(User.objects.create_superuser("sam"))
+    return client
+
+
+def form(*rewards: tuple[str, str, int], **changes: Any) -> dict[str, Any]:
+    """The fields of the form: a draw at eight every day in Paris, and rewards by date."""
+    fields = {
+        "name": "Breakfast",
+        "slug": "breakfast",
+        "start_date": "2026-02-10",
+        "draw_time": "08:00",
+        "time_zone": "Europe/Paris",
+        "frequency": "daily",
+        "until": "",
+        "max_participants": 3,
+        "reward_name": "Coffee",
+        "reward_amount": 1,
+        "reward_description": "",
+        "reward_picture": "",
+        "entry": "open",
+        "privacy": "full",
+        "rest_days": 0,
+        "rewards-TOTAL_FORMS": len(rewards),
+        "rewards-INITIAL_FORMS": 0,
+    }
+    for n, (day, name, amount) in enumerate(rewards):
+        fields |= {
+            f"rewards-{n}-date": day,
+            f"rewards-{n}-reward_name": name,
+            f"rewards-{n}-reward_amount": amount,
+        }
+    return fields | changes
+
+
+def post(staff: Client, path: str, fields: dict[str, Any], now: Any = NOW) -> str:
+    """Sends a form; returns the page that follows."""
+    with at(now):
+        answer = staff.post(path, fields, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def change() -> str:
+    return reverse("admin:events_event_change", args=[Event.objects.get().pk])
+
+
+ONE_REWARD = {"rewards-TOTAL_FORMS": 1, "rewards-INITIAL_FORMS": 1}
+PHONE, WASHER = ("2026-02-10", "Phone", 1), ("2026-02-11", "Washing Machine", 2)
+
+
+def test_an_event_with_two_dated_rewards(staff: Client) -> None:
+    page = post(staff, ADD, form(PHONE, WASHER))
+
+    assert "was added successfully" in page
+    event = Event.objects.get()
+    assert (event.created_by, event.settled_until) == ("staff sam", NOW)
+    assert [draw["reward"]["name"] for draw in read("/events/upcoming/?days=3")] == [
+        *("Phone", "Washing Machine", "Coffee")
+    ]
+    taken("alice")
+    run(DRAW)
+    (winner,) = read("/events/winners/", DRAW)
+    assert (winner["username"], winner["reward"]) == ("alice", "Phone")
+
+
+def test_the_preview_shows_the_next_dates_in_the_events_zone(staff: Client) -> None:
+    post(staff, ADD, form(WASHER))
+    taken("alice")
+    with at(NOW):
+        page = staff.get(change()).content.decode()
+        listed = staff.get(LIST).content.decode()
+
+    rows = re.findall("<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
+    assert rows[:3] == [
+        ("Tue 2026-02-10 08:00 CET (UTC+0100)", "1 × Coffee", "1 of 3"),
+        ("Wed 2026-02-11 08:00 CET (UTC+0100)", "2 × Washing Machine", "0 of 3"),
+        ("Thu 2026-02-12 08:00 CET (UTC+0100)", "1 × Coffee (default)", "0 of 3"),
+    ]
+    assert len(rows) == 10
+    assert "Tue 2026-02-10 08:00 CET (UTC+0100): Coffee" in listed
+
+
+def test_the_preview_says_that_months_are_skipped(staff: Client) -> None:
+    post(staff, ADD, form(start_date="2026-03-31", frequency="monthly"))
+    with at(NOW):
+        page = staff.get(change()).content.decode()
+    assert "Months without this day are skipped." in page
+    assert "2026-04-30" not in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (form(frequency="hourly"), "Write daily, weekly, monthly, yearly"),
+        (form(frequency="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "no date within five years"),
+        (form(time_zone="Europe/Nowhere"), "Select a valid choice"),
+        (form(until="2026-02-01"), "The last date can&#x27;t be before the first."),
+        (form(slug="upcoming"), "This word is taken by the site."),
+        (form(reward_amount=4), "A reward&#x27;s amount can&#x27;t be larger"),
+        (form(name="\u202eabc"), "Control, bidirectional and zero-width"),
+        (form(("2026-02-09", "Phone", 1)), "The event has no coming draw on this date"),
+        (form(("2026-02-10", "Phone", 4)), "A reward&#x27;s amount can&#x27;t be larger"),
+        (form(PHONE, PHONE), "Please correct the duplicate data for date"),
+        (form(draw_time=""), "This field is required"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_the_form(
+    staff: Client, fields: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in post(staff, ADD, fields)
+    assert not Event.objects.exists()
+
+
+def test_an_edit_names_the_dates_that_stay(staff: Client) -> None:
+    post(staff, ADD, form())
+    taken("alice")
+
+    page = post(staff, change(), form(draw_time="20:00"))
+    assert "Dates with tickets are drawn as they stood: 2026-02-10." in page
+    assert [draw["draw_at"] for draw in read("/events/upcoming/?days=2")] == [
+        "2026-02-10T08:00:00+01:00",
+        "2026-02-11T20:00:00+01:00",
+    ]
+
+
+def test_pausing_and_resuming(staff: Client) -> None:
+    post(staff, ADD, form())
+    post(staff, change(), form(paused="on"))
+    assert read("/events/breakfast/")["paused"]
+    assert read("/events/upcoming/") == []
+    post(staff, change(), form(), NOW + DAY)
+    assert read("/events/breakfast/", NOW + DAY)["next_draw"]["date"] == "2026-02-11"
+
+
+def test_rewards_change_and_go_until_the_first_ticket(staff: Client) -> None:
+    post(staff, ADD, form(PHONE, WASHER))
+    phone, washer = Reward.objects.order_by("date")
+    existing = {
+        "rewards-TOTAL_FORMS": 2,
+        "rewards-INITIAL_FORMS": 2,
+        "rewards-0-id": phone.pk,
+        "rewards-1-id": washer.pk,
+    }
+    body = form(("", "Tablet", 1), ("", "Washing Machine", 2), **existing)
+    post(staff, change(), body | {"rewards-1-DELETE": "on"})
+    assert [str(reward) for reward in Reward.objects.all()] == ["2026-02-10: Tablet"]
+
+    taken("alice")  # while the form is open
+    page = post(staff, change(), form(("", "Book", 1), **existing | ONE_REWARD))
+    assert "errornote" in page or "can&#x27;t be changed" in page
+    assert [str(reward) for reward in Reward.objects.all()] == ["2026-02-10: Tablet"]
+    with at(NOW):
+        page = staff.get(change()).content.decode()
+    assert 'name="rewards-0-id" value' not in page  # only the preview shows it
+    assert "1 × Tablet</td><td>1 of 3" in page
+
+
+def test_an_event_with_draws_is_not_deleted(staff: Client) -> None:
+    post(staff, ADD, form())
+    delete = reverse("admin:events_event_delete", args=[Event.objects.get().pk])
+    taken("alice")
+    with at(NOW):
+        assert staff.post(delete, {"post": "yes"}).status_code == 403
+    assert Event.objects.exists()
+
+
+def test_a_key_is_shown_once(staff: Client) -> None:
+    path = reverse("admin:events_apikey_add")
+    page = post(
+        staff, path, {"name": "Shop", "rate": "10/min", "expires_at_0": "", "expires_at_1": ""}
+    )
+    (text,) = set(re.findall("key_[A-Za-z0-9_-]{43}", page))
+
+    key = ApiKey.objects.get()
+    assert (key.name, key.rate, key.created_by) == ("Shop", "10/min", "staff sam")
+    with at(NOW):
+        shown = staff.get(reverse("admin:events_apikey_change", args=[key.pk])).content.decode()
+    assert text not in shown
+    assert key.hint in shown
+    scheduled(entry="partner")
+    taken("alice", HTTP_AUTHORIZATION=f"Bearer {text}")
+
+
+def test_a_rate_is_a_rate(staff: Client) -> None:
+    path = reverse("admin:events_apikey_add")
+    assert "is not a rate" in post(staff, path, {"name": "Shop", "rate": "often"})
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("model", ["event", "apikey", "occurrence", "setback"])
+def test_every_list_opens(staff: Client, model: str) -> None:
+    post(staff, ADD, form())
+    taken("alice")
+    run(DRAW)
+    with at(DRAW):
+        assert staff.get(reverse(f"admin:events_{model}_changelist")).status_code == 200
