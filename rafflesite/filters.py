@@ -5,6 +5,7 @@ from typing import Any
 
 import django_filters
 from django import forms
+from django_filters.fields import ChoiceField
 
 from rafflesite.fields import MOMENT_FAULT, read_moment
 
@@ -22,6 +23,33 @@ class _MomentField(forms.Field):
             return None if value is None else read_moment(value)
         except ValueError:
             raise forms.ValidationError(MOMENT_FAULT) from None
+
+
+class _NotEmpty(forms.Field):
+    def to_python(self, value: Any) -> Any:
+        if value == "":
+            raise forms.ValidationError("Write a value, or leave it out.")
+        return super().to_python(value)
+
+
+class _TextField(_NotEmpty, forms.CharField):
+    pass
+
+
+class _WordField(_NotEmpty, ChoiceField):
+    pass
+
+
+class TextFilter(django_filters.CharFilter):
+    """Text that is not empty."""
+
+    field_class = _TextField
+
+
+class WordFilter(django_filters.ChoiceFilter):
+    """One of the words in `choices`."""
+
+    field_class = _WordField
 
 
 class FlagFilter(django_filters.BooleanFilter):

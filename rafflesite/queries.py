@@ -11,7 +11,7 @@ PAGE: Final = frozenset({"limit", "cursor"})
 
 
 class StrictQueryMixin(ViewSetMixin):
-    """Refuse a query parameter that is unknown, empty or given twice (400), as bodies do.
+    """Refuse a query parameter that is unknown or given twice (400), as bodies refuse such keys.
 
     A misspelt filter must not answer with everything. `query_parameters` names, by action, what
     is read; an action that is not in it reads nothing.
@@ -25,15 +25,9 @@ class StrictQueryMixin(ViewSetMixin):
             return  # a method that is not allowed, whatever it asks for
         known = self.query_parameters.get(self.action, ())
         faults = {
-            name: [sentence]
+            name: ["Give it once." if name in known else "Unknown parameter."]
             for name, values in request.query_params.lists()
-            if (sentence := _fault(values) if name in known else "Unknown parameter.")
+            if name not in known or len(values) > 1
         }
         if faults:
             raise ValidationError(faults)
-
-
-def _fault(values: list[str]) -> str | None:
-    if len(values) > 1:
-        return "Give it once."
-    return None if values[0] else "Write a value, or leave it out."

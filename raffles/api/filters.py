@@ -8,14 +8,14 @@ from drf_spectacular.utils import extend_schema_field
 
 from raffles.models import Raffle, State
 from raffles.models.raffle import RaffleQuerySet
-from rafflesite.filters import FlagFilter, MomentFilter
+from rafflesite.filters import FlagFilter, MomentFilter, TextFilter
 
 
 class RaffleFilter(django_filters.FilterSet):
     """By name, by what became of it, and by when it was created."""
 
     name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200})(  # type: ignore[type-var]
-        django_filters.CharFilter(lookup_expr="icontains", max_length=200)
+        TextFilter(lookup_expr="icontains", max_length=200)
     )
     drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")
     sold_out = FlagFilter(method="filter_sold_out", label="No ticket is left.")
