@@ -34,6 +34,11 @@ CALLERS: dict[str, tuple[str, str | None]] = {
 MANAGERS = {"manager", "manager by proxy", "manager by two proxies"}
 PROXIES = {"proxy", "proxy named"}
 
+# The staff's pages, below; the events' routes and pages, which have tables of their own; and the
+# pages of a raffle, which show what everybody may know.
+PAGES = "r/<uuid:raffle_id>/"
+ELSEWHERE = ("admin/", "events/", "ticket/", "e/", PAGES)
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 READ, ACT, ENTER, MANAGE = "read", "act", "enter", "manage"
@@ -59,6 +64,8 @@ ROUTES: dict[str, dict[str, str]] = {
     ".well-known/raffle-keys.json": {"GET": READ},
     "verify.py": {"GET": READ},
     "verify.py.sha256": {"GET": READ},
+    "robots.txt": {"GET": READ},
+    "": {"GET": READ},
     "api/schema/": {"GET": READ},
     "api/docs/": {"GET": READ},
     "livez": {"GET": READ},
@@ -133,11 +140,6 @@ def test_everybody_gets_what_the_table_says(route: str, method: str) -> None:
     assert answered == wanted
 
 
-def test_every_route_is_in_the_table() -> None:
-    routes = {route for route in _routes(get_resolver()) if not route.startswith("admin/")}
-    assert routes == set(ROUTES)
-
-
 def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)
@@ -146,6 +148,30 @@ def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
         else:
             assert isinstance(pattern, URLPattern)
             yield path
+
+
+def test_every_route_is_in_the_table() -> None:
+    routes = set(_routes(get_resolver()))
+    missing = {route for route in routes - ROUTES.keys() if not route.startswith(ELSEWHERE)}
+    assert (missing, ROUTES.keys() - routes) == (set(), set())
+
+
+def _pages() -> list[str]:
+    return [route for route in _routes(get_resolver()) if route.startswith(PAGES)]
+
+
+@pytest.mark.parametrize("route", _pages())
+def test_pages_of_a_raffle_are_read_by_everybody(route: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    path = f"/{route}".replace("<uuid:raffle_id>", str(raffle.uuid))
+    statuses = set()
+    for peer, forwarded in CALLERS.values():
+        headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+        statuses.add(caller(peer, **headers).get(path).status_code)
+    # Names are of events alone, and a calendar has what has a time: no page for anybody then.
+    assert statuses == {404 if route.endswith(("names/", "draw.ics")) else 200}
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
+        assert caller(MANAGER).generic(method, path).status_code == 405
 
 
 def _admin_paths() -> list[str]:
