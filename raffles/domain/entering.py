@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hmac
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -246,45 +245,21 @@ _TICKET = (
     "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
     "username, order_tag, address_tag)"
 )
-_CLAIM = f"""
-    WITH claimed AS (
-        UPDATE raffles_stripe SET issued = issued + 1
-        WHERE raffle_id = %s AND stripe = (
-            SELECT stripe FROM raffles_stripe
-            WHERE raffle_id = %s AND issued < cap AND stripe >= %s
-            ORDER BY raffle_id, stripe LIMIT 1 FOR UPDATE {{skip}})
-        RETURNING lo + issued - 1 AS slot)
-    INSERT INTO {_TICKET}
-    SELECT %s, slot, %s, %s, %s, %s, %s, %s, %s FROM claimed RETURNING slot
-"""  # noqa: S608 - no value in the text
-_CLAIM_FREE = _CLAIM.format(skip="SKIP LOCKED")
-_CLAIM_WAITING = _CLAIM.format(skip="")
+_CLAIM = "SELECT raffles_claim(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 def _claim_postgresql(raffle_pk: int, values: list[Any]) -> int | None:
-    """Three reads: from a random stripe, from the first, and from the first waiting for locks.
+    """One call that commits by itself: a stripe's lock held across another round trip would wait.
 
-    Only the last one's emptiness means that nothing is left: SKIP LOCKED alone says so falsely
-    while the last ticket is held by a transaction that then aborts. Each is its own transaction,
-    since a stripe's lock held across another round trip would make others wait for it.
+    The function moves the first free stripe from a random one on, and lands the ticket.
     """
-    start = random.randrange(STRIPES)  # noqa: S311 - spreads load, decides nothing
-    for statement, from_stripe in ((_CLAIM_FREE, start), (_CLAIM_FREE, 0), (_CLAIM_WAITING, 0)):
-        with _by_itself(), connection.cursor() as cursor:
-            cursor.execute(statement, [raffle_pk, raffle_pk, from_stripe, raffle_pk, *values])
-            if row := cursor.fetchone():
-                return int(row[0])
-    return None
-
-
-@contextmanager
-def _by_itself() -> Iterator[None]:
-    """A statement that commits alone; inside a caller's transaction, one that fails alone."""
-    if connection.in_atomic_block:
-        with transaction.atomic():
-            yield
-    else:
-        yield
+    start = int(random.random() * STRIPES)  # noqa: S311 - spreads load, decides nothing
+    # Inside a caller's transaction it must at least fail alone.
+    atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
+    with atomic, connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [raffle_pk, start, *values])
+        slot: int | None = cursor.fetchone()[0]
+    return slot
 
 
 def _claim_sqlite(raffle_pk: int, values: list[Any]) -> int | None:
