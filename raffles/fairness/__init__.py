@@ -1,1 +1,1 @@
-"""What must be fair: bytes and integers, no Django and no clock, so that anyone can compute it again."""
+"""The fair part of a raffle: pure functions of bytes and integers, without database and clock."""
