@@ -196,20 +196,20 @@ def shut_gate_alone(raffle: Raffle) -> int:
 
 
 @pytest.mark.parametrize(
-    ("name", "modules"),
+    ("deed", "modules"),
     [
-        ("create", (creating,)),
-        ("close what nobody entered", (sealing,)),
-        ("close, seal and draw", (sealing,)),
-        ("close, seal and draw", (drawing,)),
-        ("void", (voiding, sealing)),
-        ("commit anew", (voiding, sealing)),
-        ("replace", (replacing,)),
-        ("erase after the draw", (erasing,)),
+        (DEEDS["create"], (creating,)),
+        (DEEDS["close what nobody entered"], (sealing,)),
+        (DEEDS["close, seal and draw"], (sealing,)),
+        (Deed(raffle(state=State.SEALED), draw), (drawing,)),
+        (DEEDS["void"], (voiding, sealing)),
+        (DEEDS["commit anew"], (voiding, sealing)),
+        (DEEDS["replace"], (replacing,)),
+        (DEEDS["erase after the draw"], (erasing,)),
     ],
 )
 def test_an_act_in_autocommit_is_seen(
-    name: str, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
+    deed: Deed, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same act, its transaction left out: each of its statements commits by itself."""
     alone = {
@@ -221,7 +221,7 @@ def test_an_act_in_autocommit_is_seen(
     for module, word in product(modules, alone):
         if hasattr(module, word):
             monkeypatch.setattr(module, word, alone[word])
-    assert any(killings(DEEDS[name]))
+    assert any(killings(deed))
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
