@@ -40,6 +40,7 @@ _REFUSALS = {refusal.code for refusal in STATUS} | {"not_found", "managers_only"
 _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
+    "The address holds a NUL character.",
 }
 Case = AnyCase[Any]
 # Calendars, time zones and addresses of pictures are more than their shape.
@@ -180,7 +181,7 @@ def is_honest(failure: Failure, case: Case, response: Response) -> bool:
     return (
         problem["code"] in _REFUSALS
         or case.operation.label in _MORE_THAN_SHAPE
-        or (bool(sentences) and sentences <= _UNSAID)
+        or (sentences or {problem["detail"]}) <= _UNSAID
     )
 
 
