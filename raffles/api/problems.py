@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpResponse
 
 from raffles.domain import refusals
+from raffles.domain.keys import KeyMissing
 from raffles.domain.refusals import Refusal
+from raffles.domain.sealing import SealTooLate
 from rafflesite import problems
+
+logger = logging.getLogger(__name__)
 
 STATUS: dict[type[Refusal], int] = {
     refusals.SoldOut: 410,
@@ -41,6 +46,10 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """The problem that answers what a view raised."""
     if isinstance(exc, Refusal):
         return problems.problem(STATUS[type(exc)], exc.code, str(exc))
+    if isinstance(exc, SealTooLate | KeyMissing):
+        # The operator's to mend; the client's request was good and may come again.
+        logger.error("%s: %s", type(exc).__name__, exc)
+        return problems.unavailable()
     if isinstance(exc, ObjectDoesNotExist):
         exc = Http404()
     return problems.exception_handler(exc, context)

@@ -191,6 +191,13 @@ def test_participate_takes_every_address_for_itself_otherwise() -> None:
     assert participate(raffle_id, "2001:db8:1:1::2").status_code == 201
 
 
+def test_lost_ticket_key_is_the_operators_to_mend(settings: Settings) -> None:
+    raffle_id = created(total_tickets=3)["id"]
+    settings.TICKET_KEYS = [bytes(32)]
+    response = participate(raffle_id, holder(1))
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+
+
 def test_participate_is_one_statement_once_the_raffle_is_known() -> None:
     raffle_id = created(total_tickets=1_000)["id"]
     entered(raffle_id, 1)

@@ -99,12 +99,20 @@ def test_ticket_that_comes_back_is_not_sold_out() -> None:
     assert flaws(raffle) == []
 
 
+def drop_hasty_claim() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION raffles_claim_hasty")
+
+
 @postgresql_only
-def test_skipping_locked_stripes_alone_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipping_locked_stripes_alone_is_seen(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_functiondef('raffles_claim'::regproc)")
         hasty = cursor.fetchone()[0].replace("raffles_claim", "raffles_claim_hasty")
         cursor.execute(hasty.replace("FOR UPDATE )", "FOR UPDATE SKIP LOCKED)"))
+    request.addfinalizer(drop_hasty_claim)
     monkeypatch.setattr(entering, "_CLAIM", entering._CLAIM.replace("claim", "claim_hasty"))
     outcomes = race_for_a_ticket_that_comes_back(with_one_left(), 8, held=PATIENCE)
     assert outcomes == {"GateShut": 8}  # refused for good, though one ticket is left
