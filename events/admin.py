@@ -28,10 +28,10 @@ from events.domain.scheduling import (
     set_reward,
 )
 from events.models import ApiKey, Event, Occurrence, Reward, Setback
-from raffles.admin import ReadOnly
 from raffles.domain.refusals import Refusal
 from rafflesite.environment import rate
 from rafflesite.fields import text_fault
+from rafflesite.records import ReadOnly
 
 _SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 _REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")

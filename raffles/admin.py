@@ -25,6 +25,11 @@ from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Draw, Prize, Raffle, Replacement, State, Winner
 from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES, UNDER_WAY
 from rafflesite.fields import text_fault
+from rafflesite.records import ReadOnly
+
+from . import admin_delivery
+
+__all__ = ["admin_delivery"]  # found by the admin through this module
 
 admin.site.site_header = admin.site.site_title = "Raffles and lucky draws"
 admin.site.index_title = "Back office"
@@ -36,19 +41,6 @@ def _clean_name(name: str) -> str:
     if fault := text_fault(name):
         raise ValidationError(fault)
     return name
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
-    """For what is a record: shown, never touched."""
-
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        return False
 
 
 class PrizeForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -144,6 +144,12 @@ class WaitingAnswer(serializers.Serializer[Any]):
     draws_at = serializers.DateTimeField()
 
 
+class EntryRequest(StrictSerializer):
+    """Where to be told of a prize; kept until then, apart from the ticket."""
+
+    email = serializers.EmailField(max_length=254, required=False)
+
+
 class EmptyRequest(StrictSerializer):
     """Nothing; no body at all is as good."""
 

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from raffles.domain.checking import check_ticket
+from raffles.domain.contacts import keep_contact
 from raffles.domain.creating import Request as CreatingRequest
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import Waiting, draw_now
@@ -144,19 +145,22 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
 
     @extend_schema(
         summary="Take part: one ticket for each address",
-        request=None,
+        request=serializers.EntryRequest,
         parameters=[IDEMPOTENCY_KEY],
         responses=answers(403, 404, 410, 413, 415, 429, _201=serializers.EntryAnswer),
     )
     @action(detail=True, methods=["post"])
     def participate(self, request: Request, raffle_id: UUID) -> Response:
-        _nothing_said(request)
+        asked = _said(serializers.EntryRequest, request)
+        now = timezone.now()
         entry = enter(
             raffle_id,
             identity=f"ip:{require_holder(request)}",
-            now=timezone.now(),
+            now=now,
             request_key=idempotency_key(request),
         )
+        if "email" in asked:
+            keep_contact(entry, asked["email"], now=now)
         body = {
             "raffle_id": str(entry.raffle_id),
             "ticket_number": entry.ticket_number,
@@ -193,7 +197,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     )
     @winners.mapping.post
     def draw(self, request: Request, raffle_id: UUID) -> Response:
-        _nothing_said(request)
+        _said(serializers.EmptyRequest, request)
         try:
             raffle = draw_now(raffle_id, now=timezone.now(), clock=timezone.now, by=actor(request))
         except Waiting as waiting:
@@ -264,10 +268,11 @@ def _valid(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
     return dict(asked.validated_data)
 
 
-def _nothing_said(request: Request) -> None:
+def _said(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
     """Reads a body only when there is one: taking part should cost little."""
-    if request.META.get("CONTENT_LENGTH") not in (None, "", "0"):
-        _valid(serializers.EmptyRequest, request)
+    if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
+        return {}
+    return _valid(shape, request)
 
 
 def flag(request: Request, name: str) -> bool:

@@ -23,7 +23,8 @@ from django.utils import timezone
 
 from raffles.models import Announcement, Attempt, Delivery, Endpoint, Outbox
 
-from . import mailing, webhooks
+from . import contacts, mailing, webhooks
+from .announcing import announce_all_sold_out
 from .keys import KeyMissing
 from .sealing import Clock
 from .sending import Answer, Send
@@ -85,7 +86,7 @@ def _spread_page(now: datetime) -> int | None:
         ]
         Delivery.objects.bulk_create(deliveries, batch_size=1_000)
         for announcement in announcements:
-            mailing.forget_losers(announcement)
+            contacts.forget_losers(announcement)
         outbox.spread = announcements[-1].sequence
         outbox.save(update_fields=["spread"])
     return len(deliveries)
@@ -94,7 +95,7 @@ def _spread_page(now: datetime) -> int | None:
 def _deliveries(endpoint: Endpoint, announcement: Announcement, now: datetime) -> list[Delivery]:
     whom: list[int | None] = [None]
     if endpoint.channel == Endpoint.Channel.WINNERS:
-        whom = [*mailing.winners_to_tell(announcement)]
+        whom = [*contacts.winners_to_tell(announcement)]
     return [
         Delivery(
             endpoint=endpoint,
@@ -239,6 +240,16 @@ def _prepare(
     return mailing.write(endpoint, deliveries), mailing.open_line
 
 
+def deliver_all(
+    *, by: str, lasting: float | None = None, is_over: Callable[[], bool] = lambda: False
+) -> Tally:
+    """Announces what nobody has yet, makes the deliveries and sends what is due."""
+    now = database_clock()
+    announce_all_sold_out(at=now, by=by)
+    spread(now=now)
+    return deliver(clock=database_clock, lasting=lasting, is_over=is_over)
+
+
 # --- Marking -------------------------------------------------------------------------------
 
 
@@ -319,7 +330,7 @@ def _finish(accepted: list[Delivery], now: datetime) -> None:
         Delivery.objects.pending().filter(pk__in=[delivery.pk for delivery in accepted]).update(
             state=Delivery.State.DELIVERED, attempts=F("attempts") + 1, finished_at=now
         )
-        mailing.forget_told(accepted)
+        contacts.forget_told(accepted)
 
 
 def _disable(endpoint: Endpoint, why: str) -> None:

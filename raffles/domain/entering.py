@@ -30,6 +30,7 @@ from raffles.fairness.tickets import (
 from raffles.fairness.verify import hash_terms, make_leaf
 from raffles.models import Raffle, Stripe, Ticket
 
+from .announcing import announce_sold_out
 from .creating import STRIPES
 from .keys import signer, ticket_key
 from .refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
@@ -166,14 +167,23 @@ def enter(
         slot = _claim_slot(facts, claim, now)
     except (SoldOut, AlreadyEntered) as refusal:
         earlier = _earlier(facts, claim, identity, request_key)
-        if earlier is None:
-            raise refusal from None
-        return earlier
+        if earlier is not None:
+            return earlier
+        if type(refusal) is SoldOut:
+            _say_sold_out(facts, now)
+        raise refusal from None
     if known is None:
         # Read again: only the ticket that now exists has frozen the terms that the receipt names.
         facts = Facts.of(Raffle.objects.get(uuid=raffle_id))
         _remember(_facts, raffle_id, facts)
     return _entry(facts, claim, slot, now, is_repeat=False)
+
+
+def _say_sold_out(facts: Facts, now: datetime) -> None:
+    """Says in public, with the first entry that is refused, that nothing is left."""
+    if facts.uuid not in _emptied:
+        announce_sold_out(Raffle.objects.get(pk=facts.pk), at=now, by="a refused entry")
+        _remember(_emptied, facts.uuid, SoldOut)
 
 
 def _entry(
@@ -224,8 +234,10 @@ def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
             raise
         raise refusal from None
     if slot is None:
-        _remember(_emptied, facts.uuid, _why_nothing_is_left(facts))
-        raise _emptied[facts.uuid]
+        reason = _why_nothing_is_left(facts)
+        if reason is GateShut:
+            _remember(_emptied, facts.uuid, reason)
+        raise reason
     return slot
 
 

@@ -16,6 +16,7 @@ from raffles.fairness.verify import hash_leaf
 from raffles.models import FINISHED, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
 
+from .contacts import forget_contacts
 from .keys import ticket_key
 from .leaves import leaves_of
 from .locking import locked
@@ -40,6 +41,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
     with transaction.atomic():
         raffle = locked(raffle.pk)
         tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
+        forget_contacts(raffle, tickets)
         marked = tickets.update(erased_at=now, request_tag=None, username=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)

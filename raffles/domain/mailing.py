@@ -1,7 +1,6 @@
 """Mail: to staff about everything they asked for, to winners who gave an address about their prize.
 
-A winner's address goes as soon as the mail has gone; those who have nothing to be told go with the
-draw. The log of tries keeps the mail server's numbers only, since its words quote addresses.
+The log of tries keeps the mail server's numbers only, since its words quote addresses.
 """
 
 from __future__ import annotations
@@ -17,79 +16,14 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Subquery
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from raffles.models import Announcement, Contact, Delivery, Endpoint, Raffle, State, Winner
+from raffles.models import Delivery, Endpoint, Winner
 
-from .keys import current_key_id
+from .contacts import contact_of_row
 from .sending import Answer, Send
-
-_TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
-
-
-# --- Addresses of entrants -----------------------------------------------------------------
-
-
-def remember_contact(raffle_pk: int, slot: int, email: str, *, now: datetime) -> None:
-    """Keeps the address for the ticket in ``slot``; the first one that was given stays."""
-    Contact.objects.get_or_create(raffle_id=raffle_pk, slot=slot, defaults={"email": email})
-    channel = Endpoint.Channel.WINNERS
-    if not Endpoint.objects.filter(channel=channel).exists():
-        try:
-            with transaction.atomic():
-                Endpoint.objects.create(
-                    channel=channel, created_at=now, key_id=current_key_id(), kinds=[]
-                )
-        except IntegrityError:
-            pass  # somebody else's entry made it
-
-
-def _contacts() -> QuerySet[Contact]:
-    """The address of a row's ticket, as a subquery."""
-    return Contact.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
-
-
-def winners_to_tell(announcement: Announcement) -> list[int]:
-    """The keys of the winners whose prize this announcement is about, and who gave an address."""
-    if announcement.kind not in _TOLD or announcement.raffle_id is None:
-        return []
-    winners = Winner.objects.filter(Exists(_contacts()), raffle=announcement.raffle_id)
-    if announcement.kind == Announcement.Kind.DRAWN:
-        return list(winners.of_prizes().values_list("pk", flat=True))
-    promoted = announcement.payload["replaced_by"]
-    return [winner.pk for winner in winners if winner.ticket_number() == promoted]
-
-
-def forget_losers(announcement: Announcement) -> None:
-    """Forgets, with the draw, the addresses of all who neither won nor may still be drawn in."""
-    raffle = announcement.raffle
-    if raffle is None:
-        return
-    contacts = Contact.objects.filter(raffle=raffle)
-    if raffle.state == State.VOID:
-        contacts.delete()
-    elif raffle.state == State.DRAWN and announcement.kind == Announcement.Kind.DRAWN:
-        winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
-        contacts.exclude(Exists(winners)).delete()
-
-
-def forget_told(deliveries: Sequence[Delivery]) -> None:
-    """Forgets the addresses of winners who have been told."""
-    winners = [delivery.winner_id for delivery in deliveries if delivery.winner_id is not None]
-    if winners:
-        told = Winner.objects.filter(
-            pk__in=winners, raffle=OuterRef("raffle"), slot=OuterRef("slot")
-        )
-        Contact.objects.filter(Exists(told)).delete()
-
-
-def forget_contacts(raffle: Raffle, slots: Sequence[int]) -> None:
-    """Forgets the addresses of erased tickets."""
-    Contact.objects.filter(raffle=raffle, slot__in=slots).delete()
-
 
 # --- Messages ------------------------------------------------------------------------------
 
@@ -99,7 +33,7 @@ def write(endpoint: Endpoint, deliveries: Sequence[Delivery]) -> list[EmailMulti
     if endpoint.channel == Endpoint.Channel.WINNERS:
         keys = [delivery.winner_id or 0 for delivery in deliveries]
         winners = Winner.objects.filter(pk__in=keys).select_related("prize", "raffle")
-        email = Subquery(_contacts().values("email")[:1])
+        email = Subquery(contact_of_row().values("email")[:1])
         told = {winner.pk: winner for winner in winners.annotate(email=email)}
         return [_to_winner(delivery, told[delivery.winner_id or 0]) for delivery in deliveries]
     return [_to_staff(delivery, endpoint.address) for delivery in deliveries]

@@ -22,7 +22,7 @@ from raffles.fairness.verify import (
 from raffles.models import Announcement, Draw, Entropy, Pool, Raffle, State
 from raffles.models.draw import BEACON_DELAY, commitment_of, planned_round
 
-from .announcing import announce
+from .announcing import announce, announce_sold_out
 from .keys import signer
 from .leaves import stream_leaf_hashes
 from .locking import locked, shut_gate
@@ -48,7 +48,10 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
             return
-        if shut_gate(raffle):
+        issued = shut_gate(raffle)
+        if issued == raffle.total_tickets:
+            announce_sold_out(raffle, at=now, by=by)
+        if issued:
             raffle.state = State.CLOSED
             raffle.save(update_fields=["state"])
         else:

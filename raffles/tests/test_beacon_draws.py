@@ -81,6 +81,7 @@ def test_round_draws_and_the_proof_verifies(relay: Relay) -> None:
     assert proof_head(published_draw(raffle.uuid))["entropy"]["signature"] == ROUNDS[42]
     assert verdicts(raffle)[-1] == "tickets"
     assert [row.kind for row in Announcement.objects.filter(raffle=raffle)] == [
+        "raffle.sold_out",
         "draw.sealed",
         "draw.drawn",
     ]
@@ -149,7 +150,7 @@ def test_seal_that_takes_until_its_round_is_near_stores_nothing() -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.CLOSED
     assert not Draw.objects.exists()
-    assert not Announcement.objects.exists()
+    assert [row.kind for row in Announcement.objects.all()] == ["raffle.sold_out"]
 
 
 def test_draw_whose_every_seal_comes_too_late_says_so() -> None:

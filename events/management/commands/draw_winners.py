@@ -16,10 +16,12 @@ from django.utils import timezone
 
 from events.domain.running import Step, beat, due_steps, run, settle_events
 from events.models import Event
+from raffles.domain.delivering import deliver_all
 from raffles.management.progress import Bar
 from raffles.models import Raffle
 
 FAILED, USAGE, WAITING = 1, 2, 75
+_DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
 
 Line = dict[str, str | None]
 
@@ -50,6 +52,8 @@ class Command(BaseCommand):
         if not (options["dry_run"] or slug or raffle_id or options["limit"]):
             settle_events(now)
             beat(now)
+        if not options["dry_run"]:
+            deliver_all(by="draw_winners", lasting=_DELIVERS_FOR)
         if options["json"]:
             self.stdout.write(json.dumps({"now": now.isoformat(), "runs": lines}))
         if status := _status({line["outcome"] for line in lines}):

@@ -12,8 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
-from raffles.domain.announcing import announce_all_sold_out
-from raffles.domain.delivering import Tally, database_clock, deliver, spread
+from raffles.domain.delivering import Tally, deliver_all
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +46,7 @@ class Command(BaseCommand):
             connection.close_if_unusable_or_obsolete()
 
     def _run_once(self, is_over: Callable[[], bool], verbosity: int) -> None:
-        now = database_clock()
-        announce_all_sold_out(at=now, by="deliver_announcements")
-        spread(now=now)
-        tally = deliver(clock=database_clock, is_over=is_over)
+        tally = deliver_all(by="deliver_announcements", is_over=is_over)
         if verbosity and tally != Tally():
             self.stdout.write(
                 f"delivered {tally.delivered}, failed {tally.failed}, given up {tally.dead}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +14,8 @@ from django.utils import timezone
 
 from raffles.domain.announcing import announce_all_sold_out, announce_sold_out
 from raffles.domain.delivering import LEASE, Tally, deliver, make_test, spread, warnings
-from raffles.models import Announcement, Attempt, Delivery, Endpoint
+from raffles.domain.refusals import GateShut, SoldOut
+from raffles.models import Announcement, Attempt, Delivery, Endpoint, State
 from raffles.models.delivery import SCHEDULE
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
 
@@ -229,3 +232,35 @@ def test_warnings_say_what_waits_and_what_was_given_up() -> None:
 
     Delivery.objects.update(state=Delivery.State.DEAD)
     assert warnings() == ["Announcements given up, to be sent again or deleted: 1."]
+
+
+def test_first_refused_entry_says_that_nothing_is_left() -> None:
+    raffle = RaffleFactory.create(tickets=3)
+    assert not Announcement.objects.exists()
+
+    for n in (3, 4):
+        with pytest.raises(SoldOut):
+            enter_nth(raffle, n)
+
+    (said,) = Announcement.objects.all()
+    assert (said.kind, said.raffle, said.announced_by) == (Kind.SOLD_OUT, raffle, "a refused entry")
+
+
+def test_gate_that_shut_before_the_last_ticket_is_not_sold_out() -> None:
+    raffle = RaffleFactory.create(tickets=2, state=State.CLOSED)
+
+    with pytest.raises(GateShut):
+        enter_nth(raffle, 3)
+
+    assert not Announcement.objects.exists()
+
+
+def test_draw_winners_delivers_what_it_drew(receiver: Receiver) -> None:
+    endpoint(receiver.url("ok"))
+    RaffleFactory.create(tickets=2, closes_at=NOW + timedelta(hours=1))
+
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        call_command("draw_winners", verbosity=0)
+
+    kinds = [json.loads(one.body)["type"] for one in receiver.ledger]
+    assert kinds == ["draw.sealed", "draw.drawn"]

@@ -261,6 +261,6 @@ def test_draw_announces_once() -> None:
     raffle_id, _, winners = drawn()
     draw(raffle_id)
     kinds = Announcement.objects.order_by("sequence").values_list("kind", flat=True)
-    assert list(kinds) == ["draw.sealed", "draw.drawn"]
+    assert list(kinds) == ["raffle.sold_out", "draw.sealed", "draw.drawn"]
     assert Announcement.objects.get(kind="draw.drawn").payload["winners"] == winners
     assert Winner.objects.of_prizes().count() == 1

@@ -80,11 +80,15 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     yield "one live draw if sealed or drawn", raffle.draws.live().count() == is_committed
     yield "winners only if drawn", raffle.winners.exists() == (state == State.DRAWN)
     announced = Counter(raffle.announcements.values_list("kind", flat=True))
+    is_full = len(slots) == raffle.total_tickets
+    is_said = is_full and state in (State.CLOSED, State.SEALED, State.DRAWN)
     yield (
         "everything is announced once",
         announced
         == +Counter(
             {
+                # While it is open, or void from there, somebody may have been refused or not.
+                Kind.SOLD_OUT: max(is_said, min(announced[Kind.SOLD_OUT], is_full)),
                 Kind.SEALED: draws,
                 Kind.DRAWN: int(state == State.DRAWN),
                 Kind.VOIDED: max(draws - 1, 0) + (state == State.VOID),

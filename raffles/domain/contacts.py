@@ -1,0 +1,101 @@
+"""The e-mail addresses that entries gave: to tell winners of their prize, and for nothing else.
+
+A winner's goes as soon as the mail has gone, an alternate's too if one is drawn in; everybody
+else's goes with the draw, and anybody's with an erasure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from raffles.models import (
+    FINISHED,
+    Announcement,
+    Contact,
+    Delivery,
+    Endpoint,
+    Raffle,
+    State,
+    Ticket,
+    Winner,
+)
+
+from .checking import slot_of
+from .entering import Entry
+from .keys import current_key_id
+
+_TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
+
+
+def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
+    """Keeps the address for a ticket until its draw; the first that was given stays.
+
+    For a repeated entry too, whose first answer may have been lost before it was kept.
+    """
+    raffle = Raffle.objects.get(uuid=entry.raffle_id)
+    if raffle.state in FINISHED:
+        return
+    slot = slot_of(raffle, entry.ticket_number)
+    Contact.objects.get_or_create(raffle=raffle, slot=slot, defaults={"email": email})
+    _have_winners_told(now)
+
+
+def _have_winners_told(now: datetime) -> None:
+    """The one endpoint by which winners are told; staff may disable it."""
+    channel = Endpoint.Channel.WINNERS
+    if Endpoint.objects.filter(channel=channel).exists():
+        return
+    try:
+        with transaction.atomic():
+            Endpoint.objects.create(channel=channel, created_at=now, key_id=current_key_id())
+    except IntegrityError:
+        if not Endpoint.objects.filter(channel=channel).exists():  # another entry made it
+            raise
+
+
+def contact_of_row() -> QuerySet[Contact]:
+    """The address of the ticket of a row with raffle and slot, as a subquery."""
+    return Contact.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+
+
+def winners_to_tell(announcement: Announcement) -> list[int]:
+    """The keys of the winners whose prize this announcement is about, and who gave an address."""
+    if announcement.kind not in _TOLD or announcement.raffle_id is None:
+        return []
+    winners = Winner.objects.filter(Exists(contact_of_row()), raffle=announcement.raffle_id)
+    if announcement.kind == Announcement.Kind.DRAWN:
+        return list(winners.of_prizes().values_list("pk", flat=True))
+    promoted = announcement.payload["replaced_by"]
+    return [winner.pk for winner in winners if winner.ticket_number() == promoted]
+
+
+def forget_losers(announcement: Announcement) -> None:
+    """Forgets, with the draw, the addresses of all who neither won nor may still be drawn in."""
+    raffle = announcement.raffle
+    if raffle is None:
+        return
+    contacts = Contact.objects.filter(raffle=raffle)
+    if raffle.state == State.VOID:
+        contacts.delete()
+    elif announcement.kind == Announcement.Kind.DRAWN:
+        winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+        contacts.exclude(Exists(winners)).delete()
+
+
+def forget_told(deliveries: Sequence[Delivery]) -> None:
+    """Forgets the addresses of winners who have been told."""
+    winners = [delivery.winner_id for delivery in deliveries if delivery.winner_id is not None]
+    if winners:
+        told = Winner.objects.filter(
+            pk__in=winners, raffle=OuterRef("raffle"), slot=OuterRef("slot")
+        )
+        Contact.objects.filter(Exists(told)).delete()
+
+
+def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
+    """Forgets the addresses of tickets of the raffle that are erased."""
+    Contact.objects.filter(raffle=raffle, slot__in=tickets.values("slot")).delete()
