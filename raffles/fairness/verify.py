@@ -177,7 +177,10 @@ def draw(seed: bytes, n: int) -> Iterator[int]:
     """All indices 0..n-1 in drawn order: a Fisher-Yates shuffle that stores only what moved."""
     moved: dict[int, int] = {}
     for i in range(n):
-        j = i + uniform(seed, i, n - i)
+        # uniform(seed, i, left); its first word all but always lies below every limit
+        left = n - i
+        word = int.from_bytes(sha256(seed + be64(i) + bytes(4)).digest()[:8], "big")
+        j = i + (word % left if word < (1 << 64) - left else uniform(seed, i, left))
         yield moved.get(j, j)
         moved[j] = moved.get(i, i)
 
