@@ -24,9 +24,9 @@ from events.api.fields import UsernameField
 from events.api.filters import EventFilter, WinnerFilter
 from events.api.pagination import SoonestFirst
 from events.api.partners import PartnerKey, PartnerThrottle
-from events.api.shapes import shown_name
 from events.api.views import EventViewSet, participant_of
 from events.domain.calendar import find_event
+from events.domain.naming import shown_name
 from events.domain.running import due_steps, run, settle_events
 from events.domain.taking_part import Taken, take_part
 from events.models import Event

@@ -258,6 +258,9 @@ LOGGING = {
     },
 }
 
+# Function (slug of an event) -> Callable[[str], str | None]: its names as the public sees them.
+ANNOUNCED_NAME = "events.domain.naming.announced_name"
+
 # Functions () -> list[str] whose sentences /readyz shows as warnings.
 READINESS_WARNINGS = [
     "rafflesite.health.clock_warnings",

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework.reverse import reverse
 
 from events.domain.calendar import ComingDraw
+from events.domain.naming import shown_name
 from events.domain.taking_part import Taken
 from events.models import Event, Occurrence, Rewarding
 from raffles.models import Draw, Raffle, State, Winner
@@ -116,15 +117,6 @@ def winner(row: Winner) -> dict[str, Any]:
         "reward": row.prize.name if row.prize else occurrence.reward_name,
         "late": bool(_is_late(row.raffle)),
     }
-
-
-def shown_name(username: str | None, privacy: str) -> str | None:
-    """A user's name as far as it may be shown: in full, as initials, or not at all."""
-    if username is None or privacy == Event.Privacy.NUMBER:
-        return None
-    if privacy == Event.Privacy.INITIALS:
-        return " ".join(f"{word[0].upper()}." for word in username.split())
-    return username
 
 
 def entry(taken: Taken, username: str) -> dict[str, Any]:

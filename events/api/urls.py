@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from django.urls import register_converter
+from django.urls import path, register_converter
 from rest_framework.routers import SimpleRouter
 
 from events import ticket_paths
+from events.feeds import event_winners_feed, events_calendar
 
 from .views import EventViewSet
 
@@ -29,4 +30,9 @@ register_converter(DayConverter, "day")
 router = SimpleRouter(use_regex_path=False)
 router.register("events", EventViewSet, basename="event")
 
-urlpatterns = [*router.urls, *ticket_paths.urlpatterns]
+urlpatterns = [
+    *router.urls,
+    path("events/<slug:slug>/winners.atom", event_winners_feed, name="event-winners-feed"),
+    path("events.ics", events_calendar, name="events-calendar"),
+    *ticket_paths.urlpatterns,
+]

@@ -23,6 +23,7 @@ TABLE: list[tuple[str, str, Body, int, int]] = [
     ("events/<slug:slug>/draws/<day:day>/", "get", None, 200, 200),
     ("events/<slug:slug>/rewards/<day:day>/", "put", REWARD, 403, 201),
     ("events/<slug:slug>/rewards/<day:day>/", "delete", None, 403, 404),
+    ("events/<slug:slug>/winners.atom", "get", None, 200, 200),
     ("events/upcoming/", "get", None, 200, 200),
     ("events/winners/", "get", None, 200, 200),
     ("ticket/upcoming", "get", None, 200, 200),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from .feeds import winners_feed
 from .proofs import KeysView, verifier, verifier_checksum
 from .stream import stream
 from .views import RaffleViewSet
@@ -14,6 +15,7 @@ router.register("raffles", RaffleViewSet, basename="raffle")
 
 urlpatterns = [
     *router.urls,
+    path("winners.atom", winners_feed, name="winners-feed"),
     path("stream/", stream, name="stream"),
     path("raffles/<uuid:raffle_id>/stream/", stream, name="raffle-stream"),
     path("events/<slug:slug>/stream/", stream, name="event-stream"),

@@ -21,6 +21,7 @@ from .announcing import announce
 from .erasing import finish_erasures
 from .leaves import Pages, leaves_of
 from .locking import locked
+from .naming import shown_names
 from .refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
 from .sealing import Clock, Progress, SealTooLate, build_tree, close, seal
 
@@ -180,6 +181,7 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
     """What is announced of a draw: the first hundred winners of prizes, and how many there are."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     won = [winner for winner in winners if winner.prize is not None]
+    names = shown_names(raffle, [winner.slot for winner in won[:_SHOWN]])
     return {
         "draw_no": draw.number,
         "commitment_hash": bytes(draw.commitment_hash).hex(),
@@ -187,6 +189,7 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
         "winners_total": len(won),
         "winners": [
             {"rank": winner.rank, "ticket_number": number(winner.slot), "prize": winner.prize.name}
+            | ({"username": names[winner.slot]} if winner.slot in names else {})
             for winner in won[:_SHOWN]
             if winner.prize
         ],

@@ -1,0 +1,125 @@
+"""Feeds of events: the calendar read back by a parser, winners named as far as privacy allows."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from icalendar import Calendar
+
+from raffles.models import Announcement
+
+from .acting import DRAW, NOW, at, caller, manage, run, scheduled, taken
+
+pytestmark = pytest.mark.django_db
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def calendar(now: datetime = NOW) -> Calendar:
+    with at(now):
+        answer = caller().get("/events.ics")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+    return Calendar.from_ical(answer.content)
+
+
+def dates(now: datetime = NOW) -> list[dict[str, Any]]:
+    return [
+        {
+            "uid": str(entry["uid"]),
+            "start": entry.decoded("dtstart"),
+            "summary": str(entry["summary"]),
+        }
+        for entry in calendar(now).walk("VEVENT")
+    ]
+
+
+def test_calendar_holds_each_coming_draw_with_its_reward() -> None:
+    scheduled(until="2026-02-12")
+    manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone", "amount": 2})
+
+    assert dates() == [
+        {
+            "uid": f"breakfast-202602{day}@lucky-draws",
+            "start": datetime(2026, 2, day, 8, tzinfo=PARIS),
+            "summary": summary,
+        }
+        for day, summary in (
+            (10, "Breakfast: Coffee"),
+            (11, "Breakfast: 2 × Phone"),
+            (12, "Breakfast: Coffee"),
+        )
+    ]
+
+
+def test_calendar_keeps_the_local_time_over_a_change_of_clocks() -> None:
+    scheduled()
+
+    starts = {entry["start"].date(): entry["start"] for entry in dates()}
+
+    before, after = starts[date(2026, 3, 28)], starts[date(2026, 3, 29)]
+    assert (before.hour, after.hour) == (8, 8)
+    assert (before.utcoffset(), after.utcoffset()) == (timedelta(hours=1), timedelta(hours=2))
+    assert [str(zone["tzid"]) for zone in calendar().walk("VTIMEZONE")] == ["Europe/Paris"]
+
+
+def test_date_keeps_its_uid_when_it_is_opened_and_changed() -> None:
+    scheduled(until="2026-02-11")
+    before = [entry["uid"] for entry in dates()]
+    taken("alice")
+    manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone"})
+
+    assert [entry["uid"] for entry in dates()] == before
+
+
+def test_paused_and_past_dates_are_not_in_the_calendar() -> None:
+    scheduled(until="2026-02-11")
+    assert [entry["uid"] for entry in dates(DRAW)] == ["breakfast-20260211@lucky-draws"]
+    manage("patch", "/events/breakfast/", {"paused": True})
+    assert dates() == []
+
+
+def test_calendar_costs_the_same_for_one_and_for_three() -> None:
+    counts = []
+    for slug in ("one", "two", "three"):
+        scheduled(slug=slug)
+        with CaptureQueriesContext(connection) as queries:
+            dates()
+        counts.append(len(queries))
+
+    assert counts == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("privacy", "shown"), [("full", "Ada Lovelace"), ("initials", "A. L."), ("number", None)]
+)
+def test_winners_are_announced_as_far_as_privacy_shows_them(
+    privacy: str, shown: str | None
+) -> None:
+    scheduled(privacy=privacy)
+    number = taken("Ada Lovelace")["ticket_number"]
+    run(DRAW)
+
+    payload = Announcement.objects.get(kind="draw.drawn").payload
+    feed = caller().get("/events/breakfast/winners.atom").content.decode()
+
+    name = {"username": shown} if shown else {}
+    assert payload["event"] == "breakfast"
+    assert payload["winners"] == [{"rank": 1, "ticket_number": number, "prize": "Coffee"} | name]
+    line = f"1. ticket {number}" + (f" ({shown})" if shown else "") + ": Coffee"
+    assert re.findall("<summary[^>]*>(.*?)</summary>", feed) == [line]
+
+
+def test_feed_of_one_event_leaves_out_the_others() -> None:
+    for slug in ("one", "two"):
+        scheduled(slug=slug)
+    taken("alice", slug="one")
+    run(DRAW)
+
+    assert b"<entry>" in caller().get("/events/one/winners.atom").content
+    assert b"<entry>" not in caller().get("/events/two/winners.atom").content
+    assert caller().get("/events/three/winners.atom").status_code == 404
