@@ -1,0 +1,153 @@
+"""The stream as it is deployed: granian, and nginx with the file of the documentation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from .acting import announced
+from .listening import Heard, parse
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+SITE = Path(settings.BASE_DIR)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def database_url() -> str:
+    """The database of this test."""
+    facts = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{facts['NAME']}"
+    account = f"{facts['USER']}:{facts['PASSWORD']}" if facts["PASSWORD"] else facts["USER"]
+    return f"postgres://{account}@{facts['HOST']}:{facts['PORT'] or 5432}/{facts['NAME']}"
+
+
+@contextmanager
+def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        cwd=SITE,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and process.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+@contextmanager
+def streaming(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The process of the documentation, on the database of this test."""
+    granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port)]
+    granian += ["--workers-kill-timeout", "1", "rafflesite.asgi:application"]
+    environment = {"DATABASE_URL": database_url(), "DEBUG": "on", "ENV_FILE": "", "REDIS_URL": ""}
+    with running(granian, port, **environment) as process:
+        yield process
+
+
+@contextmanager
+def proxied(upstream: int, folder: Path) -> Iterator[int]:
+    """The port of an nginx in front."""
+    port = free_port()
+    stream = (SITE / "docs" / "nginx-stream.conf").read_text().replace("8001", str(upstream))
+    assert f"127.0.0.1:{upstream};" in stream
+    conf = folder / "nginx.conf"
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    conf.write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
+        f"events {{}} http {{ access_log off; {temporary} gzip on; gzip_types *;"
+        f"server {{ listen 127.0.0.1:{port}; {stream} }} }}"
+    )
+    nginx = shutil.which("nginx") or ""
+    with running([nginx, "-p", str(folder), "-c", str(conf), "-e", f"{folder}/error.log"], port):
+        yield port
+
+
+@contextmanager
+def listening(port: int, last_id: str = "") -> Iterator[HTTPResponse]:
+    client = HTTPConnection("127.0.0.1", port, timeout=20)
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    client.request("GET", "/stream/", headers=headers | {"Accept-Encoding": "gzip"})
+    try:
+        yield client.getresponse()
+    finally:
+        client.close()
+
+
+def hear(response: HTTPResponse, count: int) -> tuple[list[Heard], str]:
+    """The first so many events, and the last id."""
+    body = b""
+    while len(parse(body)[0]) < count:
+        piece = response.read1(65_536)
+        assert piece, "the stream ended"
+        body += piece
+    return parse(body)
+
+
+@pytest.fixture(params=["granian", "nginx"])
+def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, int]]:
+    """The ports of granian, and of what its clients talk to."""
+    if request.param == "nginx" and not shutil.which("nginx"):
+        pytest.skip("needs nginx")
+    behind = free_port()
+    with ExitStack() as stack:
+        front = behind
+        if request.param == "nginx":
+            front = stack.enter_context(proxied(behind, tmp_path))
+        yield behind, front
+
+
+def test_events_arrive_one_by_one_and_a_restart_loses_none(ports: tuple[int, int]) -> None:
+    behind, front = ports
+    with streaming(behind) as server:
+        with listening(front) as response:
+            assert response.getheader("Content-Type") == "text/event-stream; charset=utf-8"
+            assert response.getheader("Content-Encoding") is None
+            assert parse(response.read1(65_536)) == ([], "0")
+            delays = []
+            for number in (1, 2, 3):
+                announced(1)
+                started = time.monotonic()
+                heard, last_id = hear(response, 1)
+                delays.append(time.monotonic() - started)
+                assert [one.id for one in heard] == [str(number)]
+        assert max(delays) < 3
+        with listening(front, last_id) as response:
+            assert parse(response.read1(65_536))[1] == "3"
+            server.send_signal(signal.SIGTERM)  # with a client that listens
+            server.wait(20)
+    announced(2)
+
+    with streaming(behind), listening(front, last_id) as response:
+        heard, last_id = hear(response, 2)
+
+    assert [one.id for one in heard] == ["4", "5"]
