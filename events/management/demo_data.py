@@ -1,4 +1,5 @@
-"""Raffles to look at: one to enter, one sold out, one drawn, and one that draws within a minute.
+"""Something to look at: a raffle to enter, one sold out, one drawn, one that draws within a minute,
+and a daily draw whose first date comes with the next minute.
 
 Made through the domain with idempotency keys, so that a second run finds what the first one made.
 """
@@ -11,6 +12,9 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from events.domain.scheduling import schedule_event, set_reward
+from events.domain.taking_part import Participant, take_part
+from events.models import Event
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import draw_now
 from raffles.domain.entering import Entry, enter
@@ -18,18 +22,20 @@ from raffles.domain.refusals import AlreadyDrawn, AlreadyEntered
 from raffles.models import Raffle
 
 BY = "demo"
+EVENT = "morning-luck"
 DRAWS_IN = timedelta(seconds=45)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """The four raffles, and a ticket of the drawn one."""
+    """The four raffles, a ticket of the drawn one, and the daily draw."""
 
     open: Raffle
     sold_out: Raffle
     drawn: Raffle
     soon: Raffle
     ticket: Entry
+    event: Event
 
 
 def make_demo_data(now: datetime) -> Demo:
@@ -49,7 +55,31 @@ def make_demo_data(now: datetime) -> Demo:
     with suppress(AlreadyDrawn):
         draw_now(drawn.uuid, now=now, clock=timezone.now, by=BY)
     ticket = enter(drawn.uuid, identity="ip:192.0.2.1", now=now, request_key="demo")
-    return Demo(open_, sold_out, drawn, soon, ticket)
+    return Demo(open_, sold_out, drawn, soon, ticket, _event(now))
+
+
+def _event(now: datetime) -> Event:
+    """A daily draw, first at the next full minute, with a reward of its own for that date."""
+    if made := Event.objects.filter(slug=EVENT).first():
+        return made
+    first = (now + timedelta(seconds=80)).replace(second=0, microsecond=0)
+    event = schedule_event(
+        Event(
+            name="Morning luck",
+            slug=EVENT,
+            start_date=first.date(),
+            draw_time=first.time(),
+            time_zone="UTC",
+            max_participants=50,
+            reward_name="Breakfast for two",
+        ),
+        now=now,
+        by=BY,
+    )
+    set_reward(event.pk, first.date(), {"reward_name": "Phone", "reward_amount": 1}, now=now)
+    for username in ("alice", "bob", "chloé"):
+        take_part(event, Participant(username, BY, BY), now=now)
+    return event
 
 
 def _raffle(

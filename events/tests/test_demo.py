@@ -8,18 +8,19 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 
+from events.management.demo_data import make_demo_data
+from events.models import Event
 from raffles.domain.checking import check_ticket
-from raffles.management.demo_data import make_demo_data
 from raffles.management.walkthrough import Client, play, served
 from raffles.models import Raffle, State
-
-from .factories import NOW
+from raffles.tests.factories import NOW
 
 
 @pytest.mark.django_db
 def test_demo_data_is_made_once() -> None:
     first, second = make_demo_data(NOW), make_demo_data(NOW)
-    assert Raffle.objects.count() == 4
+    assert Raffle.objects.count() == 5  # with the first date of the event
+    assert Event.objects.get() == first.event == second.event
     assert (first.open, first.sold_out, first.drawn) == (
         second.open,
         second.sold_out,

@@ -18,7 +18,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from raffles.management.demo_data import Demo, make_demo_data
+from events.management.demo_data import Demo, make_demo_data
 from raffles.management.walkthrough import Client, Step, play, served
 
 _ADMIN = "admin"
@@ -38,6 +38,7 @@ _LINES = """
   Site    {url}/raffles/      API docs  {url}/api/docs/
   Admin   {url}/admin/        user {user}, password {password}
   “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/raffles/{soon_id}/winners/
+  “{event}” draws every day at {event_at:%H:%M} UTC: {url}/events/winners/
 
 Paste these into another terminal. You are a manager at 127.0.0.1 and somebody else at 127.0.0.2.
 
@@ -51,6 +52,9 @@ curl -s -X POST {url}/raffles/{sold_out}/winners/
 # verify a ticket
 curl -s {url}/raffles/{drawn}/verify-ticket/ -H 'Content-Type: application/json' \\
   -d '{{"ticket_number": {number}, "verification_code": "{code}"}}'
+# take part in the next draw of an event
+curl -s {url}/events/{slug}/participate/ -H 'Content-Type: application/json' \\
+  -d '{{"username": "you"}}'
 # check a whole draw with one file
 curl -s {url}/verify.py -o verify.py; curl -s {url}/raffles/{drawn}/proof/ -o proof.json
 python3 verify.py proof.json
@@ -127,6 +131,9 @@ class Command(BaseCommand):
                 soon=demo.soon.name,
                 soon_at=demo.soon.closes_at,
                 soon_id=demo.soon.uuid,
+                event=demo.event.name,
+                event_at=demo.event.draw_time,
+                slug=demo.event.slug,
                 number=demo.ticket.ticket_number,
                 code=demo.ticket.verification_code,
             )
