@@ -13,8 +13,8 @@ application = WSGIHandler()  # the setup was done before, logs and all
 _callers = itertools.count(1)
 
 
-def ask(method: str, path: str) -> tuple[int, bytes]:
-    """Status and body of a request, each from an address of its own."""
+def ask(method: str, path: str, content: bytes = b"") -> tuple[int, bytes]:
+    """Status and body of a request (JSON, if any), each from an address of its own."""
     caller = next(_callers)
     environ = {
         "REQUEST_METHOD": method,
@@ -23,8 +23,10 @@ def ask(method: str, path: str) -> tuple[int, bytes]:
         "SERVER_PORT": "80",
         "REMOTE_ADDR": f"11.{caller >> 16 & 255}.{caller >> 8 & 255}.{caller & 255}",
         "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(),
+        "wsgi.input": BytesIO(content),
     }
+    if content:
+        environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(content))}
     statuses: list[str] = []
 
     def start(status: str, _headers: Any, _fault: Any = None, /) -> Callable[[bytes], object]:

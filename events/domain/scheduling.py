@@ -16,7 +16,7 @@ from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
 
-from .calendar import is_enterable, locked_event
+from .calendar import forget_events, is_enterable, locked_event
 from .refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
 from .settling import settle
 
@@ -88,6 +88,7 @@ def edit_event(
             event.settled_until = max(event.settled_until, now)
         event.changed_at, event.changed_by = now, by
         event.save()
+        transaction.on_commit(forget_events)
         opened = event.occurrences.recent(now).select_related("raffle").order_by("date")
         return event, [row for row in opened if is_enterable(row, now)]
 

@@ -148,7 +148,9 @@ def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: dat
         try:
             if taken := _enter(event, draw, person, now, passed):
                 return taken
-            event.refresh_from_db()  # somebody opened the date, or changed the schedule
+            event = Event.objects.get(
+                pk=event.pk
+            )  # somebody opened the date, or changed the schedule
         except GateShut:
             if passed:
                 raise

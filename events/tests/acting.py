@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import time_machine
 from django.core.management import call_command
 
+from events.domain.calendar import forget_events
 from raffles.tests.api.acting import caller, refused
 
 if TYPE_CHECKING:  # a name of the stubs alone
@@ -50,6 +51,7 @@ def manage(method: str, path: str, body: Any = None, now: datetime = NOW) -> Ans
     """One request of the manager."""
     with at(now):
         answer: Answer = getattr(caller(MANAGER), method)(path, body)
+    forget_events()  # on a commit, which a test's own transaction has none of
     return answer
 
 

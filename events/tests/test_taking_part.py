@@ -18,8 +18,10 @@ from .acting import (
     DRAW,
     ENTERED,
     FULL,
+    MANAGER,
     NO_DRAW,
     NOW,
+    at,
     caller,
     manage,
     participate,
@@ -232,13 +234,27 @@ def test_who_did_not_win_does_not_rest() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_ticket_of_an_open_date_costs_one_read_and_the_claim(
+def test_a_ticket_of_an_open_date_costs_one_read_a_second_and_the_claim(
     django_assert_num_queries: Any,
 ) -> None:
     scheduled(max_participants=6400)  # so that no stripe is full
     taken("alice")
     claim = 1 if connection.vendor == "postgresql" else 4  # BEGIN, stripe, ticket, COMMIT
 
-    for username in ("bob", "carol", "dora"):
-        with django_assert_num_queries(1 + claim):
-            taken(username)
+    for username, seconds, queries in (("bob", 0, 1), ("carol", 0.9, 0), ("dora", 1, 1)):
+        with django_assert_num_queries(queries + claim):
+            taken(username, now=NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_is_seen_at_once_where_it_was_made() -> None:
+    scheduled()
+    taken("alice")
+    taken("bob")
+    with at(NOW):
+        caller(MANAGER).patch("/events/breakfast/", {"one_per_address": True})
+    taken("carol")
+    assert refused(participate("dora")) == FULL
+    with at(NOW):
+        caller(MANAGER).patch("/events/breakfast/", {"entry": "partner"})
+    assert participate("dora").status_code == 401
