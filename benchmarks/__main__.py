@@ -41,6 +41,7 @@ GROUPS = (
     Group("drawing", ("select_100k_of_10m", "select_memory", "store_100k_winners")),
     Group("sealing", ("seal_1m", "seal_1m_memory", "inclusion_10m")),
     Group("listing", ("list_queries", "list_page")),
+    Group("announcing", ("stream_fan_out", "stream_memory", "outbox_posts")),
     Group("calendar", ("events_run", "upcoming_queries", "participate_by_event")),
     Group("claiming", ("claims_slow_flush",), "slow"),
     Group("embedded", ("sqlite_claim", "sqlite_busy"), "sqlite"),

@@ -73,17 +73,14 @@ def winners_to_tell(announcement: Announcement) -> list[int]:
     return [winner.pk for winner in winners if winner.ticket_number() == promoted]
 
 
-def forget_losers(announcement: Announcement) -> None:
+def forget_losers(announcements: Sequence[Announcement]) -> None:
     """Forgets, with the draw, the addresses of all who neither won nor may still be drawn in."""
-    raffle = announcement.raffle
-    if raffle is None:
-        return
-    contacts = Contact.objects.filter(raffle=raffle)
-    if raffle.state == State.VOID:
-        contacts.delete()
-    elif announcement.kind == Announcement.Kind.DRAWN:
-        winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
-        contacts.exclude(Exists(winners)).delete()
+    raffles = {row.raffle for row in announcements if row.raffle is not None}
+    void = [raffle.pk for raffle in raffles if raffle.state == State.VOID]
+    drawn = {row.raffle_id for row in announcements if row.kind == Announcement.Kind.DRAWN}
+    winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+    Contact.objects.filter(raffle__in=void).delete()
+    Contact.objects.filter(raffle__in=drawn).exclude(Exists(winners)).delete()
 
 
 def forget_told(deliveries: Sequence[Delivery]) -> None:

@@ -11,10 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Any
 
 from django.db import connection, transaction
@@ -85,8 +86,7 @@ def _spread_page(now: datetime) -> int | None:
             for delivery in _deliveries(endpoint, announcement, now)
         ]
         Delivery.objects.bulk_create(deliveries, batch_size=1_000)
-        for announcement in announcements:
-            contacts.forget_losers(announcement)
+        contacts.forget_losers(announcements)
         outbox.spread = announcements[-1].sequence
         outbox.save(update_fields=["spread"])
     return len(deliveries)
@@ -123,7 +123,7 @@ class _Lane:
     started: float = field(default_factory=time.monotonic)
     is_stopped: bool = False
 
-    def send_all(self, results: SimpleQueue[_Result]) -> None:
+    def send_all(self, results: _Results) -> None:
         """Sends in order, until the lease runs short or the receiver is silent."""
         try:
             with self.open_line() as send:
@@ -132,17 +132,26 @@ class _Lane:
                     if self.is_stopped or elapsed > LEASE.total_seconds() - _STOPS_BEFORE:
                         break
                     answer = send(message, self.claimed_at + timedelta(seconds=elapsed))
-                    results.put((self, delivery, answer))
+                    results.queue.put((self, delivery, answer))
                     if not answer.is_accepted and (answer.status is None or answer.is_gone):
                         break
         except Exception:  # a fault of ours must not leave the lane without its end
             log.exception("Endpoint %s: sending failed", self.endpoint.pk)
         finally:
-            results.put((self, None, None))
+            results.queue.put((self, None, None))
+            results.has_end.set()
 
 
 _Try = tuple[Delivery, Answer]
 _Result = tuple[_Lane, Delivery | None, Answer | None]
+
+
+@dataclass
+class _Results:
+    """What the threads hand back: answers, and for each lane its end."""
+
+    queue: SimpleQueue[_Result] = field(default_factory=SimpleQueue)
+    has_end: Event = field(default_factory=Event)
 
 
 @dataclass
@@ -166,7 +175,7 @@ def deliver(
     Any number of processes may do so at once. Messages that were begun are brought to their end.
     """
     tally = Tally()
-    results: SimpleQueue[_Result] = SimpleQueue()
+    results = _Results()
     running: set[_Lane] = set()
     end = time.monotonic() + lasting if lasting is not None else float("inf")
     with ThreadPoolExecutor(_LANES, thread_name_prefix="lane") as threads:
@@ -183,19 +192,19 @@ def deliver(
             _mark_all(_waiting(results), running, clock, tally)
 
 
-def _waiting(results: SimpleQueue[_Result]) -> list[_Result]:
+def _waiting(results: _Results) -> list[_Result]:
     """What comes within a moment, to be marked together; at once when a lane has ended."""
-    found: list[_Result] = []
-    until = time.monotonic() + _LOOK_AROUND
-    while (left := until - time.monotonic()) > 0:
-        try:
-            found.append(results.get(timeout=left))
-        except Empty:
-            break
-        if found[-1][1] is None:
-            break
-        if len(found) == 1:
-            until = min(until, time.monotonic() + _GATHER)
+    results.has_end.clear()
+    try:
+        found = [results.queue.get(timeout=_LOOK_AROUND)]
+    except Empty:
+        return []
+    # Waking up for each would make the threads that send wait for the interpreter.
+    if found[0][1] is not None:
+        results.has_end.wait(_GATHER)
+    with suppress(Empty):
+        while True:
+            found.append(results.queue.get_nowait())
     return found
 
 

@@ -114,7 +114,7 @@ class _Line:
                 self.close()
                 if not is_kept:
                     raise
-        if not _read_to_the_end(response):
+        if not _is_read_whole(response):
             self.close()
         return response.status
 
@@ -139,11 +139,9 @@ class _Line:
             self._connection = None
 
 
-def _read_to_the_end(response: HTTPResponse) -> bool:
+def _is_read_whole(response: HTTPResponse) -> bool:
     """Reads an answer up to its limit; whether the connection can be used again."""
-    left = LARGEST_ANSWER
-    while left > 0 and (piece := response.read1(left)):
-        left -= len(piece)
+    response.read(LARGEST_ANSWER)
     return response.isclosed() and not response.will_close
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 Behaviour = Callable[["Exchange"], None]
 
@@ -34,6 +34,7 @@ class Receiver:
     def __init__(self, **behaviours: Behaviour) -> None:
         self.behaviours = BEHAVIOURS | behaviours
         self.ledger: list[Received] = []
+        self.connections = 0
         self.over = threading.Event()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -68,6 +69,10 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, receiver: Receiver) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
         self.receiver = receiver
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.receiver.connections += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Broken pipes are what the tests are about."""
@@ -141,6 +146,18 @@ def go_on(exchange: Exchange) -> None:
         exchange.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
+def close_silently(exchange: Exchange) -> None:
+    """Answers as if the connection would stay, and hangs up."""
+    exchange.answer(200)
+    exchange.close_connection = True
+
+
+def answer_in_chunks(exchange: Exchange) -> None:
+    exchange.wfile.write(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n0\r\n\r\n"
+    )
+
+
 def reset(exchange: Exchange) -> None:
     linger = struct.pack("ii", 1, 0)
     exchange.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -150,6 +167,8 @@ def reset(exchange: Exchange) -> None:
 BEHAVIOURS: dict[str, Behaviour] = {
     "ok": answering(200),
     "empty": answering(204),
+    "chunked": answer_in_chunks,
+    "closing": close_silently,
     "broken": answering(500),
     "gone": answering(410),
     "hang": hang,
