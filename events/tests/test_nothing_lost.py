@@ -190,9 +190,10 @@ def announce_alone(*fact: Any, **when: Any) -> Announcement:
 def test_an_act_in_autocommit_is_seen(
     name: str, module: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        module, "transaction", SimpleNamespace(atomic=nullcontext, set_rollback=lambda _: None)
+    autocommit = SimpleNamespace(
+        atomic=nullcontext, set_rollback=lambda _: None, on_commit=lambda act: act()
     )
+    monkeypatch.setattr(module, "transaction", autocommit)
     for each in (module, settling):
         monkeypatch.setattr(each, "locked_event", lambda pk: Event.objects.get(pk=pk))
     monkeypatch.setattr(settling, "announce", announce_alone)
