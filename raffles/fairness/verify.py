@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256, sha512
-from itertools import chain, repeat
+from itertools import chain, count, islice, repeat
 from typing import Any, BinaryIO, NamedTuple
 
 
@@ -176,11 +176,13 @@ def uniform(seed: bytes, i: int, n: int) -> int:
 def draw(seed: bytes, n: int) -> Iterator[int]:
     """All indices 0..n-1 in drawn order: a Fisher-Yates shuffle that stores only what moved."""
     moved: dict[int, int] = {}
+    seeded, accepted, number = sha256(seed), (1 << 64) - n, int.from_bytes
     for i in range(n):
-        # uniform(seed, i, left); its first word all but always lies below every limit
-        left = n - i
-        word = int.from_bytes(sha256(seed + be64(i) + bytes(4)).digest()[:8], "big")
-        j = i + (word % left if word < (1 << 64) - left else uniform(seed, i, left))
+        # uniform(seed, i, n - i) in one piece: its first word all but always will do
+        block = seeded.copy()
+        block.update((i << 32).to_bytes(12, "big"))  # be64(i) || be32(0)
+        word = number(block.digest()[:8], "big")
+        j = i + (word % (n - i) if word < accepted else uniform(seed, i, n - i))
         yield moved.get(j, j)
         moved[j] = moved.get(i, i)
 
@@ -207,17 +209,20 @@ def select(
     prizes = chain.from_iterable(repeat(p["name"], p["amount"]) for p in terms["prizes"])
     places = sum(p["amount"] for p in terms["prizes"]) + terms["alternates"]
     limit = terms["max_wins_per_holder"]
+    if not limit:
+        drawn = islice(draw(seed, tickets), places)
+        yield from map(Picked, count(), drawn, count(1), chain(prizes, repeat(None)))
+        return
+    if holder_of is None:
+        raise TypeError("terms with max_wins_per_holder need holder_of")
     wins: Counter[bytes] = Counter()
     rank = 0
     for step, index in enumerate(draw(seed, tickets if places else 0)):
-        if limit:
-            if holder_of is None:
-                raise TypeError("terms with max_wins_per_holder need holder_of")
-            holder = holder_of(index)
-            if wins[holder] >= limit:
-                yield Picked(step, index, None, None)
-                continue
-            wins[holder] += 1
+        holder = holder_of(index)
+        if wins[holder] >= limit:
+            yield Picked(step, index, None, None)
+            continue
+        wins[holder] += 1
         rank += 1
         yield Picked(step, index, rank, next(prizes, None))
         if rank == places:
