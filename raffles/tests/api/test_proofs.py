@@ -173,7 +173,8 @@ def test_query_counts_do_not_grow_with_the_pool() -> None:
             for what in ("commitment/", "proof/", "leaves/", "tickets/1/inclusion/"):
                 body(get(place(raffle, what)))
         counts.append(len(queries))
-    assert counts == [counts[0], counts[0] + 1]  # one more: the kept levels of the tree
+    # One more for the kept levels of the tree, and one when the winners lie in both its blocks.
+    assert counts[1] - counts[0] in (1, 2)
 
 
 def test_keys_are_all_published_and_the_first_signs(settings: LazySettings) -> None:
