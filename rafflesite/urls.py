@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("raffles.api.urls")),
     path("", include("events.api.urls")),
     path("", include("raffles.pages.urls")),
+    path("", include("events.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", docs, name="docs"),

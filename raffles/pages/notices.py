@@ -36,7 +36,7 @@ class Notice:
     retry_after: int | None = None
 
 
-_WORDS: dict[type[Refusal], tuple[Promise, Promise]] = {
+WORDS: dict[type[Refusal], tuple[Promise, Promise]] = {
     refusals.SoldOut: (
         _("Tickets are gone."),
         _("Every ticket has been given out. You can still watch the draw here."),
@@ -86,5 +86,5 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied) -> Notice:
             403,
         )
     status = STATUS[type(error)]
-    words = _WORDS.get(type(error))
+    words = WORDS.get(type(error))
     return Notice(*words, status) if words else Notice(error.sentence, "", status)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Prefetch
+from django.db.models import F
 
 from raffles.domain.proving import proof_head, published_draw
 from raffles.models import ENTERABLE, FINISHED, Draw, Prize, Raffle, Replacement, Winner
 
 SHOWN = 1_000  # winners a page
-_LISTED = 12  # raffles in a list of the home page
-_LATELY = timedelta(days=7)
-PODIUM = 3  # winners of a draw that are shown where there is little room
+LISTED = 12  # raffles in a list of the home page
+PODIUM = 3  # winners or prizes of a draw that are shown where there is little room
 
 
 def raffle_to_show(raffle_id: UUID) -> Raffle:
@@ -38,30 +37,22 @@ def next_draws() -> list[Raffle]:
     """Raffles that draw at a known time and have not, soonest first."""
     raffles = Raffle.objects.with_available().prefetch_related("prizes")
     planned = raffles.filter(series=None, closes_at__isnull=False).exclude(state__in=FINISHED)
-    return list(planned.order_by("closes_at", "pk")[:_LISTED])
+    return list(planned.order_by("closes_at", "pk")[:LISTED])
 
 
 def open_raffles() -> list[Raffle]:
     """Raffles that draw once they are sold out, latest first."""
     raffles = Raffle.objects.with_available().prefetch_related("prizes")
     unplanned = raffles.filter(series=None, closes_at=None, state__in=ENTERABLE)
-    return list(unplanned.order_by("-id")[:_LISTED])
-
-
-def latest_draws(now: datetime) -> list[Draw]:
-    """The draws of the last week, latest first, each raffle with ``podium``."""
-    podium = Winner.objects.with_standing().of_prizes().filter(rank__lte=PODIUM)
-    winners = Prefetch("raffle__winners", podium.order_by("rank"), to_attr="podium")
-    lately = Draw.objects.filter(drawn_at__gt=now - _LATELY, raffle__series=None)
-    draws = lately.select_related("raffle").prefetch_related(winners)
-    return list(draws.order_by("-drawn_at")[:_LISTED])
+    return list(unplanned.order_by("-id")[:LISTED])
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A ticket that holds a prize, or held it until ``reason``."""
+    """A ticket that holds a prize, or held it until ``reason``; its user where one is shown."""
 
     ticket_number: int
+    name: str = ""
     reason: str = ""
 
 
@@ -74,23 +65,29 @@ class Place:
     holders: list[Holder]
 
 
-def places(raffle: Raffle, *, after: int = 0, limit: int = SHOWN) -> list[Place]:
-    """The prize winners behind rank ``after``, at most ``limit``."""
+def places(
+    raffle: Raffle, *, after: int = 0, limit: int = SHOWN, names: Mapping[int, str] | None = None
+) -> list[Place]:
+    """The prize winners behind rank ``after``, at most ``limit``; ``names`` by ticket number."""
     winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
     lines = Replacement.objects.filter(raffle=raffle).select_related("winner", "alternate")
     replaced = {line.winner_id: line for line in lines}
     return [
-        Place(winner.rank, winner.prize, list(_holders(winner, replaced)))
+        Place(winner.rank, winner.prize, list(_holders(winner, replaced, names or {})))
         for winner in winners.select_related("prize").order_by("rank")[:limit]
         if winner.prize
     ]
 
 
-def _holders(winner: Winner, replaced: dict[int, Replacement]) -> Iterator[Holder]:
+def _holders(
+    winner: Winner, replaced: Mapping[int, Replacement], names: Mapping[int, str]
+) -> Iterator[Holder]:
     while line := replaced.get(winner.pk):
-        yield Holder(winner.ticket_number(), line.reason)
+        number = winner.ticket_number()
+        yield Holder(number, names.get(number, ""), line.reason)
         winner = line.alternate
-    yield Holder(winner.ticket_number())
+    number = winner.ticket_number()
+    yield Holder(number, names.get(number, ""))
 
 
 def lost_by(raffle: Raffle, ticket_number: int) -> str:

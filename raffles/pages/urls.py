@@ -9,7 +9,6 @@ from . import staging, views
 app_name = "pages"
 
 urlpatterns = [
-    path("", views.home, name="home"),
     path("robots.txt", views.robots, name="robots"),
     path("r/<uuid:raffle_id>/", views.raffle, name="raffle"),
     path("r/<uuid:raffle_id>/state/", views.raffle_state, name="state"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from icalendar import Calendar, Event
-from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from raffles.domain.checking import check_ticket
 from raffles.domain.entering import enter
@@ -28,42 +27,27 @@ from raffles.domain.proving import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Raffle, State
 from rafflesite.callers import require_holder
-from rafflesite.throttles import AddressThrottle, EntryThrottle, VerifyThrottle
+from rafflesite.throttles import EntryThrottle, VerifyThrottle
 
 from .card import Card, card_of, qr
 from .forms import TicketForm
-from .notices import ForeignForm, Notice, TooManyTries, notice_of
+from .notices import Notice, TooManyTries, notice_of
 from .page import page
+from .posting import answered, refuse_foreign, request_key, throttle
 from .reading import (
     PODIUM,
     SHOWN,
-    latest_draws,
     lost_by,
-    next_draws,
-    open_raffles,
     places,
     raffle_to_show,
     story_of,
     takes_entries,
 )
 
-_LONGEST_KEY = 255  # characters of a request key that are read
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 
-@require_safe
-@page
-def home(request: HttpRequest) -> HttpResponse:
-    """What is drawn next, what is open, who won lately."""
-    context = {
-        "next_draws": next_draws(),
-        "open_raffles": open_raffles(),
-        "latest_draws": latest_draws(timezone.now()),
-    }
-    return render(request, "raffles/home.html", context)
-
-
-# Exempt from the token, not from the check: `_refuse_foreign` looks where the form came from, so
+# Exempt from the token, not from the check: `refuse_foreign` looks where the form came from, so
 # that nobody needs a cookie to take part.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -73,13 +57,13 @@ def raffle(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return _raffle(request, raffle_id)
     try:
-        _refuse_foreign(request)
-        _throttle(request, EntryThrottle())
+        refuse_foreign(request)
+        throttle(request, EntryThrottle())
         entry = enter(
             raffle_id,
             identity=f"ip:{require_holder(request)}",
             now=timezone.now(),
-            request_key=request.POST.get("request_key", "")[:_LONGEST_KEY] or None,
+            request_key=request_key(request),
         )
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _raffle(request, raffle_id, notice=notice_of(refusal))
@@ -96,7 +80,7 @@ def _raffle(
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
-    return _answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
+    return answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
 
 
 @require_safe
@@ -127,22 +111,22 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     shown = raffle_to_show(raffle_id)
     context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
     if request.method != "POST":
-        return _answered(request, "raffles/ticket.html", context)
+        return answered(request, "raffles/ticket.html", context)
     form = context["form"] = TicketForm(request.POST)
     if not form.is_valid():
-        return _answered(request, "raffles/ticket.html", context, status=400)
+        return answered(request, "raffles/ticket.html", context, status=400)
     number = form.cleaned_data["ticket_number"]
     notice = None
     try:
-        _refuse_foreign(request)
-        _throttle(request, VerifyThrottle())
+        refuse_foreign(request)
+        throttle(request, VerifyThrottle())
         context["inclusion"] = _inclusion(raffle_id, number)
         code = form.cleaned_data["verification_code"]
         context["prize"] = check_ticket(raffle_id, ticket_number=number, code=code)
         context |= {"number": number, "lost": lost_by(shown, number), "form": TicketForm()}
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
-    return _answered(request, "raffles/ticket.html", context, notice)
+    return answered(request, "raffles/ticket.html", context, notice)
 
 
 def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
@@ -157,11 +141,18 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
 @page
 def result(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """The winners, how they came about, and a check by the visitor's own machine."""
+    return shown_result(request, raffle_id)
+
+
+def shown_result(
+    request: HttpRequest, raffle_id: UUID, names: Callable[[int], Mapping[int, str]] | None = None
+) -> HttpResponse:
+    """The result page; ``names`` gives those to be shown by ticket number, behind a rank."""
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
         return render(request, "raffles/result_pending.html", _state(raffle_id, is_held=True))
     after = _rank(request)
-    rows = places(shown, after=after)
+    rows = places(shown, after=after, names=names(after) if names else {})
     context = {
         "raffle": shown,
         "story": story_of(raffle_id),
@@ -227,38 +218,3 @@ def robots(_request: HttpRequest) -> HttpResponse:
     """What search engines may read: the pages, not the tickets nor the machinery."""
     lines = ["User-agent: *", "Disallow: /admin/", "Disallow: /raffles/", "Disallow: /*/ticket/"]
     return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")
-
-
-def _answered(
-    request: HttpRequest,
-    template: str,
-    context: dict[str, Any],
-    notice: Notice | None = None,
-    status: int = 200,
-) -> HttpResponse:
-    """The page, with the notice's status; what answers a form is kept nowhere."""
-    status = notice.status if notice else status
-    response = render(request, template, context, status=status)
-    if request.method == "POST":
-        response["Cache-Control"] = "no-store"
-    if notice and notice.retry_after:
-        response["Retry-After"] = str(notice.retry_after)
-    return response
-
-
-def _refuse_foreign(request: HttpRequest) -> None:
-    """Raises ForeignForm for a form that our own page did not send.
-
-    Browsers name the sender's site, or on plain http at least its origin; neither can be forged
-    by a page.
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    own = f"{request.scheme}://{request.get_host()}"
-    if site != "same-origin" if site else request.headers.get("Origin") != own:
-        raise ForeignForm
-
-
-def _throttle(request: HttpRequest, throttle: AddressThrottle) -> None:
-    """Raises TooManyTries when the visitor asks too often, together with their calls of the API."""
-    if not throttle.allow_request(Request(request), APIView()):
-        raise TooManyTries(throttle.wait())

@@ -35,7 +35,7 @@ DEMO_PASSWORD={password}
 """
 
 _LINES = """
-  Site    {url}/raffles/      API docs  {url}/api/docs/
+  Site    {url}/              API docs  {url}/api/docs/
   Admin   {url}/admin/        user {user}, password {password}
   “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/raffles/{soon_id}/winners/
   “{event}” draws every day at {event_at:%H:%M} UTC: {url}/events/winners/

@@ -19,6 +19,7 @@ let raffle = null; // as the API gives it
 let drawsAt = null; // of the beacon
 let places = []; // {rank, prize, ticket_number}, in the order of revealing
 let replacements = [];
+let names = {}; // by ticket number, where an event shows them
 let revealed = Number(localStorage.getItem(remembered) ?? 0); // how many of `places` were shown
 let current = 0; // which of them is in the light, from 1
 let rolling = 0; // the animation frame
@@ -46,7 +47,7 @@ async function all(address) {
 async function look() {
   try {
     if (!places.length) await wait();
-    if (places.length) heed(await all(`${stage.dataset.url}replacements/`));
+    if (places.length) await heed(await all(`${stage.dataset.url}replacements/`));
     find(".unconnected").hidden = true;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // anything but the network is a fault of ours
@@ -63,10 +64,16 @@ async function wait() {
   }
   if (raffle.state !== "drawn") return;
   replacements = await all(`${stage.dataset.url}replacements/`);
-  places = (await all(`${stage.dataset.url}winners/`)).reverse();
+  const winners = await all(`${stage.dataset.url}winners/`);
+  await learnNames();
+  places = winners.reverse();
   revealed = Math.min(revealed, places.length);
   if (revealed) list(places.slice(0, revealed));
   light(revealed, false);
+}
+
+async function learnNames() {
+  if (stage.dataset.names) names = await (await get(stage.dataset.names)).json();
 }
 
 /** Who holds the prize of a place now, and the last line that passed it on. */
@@ -79,8 +86,9 @@ function holderOf(place) {
 }
 
 /** New lines of the public record; who is in the light and was replaced is revealed anew. */
-function heed(lines) {
+async function heed(lines) {
   if (lines.length <= replacements.length) return;
+  await learnNames();
   const before = current && holderOf(places[current - 1]).number;
   replacements = lines;
   list(places.slice(0, revealed));
@@ -124,7 +132,8 @@ function list(shown) {
   const rows = shown.map((place) => {
     const row = document.createElement("li");
     row.append(element("span", "rank", place.rank), element("span", "prize", place.prize));
-    row.append(element("b", "number", holderOf(place).number));
+    const { number } = holderOf(place);
+    row.append(element("b", "number", [names[number], number].filter(Boolean).join(" ")));
     return row;
   });
   find(".revealed").replaceChildren(...rows.reverse());
@@ -148,7 +157,8 @@ function light(count, rolls) {
   rank.textContent = rank.dataset.words.replace("{rank}", place.rank);
   find(".scene .prize").textContent = place.prize;
   const passed = find(".scene .passed");
-  passed.hidden = true;
+  const name = find(".scene .name");
+  passed.hidden = name.hidden = true;
   scene("reveal");
   const settle = () => {
     rolling = 0;
@@ -156,6 +166,8 @@ function light(count, rolls) {
     digits.className = "";
     digits.removeAttribute("aria-hidden");
     digits.textContent = number;
+    name.textContent = names[number] ?? "";
+    name.hidden = !names[number];
     if (rolls) list(places.slice(0, revealed));
     rows[revealed - count]?.setAttribute("aria-current", "true");
     if (!line) return;
@@ -261,7 +273,7 @@ dialog?.querySelector("form").addEventListener("submit", async (event) => {
     if (!response.ok) throw new Error(answer.detail ?? Object.values(answer.errors).join(" "));
     form.reset();
     dialog.close();
-    heed([...replacements, answer]);
+    await heed([...replacements, answer]);
   } catch (error) {
     const fault = form.querySelector(".fault");
     const isNetwork = error instanceof TypeError || error instanceof SyntaxError;

@@ -198,47 +198,6 @@ class TestMyTicket:
         assert "won!" not in text
 
 
-def test_home_shows_what_comes_and_who_won() -> None:
-    RaffleFactory.create(name="Tombola")
-    RaffleFactory.create(name="Friday draw", closes_at=NOW + timedelta(days=1))
-    RaffleFactory.create(name="Old fair", state=State.DRAWN)
-    RaffleFactory.create(name="Of an event", series="daily")
-
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
-        text = text_of(visitor().get("/"))
-
-    _, _, rest = text.partition("Next draws")
-    upcoming, _, rest = rest.partition("Open raffles")
-    unplanned, _, lately = rest.partition("Winners of the last seven days")
-    assert "Friday draw" in upcoming
-    assert "Tombola" in unplanned
-    assert "Old fair" in lately
-    assert "Of an event" not in text
-
-
-def test_home_forgets_winners_after_a_week() -> None:
-    RaffleFactory.create(name="Old fair", state=State.DRAWN)
-
-    with time_machine.travel(NOW + timedelta(days=7), tick=False):
-        text = text_of(visitor().get("/"))
-
-    assert "Old fair" not in text
-    assert "No draw is planned at the moment." in text
-
-
-@pytest.mark.parametrize("count", [1, 3])
-def test_home_costs_the_same_for_one_and_for_three(
-    count: int, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for _ in range(count):
-        RaffleFactory.create()
-        RaffleFactory.create(closes_at=NOW + timedelta(days=1))
-        RaffleFactory.create(state=State.DRAWN)
-
-    with time_machine.travel(NOW, tick=False), django_assert_num_queries(6):
-        visitor().get("/")
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_result_costs_the_same_for_one_and_for_three(
     count: int, django_assert_num_queries: DjangoAssertNumQueries

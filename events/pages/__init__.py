@@ -1,0 +1,1 @@
+"""Pages of the calendar: what comes, taking part under a name, and who won."""

@@ -1,0 +1,27 @@
+"""What a visitor writes on an event's page."""
+
+from __future__ import annotations
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import ValidationError
+
+from events.api.fields import UsernameField
+
+_username = UsernameField()
+
+
+class ParticipationForm(forms.Form):
+    """A name, as strict as in the API but for spaces around it."""
+
+    username = forms.CharField(
+        label=_("Your name"),
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    def clean_username(self) -> str:
+        try:
+            return str(_username.run_validation(self.cleaned_data["username"]))
+        except ValidationError as error:
+            raise forms.ValidationError(_("Write it with visible characters alone.")) from error

@@ -1,0 +1,21 @@
+"""Addresses of the calendar's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from events.api import urls as api_urls
+
+from . import notices, views
+
+__all__ = ["api_urls", "app_name", "notices", "urlpatterns"]  # the converter and the words
+
+app_name = "event_pages"
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("e/<slug:slug>/", views.event, name="event"),
+    path("e/<slug:slug>/state/", views.event_state, name="state"),
+    path("e/<slug:slug>/<day:day>/", views.draw, name="draw"),
+    path("r/<uuid:raffle_id>/names/", views.names, name="names"),
+]

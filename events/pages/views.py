@@ -1,0 +1,143 @@
+"""The first page, and the pages of events."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from events.domain.calendar import find_event
+from events.domain.taking_part import Participant, Taken, take_part
+from events.models import Event, Occurrence
+from raffles.domain.refusals import Refusal
+from raffles.models import Raffle
+from raffles.models.raffle import MAX_PRIZES
+from raffles.pages.card import card_of
+from raffles.pages.notices import Notice, TooManyTries, notice_of
+from raffles.pages.page import page
+from raffles.pages.posting import answered, refuse_foreign, request_key, throttle
+from raffles.pages.reading import open_raffles
+from raffles.pages.views import shown_result
+from rafflesite.callers import require_holder
+from rafflesite.throttles import EntryThrottle
+
+from .forms import ParticipationForm
+from .reading import (
+    coming,
+    latest,
+    names_of,
+    next_dates,
+    past_dates,
+    picture_of,
+)
+
+
+@require_safe
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """What is drawn next, what is open, who won lately."""
+    now = timezone.now()
+    context = {"coming": coming(now), "open_raffles": open_raffles(), "latest": latest(now)}
+    return render(request, "events/home.html", context)
+
+
+@csrf_exempt  # `refuse_foreign` looks where the form came from, so nobody needs a cookie
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def event(request: HttpRequest, slug: str) -> HttpResponse:
+    """An event: its next draw, and taking part in it under a name."""
+    if request.method != "POST":
+        return _event(request, slug, ParticipationForm())
+    form = ParticipationForm(request.POST)
+    if not form.is_valid():
+        return _event(request, slug, form, status=400)
+    try:
+        refuse_foreign(request)
+        throttle(request, EntryThrottle())
+        now = timezone.now()
+        found, draw = find_event(now, slug=slug)
+        participant = _participant(request, form.cleaned_data["username"])
+        taken = take_part(found, participant, now=now, draw=draw)
+    except (Refusal, TooManyTries, PermissionDenied) as refusal:
+        return _event(request, slug, form, notice=notice_of(refusal))
+    return _event(request, slug, form, status=201, taken=taken)
+
+
+def _participant(request: HttpRequest, username: str) -> Participant:
+    holder = f"ip:{require_holder(request)}"
+    return Participant(
+        username=username, caller=holder, address=holder, request_key=request_key(request)
+    )
+
+
+def _event(
+    request: HttpRequest,
+    slug: str,
+    form: ParticipationForm,
+    *,
+    status: int = 200,
+    notice: Notice | None = None,
+    taken: Taken | None = None,
+) -> HttpResponse:
+    context = {
+        **_state(slug, timezone.now(), is_held=taken is not None),
+        "form": form,
+        "notice": notice,
+        "card": card_of(taken.entry) if taken else None,
+        "raffle": Raffle.objects.get(uuid=taken.entry.raffle_id) if taken else None,
+        # Sent again by a reload or a second click, it brings the same ticket again.
+        "request_key": secrets.token_urlsafe(16),
+    }
+    return answered(request, "events/event.html", context, notice, status)
+
+
+@require_safe
+@page
+def event_state(request: HttpRequest, slug: str) -> HttpResponse:
+    """The part of an event's page that changes, for a page that is open."""
+    context = _state(slug, timezone.now(), is_held="held" in request.GET)
+    return render(request, "events/_state.html", context)
+
+
+def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
+    found = Event.objects.get(slug=slug)
+    dates = next_dates(found, now)
+    draw = dates[0] if dates else None
+    return {
+        "event": found,
+        "is_held": is_held,
+        "draw": draw,
+        "left": draw.max_participants - draw.participants() if draw else 0,
+        "picture": picture_of(draw.reward) if draw else "",
+        "later": dates[1:],
+        "past": past_dates(found, now),
+    }
+
+
+@require_safe
+@page
+def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
+    """The result of a date, with names as far as the event's privacy shows them."""
+    occurrence = Occurrence.objects.select_related("event", "raffle").get(
+        event__slug=slug, date=day, raffle__isnull=False
+    )
+    assert occurrence.raffle  # noqa: S101 - that is what was asked for
+    return shown_result(
+        request, occurrence.raffle.uuid, lambda after: names_of(occurrence, after=after)
+    )
+
+
+@require_safe
+@page
+def names(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
+    """The names that the stage may show, by ticket number; none before the draw."""
+    occurrences = Occurrence.objects.select_related("event")
+    return JsonResponse(names_of(occurrences.get(raffle__uuid=raffle_id), limit=MAX_PRIZES))

@@ -1,0 +1,263 @@
+"""The first page and the pages of events: what comes, taking part under a name, who won."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from raffles.domain.replacing import replace_winner
+from raffles.models import State, Ticket, Winner
+from raffles.tests.factories import RaffleFactory
+from raffles.tests.pages.visiting import notice, press, text_of, ticket_on, visitor
+
+from .acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
+
+pytestmark = pytest.mark.django_db
+DATE = NOW.date()
+
+
+def look(path: str, now: Any = NOW) -> Any:
+    """A page at a moment."""
+    with at(now):
+        return visitor().get(path)
+
+
+def enter(username: str, *, slug: str = "breakfast", now: Any = NOW, **fields: Any) -> Any:
+    """Press the event's button."""
+    with at(now):
+        return press(f"/e/{slug}/", username=username, **fields)
+
+
+def drawn(*usernames: str, **changes: Any) -> UUID:
+    """Schedules, enters and draws the first date; returns its raffle's id."""
+    scheduled(**changes)
+    tickets = [taken(name, slug=changes.get("slug", "breakfast")) for name in usernames]
+    run(DRAW)
+    return UUID(tickets[0]["raffle_id"])
+
+
+def test_home_shows_what_comes_and_who_won() -> None:
+    scheduled()
+    RaffleFactory.create(name="Tombola", now=NOW)
+    RaffleFactory.create(name="Friday draw", closes_at=NOW + DAY, now=NOW)
+    RaffleFactory.create(name="Old fair", state=State.DRAWN)
+
+    text = text_of(look("/", NOW + timedelta(hours=8)))
+
+    _, _, rest = text.partition("Next draws")
+    coming, _, rest = rest.partition("Open raffles")
+    unplanned, _, lately = rest.partition("Winners of the last seven days")
+    assert coming.index("Friday draw") < coming.index("Breakfast")  # 6:00 and 7:00 of tomorrow
+    assert "Wednesday, Feb. 11, 2026, 08:00 CET" in coming  # on the event's own clocks
+    assert "Tombola" in unplanned
+    assert "Old fair" in lately
+
+
+def test_home_names_winners_as_far_as_privacy_shows_them() -> None:
+    drawn("Alice Archer", slug="full")
+    drawn("Bob Baker", slug="letters", privacy="initials")
+    drawn("Carol Cook", slug="secret", privacy="number")
+
+    text = text_of(look("/", DRAW + DAY))
+
+    assert "Coffee Alice Archer Ticket" in text
+    assert "Coffee B. B. Ticket" in text
+    assert "Carol" not in text
+
+
+def test_home_forgets_winners_after_a_week() -> None:
+    drawn("Alice", name="Old habit", until="2026-02-10")
+
+    assert "Old habit" in text_of(look("/", DRAW + 7 * DAY - timedelta(seconds=1)))
+    assert "No draw is planned at the moment." in text_of(look("/", DRAW + 7 * DAY))
+    assert "Old habit" not in text_of(look("/", DRAW + 7 * DAY))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_home_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(count):
+        drawn("Alice", slug=f"event-{number}")
+        RaffleFactory.create(now=NOW)
+        RaffleFactory.create(closes_at=NOW + 9 * DAY, now=NOW)
+
+    with django_assert_num_queries(9):
+        look("/", DRAW + timedelta(minutes=1))
+
+
+def test_pictures_come_from_here_or_not_at_all(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://draws.example.org"
+    scheduled(
+        slug="ours", default_reward={"name": "Cup", "picture": f"{settings.PUBLIC_URL}/cup.jpg"}
+    )
+    scheduled(
+        slug="theirs",
+        default_reward={"name": "Pot", "picture": "https://elsewhere.example/pot.jpg"},
+    )
+
+    body = look("/").content.decode()
+
+    assert f'src="{settings.PUBLIC_URL}/cup.jpg"' in body
+    assert "elsewhere.example" not in body
+
+
+def test_event_shows_its_next_draws_in_its_own_time() -> None:
+    scheduled()
+    manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Washing machine"})
+
+    text = text_of(look("/e/breakfast/"))
+
+    assert "Coffee" in text
+    assert "Tuesday, Feb. 10, 2026, 08:00 CET" in text
+    assert "3 of 3 tickets left" in text
+    assert "Wed, Feb. 11, 2026, 08:00 CET Washing machine" in text
+
+
+def test_name_gives_a_ticket_to_keep() -> None:
+    scheduled()
+
+    response = enter("Alice")
+
+    assert (response.status_code, response["Cache-Control"]) == (201, "no-store")
+    number, code = ticket_on(response)
+    assert 1 <= number <= 3
+    assert len(code) == 24
+    assert list(Ticket.objects.values_list("username", flat=True)) == ["Alice"]
+    assert "2 of 3 tickets left" in text_of(response)
+
+
+def test_reload_gives_the_same_ticket() -> None:
+    scheduled()
+    first = enter("Alice", request_key="one")
+
+    again = enter("Alice", request_key="one")
+
+    assert (again.status_code, ticket_on(again)) == (201, ticket_on(first))
+    assert Ticket.objects.count() == 1
+
+
+def test_same_name_is_refused_in_words() -> None:
+    scheduled()
+    enter("Alice")
+
+    response = enter("ALICE")
+
+    assert response.status_code == 403
+    assert notice(response) == (
+        "You already hold a ticket. This name, or your internet address, is in the next draw. It "
+        "counts once."
+    )
+
+
+def test_full_draw_is_refused_in_words() -> None:
+    scheduled(max_participants=1)
+    enter("Alice")
+
+    response = enter("Bob")
+
+    assert response.status_code == 410
+    assert notice(response) == (
+        "Tickets for this draw are gone. The next date opens when this one has been drawn."
+    )
+
+
+def test_event_that_is_over_says_so() -> None:
+    scheduled(until="2026-02-10")
+
+    response = enter("Alice", now=DRAW)
+
+    assert response.status_code == 410
+    assert notice(response).startswith("No draw is planned.")
+    assert 'id="take-part"' not in response.content.decode()
+
+
+def test_partners_hand_out_their_own_tickets() -> None:
+    scheduled(entry="partner")
+
+    shown = look("/e/breakfast/")
+    response = enter("Alice")
+
+    assert "Tickets come from our partners" in text_of(shown)
+    assert 'id="take-part"' not in shown.content.decode()
+    assert response.status_code == 403
+    assert notice(response).startswith("Tickets come from our partners.")
+
+
+@pytest.mark.parametrize("username", ["", "upcoming", "a\u202eb"])
+def test_what_is_no_name_is_said_at_the_field(username: str) -> None:
+    scheduled()
+
+    response = enter(username)
+
+    assert response.status_code == 400
+    assert 'class="fault"' in response.content.decode()
+    assert not Ticket.objects.exists()
+
+
+def test_another_site_takes_part_for_nobody() -> None:
+    scheduled()
+
+    response = enter("Alice", site="cross-site")
+
+    assert response.status_code == 403
+    assert not Ticket.objects.exists()
+
+
+def test_unknown_event_is_a_page_of_its_own() -> None:
+    assert look("/e/nothing/").status_code == 404
+    assert enter("Alice", slug="nothing").status_code == 404
+    assert look("/e/nothing/2026-02-10/").status_code == 404
+
+
+def test_past_dates_lead_to_their_results() -> None:
+    scheduled()
+    taken("Alice")
+    run(DRAW)
+    run(DRAW + DAY)  # nobody came
+
+    text = text_of(look("/e/breakfast/", DRAW + DAY))
+
+    _, _, past = text.partition("Past draws")
+    assert "Feb. 11, 2026 Coffee Nobody took part Feb. 10, 2026 Coffee Winners" in past
+
+
+def test_result_of_a_date_shows_names_and_that_of_its_raffle_none() -> None:
+    raffle_id = drawn("Alice", "Bob")
+    (first, second) = Winner.objects.select_related("ticket").order_by("rank")
+    number, reason = first.ticket_number(), "Did not come"
+    replace_winner(raffle_id, ticket_number=number, reason=reason, now=DRAW, by="staff")
+
+    text = text_of(look(f"/e/breakfast/{DATE}/", DRAW))
+
+    assert (
+        f"1 Coffee {number} {first.ticket.username} passed on: Did not come "
+        f"{second.ticket_number()} {second.ticket.username}" in text
+    )
+    assert "Alice" not in text_of(look(f"/r/{raffle_id}/result/", DRAW))
+
+
+def test_result_of_a_date_before_the_draw_is_awaited() -> None:
+    scheduled()
+    taken("Alice")
+
+    text = text_of(look(f"/e/breakfast/{DATE}/"))
+
+    assert "The result is not there yet." in text
+    assert "They come with the event." in text
+
+
+def test_stage_learns_names_with_the_draw_and_of_winners_alone() -> None:
+    raffle_id = drawn("Alice", "Bob")
+    before = UUID(taken("Carol", now=DRAW)["raffle_id"])
+    (winner, _) = Winner.objects.select_related("ticket").order_by("rank")
+
+    assert look(f"/r/{raffle_id}/names/", DRAW).json() == {
+        str(winner.ticket_number()): winner.ticket.username
+    }
+    assert look(f"/r/{before}/names/", DRAW).json() == {}
+    assert f'data-names="/r/{raffle_id}/names/"' in look(f"/r/{raffle_id}/stage/").content.decode()
