@@ -6,16 +6,12 @@ hardware. A local disk hides it behind the CPU.
 
 from __future__ import annotations
 
-import os
-
-from django.db import connection
-from django.utils import timezone
+from functools import partial
 
 from benchmarks.crew import Work, crew
 from benchmarks.floor import insert
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios
-from benchmarks.pools import new_raffle
-from raffles.domain.entering import _claim_postgresql
+from benchmarks.pools import claim, new_raffle
 
 CONNECTIONS = 16
 
@@ -25,13 +21,7 @@ def run(*, quick: bool) -> None:
     raffle = new_raffle()
     seconds = 2.0 if quick else 5.0
 
-    def claim() -> None:
-        # The claim alone, as the insert is alone: tags and receipt are participate's figures.
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        tags = (os.urandom(16), os.urandom(16), None)
-        _claim_postgresql(raffle.pk, [*tags, now, None, None, None])
-
-    with crew(CONNECTIONS, {"claim": claim, "insert": insert}) as clerks:
+    with crew(CONNECTIONS, {"claim": partial(claim, raffle.pk), "insert": insert}) as clerks:
 
         def rate(act: str) -> float:
             return _undisturbed(clerks.do(act, seconds)).rate

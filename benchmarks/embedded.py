@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-
-from django.utils import timezone
+from functools import partial
 
 from benchmarks.crew import crew
 from benchmarks.floor import insert
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios
-from benchmarks.pools import new_raffle
-from raffles.domain.entering import enter
+from benchmarks.pools import claim, new_raffle
 
 _PROCESSES = 8
 
 
 def run(*, quick: bool) -> None:
     """Figures sqlite_claim and sqlite_busy."""
-    raffle, holders = new_raffle(), itertools.count()
+    raffle = new_raffle()
     seconds = 1.0 if quick else 3.0
 
-    def claim() -> None:
-        enter(raffle.uuid, identity=f"{os.getpid()} {next(holders)}", now=timezone.now())
-
-    with crew(1, {"claim": claim, "insert": insert}) as clerk:
+    with crew(1, {"claim": partial(claim, raffle.pk), "insert": insert}) as clerk:
         clerk.do("claim", 0.2)
         pairs = interleaved(
             lambda: clerk.do("claim", seconds).rate,
@@ -32,7 +25,7 @@ def run(*, quick: bool) -> None:
             5 if quick else 15,
         )
     emit(Figure.of("sqlite_claim", ratios(pairs), Goal(">=", 0.60), against(pairs, "/s")))
-    with crew(_PROCESSES, {"claim": claim}) as clerks:
+    with crew(_PROCESSES, {"claim": partial(claim, raffle.pk)}) as clerks:
         work = clerks.do("claim", 5.0 if quick else 20.0)
     detail = f"{work.busy} busy errors in {work.done:,} claims of {_PROCESSES} processes"
     emit(Figure.of("sqlite_busy", [work.busy], Goal("<=", 0.0), detail))

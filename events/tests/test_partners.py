@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from pytest_django import Settings
@@ -94,6 +95,8 @@ def test_the_last_use_is_noted_once_a_minute() -> None:
 
 def test_a_key_has_its_own_rate(settings: Settings) -> None:
     settings.THROTTLE_ENTRY, settings.THROTTLE_API_KEY = "1/h", "3/h"
+    # Keys of other tests have the same numbers, and Redis remembers them.
+    settings.CACHES = {"default": settings.CACHES["default"] | {"KEY_PREFIX": uuid4().hex}}
     scheduled(max_participants=99)
     _, usual = new_key()
     _, slow = new_key(rate="2/h")
