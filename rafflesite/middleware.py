@@ -1,6 +1,7 @@
 """What holds for every request, before any view sees it, and for every public answer."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 from csp.middleware import CSPMiddleware
@@ -8,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
@@ -19,6 +20,8 @@ from rafflesite.problems import ADMIN, problem, too_large
 
 MAX_BODY: Final = 64 * 1024
 MAX_MANAGER_BODY: Final = 2 * 1024 * 1024
+PERMISSIONS: Final = "camera=(), geolocation=(), microphone=()"
+CAMERA_PERMISSIONS: Final = PERMISSIONS.replace("camera=()", "camera=(self)")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -73,14 +76,27 @@ class PublicReadsMiddleware:
 
 
 class PagePolicyMiddleware(CSPMiddleware):
-    """Say what a page may load. JSON loads nothing, and the policy costs as much as a query."""
+    """Say what a page may load and ask for. JSON loads nothing, and it costs as much as a query."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         if response.get("Content-Type", "").endswith("json"):
             return response
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return super().process_response(request, response)
+
+
+def uses_camera(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """A view whose page may ask for the camera, to read a ticket's QR code; others may not."""
+
+    @wraps(view)
+    def answer(*args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(*args, **kwargs)
+        response["Permissions-Policy"] = CAMERA_PERMISSIONS
+        return response
+
+    return answer
 
 
 class _InAdmin:

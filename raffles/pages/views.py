@@ -27,6 +27,7 @@ from raffles.domain.proving import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Raffle, State
 from rafflesite.callers import require_holder
+from rafflesite.middleware import uses_camera
 from rafflesite.throttles import EntryThrottle, VerifyThrottle
 
 from .card import Card, card_of, qr
@@ -105,6 +106,7 @@ def _state(raffle_id: UUID, *, is_held: bool) -> dict[str, Any]:
 
 @csrf_exempt  # as above
 @require_http_methods(["GET", "HEAD", "POST"])
+@uses_camera
 @page
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Was I in, did I win? Number and code come in a body, never in an address."""

@@ -247,6 +247,16 @@ def test_pages_load_nothing_from_elsewhere_and_nothing_inline(path: str) -> None
     assert 'src="http' not in body
 
 
+@pytest.mark.parametrize("path", ["", *PAGES])
+def test_only_the_ticket_page_may_ask_for_the_camera(path: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+
+    allowed = visitor().get(f"/r/{raffle.uuid}/{path}")["Permissions-Policy"].split(", ")
+
+    camera = "camera=(self)" if path == "ticket/" else "camera=()"
+    assert allowed == [camera, "geolocation=()", "microphone=()"]
+
+
 def test_unknown_address_is_a_page_for_browsers() -> None:
     response = visitor(Accept="text/html").get("/nothing/")
 
