@@ -8,7 +8,7 @@ help: ## say what there is to make
 run: .venv/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
 	$(PY) manage.py demo
 
-PYTEST = -n auto
+PYTEST ?= -n auto
 test: .venv/.site ## run the tests on SQLite, with nothing else installed (PYTEST="-k parsing")
 	ENV_FILE= MANAGER_IPS=123.123.123.123,127.0.0.2 $(PY) -m pytest $(PYTEST)
 
