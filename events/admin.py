@@ -31,11 +31,12 @@ from events.models import ApiKey, Event, Occurrence, Reward, Setback
 from raffles.domain.refusals import Refusal
 from rafflesite.environment import rate
 from rafflesite.fields import text_fault
-from rafflesite.records import ReadOnly
+from rafflesite.records import ReadOnly, staff
 
 _SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 _REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")
 _RULES = ("entry", "one_per_address", "privacy", "rest_days")
+_CLAIM = ("claim_days", "claim_place", "promotes_alternates")
 _PREVIEWED = 10
 
 
@@ -64,9 +65,10 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
 
     class Meta:
         model = Event
-        fields = ("name", "slug", *_SCHEDULE, *_REWARD, *_RULES)
+        fields = ("name", "slug", *_SCHEDULE, *_REWARD, *_RULES, *_CLAIM)
         labels = {"reward_name": "Default reward"}
-        field_classes = {"reward_picture": PictureField}
+        field_classes = {"reward_picture": PictureField, "promotes_alternates": forms.BooleanField}
+        widgets = {"promotes_alternates": forms.CheckboxInput}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,6 +166,7 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         ("When", {"fields": (*_SCHEDULE, "paused", "preview")}),
         ("Default reward, for dates without one of their own", {"fields": _REWARD}),
         ("Who", {"fields": _RULES}),
+        ("Claiming a prize", {"fields": _CLAIM}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
@@ -232,7 +235,7 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return HttpResponseRedirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
-        now, by = timezone.now(), _staff(request)
+        now, by = timezone.now(), staff(request)
         if not change:
             obj.paused_at = now if form.cleaned_data["paused"] else None
             schedule_event(obj, now=now, by=by)
@@ -245,20 +248,16 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             messages.info(request, f"Dates with tickets are drawn as they stood: {dates}.")
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
-        now = timezone.now()
+        now, by = timezone.now(), staff(request)
         rewards = formset.save(commit=False)
         for reward in formset.deleted_objects:
-            remove_reward(form.instance.pk, reward.date)
+            remove_reward(form.instance.pk, reward.date, now=now, by=by)
         for reward in rewards:
-            set_reward(form.instance.pk, reward.date, reward.reward(), now=now)
+            set_reward(form.instance.pk, reward.date, reward.reward(), now=now, by=by)
 
 
 def _shown(draw: ComingDraw) -> str:
     return f"{draw.local():%a %Y-%m-%d %H:%M %Z (UTC%z)}"
-
-
-def _staff(request: HttpRequest) -> str:
-    return f"staff {request.user.get_username()}"
 
 
 class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -292,7 +291,7 @@ class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if change:
             super().save_model(request, obj, form, change)
             return
-        text = make_key(obj, now=timezone.now(), by=_staff(request))
+        text = make_key(obj, now=timezone.now(), by=staff(request))
         messages.warning(request, f"Write this key down, it is not shown again: {text}")
 
 

@@ -20,12 +20,13 @@ from django.utils.safestring import SafeString
 from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
+from raffles.domain.recording import record
 from raffles.domain.refusals import ClosesInThePast, Refusal, TooManyPrizes
 from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Draw, Prize, Raffle, Replacement, State, Winner
-from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES, UNDER_WAY
+from raffles.models.raffle import CLAIM_TERMS, MAX_PRIZE_KINDS, MAX_PRIZES, UNDER_WAY
 from rafflesite.fields import text_fault
-from rafflesite.records import ReadOnly
+from rafflesite.records import ReadOnly, staff
 
 from . import admin_delivery
 
@@ -34,7 +35,7 @@ __all__ = ["admin_delivery"]  # found by the admin through this module
 admin.site.site_header = admin.site.site_title = "Raffles and lucky draws"
 admin.site.index_title = "Back office"
 
-TERMS = ("name", "alternates", "entropy", "closes_at")
+TERMS = ("name", "alternates", "entropy", "closes_at", *CLAIM_TERMS)
 
 
 def _clean_name(name: str) -> str:
@@ -106,7 +107,9 @@ class RaffleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Raffle
-        fields = ("name", "total_tickets", "alternates", "entropy", "closes_at")
+        fields = ("name", "total_tickets", *TERMS[1:])
+        field_classes = {"promotes_alternates": forms.BooleanField}
+        widgets = {"promotes_alternates": forms.CheckboxInput}
 
     def clean_name(self) -> str:
         return _clean_name(self.cleaned_data["name"])
@@ -189,7 +192,7 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         return SafeString(" · ".join(links))
 
     def get_fields(self, _request: HttpRequest, obj: Raffle | None = None) -> tuple[str, ...]:
-        terms = ("name", "total_tickets", "alternates", "entropy", "closes_at")
+        terms = ("name", "total_tickets", *TERMS[1:])
         if obj is None:
             return terms
         record = (
@@ -227,9 +230,10 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             messages.error(request, refusal.sentence)
             return HttpResponseRedirect(request.path)
 
-    def delete_model(self, _request: HttpRequest, obj: Raffle) -> None:
+    def delete_model(self, request: HttpRequest, obj: Raffle) -> None:
         with transaction.atomic():
             hold_terms(obj.pk)
+            record(obj, "raffle.deleted", at=timezone.now(), by=staff(request), name=obj.name)
             obj.delete()
 
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
@@ -237,12 +241,17 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             if form.changed_data or request.method == "POST":
                 hold_terms(obj.pk)
             super().save_model(request, obj, form, change)
+            if form.changed_data:
+                record(
+                    obj, "terms.changed", at=timezone.now(), by=staff(request), terms=obj.terms()
+                )
             return
         obj.ticket_key_id = current_key_id()
         obj.created_at = timezone.now()
-        obj.created_by = f"staff {request.user.get_username()}"
+        obj.created_by = staff(request)
         super().save_model(request, obj, form, change)
         make_stripes(obj)
+        record(obj, "raffle.created", at=obj.created_at, by=obj.created_by)
 
 
 @admin.register(Draw)

@@ -1,9 +1,16 @@
-"""Pages of the admin for what is a record: shown, never touched."""
+"""The admin's records: shown, never touched; and who of the staff is acting, from where."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+
+from rafflesite.callers import address_tag, caller_address
+
+
+def staff(request: HttpRequest) -> str:
+    """Who of the staff is acting, and the keyed pseudonym of their address."""
+    return f"staff {request.user.get_username()} from {address_tag(caller_address(request))}"
 
 
 class ReadOnlyMixin:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from events.models import Event
 from events.models.event import MAX_REST_DAYS
 from events.schedule import MAX_RULE
-from raffles.api.serializers import ReceiptAnswer
+from raffles.api.serializers import ClaimRequest, ReceiptAnswer
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
 from rafflesite.fields import (
     StrictBooleanField,
@@ -33,7 +33,7 @@ class RewardShape(StrictSerializer):
     )
 
 
-class EventChange(StrictSerializer):
+class EventChange(ClaimRequest):
     """What a manager may change of an event; dates with tickets stay as they are."""
 
     name = VisibleTextField(max_length=180)

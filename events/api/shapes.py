@@ -60,6 +60,9 @@ def event_of(event: Event, draw: ComingDraw | None) -> dict[str, Any]:
         "one_per_address": event.one_per_address,
         "privacy": event.privacy,
         "rest_days": event.rest_days,
+        "claim_days": event.claim_days,
+        "claim_place": event.claim_place,
+        "promotes_alternates": bool(event.promotes_alternates),
         "paused": event.paused_at is not None,
         "next_draw": next_draw(draw) if draw else None,
     }

@@ -233,7 +233,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
         asked = _reward(valid(serializers.RewardShape, request))
-        reward, is_new = set_reward(event.pk, day, asked, now=timezone.now())
+        reward, is_new = set_reward(event.pk, day, asked, now=timezone.now(), by=actor(request))
         body = {"date": reward.date} | shapes.reward_of(reward)
         return Response(body, status=201 if is_new else 200)
 
@@ -243,8 +243,9 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         responses=answers(403, 404, 409, _204=None),
     )
     @reward.mapping.delete
-    def unset_reward(self, _request: Request, slug: str, day: date) -> Response:
-        remove_reward(Event.objects.only("pk").get(slug=slug).pk, day)
+    def unset_reward(self, request: Request, slug: str, day: date) -> Response:
+        event = Event.objects.only("pk").get(slug=slug)
+        remove_reward(event.pk, day, now=timezone.now(), by=actor(request))
         return Response(status=204)
 
 

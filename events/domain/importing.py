@@ -36,7 +36,7 @@ class _Row:
 
 
 def import_rewards(
-    event_pk: int, lines: Iterable[str], *, now: datetime, is_dry: bool = False
+    event_pk: int, lines: Iterable[str], *, now: datetime, by: str, is_dry: bool = False
 ) -> tuple[int, list[BadLine]]:
     """Sets the rewards of the dates in CSV with the columns date, name and amount.
 
@@ -52,7 +52,7 @@ def import_rewards(
                 if row.day in days:
                     raise ValueError("this date is in the file already")
                 days.add(row.day)
-                set_reward(event_pk, row.day, row.reward, now=now)
+                set_reward(event_pk, row.day, row.reward, now=now, by=by)
                 count += 1
             except (Refusal, ValueError) as fault:
                 bad.append(BadLine(row.line, str(fault)))

@@ -10,13 +10,15 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Literal
 from uuid import UUID
 
 from events.models import Event, Heartbeat, Setback
 from events.models.event import EventQuerySet
+from raffles.domain.handing import forfeit_overdue
 from raffles.domain.running import Outcome, run_due
 from raffles.domain.sealing import NOBODY_CAME, Clock, Progress
-from raffles.models import Raffle
+from raffles.models import Handover, Raffle, Winner
 from raffles.models.raffle import RaffleQuerySet
 
 from .settling import Due, due_dates, opened_since, settle_date
@@ -51,7 +53,7 @@ class Done:
     """What became of a step."""
 
     step: Step
-    outcome: Outcome
+    outcome: Outcome | Literal["forfeited"]
     detail: str = ""
 
 
@@ -177,6 +179,21 @@ def _remember(done: Done, now: datetime) -> None:
         setback.fail_again(done.detail, now)
     elif done.outcome in ("drawn", "void"):
         Setback.objects.filter(**subject).delete()
+
+
+def due_forfeits(now: datetime) -> Iterator[tuple[Step, str]]:
+    """Every prize that was not claimed in time: its raffle, and whose it is."""
+    overdue = Winner.objects.filter(handover__in=Handover.objects.overdue(now))
+    for winner in overdue.with_standing().select_related("raffle"):
+        yield Step(winner.claim_until(), winner.raffle), f"forfeits ticket {winner.ticket_number()}"
+
+
+def forfeit(*, now: datetime, by: str) -> Iterator[Done]:
+    """Forfeits them, and passes them on where the raffle says so."""
+    for winner, replacement in forfeit_overdue(now=now, by=by):
+        heir = f"to ticket {replacement.alternate.ticket_number()}" if replacement else "to nobody"
+        detail = f"ticket {winner.ticket_number()}, {heir}"
+        yield Done(Step(winner.claim_until(), winner.raffle), "forfeited", detail)
 
 
 def beat(now: datetime) -> None:

@@ -15,6 +15,7 @@ from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
+from raffles.domain.recording import record
 
 from .calendar import forget_events, is_enterable, locked_event
 from .refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
@@ -57,6 +58,7 @@ def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
     try:
         with transaction.atomic():
             event.save(force_insert=True)
+            record(event, "event.scheduled", at=now, by=by)
     except IntegrityError:
         if Event.objects.filter(slug=event.slug).exists():
             raise SlugTaken from None
@@ -76,6 +78,7 @@ def edit_event(
         event = locked_event(event_pk)
         settle(event, now=now, by=by)
         before = {name: getattr(event, name) for name in (*_TIMING, "paused_at")}
+        changed = {name: value for name, value in changes.items() if _differs(event, name, value)}
         for name, value in changes.items():
             if name == "paused":
                 event.paused_at = (event.paused_at or now) if value else None
@@ -88,13 +91,20 @@ def edit_event(
             event.settled_until = max(event.settled_until, now)
         event.changed_at, event.changed_by = now, by
         event.save()
+        if changed:
+            record(event, "event.changed", at=now, by=by, **changed)
         transaction.on_commit(forget_events)
         opened = event.occurrences.recent(now).select_related("raffle").order_by("date")
         return event, [row for row in opened if is_enterable(row, now)]
 
 
+def _differs(event: Event, name: str, value: Any) -> bool:
+    is_paused = event.paused_at is not None
+    return bool((is_paused if name == "paused" else getattr(event, name)) != value)
+
+
 def set_reward(
-    event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime
+    event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime, by: str
 ) -> tuple[Reward, bool]:
     """Sets the reward of a coming date, and says whether it had none before.
 
@@ -105,10 +115,11 @@ def set_reward(
         refuse_unless_coming(event, day, now)
         if reward["reward_amount"] > event.max_participants:
             raise RewardTooLarge
+        record(event, "reward.set", at=now, by=by, date=day, **reward)
         return Reward.objects.update_or_create(event=event, date=day, defaults=reward)
 
 
-def remove_reward(event_pk: int, day: date) -> None:
+def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
     """Gives a coming date the default reward back. Raises RewardFrozen, Reward.DoesNotExist."""
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -116,6 +127,7 @@ def remove_reward(event_pk: int, day: date) -> None:
         if event.occurrences.filter(date=day).exists():
             raise RewardFrozen
         reward.delete()
+        record(event, "reward.removed", at=now, by=by, date=day)
 
 
 def refuse_unless_coming(event: Event, day: date, now: datetime) -> None:

@@ -199,6 +199,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
             entropy=settings.DRAW_ENTROPY,
             closes_at=draw.draw_at,
             series=event.slug,
+            claim=event.claim_terms(),
             now=now,
             by=OPENED_BY,
         )

@@ -76,7 +76,7 @@ def _event(now: datetime) -> Event:
         now=now,
         by=BY,
     )
-    set_reward(event.pk, first.date(), {"reward_name": "Phone", "reward_amount": 1}, now=now)
+    set_reward(event.pk, first.date(), {"reward_name": "Phone", "reward_amount": 1}, now=now, by=BY)
     for username in ("alice", "bob", "chloé"):
         take_part(event, Participant(username, BY, BY), now=now)
     return event

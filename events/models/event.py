@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from events.schedule import MAX_RULE, Schedule
 from raffles.models import Raffle
-from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, sum_of_stripes
+from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, sum_of_stripes
 
 MAX_REST_DAYS = 366
 TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
@@ -57,7 +57,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(paused_at__isnull=True)
 
 
-class Event(Rewarding):
+class Event(Rewarding, ClaimTerms):
     """A lucky draw that recurs; its own reward stands for the dates that have none.
 
     Dates whose time is up to ``settled_until`` are settled or never were: it is the event's

@@ -11,9 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from events.models import ApiKey, Event, Reward
+from raffles.models import Act
+from rafflesite.callers import address_tag
 
 from .acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
 
+SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:events_event_changelist")
 ADD = reverse("admin:events_event_add")
@@ -77,7 +80,9 @@ def test_an_event_with_two_dated_rewards(staff: Client) -> None:
 
     assert "was added successfully" in page
     event = Event.objects.get()
-    assert (event.created_by, event.settled_until) == ("staff sam", NOW)
+    assert (event.created_by, event.settled_until) == (SAM, NOW)
+    deeds = [(act.deed, act.by) for act in Act.objects.about(event)]
+    assert deeds == [("event.scheduled", SAM), ("reward.set", SAM), ("reward.set", SAM)]
     assert [draw["reward"]["name"] for draw in read("/events/upcoming/?days=3")] == [
         *("Phone", "Washing Machine", "Coffee")
     ]
@@ -196,7 +201,7 @@ def test_a_key_is_shown_once(staff: Client) -> None:
     (text,) = set(re.findall("key_[A-Za-z0-9_-]{43}", page))
 
     key = ApiKey.objects.get()
-    assert (key.name, key.rate, key.created_by) == ("Shop", "10/min", "staff sam")
+    assert (key.name, key.rate, key.created_by) == ("Shop", "10/min", SAM)
     with at(NOW):
         shown = staff.get(reverse("admin:events_apikey_change", args=[key.pk])).content.decode()
     assert text not in shown

@@ -208,6 +208,24 @@ def look(settings: Settings) -> Callable[[datetime], list[str]]:
 Look = Callable[[datetime], list[str]]
 
 
+def test_prizes_not_claimed_in_time_go_to_alternates_once() -> None:
+    claim = {"claim_days": 1, "promotes_alternates": True}
+    raffle = due_raffle(name="Kept", claim=claim)
+    draw_winners(DUE)
+    first, second = (winner.ticket_number() for winner in raffle.winners.all())
+    late = DUE + timedelta(days=1)
+
+    assert draw_winners(late, dry_run=True) == (0, f"due      Kept forfeits ticket {first}\n")
+    assert draw_winners(late, raffle=raffle.uuid) == (0, "")  # not a whole run
+    said = f"forfeited Kept ticket {first}, to ticket {second}\n"
+    assert draw_winners(late) == (0, said)
+    assert draw_winners(late) == (0, "")
+    assert draw_winners(late + timedelta(days=1)) == (
+        0,
+        f"forfeited Kept ticket {second}, to nobody\n",
+    )
+
+
 def test_a_run_that_does_not_come_is_a_warning(look: Look) -> None:
     assert look(DUE) == ["draw_winners has never run."]
     draw_winners(DUE)

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from events.models import Event, Occurrence, Reward
+from raffles.models import Act, Raffle
 from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
+from rafflesite.callers import address_tag
 
 from .acting import (
     DAY,
     DRAW,
     ENTERED,
+    MANAGER,
     NO_DRAW,
     NOW,
     caller,
@@ -63,6 +66,9 @@ def test_an_event_is_answered_with_its_next_draw() -> None:
         "one_per_address": False,
         "privacy": "full",
         "rest_days": 0,
+        "claim_days": None,
+        "claim_place": None,
+        "promotes_alternates": False,
         "paused": False,
         "next_draw": {
             "date": "2026-02-10",
@@ -279,3 +285,28 @@ def test_scheduling_is_for_managers() -> None:
     ):
         assert refused(getattr(caller(), method)(path)) == MANAGERS_ONLY
     assert not Reward.objects.exists()
+
+
+def test_a_date_keeps_the_claim_terms_it_was_opened_with() -> None:
+    claim: dict[str, Any] = {"claim_days": 7, "claim_place": "Front desk", "promotes_alternates": True}
+    scheduled(**claim)
+    taken("alice")
+    manage("patch", "/events/breakfast/", {"claim_days": 3})
+    raffle = Raffle.objects.get()
+    assert raffle.claim_terms() == claim
+
+
+def test_the_record_says_who_scheduled_what() -> None:
+    scheduled()
+    manage("patch", "/events/breakfast/", {"max_participants": 5, "name": "Breakfast"})
+    manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone", "amount": 2})
+    manage("delete", "/events/breakfast/rewards/2026-02-11/")
+    acts = Act.objects.filter(subject="event breakfast").order_by("pk")
+    assert [act.deed for act in acts] == [
+        "event.scheduled",
+        "event.changed",
+        "reward.set",
+        "reward.removed",
+    ]
+    assert acts[1].details == {"max_participants": 5}
+    assert {act.by for act in acts} == {f"manager {address_tag(MANAGER)}"}

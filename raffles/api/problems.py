@@ -38,6 +38,8 @@ STATUS: dict[type[Refusal], int] = {
     refusals.RoundHasCome: 409,
     refusals.NoAlternateLeft: 409,
     refusals.NotAWinner: 400,
+    refusals.HandedOver: 409,
+    refusals.Forfeited: 409,
     refusals.NoSuchTicket: 404,
 }
 

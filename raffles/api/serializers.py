@@ -9,7 +9,13 @@ from rest_framework import serializers
 
 from raffles.models import Entropy, Prize, Raffle
 from raffles.models.draw import planned_round
-from raffles.models.raffle import MAX_ALTERNATES, MAX_PRIZE_KINDS, MAX_PRIZES, MAX_TICKETS
+from raffles.models.raffle import (
+    MAX_ALTERNATES,
+    MAX_CLAIM_DAYS,
+    MAX_PRIZE_KINDS,
+    MAX_PRIZES,
+    MAX_TICKETS,
+)
 from rafflesite.fields import (
     MomentField,
     StrictBooleanField,
@@ -37,7 +43,17 @@ class PrizeListField(serializers.ListField):
         return super().run_validation(data)
 
 
-class RaffleRequest(StrictSerializer):
+class ClaimRequest(StrictSerializer):
+    """Until when and where a prize may be claimed, and whether it then goes to an alternate."""
+
+    claim_days = StrictIntegerField(
+        min_value=1, max_value=MAX_CLAIM_DAYS, allow_null=True, default=None
+    )
+    claim_place = VisibleTextField(allow_null=True, default=None)
+    promotes_alternates = StrictBooleanField(default=False)
+
+
+class RaffleRequest(ClaimRequest):
     """What a manager sends to create a raffle."""
 
     name = VisibleTextField()
@@ -64,6 +80,7 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     id = serializers.UUIDField(source="uuid")
     available_tickets = serializers.IntegerField(source="available")
     winners_drawn = serializers.SerializerMethodField()
+    promotes_alternates = serializers.SerializerMethodField()
     prizes = PrizeAnswer(many=True)
     planned_round = serializers.SerializerMethodField(
         help_text="The beacon round promised with the terms, when the closing time is known."
@@ -82,6 +99,9 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
             "entropy",
             "closes_at",
             "planned_round",
+            "claim_days",
+            "claim_place",
+            "promotes_alternates",
             "state",
             "void_reason",
             "voided_at",
@@ -91,6 +111,9 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
 
     def get_winners_drawn(self, raffle: Raffle) -> bool:
         return raffle.is_drawn
+
+    def get_promotes_alternates(self, raffle: Raffle) -> bool:
+        return bool(raffle.promotes_alternates)
 
     def get_planned_round(self, raffle: Raffle) -> int | None:
         return planned_round(raffle)

@@ -25,6 +25,7 @@ from raffles.domain.entering import enter
 from raffles.domain.replacing import replace_winner
 from raffles.domain.voiding import redraw, void_raffle
 from raffles.models import Raffle, Replacement, Winner
+from raffles.models.raffle import CLAIM_TERMS
 from rafflesite.callers import (
     ManagerOrReadOnly,
     address_tag,
@@ -133,8 +134,11 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     def create(self, request: Request) -> Response:
         asked = _valid(serializers.RaffleRequest, request)
         key = idempotency_key(request)
+        asked["prizes"] = [(prize["name"], prize["amount"]) for prize in asked["prizes"]]
+        claim = {name: asked.pop(name) for name in CLAIM_TERMS}
         raffle = create_raffle(
-            **asked | {"prizes": [(prize["name"], prize["amount"]) for prize in asked["prizes"]]},
+            **asked,
+            claim=claim,
             now=timezone.now(),
             by=actor(request),
             request=CreatingRequest(caller_address(request), key, dict(request.data))

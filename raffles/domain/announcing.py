@@ -10,6 +10,7 @@ from django.db.transaction import TransactionManagementError
 
 from raffles.models import Announcement, Raffle, State
 
+from .recording import record
 from .violations import violated
 from .waking import wake_readers
 
@@ -29,13 +30,15 @@ def announce(
 ) -> Announcement:
     """Writes one row, last in the caller's transaction: from here to its end others wait.
 
-    ``payload`` is public: no code, no address, no tag.
+    ``payload`` is public: no code, no address, no tag. The record keeps a line of it.
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("announce inside the transaction that makes it true")
     with connection.cursor() as cursor:
         cursor.execute(_NEXT)
         (sequence,) = cursor.fetchone()
+    subject = raffle or f"event {payload['event']}"
+    record(subject, kind, at=at, by=by, why=payload.get("reason", ""), announced=sequence)
     transaction.on_commit(wake_readers, robust=True)
     return Announcement.objects.create(
         sequence=sequence,

@@ -19,6 +19,16 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
     number that nobody holds).
     """
     raffle = Raffle.objects.get(uuid=raffle_id)
+    slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
+    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    return winner.held_prize() if winner else None
+
+
+def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
+    """The slot of a ticket of a drawn raffle whose code this is.
+
+    Raises NotDrawn (before the code is looked at), InvalidCode.
+    """
     if raffle.state != State.DRAWN:
         raise NotDrawn
     written = read_code(code)
@@ -30,8 +40,7 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
         raise InvalidCode
     if not hmac.compare_digest(bytes(ticket.code_tag), code_tag(written)):
         raise InvalidCode
-    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
-    return winner.standing_prize() if winner else None
+    return slot
 
 
 def slot_of(raffle: Raffle, ticket_number: int) -> int:

@@ -26,6 +26,7 @@ from raffles.models import (
 
 from .checking import slot_of
 from .entering import Entry
+from .handing import note_told
 from .keys import current_key_id
 
 _TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
@@ -83,14 +84,14 @@ def forget_losers(announcements: Sequence[Announcement]) -> None:
     Contact.objects.filter(raffle__in=drawn).exclude(Exists(winners)).delete()
 
 
-def forget_told(deliveries: Sequence[Delivery]) -> None:
-    """Forgets the addresses of winners who have been told."""
+def forget_told(deliveries: Sequence[Delivery], *, now: datetime) -> None:
+    """Notes the winners who have been told, and forgets their addresses."""
     winners = [delivery.winner_id for delivery in deliveries if delivery.winner_id is not None]
     if winners:
-        told = Winner.objects.filter(
-            pk__in=winners, raffle=OuterRef("raffle"), slot=OuterRef("slot")
-        )
-        Contact.objects.filter(Exists(told)).delete()
+        told = Winner.objects.filter(pk__in=winners)
+        note_told(told.select_related("raffle"), now=now, by="e-mail")
+        of_row = told.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+        Contact.objects.filter(Exists(of_row)).delete()
 
 
 def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from raffles.models import Entropy, Prize, Raffle, Stripe
 from raffles.models.raffle import MAX_PRIZES
 
 from .keys import current_key_id
+from .recording import record
 from .refusals import ClosesInThePast, RequestMismatch, TooManyPrizes
 from .violations import violated
 
@@ -50,13 +51,15 @@ def create_raffle(
     entropy: str = Entropy.SYSTEM,
     closes_at: datetime | None = None,
     series: str | None = None,
+    claim: Mapping[str, Any] | None = None,
     now: datetime,
     by: str,
     request: Request | None = None,
 ) -> Raffle:
     """Creates a raffle with its prizes (name, amount) in order of rank.
 
-    One that belongs to a ``series`` is entered through the event of that name.
+    One that belongs to a ``series`` is entered through the event of that name. ``claim`` are the
+    terms of `ClaimTerms`.
 
     The same request of the same caller gives the raffle it made before; another body under the same
     key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
@@ -76,6 +79,7 @@ def create_raffle(
         entropy=entropy,
         closes_at=closes_at,
         series=series,
+        **claim or {},
         ticket_key_id=current_key_id(),
         created_at=now,
         created_by=by,
@@ -90,6 +94,7 @@ def create_raffle(
                 Prize(raffle=raffle, position=position, name=prize, amount=amount)
                 for position, (prize, amount) in enumerate(prizes, start=1)
             )
+            record(raffle, "raffle.created", at=now, by=by, terms=raffle.terms())
     except IntegrityError as error:
         earlier = _made_before(request) if violated(error) == "raffle_created_once" else None
         if earlier is None:

@@ -339,7 +339,7 @@ def _finish(accepted: list[Delivery], now: datetime) -> None:
         Delivery.objects.pending().filter(pk__in=[delivery.pk for delivery in accepted]).update(
             state=Delivery.State.DELIVERED, attempts=F("attempts") + 1, finished_at=now
         )
-        contacts.forget_told(accepted)
+        contacts.forget_told(accepted, now=now)
 
 
 def _disable(endpoint: Endpoint, why: str) -> None:

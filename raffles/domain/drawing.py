@@ -19,6 +19,7 @@ from raffles.models import Announcement, Draw, Raffle, State, Winner
 
 from .announcing import announce
 from .erasing import finish_erasures
+from .handing import open_handovers
 from .leaves import Pages, leaves_of
 from .locking import locked
 from .naming import shown_names
@@ -127,6 +128,7 @@ def store_draw(
         live.randomness, live.beacon_signature, live.drawn_at = randomness, signature, now
         live.save(update_fields=["randomness", "beacon_signature", "drawn_at"])
         store_winners(winners)
+        open_handovers(raffle, now=now)
         raffle.state = State.DRAWN
         raffle.save(update_fields=["state"])
         finish_erasures(raffle)

@@ -146,6 +146,20 @@ class NotAWinner(Refusal):
     sentence = "This ticket holds no prize"
 
 
+class HandedOver(Refusal):
+    """The winner has the prize in hand."""
+
+    code = "handed_over"
+    sentence = "The prize has been handed over"
+
+
+class Forfeited(Refusal):
+    """Nobody claimed the prize in time."""
+
+    code = "forfeited"
+    sentence = "The prize was not claimed in time"
+
+
 class NoSuchTicket(Refusal):
     """Nobody holds a ticket of that number."""
 

@@ -26,6 +26,7 @@ from .announcing import announce, announce_sold_out
 from .keys import signer
 from .leaves import stream_leaf_hashes
 from .locking import locked, shut_gate
+from .recording import record
 
 Clock = Callable[[], datetime]
 Progress = Callable[[int, int], None]  # leaves hashed so far, of how many
@@ -54,6 +55,7 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
         if issued:
             raffle.state = State.CLOSED
             raffle.save(update_fields=["state"])
+            record(raffle, "raffle.closed", at=now, by=by, tickets=issued)
         else:
             mark_void(raffle, reason=NOBODY_CAME, now=now, by=by)
 

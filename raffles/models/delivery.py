@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from .announcement import Announcement
-from .draw import Winner
 from .raffle import Raffle
+from .winner import Winner
 
 # Seconds from one try to the next; the first is at once. Standard Webhooks recommends them.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

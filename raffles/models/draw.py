@@ -1,4 +1,4 @@
-"""The sealed pool, the draws over it, their winners, and who took a winner's place."""
+"""The sealed pool, and the draws over it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from raffles.fairness.verify import first_round_at, time_of_round
 
-from .raffle import Entropy, Prize, Raffle
-from .ticket import Ticket
+from .raffle import Entropy, Raffle
 
 BEACON_DELAY = 60  # seconds from the seal to its round, at the least (draw protocol, section 3)
 LATE_AFTER = timedelta(minutes=3)  # cron runs each minute; two missed runs are late
@@ -180,101 +179,3 @@ def planned_round(raffle: Raffle) -> int | None:
     if raffle.entropy != Entropy.DRAND or raffle.closes_at is None:
         return None
     return first_round_at(raffle.closes_at_seconds() + BEACON_DELAY)
-
-
-class WinnerQuerySet(models.QuerySet["Winner"]):
-    """Query words of winners."""
-
-    def of_prizes(self) -> WinnerQuerySet:
-        """Those who were drawn for a prize, without the alternates."""
-        return self.filter(prize__isnull=False)
-
-    def with_standing(self) -> WinnerQuerySet:
-        """With what `standing_prize` reads, in the same query."""
-        return self.select_related("prize", "replacement", "replaces__prize")
-
-
-class Winner(models.Model):
-    """The entry drawn for a rank; beyond the prizes it is an alternate (``prize`` is empty).
-
-    ``leaf`` is a copy of the committed leaf, kept so that the proof outlives an erasure.
-    The key to the ticket is (raffle, slot): the database itself holds that a winner is a ticket of
-    the same raffle.
-    """
-
-    raffle = models.ForeignKey(
-        Raffle, models.PROTECT, related_name="winners", db_index=False, db_constraint=False
-    )
-    rank = models.PositiveIntegerField()
-    slot = models.PositiveIntegerField()
-    index = models.PositiveIntegerField()
-    prize = models.ForeignKey(
-        Prize, models.PROTECT, related_name="winners", null=True, db_index=False
-    )
-    leaf = models.BinaryField(max_length=56)
-    ticket = models.ForeignObject(
-        Ticket,
-        models.PROTECT,
-        from_fields=("raffle", "slot"),
-        to_fields=("raffle", "slot"),
-        related_name="+",
-    )
-
-    objects = WinnerQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("rank",)
-        constraints = (
-            models.UniqueConstraint(fields=("raffle", "rank"), name="winner_rank_once"),
-            models.UniqueConstraint(fields=("raffle", "slot"), name="winner_ticket_once"),
-            models.CheckConstraint(condition=Q(rank__gte=1), name="winner_rank_positive"),
-        )
-
-    def __str__(self) -> str:
-        return f"rank {self.rank}"
-
-    def standing_prize(self) -> Prize | None:
-        """The prize held now: drawn or passed on by a replacement, and not lost by another."""
-        if getattr(self, "replacement", None):
-            return None
-        replaces = getattr(self, "replaces", None)
-        return replaces.prize if replaces else self.prize
-
-    def ticket_number(self) -> int:
-        """The number on the ticket, 1..N; it is part of the leaf."""
-        return int.from_bytes(bytes(self.leaf)[16:24], "big")
-
-
-class Replacement(models.Model):
-    """A public line: the prize of ``winner`` went to ``alternate``, and why. Never edited."""
-
-    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="replacements")
-    winner = models.OneToOneField(Winner, models.PROTECT, related_name="replacement")
-    alternate = models.OneToOneField(Winner, models.PROTECT, related_name="replaces")
-    prize = models.ForeignKey(Prize, models.PROTECT, related_name="+", db_index=False)
-    reason = models.CharField(max_length=500)
-    replaced_at = models.DateTimeField()
-    actor = models.CharField(max_length=200)
-
-    class Meta:
-        ordering = ("id",)
-        constraints = (
-            models.CheckConstraint(condition=~Q(reason=""), name="replacement_has_reason"),
-            models.CheckConstraint(
-                condition=~Q(winner=F("alternate")), name="replacement_is_another"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.reason
-
-    def public(self) -> dict[str, Any]:
-        """The public line."""
-        return {
-            "prize": self.prize.name,
-            "rank": self.winner.rank,
-            "ticket_number": self.winner.ticket_number(),
-            "replaced_by": self.alternate.ticket_number(),
-            "reason": self.reason,
-            "replaced_at": self.replaced_at.isoformat(),
-        }

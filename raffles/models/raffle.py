@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -18,6 +18,7 @@ MAX_TICKETS = 10_000_000
 MAX_PRIZES = 100_000
 MAX_PRIZE_KINDS = 1_000
 MAX_ALTERNATES = 1_000
+MAX_CLAIM_DAYS = 366
 QUICKNET = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
 
 
@@ -67,7 +68,46 @@ def sum_of_stripes(expression: models.F | CombinedExpression, of: str = "pk") ->
     return Coalesce(models.Subquery(stripes.annotate(sum=models.Sum(expression)).values("sum")), 0)
 
 
-class Raffle(models.Model):
+class ClaimTerms(models.Model):
+    """Until when a winner may claim a prize, where, and what happens then.
+
+    Empty means no deadline. May be null, all three: SQLite would make the table anew for a column
+    that may not, and its triggers would go with the old one.
+    """
+
+    claim_days = models.PositiveSmallIntegerField(
+        "claim within",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_CLAIM_DAYS)],
+        help_text="Days after the draw; a prize not claimed by then is forfeited. Empty: no limit.",
+    )
+    claim_place = models.CharField(  # noqa: DJ001 - see above
+        "claim at",
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text="Where winners come, in public.",
+    )
+    promotes_alternates = models.BooleanField(
+        "promote alternates",
+        null=True,
+        blank=True,
+        help_text="A forfeited prize goes to the next alternate by itself.",
+    )
+
+    class Meta:
+        abstract = True
+
+    def claim_terms(self) -> dict[str, Any]:
+        """The three, as keywords for another of the kind."""
+        return {name: getattr(self, name) for name in CLAIM_TERMS}
+
+
+CLAIM_TERMS = ("claim_days", "claim_place", "promotes_alternates")
+
+
+class Raffle(ClaimTerms):
     """A pool of numbered tickets with a gate.
 
     ``uuid`` is the public name. ``numbering_key`` scrambles the order in which numbers leave;
@@ -108,6 +148,11 @@ class Raffle(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        permissions = (
+            ("run_raffle", "Can seal and draw raffles"),
+            ("void_raffle", "Can void raffles"),
+            ("export_raffle", "Can export entries, winners and evidence"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=Q(total_tickets__range=(1, MAX_TICKETS)), name="raffle_has_tickets"
@@ -153,6 +198,10 @@ class Raffle(models.Model):
     def is_finished(self) -> bool:
         """Drawn or void: nothing about it changes any more."""
         return self.state in FINISHED
+
+    def claim_until(self, since: datetime) -> datetime | None:
+        """Until when a prize that was won at ``since`` is kept; None without a deadline."""
+        return since + timedelta(days=self.claim_days) if self.claim_days else None
 
     def closes_at_seconds(self) -> int:
         """The closing time as whole UNIX seconds, 0 without one."""

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from raffles.api.problems import STATUS
 from raffles.domain.refusals import Refusal
 from raffles.domain.replacing import replace_winner
+from rafflesite.records import staff
 
 from .forms import ReplacementForm
 from .page import page
@@ -41,9 +42,8 @@ def operated_stage(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     form = ReplacementForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=400)
-    by = f"staff {request.user.get_username()}"
     try:
-        line = replace_winner(raffle_id, **form.cleaned_data, now=timezone.now(), by=by)
+        line = replace_winner(raffle_id, **form.cleaned_data, now=timezone.now(), by=staff(request))
     except Refusal as refusal:
         return JsonResponse({"detail": refusal.sentence}, status=STATUS[type(refusal)])
     return JsonResponse(line.public(), status=201)

@@ -8,13 +8,14 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.running import Step, beat, due_steps, run, settle_events
+from events.domain.running import Step, beat, due_forfeits, due_steps, forfeit, run, settle_events
 from events.models import Event
 from raffles.domain.delivering import deliver_all
 from raffles.management.progress import Bar
@@ -44,12 +45,13 @@ class Command(BaseCommand):
         _refuse_unknown(slug, raffle_id)
         now = timezone.now()
         steps = due_steps(now, slug=slug, raffle_id=raffle_id)[: options["limit"]]
+        is_whole = not (slug or raffle_id or options["limit"])
         lines = []
-        for line in _dry(steps) if options["dry_run"] else _wet(steps, now):
+        for line in (_dry if options["dry_run"] else _wet)(steps, now, is_whole):
             lines.append(line)
             if options["verbosity"] and not options["json"]:
                 self.stdout.write("{outcome:8} {name} {detail}".format(**line).rstrip())
-        if not (options["dry_run"] or slug or raffle_id or options["limit"]):
+        if is_whole and not options["dry_run"]:
             settle_events(now)
             beat(now)
         if not options["dry_run"]:
@@ -67,16 +69,17 @@ def _refuse_unknown(slug: str | None, raffle_id: UUID | None) -> None:
         raise CommandError(f"There is no raffle {raffle_id}.", returncode=USAGE)
 
 
-def _dry(steps: list[Step]) -> Iterator[Line]:
+def _dry(steps: list[Step], now: datetime, is_whole: bool) -> Iterator[Line]:
     for step in steps:
         yield _line(step, "due")
+    for step, prize in due_forfeits(now) if is_whole else ():
+        yield _line(step, "due", prize)
 
 
-def _wet(steps: list[Step], now: datetime) -> Iterator[Line]:
+def _wet(steps: list[Step], now: datetime, is_whole: bool) -> Iterator[Line]:
     by = f"draw_winners on {socket.gethostname()}"
-    for done in run(
-        steps, now=now, clock=timezone.now, by=by, progress=lambda raffle: Bar(raffle.name)
-    ):
+    drawn = run(steps, now=now, clock=timezone.now, by=by, progress=lambda raffle: Bar(raffle.name))
+    for done in chain(drawn, forfeit(now=now, by=by) if is_whole else ()):
         yield _line(done.step, done.outcome, done.detail)
 
 

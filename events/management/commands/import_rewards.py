@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,10 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no event {options['event']}.", returncode=USAGE
             ) from fault
-        count, bad = import_rewards(event.pk, lines, now=timezone.now(), is_dry=options["dry_run"])
+        by = f"import_rewards on {socket.gethostname()}"
+        count, bad = import_rewards(
+            event.pk, lines, now=timezone.now(), by=by, is_dry=options["dry_run"]
+        )
         for line in bad:
             self.stderr.write(f"line {line.line}: {line.fault}")
         if bad:

@@ -34,6 +34,9 @@ def test_create_answers_the_whole_raffle() -> None:
         "entropy": "system",
         "closes_at": None,
         "planned_round": None,
+        "claim_days": None,
+        "claim_place": None,
+        "promotes_alternates": False,
         "state": "open",
         "void_reason": "",
         "voided_at": None,
@@ -46,7 +49,13 @@ def test_create_answers_the_whole_raffle() -> None:
 def test_create_with_every_option() -> None:
     prizes = [{"name": "Car", "amount": 1}, {"name": "Bicycle", "amount": 2}]
     asked = terms(
-        prizes=prizes, alternates=0, entropy="drand", closes_at="2030-02-01T09:00:00+01:00"
+        prizes=prizes,
+        alternates=0,
+        entropy="drand",
+        closes_at="2030-02-01T09:00:00+01:00",
+        claim_days=14,
+        claim_place="Town hall, counter 3",
+        promotes_alternates=True,
     )
     body = created(**asked)
     assert body == asked | {
