@@ -1,4 +1,4 @@
-"""Feeds of the events: the coming draws for calendars, the winners of one event for readers."""
+"""Feeds of the events: the coming draws for calendars, and of one event winners and stream."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from icalendar import Event as Entry
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event
 from raffles.api.feeds import winners_feed
+from raffles.api.stream import stream
 
 _AHEAD = timedelta(days=92)
 _EACH = 92  # draws of an event
@@ -41,9 +42,22 @@ def events_calendar(_request: HttpRequest) -> HttpResponse:
 @require_safe
 def event_winners_feed(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The winners of one event; 404 when there is none."""
-    if not Event.objects.filter(slug=slug).exists():
+    if not has_event(slug):
         raise Http404
     return winners_feed(request, slug)
+
+
+@require_safe
+def event_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """The announcements of one event; 404 when there is none."""
+    if not has_event(slug):
+        raise Http404
+    return stream(request, slug=slug)
+
+
+def has_event(slug: str) -> bool:
+    """Whether there is such an event."""
+    return Event.objects.filter(slug=slug).exists()
 
 
 def _entry(draw: ComingDraw) -> Entry:

@@ -14,4 +14,6 @@ from rafflesite.handlers import UTF8ASGIHandler
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
 django.setup(set_prefix=False)
 require_secrets()
-application = import_string("raffles.stream.serving.StreamApplication")(UTF8ASGIHandler())
+application = import_string("raffles.stream.serving.StreamApplication")(
+    UTF8ASGIHandler(), has_event=import_string("events.feeds.has_event")
+)

@@ -123,3 +123,18 @@ def test_feed_of_one_event_leaves_out_the_others() -> None:
     assert b"<entry>" in caller().get("/events/one/winners.atom").content
     assert b"<entry>" not in caller().get("/events/two/winners.atom").content
     assert caller().get("/events/three/winners.atom").status_code == 404
+
+
+def test_events_have_streams_of_their_own() -> None:
+    for slug in ("one", "two"):
+        scheduled(slug=slug)
+    taken("alice", slug="one")
+    run(DRAW)
+
+    def heard(slug: str) -> list[bytes]:
+        stream = b"".join(caller().get(f"/events/{slug}/stream/?last_event_id=0"))
+        return re.findall(rb"event: (.*)", stream)
+
+    assert heard("one") == [b"draw.sealed", b"draw.drawn"]
+    assert heard("two") == [b"draw.voided"]  # nobody came
+    assert caller().get("/events/three/stream/").json()["code"] == "not_found"

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
+from raffles.models import Raffle
 from raffles.stream.frames import CONTENT_TYPE, HEADERS, heartbeat, last_seen, opening, reset
 from raffles.stream.reading import PAGE, Topic, is_too_far, read_after, read_head, read_snapshot
 
@@ -29,10 +30,10 @@ _STAYING = BoundedSemaphore(8)
 def stream(
     request: HttpRequest, raffle_id: UUID | None = None, slug: str | None = None
 ) -> StreamingHttpResponse:
-    """The announcements of a raffle, of an event, or all."""
-    topic = Topic(raffle_id, slug)
-    if not topic.exists():
+    """The announcements of a raffle, of an event that there is, or all."""
+    if raffle_id is not None and not Raffle.objects.filter(uuid=raffle_id).exists():
         raise Http404
+    topic = Topic(raffle_id, slug)
     resumes, last = last_seen(
         request.headers.get("Last-Event-ID"), request.GET.get("last_event_id")
     )
@@ -58,8 +59,7 @@ def _catch_up(
     """What is new; and for ``lasting`` seconds what comes."""
     position = head = read_head()
     if resumes and is_too_far(last, head):
-        position, latest = read_snapshot(topic)
-        yield opening(_RETRY, position) + reset(position, latest)
+        yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))
     else:
         position = position if last is None else last
         yield opening(_RETRY, position)

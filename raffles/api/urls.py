@@ -18,7 +18,6 @@ urlpatterns = [
     path("winners.atom", winners_feed, name="winners-feed"),
     path("stream/", stream, name="stream"),
     path("raffles/<uuid:raffle_id>/stream/", stream, name="raffle-stream"),
-    path("events/<slug:slug>/stream/", stream, name="event-stream"),
     path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),
     path("verify.py", verifier, name="verifier"),
     path("verify.py.sha256", verifier_checksum, name="verifier-checksum"),

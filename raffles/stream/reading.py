@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models
 
-from raffles.models import Announcement, Raffle
+from raffles.models import Announcement
 
 from .frames import frame
 
@@ -39,10 +39,6 @@ class Topic:
             return event.raffle == str(self.raffle)
         return self.event is None or event.event == self.event
 
-    def exists(self) -> bool:
-        """False for a raffle that there is not; events are known by their announcements only."""
-        return self.raffle is None or Raffle.objects.filter(uuid=self.raffle).exists()
-
 
 def read_head() -> int:
     """The number of the last announcement, 0 before the first."""
@@ -50,17 +46,20 @@ def read_head() -> int:
     return newest.first() or 0
 
 
-def read_after(sequence: int, topic: Topic | None = None, limit: int = PAGE) -> list[Event]:
-    """The next announcements of a topic, in order."""
+def read_after(
+    sequence: int, topic: Topic | None = None, *, upto: int | None = None, limit: int = PAGE
+) -> list[Event]:
+    """The next announcements of a topic, in order, as far as the number ``upto``."""
     rows = _of(topic).filter(sequence__gt=sequence).order_by("sequence")
+    if upto is not None:
+        rows = rows.filter(sequence__lte=upto)
     return [_event(row) for row in rows[:limit]]
 
 
-def read_snapshot(topic: Topic) -> tuple[int, list[Announcement]]:
-    """For whoever is too far behind: the head, and the latest announcements up to it, in order."""
-    head = read_head()
+def read_snapshot(topic: Topic, head: int) -> list[Announcement]:
+    """For whoever is too far behind: the latest announcements up to ``head``, in order."""
     rows = _of(topic).filter(sequence__lte=head).order_by("-sequence")
-    return head, list(rows[:_SHOWN])[::-1]
+    return list(rows[:_SHOWN])[::-1]
 
 
 def is_too_far(last: int | None, head: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
@@ -13,13 +13,15 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
+from raffles.models import Raffle
+
+from .audience import Message, Send
 from .frames import CONTENT_TYPE, HEADERS, last_seen
 from .hub import Hub
 from .reading import Topic
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Scope = Message
+Receive = Callable[[], Awaitable[Message]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _MOST = 10_000  # clients of a process
@@ -41,10 +43,14 @@ _PROBLEMS = {
 
 
 class StreamApplication:
-    """Serves the streams itself and hands everything else on to ``otherwise``."""
+    """Serves the streams itself and hands everything else on to ``otherwise``.
 
-    def __init__(self, otherwise: Application) -> None:
+    ``has_event`` says whether there is an event of that slug; it is asked in a thread.
+    """
+
+    def __init__(self, otherwise: Application, *, has_event: Callable[[str], bool]) -> None:
         self._otherwise = otherwise
+        self._has_event = has_event
         self._hub: Hub | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +86,7 @@ class StreamApplication:
             await _refuse(405, send)
         elif hub.clients >= _MOST or hub.is_closing:
             await _refuse(503, send)
-        elif (status := await _found(hub, topic)) != 200:
+        elif (status := await self._found(topic)) != 200:
             await _refuse(status, send)
         elif scope["method"] == "HEAD":
             await _start(200, _HEADERS, send)
@@ -92,12 +98,18 @@ class StreamApplication:
             finally:
                 hub.clients -= 1
 
+    async def _found(self, topic: Topic) -> int:
+        if topic == Topic():
+            return 200
+        try:
+            return 200 if await self.hub.ask(lambda: self._exists(topic)) else 404
+        except (DatabaseError, InterfaceError):
+            return 503
 
-async def _found(hub: Hub, topic: Topic) -> int:
-    try:
-        return 200 if await hub.has(topic) else 404
-    except (DatabaseError, InterfaceError):
-        return 503
+    def _exists(self, topic: Topic) -> bool:
+        if topic.raffle is not None:
+            return Raffle.objects.filter(uuid=topic.raffle).exists()
+        return topic.event is None or self._has_event(topic.event)
 
 
 async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
@@ -107,8 +119,7 @@ async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
     await _start(200, _HEADERS, send)
     # Without the database the stream ends, and its client comes back for the rest.
     with suppress(DatabaseError, InterfaceError):
-        async for chunk in hub.follow(topic, resumes=resumes, last=last):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await hub.follow(topic, send, resumes=resumes, last=last)
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -57,6 +57,9 @@ class Client:
         self._application = application
         self._gone = asyncio.Event()
         self._more = asyncio.Condition()
+        self._room = asyncio.Event()
+        self._room.set()
+        self.broken: Exception | None = None
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -69,6 +72,9 @@ class Client:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
+        if self.broken:
+            raise self.broken
+        await self._room.wait()
         async with self._more:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
@@ -88,6 +94,13 @@ class Client:
         async with self._more:
             await asyncio.wait_for(self._more.wait_for(lambda: b"\n\n" in self.body), 20)
 
+    def block(self) -> None:
+        """From now on its buffer is full."""
+        self._room.clear()
+
+    def unblock(self) -> None:
+        self._room.set()
+
     def hang_up(self) -> None:
         self._gone.set()
 
@@ -100,7 +113,7 @@ async def nothing_there(_scope: Any, _receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def streaming() -> AsyncIterator[StreamApplication]:
     """The application with its hub, closed at the end."""
-    application = StreamApplication(nothing_there)
+    application = StreamApplication(nothing_there, has_event=lambda slug: slug != "never")
     try:
         yield application
     finally:

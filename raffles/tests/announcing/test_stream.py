@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -74,7 +76,7 @@ def test_client_that_was_away_hears_all_that_it_missed(
     monkeypatch.setattr(hub, "_RECENT", recent)  # 2: from the database, not from memory
     monkeypatch.setattr(hub, "PAGE", 3)
     page = reading.read_after
-    monkeypatch.setattr(hub, "read_after", lambda after, topic=None: page(after, topic, 3))
+    monkeypatch.setattr(hub, "read_after", partial(page, limit=3))
     announced(10)
     url = {"header": "/stream/", "query": "/stream/?last_event_id=4"}
     headers = {"header": {"last-event-id": "4"}, "query": {}}
@@ -162,6 +164,7 @@ def test_quiet_stream_beats_and_moves_the_position_on(monkeypatch: pytest.Monkey
     [
         ("POST", "/stream/", 405, "method_not_allowed"),
         ("GET", NOWHERE, 404, "not_found"),
+        ("GET", "/events/never/stream/", 404, "not_found"),
         ("HEAD", "/stream/", 200, ""),
         ("GET", "/raffles/not-a-uuid/stream/", 418, ""),
         ("GET", "/raffles/", 418, ""),
@@ -196,17 +199,79 @@ def test_closing_ends_the_streams_and_takes_no_more() -> None:
     assert run(act) == (0, 503)
 
 
+def test_client_whose_buffer_is_full_delays_nobody_and_hears_the_rest_in_order() -> None:
+    async def act() -> tuple[list[int], list[int], list[int]]:
+        async with (
+            streaming() as application,
+            listening(application) as slow,
+            listening(application) as quick,
+        ):
+            slow.block()
+            for count in range(1, 4):
+                await announce_on(2)
+                await quick.hear(2 * count)
+            meanwhile = numbers(parse(slow.body)[0])
+            slow.unblock()
+            await announce_on()
+            return meanwhile, numbers(await slow.hear(7)), numbers(await quick.hear(7))
+
+    assert run(act) == ([], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7])
+
+
+@pytest.mark.parametrize("error", [OSError, RuntimeError])
+def test_client_to_which_nothing_can_be_sent_ends_alone(error: type[Exception]) -> None:
+    async def act() -> tuple[int, list[int]]:
+        async with streaming() as application, listening(application) as other:
+            broken = Client(application, "/stream/")
+            task = asyncio.create_task(broken.run())
+            await broken.opened()
+            broken.broken = error("gone")
+            await announce_on()
+            with suppress(error):
+                await asyncio.wait_for(task, 20)
+            await announce_on()
+            return application.hub.clients, numbers(await other.hear(2))
+
+    assert run(act) == (1, [1, 2])
+
+
+def test_client_of_a_quicker_process_is_not_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "POLL", 60)
+    announced(2)
+
+    async def act() -> list[Heard]:
+        async with streaming() as application, listening(application):
+            await announce_on(2)  # unheard by this process, as it does not look
+            ahead = {"last-event-id": "3"}
+            async with listening(application, **ahead) as client:
+                return await client.hear(1)
+
+    assert numbers(run(act)) == [4]
+
+
 @pytest.mark.postgres
 def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     connection.close()
+    monkeypatch.setattr(hub, "_WARM", 1.0)
 
-    async def act() -> int:
-        async with streaming() as application, listening(application):
-            monkeypatch.setattr(hub, "POLL", 60)
-            await asyncio.sleep(1.5)
-            return await sync_to_async(_other_connections, thread_sensitive=False)()
+    async def act() -> list[int]:
+        async with streaming() as application, listening(application) as client:
+            await asyncio.sleep(0.5)
+            before = await other_connections()
+            await announce_on()
+            await client.hear(1)
+            warm = await other_connections()
+            await asyncio.sleep(2.5)
+            nowhere = Client(application, "/events/never/stream/")
+            await nowhere.run()
+            assert nowhere.status == 404
+            return [before, warm, await other_connections()]
 
-    assert run(act) == 0
+    assert run(act) == [0, 1, 0]
+
+
+async def other_connections() -> int:
+    return await sync_to_async(_other_connections, thread_sensitive=False)()
 
 
 def _other_connections() -> int:
@@ -252,6 +317,9 @@ def test_with_debug_a_client_may_stay(
     assert parse(next(chunks))[0] == [Heard("1", said.kind, said.public())]
 
 
-def test_stream_of_no_raffle_is_not_found(client: DjangoClient) -> None:
-    assert client.get(NOWHERE).status_code == 404
-    assert client.post("/stream/").status_code == 405
+@pytest.mark.parametrize("path", [NOWHERE, "/events/never/stream/"])
+def test_stream_of_nothing_is_not_found(path: str, client: DjangoClient) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "not_found"
+    assert client.post(path).status_code == 405
