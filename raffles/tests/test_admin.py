@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from raffles.admin import RaffleAdmin
+from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
 from raffles.domain.replacing import replace_winner
 from raffles.models import Act, Prize, Raffle, State
@@ -123,7 +123,7 @@ def test_ticket_between_form_and_save_keeps_the_terms(
 ) -> None:
     raffle = RaffleFactory.create()
     prize = raffle.prizes.get()
-    monkeypatch.setattr("raffles.admin._terms_open", lambda _raffle: True)
+    monkeypatch.setattr("raffles.admin.raffles.terms_open", lambda _raffle: True)
     enter_nth(raffle, 0)
     response = staff.post(change(raffle), edited(raffle, prize, "Late"), follow=True)
     assert "The raffle has tickets, so its terms can&#x27;t be changed" in errors(response)

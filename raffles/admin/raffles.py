@@ -1,16 +1,13 @@
-"""The back office of raffles: everything to be seen, terms to be set, nothing to be undone."""
+"""Raffles in the back office: their terms, how far they are, and what comes next."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -21,107 +18,13 @@ from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
 from raffles.domain.recording import record
-from raffles.domain.refusals import ClosesInThePast, Refusal, TooManyPrizes
+from raffles.domain.refusals import Refusal
 from raffles.fairness.verify import time_of_round
-from raffles.models import Announcement, Draw, Prize, Raffle, Replacement, State, Winner
-from raffles.models.raffle import CLAIM_TERMS, MAX_PRIZE_KINDS, MAX_PRIZES, UNDER_WAY
-from rafflesite.fields import text_fault
-from rafflesite.records import ReadOnly, staff
+from raffles.models import Draw, Prize, Raffle, State
+from raffles.models.raffle import UNDER_WAY
+from rafflesite.records import staff
 
-from . import admin_delivery
-
-__all__ = ["admin_delivery"]  # found by the admin through this module
-
-admin.site.site_header = admin.site.site_title = "Raffles and lucky draws"
-admin.site.index_title = "Back office"
-
-TERMS = ("name", "alternates", "entropy", "closes_at", *CLAIM_TERMS)
-
-
-def _clean_name(name: str) -> str:
-    if fault := text_fault(name):
-        raise ValidationError(fault)
-    return name
-
-
-class PrizeForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A prize with a name that people can read."""
-
-    class Meta:
-        model = Prize
-        fields = ("name", "amount")
-
-    def clean_name(self) -> str:
-        return _clean_name(self.cleaned_data["name"])
-
-
-class PrizeFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
-    """The prizes together: at least one, and no more than tickets."""
-
-    def clean(self) -> None:
-        super().clean()
-        kept = [
-            form.cleaned_data
-            for form in self.forms
-            if getattr(form, "cleaned_data", None) and not form.cleaned_data.get("DELETE")
-        ]
-        if not kept:
-            raise ValidationError("A raffle needs at least one prize.")
-        tickets = self.instance.total_tickets or 0
-        if sum(prize.get("amount") or 0 for prize in kept) > min(tickets, MAX_PRIZES):
-            raise ValidationError(TooManyPrizes.sentence)
-
-    def save_new(self, form: Any, commit: bool = True) -> Prize:
-        last = self.instance.prizes.aggregate(last=models.Max("position"))["last"] or 0
-        form.instance.position = last + 1
-        prize: Prize = super().save_new(form, commit)
-        return prize
-
-
-class PrizeInline(admin.TabularInline):  # type: ignore[type-arg]
-    """The prizes, in order of rank."""
-
-    model = Prize
-    form = PrizeForm
-    formset = PrizeFormSet
-    extra = 1
-    max_num = MAX_PRIZE_KINDS
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _terms_open(obj) and super().has_change_permission(request, obj)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _terms_open(obj) and super().has_add_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _terms_open(obj) and super().has_delete_permission(request, obj)
-
-
-def _terms_open(raffle: Raffle | None) -> bool:
-    """Whether nobody holds a ticket yet; ``issued`` comes with the admin's own query."""
-    return raffle is None or (raffle.state == State.OPEN and not getattr(raffle, "issued", 0))
-
-
-class RaffleForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A raffle's terms."""
-
-    class Meta:
-        model = Raffle
-        fields = ("name", "total_tickets", *TERMS[1:])
-        field_classes = {"promotes_alternates": forms.BooleanField}
-        widgets = {"promotes_alternates": forms.CheckboxInput}
-
-    def clean_name(self) -> str:
-        return _clean_name(self.cleaned_data["name"])
-
-    def clean_closes_at(self) -> Any:
-        closes_at = self.cleaned_data["closes_at"]
-        if closes_at is None:
-            return None
-        closes_at = closes_at.replace(microsecond=0)
-        if "closes_at" in self.changed_data and closes_at <= timezone.now():
-            raise ValidationError(ClosesInThePast.sentence)
-        return closes_at
+from .terms import TERMS, PrizeInline, RaffleForm, terms_open
 
 
 @admin.register(Raffle)
@@ -207,13 +110,13 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         if obj is None:
             return ()
         fields = self.get_fields(request, obj)
-        return tuple(field for field in fields if field not in TERMS or not _terms_open(obj))
+        return tuple(field for field in fields if field not in TERMS or not terms_open(obj))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"entropy": settings.DRAW_ENTROPY, **super().get_changeform_initial_data(request)}
 
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
-        return (obj is None or _terms_open(obj)) and super().has_delete_permission(request, obj)
+        return (obj is None or terms_open(obj)) and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         # Deleting in bulk would try raffles that have tickets.
@@ -252,60 +155,3 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
         super().save_model(request, obj, form, change)
         make_stripes(obj)
         record(obj, "raffle.created", at=obj.created_at, by=obj.created_by)
-
-
-@admin.register(Draw)
-class DrawAdmin(ReadOnly):
-    """Draws: what was committed to, and what decided."""
-
-    list_display = ("raffle", "number", "closed_at", "round", "drawn_at", "voided_at")
-    list_select_related = ("raffle",)
-    search_fields = ("raffle__name", "raffle__uuid")
-    fields = (
-        *("raffle", "number", "closed_at", "commitment", "round", "beacon_randomness"),
-        *("drawn_at", "voided_at", "void_reason"),
-    )
-    readonly_fields = fields
-
-    @admin.display(description="commitment hash")
-    def commitment(self, draw: Draw) -> str:
-        return bytes(draw.commitment_hash).hex()
-
-    @admin.display(description="randomness")
-    def beacon_randomness(self, draw: Draw) -> str:
-        return bytes(draw.randomness).hex() if draw.randomness else "—"
-
-
-@admin.register(Winner)
-class WinnerAdmin(ReadOnly):
-    """Winners and alternates in order of rank."""
-
-    list_display = ("raffle", "rank", "ticket_number", "prize")
-    list_select_related = ("raffle", "prize")
-    search_fields = ("raffle__name", "raffle__uuid")
-    show_full_result_count = False
-    fields = ("raffle", "rank", "ticket_number", "prize", "index")
-    readonly_fields = fields
-    ordering = ("-raffle", "rank")
-
-
-@admin.register(Replacement)
-class ReplacementAdmin(ReadOnly):
-    """Who took whose place."""
-
-    list_display = ("raffle", "prize", "reason", "replaced_at", "actor")
-    list_select_related = ("raffle", "prize")
-    fields = ("raffle", "prize", "winner", "alternate", "reason", "replaced_at", "actor")
-    readonly_fields = fields
-
-
-@admin.register(Announcement)
-class AnnouncementAdmin(ReadOnly):
-    """What was announced, in its one order."""
-
-    list_display = ("sequence", "kind", "raffle", "announced_at", "announced_by")
-    list_filter = ("kind",)
-    list_select_related = ("raffle",)
-    fields = ("sequence", "kind", "raffle", "payload", "announced_at", "announced_by")
-    readonly_fields = fields
-    ordering = ("-sequence",)

@@ -1,0 +1,42 @@
+"""Draws and announcements: shown, never touched."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from raffles.models import Announcement, Draw
+from rafflesite.records import ReadOnly
+
+
+@admin.register(Draw)
+class DrawAdmin(ReadOnly):
+    """Draws: what was committed to, and what decided."""
+
+    list_display = ("raffle", "number", "closed_at", "round", "drawn_at", "voided_at")
+    list_select_related = ("raffle",)
+    search_fields = ("raffle__name", "raffle__uuid")
+    fields = (
+        *("raffle", "number", "closed_at", "commitment", "round", "beacon_randomness"),
+        *("drawn_at", "voided_at", "void_reason"),
+    )
+    readonly_fields = fields
+
+    @admin.display(description="commitment hash")
+    def commitment(self, draw: Draw) -> str:
+        return bytes(draw.commitment_hash).hex()
+
+    @admin.display(description="randomness")
+    def beacon_randomness(self, draw: Draw) -> str:
+        return bytes(draw.randomness).hex() if draw.randomness else "—"
+
+
+@admin.register(Announcement)
+class AnnouncementAdmin(ReadOnly):
+    """What was announced, in its one order."""
+
+    list_display = ("sequence", "kind", "raffle", "announced_at", "announced_by")
+    list_filter = ("kind",)
+    list_select_related = ("raffle",)
+    fields = ("sequence", "kind", "raffle", "payload", "announced_at", "announced_by")
+    readonly_fields = fields
+    ordering = ("-sequence",)
