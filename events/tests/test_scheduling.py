@@ -288,7 +288,11 @@ def test_scheduling_is_for_managers() -> None:
 
 
 def test_a_date_keeps_the_claim_terms_it_was_opened_with() -> None:
-    claim: dict[str, Any] = {"claim_days": 7, "claim_place": "Front desk", "promotes_alternates": True}
+    claim: dict[str, Any] = {
+        "claim_days": 7,
+        "claim_place": "Front desk",
+        "promotes_alternates": True,
+    }
     scheduled(**claim)
     taken("alice")
     manage("patch", "/events/breakfast/", {"claim_days": 3})

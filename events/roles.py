@@ -1,0 +1,29 @@
+"""The groups of the staff; `migrate` makes them and gives them exactly these rights.
+
+Whoever needs other rights makes a group of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+
+_OURS = Q(content_type__app_label__in=("raffles", "events"))
+_VIEWS = Q(codename__startswith="view_")
+
+# By group: the permissions it has.
+ROLES = {
+    "Manager": _OURS,
+    "Operator": _OURS
+    & (_VIEWS | Q(codename__in=("run_raffle", "hand_over_prize", "add_replacement"))),
+    "Auditor": (_OURS | Q(content_type__app_label="auth")) & _VIEWS | Q(codename="export_raffle"),
+}
+
+
+def make_groups(*, apps: Any, using: str, **_: Any) -> None:
+    """Makes the groups, or sets their rights anew; called after each `migrate`."""
+    group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    for name, rights in ROLES.items():
+        row, _created = group.objects.using(using).get_or_create(name=name)
+        row.permissions.set(permission.objects.using(using).filter(rights))

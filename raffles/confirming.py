@@ -1,0 +1,143 @@
+"""Acts of the admin that cannot be undone: a page that says what will happen, then one button.
+
+A ModelAdmin lists its `Act`s and inherits `ConfirmedActs`; each gets an address, a button on the
+object's page and the check of its permission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from raffles.domain.refusals import Refusal
+from rafflesite.fields import text_fault
+from rafflesite.records import staff
+
+MAX_REASON = 500  # characters
+
+
+class Outcome(NamedTuple):
+    """What was done, in a sentence, and the address to go on from; empty: the object's page."""
+
+    message: str
+    to: str = ""
+
+
+class ReasonForm(forms.Form):
+    """A typed reason that everybody will read."""
+
+    reason = forms.CharField(
+        max_length=MAX_REASON,
+        widget=forms.Textarea({"rows": 2}),
+        label="Reason",
+        help_text="Published as you write it.",
+    )
+
+    def clean_reason(self) -> str:
+        reason: str = self.cleaned_data["reason"]
+        if fault := text_fault(reason):
+            raise ValidationError(fault)
+        return reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedAct:
+    """One act on one object.
+
+    ``foresee(row)`` are sentences of what will happen; ``perform(row, now=, by=, **values of the
+    form)`` does it or raises a Refusal. ``is_offered(row)`` says whether the button is shown; what
+    is refused is for the domain to say.
+    """
+
+    name: str
+    label: str
+    permission: str
+    foresee: Callable[[Any], Sequence[str]]
+    perform: Callable[..., Outcome]
+    is_offered: Callable[[Any], bool] = lambda _: True
+    form: type[forms.Form] = forms.Form
+    is_harmful: bool = False
+
+
+class ConfirmedActs:
+    """For a ModelAdmin: its ``acts``, with a page for each."""
+
+    acts: tuple[ConfirmedAct, ...] = ()
+    change_form_template = "admin/change_form_with_acts.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """An address for each act, before those of the admin."""
+        opts = self.opts  # type: ignore[attr-defined]
+        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        own = [
+            path(
+                f"<path:object_id>/{act.name}/",
+                wrap(require_http_methods(["GET", "HEAD", "POST"])(partial(self.confirm, act))),
+                name=f"{opts.app_label}_{opts.model_name}_{act.name.replace('-', '_')}",
+            )
+            for act in self.acts
+        ]
+        return own + super().get_urls()  # type: ignore[misc]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The object's page, with a button for each act that is offered and permitted."""
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        offered = [
+            act
+            for act in self.acts
+            if row is not None and act.is_offered(row) and request.user.has_perm(act.permission)
+        ]
+        context = {"acts": offered} | (extra_context or {})
+        response: HttpResponse = super().change_view(  # type: ignore[misc]
+            request, object_id, form_url, context
+        )
+        return response
+
+    def confirm(self, act: ConfirmedAct, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Says what will happen and, when posted, does it."""
+        if not request.user.has_perm(act.permission):
+            raise PermissionDenied
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if row is None:
+            raise Http404
+        opts = self.opts  # type: ignore[attr-defined]
+        page = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
+        form = act.form(request.POST if request.method == "POST" else None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                outcome = act.perform(
+                    row, now=timezone.now(), by=staff(request), **form.cleaned_data
+                )
+            except Refusal as refusal:
+                messages.error(request, str(refusal))
+                return HttpResponseRedirect(page)
+            messages.success(request, outcome.message)
+            return HttpResponseRedirect(outcome.to or page)
+        context = {
+            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
+            "opts": opts,
+            "object": row,
+            "act": act,
+            "form": form,
+            "page": page,
+            "title": f"{act.label}: {row}",
+            "foreseen": act.foresee(row),
+        }
+        return TemplateResponse(request, "admin/confirm.html", context)

@@ -1,0 +1,149 @@
+"""Who of the staff may do what: one table of the admin's addresses, and none outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.admin import site
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.test import Client
+from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
+from django.utils import timezone
+
+from events.models import ApiKey, Event, Occurrence, Setback
+from events.tests.acting import scheduled, taken
+from raffles.domain.handing import note_told
+from raffles.domain.replacing import replace_winner
+from raffles.models import (
+    Act,
+    Announcement,
+    Contact,
+    Delivery,
+    Draw,
+    Endpoint,
+    Handover,
+    Raffle,
+    Replacement,
+    State,
+    Winner,
+)
+
+from .factories import NOW, STAFF, RaffleFactory
+
+pytestmark = pytest.mark.django_db
+
+ROLES = {"M": "Manager", "O": "Operator", "A": "Auditor"}
+EVERYBODY, NOBODY = "MOA", ""
+
+# Of a model's pages: who may see, add, change and delete. Of a drawn raffle and an event with
+# tickets nothing can be changed or deleted whoever asks.
+MODELS: dict[str, tuple[str, str, str, str]] = {
+    "raffles_raffle": (EVERYBODY, "M", "M", NOBODY),
+    "raffles_draw": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_winner": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_replacement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_announcement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_endpoint": (EVERYBODY, "M", "M", "M"),
+    "raffles_delivery": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "events_event": (EVERYBODY, "M", "M", NOBODY),
+    "events_occurrence": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "events_setback": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "events_apikey": (EVERYBODY, "M", "M", "M"),
+    "auth_user": ("A", NOBODY, NOBODY, NOBODY),
+    "auth_group": ("A", NOBODY, NOBODY, NOBODY),
+}
+# Of every other address under /admin/: who may GET it and who may POST to it.
+PAGES: dict[str, tuple[str, str]] = {
+    "raffles_endpoint_test": (NOBODY, "M"),
+    "raffles_endpoint_rotate": (NOBODY, "M"),
+}
+# What Django's admin shows to everybody who is logged in, or to nobody in particular.
+DJANGOS_OWN = {
+    *("index", "login", "logout", "password_change", "password_change_done", "autocomplete"),
+    *("jsi18n", "view_on_site", "app_list", "auth_user_password_change"),
+}
+KINDS = ("changelist", "add", "change", "delete", "history")
+
+
+def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    """The names of all addresses."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from names(pattern.url_patterns)
+        elif pattern.name:
+            yield pattern.name
+
+
+def test_every_address_is_in_the_table() -> None:
+    of_models = {f"{model}_{kind}" for model in MODELS for kind in KINDS}
+    assert set(names(site.get_urls())) == of_models | set(PAGES) | DJANGOS_OWN
+
+
+@pytest.fixture
+def rows() -> dict[str, Model]:
+    """A row of every model: an event with a ticket, a drawn raffle with a replaced winner."""
+    scheduled()
+    taken("alice")
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    note_told(raffle.winners.all()[:1], now=NOW, by=STAFF)
+    number = raffle.winners.all()[0].ticket_number()
+    replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
+    now = timezone.now()
+    endpoint = Endpoint.objects.create(address="https://example.org", created_at=NOW)
+    Delivery.objects.create(endpoint=endpoint, created_at=now, next_try_at=now)
+    ApiKey.objects.create(name="Shop", created_at=now, key_hash=b"hash")
+    Setback.objects.create(raffle=raffle, error="Rain", failed_at=now, next_try_at=now)
+    User.objects.create_user("somebody")
+    kinds = (
+        *(Act, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
+        *(ApiKey, Event, Occurrence, Setback, User, Group),
+    )
+    found = {kind: kind._default_manager.first() for kind in kinds} | {Raffle: raffle}
+    return {kind._meta.label_lower.replace(".", "_"): row for kind, row in found.items() if row}
+
+
+def test_roles_may_what_the_table_says_and_nobody_else(
+    client: Client, rows: dict[str, Model]
+) -> None:
+    staff = {role: User.objects.create_user(role, is_staff=True) for role in ROLES}
+    for role, user in staff.items():
+        user.groups.set([Group.objects.get(name=ROLES[role])])
+    plain = User.objects.create_user("plain", is_staff=True)
+    visitor = User.objects.create_user("visitor")
+    wanted, found = {}, {}
+    for name, method, allowed in requests():
+        address = address_of(name, rows)
+        wanted[name, method] = (allowed, False, 302)
+        statuses = {}
+        for role, user in staff.items() | {("plain", plain), ("visitor", visitor)}:
+            client.force_login(user)
+            statuses[role] = client.generic(method, address).status_code
+        let_in = {role for role, status in statuses.items() if status not in (403, 405)}
+        may = "".join(role for role in ROLES if role in let_in)
+        found[name, method] = (may, "plain" in let_in, statuses["visitor"])
+    assert found == wanted
+
+
+def requests() -> Iterator[tuple[str, str, str]]:
+    """Name and method of each request that the tables decide about, and who may make it."""
+    for model, (see, add, change, delete) in MODELS.items():
+        yield f"{model}_changelist", "GET", see
+        yield f"{model}_history", "GET", see
+        yield f"{model}_change", "GET", see
+        yield f"{model}_add", "GET", add
+        yield f"{model}_change", "POST", change
+        yield f"{model}_delete", "GET", delete
+    for name, (read, act) in PAGES.items():
+        yield name, "GET", read
+        yield name, "POST", act
+
+
+def address_of(name: str, rows: dict[str, Model]) -> str:
+    """The address of that name, of the row of its model where it is about one."""
+    owner = "_".join(name.split("_")[:2])
+    try:
+        return reverse(f"admin:{name}")
+    except NoReverseMatch:  # it is about an object
+        return reverse(f"admin:{name}", args=[rows[owner].pk])
