@@ -88,7 +88,8 @@ class ConfirmedActs:
             )
             for act in self.acts
         ]
-        return own + super().get_urls()  # type: ignore[misc]
+        inherited: list[URLPattern] = super().get_urls()  # type: ignore[misc]
+        return own + inherited
 
     def change_view(
         self,
