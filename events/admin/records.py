@@ -1,0 +1,24 @@
+"""What became of dates, and what failed: to be seen."""
+
+from django.contrib import admin
+
+from events.models import Occurrence, Setback
+from rafflesite.records import ReadOnly
+
+
+@admin.register(Occurrence)
+class OccurrenceAdmin(ReadOnly):
+    """Dates that have tickets, or that nobody came to."""
+
+    list_display = ("event", "date", "draw_at", "reward_name", "raffle")
+    list_filter = ("event",)
+    list_select_related = ("event", "raffle")
+    date_hierarchy = "date"
+
+
+@admin.register(Setback)
+class SetbackAdmin(ReadOnly):
+    """What failed and is tried again."""
+
+    list_display = ("__str__", "raffle", "event", "attempts", "failed_at", "next_try_at")
+    list_select_related = ("event", "raffle")
