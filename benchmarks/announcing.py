@@ -40,8 +40,9 @@ from benchmarks.harness import (
 )
 from benchmarks.pools import new_raffle
 from raffles.domain.announcing import announce
-from raffles.domain.delivering import database_clock, deliver, spread
+from raffles.domain.delivering import database_clock, deliver
 from raffles.domain.keys import current_key_id
+from raffles.domain.spreading import spread
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 
 _CLIENTS = 1_000

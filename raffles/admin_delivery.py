@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from raffles.domain.delivering import database_clock, deliver, make_test
+from raffles.domain.delivering import database_clock, deliver
 from raffles.domain.keys import KeyMissing, current_key_id
+from raffles.domain.spreading import make_test
 from raffles.domain.webhooks import make_secret, rotate_secret
 from raffles.models import Announcement, Attempt, Delivery, Endpoint
 from rafflesite.records import ReadOnly, ReadOnlyMixin

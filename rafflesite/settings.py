@@ -265,5 +265,5 @@ ANNOUNCED_NAME = "events.domain.naming.announced_name"
 READINESS_WARNINGS = [
     "rafflesite.health.clock_warnings",
     "events.domain.watching.warnings",
-    "raffles.domain.delivering.warnings",
+    "raffles.domain.watching.warnings",
 ]

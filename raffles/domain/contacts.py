@@ -16,7 +16,6 @@ from raffles.models import (
     FINISHED,
     Announcement,
     Contact,
-    Delivery,
     Endpoint,
     Raffle,
     State,
@@ -63,10 +62,14 @@ def contact_of_row() -> QuerySet[Contact]:
     return Contact.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
 
 
-def winners_to_tell(announcement: Announcement) -> list[int]:
-    """The keys of the winners whose prize this announcement is about, and who gave an address."""
-    if announcement.kind not in _TOLD or announcement.raffle_id is None:
-        return []
+def winners_to_tell(announcements: QuerySet[Announcement]) -> list[tuple[int, int]]:
+    """Whom the announcements give a prize: the keys of announcement and winner, with an address."""
+    has_contacts = Exists(Contact.objects.filter(raffle=OuterRef("raffle")))
+    told = announcements.filter(has_contacts, kind__in=_TOLD)
+    return [(announcement.pk, key) for announcement in told for key in _winners_of(announcement)]
+
+
+def _winners_of(announcement: Announcement) -> list[int]:
     winners = Winner.objects.filter(Exists(contact_of_row()), raffle=announcement.raffle_id)
     if announcement.kind == Announcement.Kind.DRAWN:
         return list(winners.of_prizes().values_list("pk", flat=True))
@@ -74,24 +77,21 @@ def winners_to_tell(announcement: Announcement) -> list[int]:
     return [winner.pk for winner in winners if winner.ticket_number() == promoted]
 
 
-def forget_losers(announcements: Sequence[Announcement]) -> None:
+def forget_losers(announcements: QuerySet[Announcement]) -> None:
     """Forgets, with the draw, the addresses of all who neither won nor may still be drawn in."""
-    raffles = {row.raffle for row in announcements if row.raffle is not None}
-    void = [raffle.pk for raffle in raffles if raffle.state == State.VOID]
-    drawn = {row.raffle_id for row in announcements if row.kind == Announcement.Kind.DRAWN}
+    told_of = Contact.objects.filter(raffle__in=announcements.values("raffle"))
+    drawn = announcements.filter(kind=Announcement.Kind.DRAWN).values("raffle")
     winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
-    Contact.objects.filter(raffle__in=void).delete()
-    Contact.objects.filter(raffle__in=drawn).exclude(Exists(winners)).delete()
+    told_of.filter(raffle__state=State.VOID).delete()
+    told_of.filter(raffle__in=drawn).exclude(Exists(winners)).delete()
 
 
-def forget_told(deliveries: Sequence[Delivery], *, now: datetime) -> None:
-    """Notes the winners who have been told, and forgets their addresses."""
-    winners = [delivery.winner_id for delivery in deliveries if delivery.winner_id is not None]
-    if winners:
-        told = Winner.objects.filter(pk__in=winners)
-        note_told(told.select_related("raffle"), now=now, by="e-mail")
-        of_row = told.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
-        Contact.objects.filter(Exists(of_row)).delete()
+def forget_told(winners: Sequence[int], *, now: datetime) -> None:
+    """Notes the winners who have been told, by their keys, and forgets their addresses."""
+    told = Winner.objects.filter(pk__in=winners)
+    note_told(told.select_related("raffle"), now=now, by="e-mail")
+    of_row = told.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+    Contact.objects.filter(Exists(of_row)).delete()
 
 
 def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:

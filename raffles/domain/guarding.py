@@ -30,6 +30,7 @@ DENIED = networks(
     "::/96, ::ffff:0:0:0/96, 64:ff9b::/96, 64:ff9b:1::/48, 100::/64, 2001::/23, 2001:db8::/32, "
     "2002::/16, 3fff::/20, 5f00::/16, fc00::/7, fe80::/10, fec0::/10, ff00::/8"
 )
+_TOLERANCE = 0.05  # seconds by which a deadline may be missed
 _PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 
 
@@ -70,12 +71,18 @@ class _Bounded:
     deadline = float("inf")
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(left_until(self.deadline))  # type: ignore[attr-defined]  # a socket's
+        self._bound()
         return int(super().recv_into(*args, **kwargs))  # type: ignore[misc]
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(left_until(self.deadline))  # type: ignore[attr-defined]
+        self._bound()
         super().sendall(*args, **kwargs)  # type: ignore[misc]
+
+    def _bound(self) -> None:
+        left = left_until(self.deadline)
+        # Setting it is a system call, which would cost more than many a message.
+        if abs(left - (self.gettimeout() or 0.0)) > _TOLERANCE:  # type: ignore[attr-defined]
+            self.settimeout(left)  # type: ignore[attr-defined]
 
 
 class PlainSocket(_Bounded, socket.socket):

@@ -6,7 +6,7 @@ The log of tries keeps the mail server's numbers only, since its words quote add
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
@@ -21,22 +21,32 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from raffles.models import Delivery, Endpoint, Winner
+from raffles.models.delivery import DeliveryQuerySet
 
 from .contacts import contact_of_row
-from .sending import Answer, Send
+from .sending import Answer, Letter, Send
 
 # --- Messages ------------------------------------------------------------------------------
 
 
-def write(endpoint: Endpoint, deliveries: Sequence[Delivery]) -> list[EmailMultiAlternatives]:
+Mail = Letter[EmailMultiAlternatives]
+
+
+def write(endpoint: Endpoint, deliveries: DeliveryQuerySet) -> list[Mail]:
     """The mails as they will go out; without a recipient where the address was erased."""
-    if endpoint.channel == Endpoint.Channel.WINNERS:
-        keys = [delivery.winner_id or 0 for delivery in deliveries]
-        winners = Winner.objects.filter(pk__in=keys).select_related("prize", "raffle")
-        email = Subquery(contact_of_row().values("email")[:1])
-        told = {winner.pk: winner for winner in winners.annotate(email=email)}
-        return [_to_winner(delivery, told[delivery.winner_id or 0]) for delivery in deliveries]
-    return [_to_staff(delivery, endpoint.address) for delivery in deliveries]
+    rows = list(deliveries.select_related("announcement"))
+    if endpoint.channel != Endpoint.Channel.WINNERS:
+        return [_letter(row, _to_staff(row, endpoint.address)) for row in rows]
+    winners = Winner.objects.filter(pk__in=[row.winner_id for row in rows if row.winner_id])
+    email = Subquery(contact_of_row().values("email")[:1])
+    told = winners.select_related("prize", "raffle").annotate(email=email).in_bulk()
+    return [_letter(row, _to_winner(row, told[row.winner_id])) for row in rows if row.winner_id]
+
+
+def _letter(delivery: Delivery, mail: EmailMultiAlternatives) -> Mail:
+    """Nobody is told by a mail without a recipient."""
+    winner = delivery.winner_id if mail.to else None
+    return Letter(delivery.pk, delivery.attempts, winner, mail)
 
 
 def _to_winner(delivery: Delivery, winner: Any) -> EmailMultiAlternatives:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Message = TypeVar("Message")
 Send = Callable[[Message, datetime], "Answer"]
@@ -20,3 +20,12 @@ class Answer:
     detail: str
     seconds: float
     is_gone: bool = False
+
+
+class Letter(NamedTuple, Generic[Message]):
+    """A message as it goes out, with the delivery of which this is the next try."""
+
+    delivery: int
+    attempts: int
+    winner: int | None
+    message: Message

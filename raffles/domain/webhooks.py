@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from standardwebhooks import Webhook
 
-from raffles.models import Delivery, Endpoint
+from raffles.models import Announcement, Endpoint
+from raffles.models.delivery import DeliveryQuerySet
 from rafflesite.environment import networks
 
 from .guarding import BoundedSocket, Forbidden, connect
 from .keys import current_key_id, ticket_key
-from .sending import Answer, Send
+from .sending import Answer, Letter, Send
 
 TOTAL = 15.0  # seconds for one message, from looking up the name to the end of the answer
 LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
@@ -54,45 +56,54 @@ def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
     return make_secret(endpoint.key_id, endpoint, endpoint.secret_version)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A signed-at-sending message: its constant id and its body."""
 
     message_id: str
     body: str
 
-    @classmethod
-    def of(cls, delivery: Delivery) -> Message:
-        """What a delivery says."""
-        body = json.dumps(delivery.body(), ensure_ascii=False, separators=(",", ":"))
-        return cls(f"msg_{delivery.message_id.hex}", body)
 
-    def headers(self, secrets: list[str], at: datetime) -> dict[str, str]:
-        """What a receiver checks with the library of its language; ``at`` is in UTC."""
-        signatures = [Webhook(secret).sign(self.message_id, at, self.body) for secret in secrets]
-        return {
-            "Content-Type": "application/json",
-            "User-Agent": "raffles-webhooks/1",
-            "webhook-id": self.message_id,
-            "webhook-timestamp": str(int(at.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
+def write(deliveries: DeliveryQuerySet) -> Iterator[Letter[Message]]:
+    """The messages as they will go out: what everybody reads in the stream, or a test."""
+    fields = "pk", "attempts", "message_id", "announcement", "created_at"
+    rows = list(deliveries.values_list(*fields))
+    news = _news({announcement for _, _, _, announcement, _ in rows})
+    for key, attempts, message_id, announcement, created_at in rows:
+        body = news[announcement] if announcement else _TEST % created_at.isoformat()
+        yield Letter(key, attempts, None, Message(f"msg_{message_id.hex}", body))
+
+
+def _news(keys: Set[int]) -> dict[int, str]:
+    """The bodies of announcements; their payload is handed on as it is stored."""
+    rows = Announcement.objects.filter(pk__in=keys).values_list(
+        "pk", "kind", "announced_at", "sequence", Cast("payload", TextField())
+    )
+    return {
+        key: _NEWS % (kind, announced_at.isoformat(), sequence, payload)
+        for key, kind, announced_at, sequence, payload in rows
+    }
+
+
+_NEWS = '{"type":"%s","timestamp":"%s","sequence":%d,"data":%s}'
+_TEST = '{"type":"endpoint.test","timestamp":"%s","data":{}}'
 
 
 class _Line:
-    """One kept connection to an endpoint; made anew when the peer has closed it."""
+    """One kept connection to an endpoint; made anew when the peer has closed it.
 
-    def __init__(self, url: SplitResult, secrets: list[str]) -> None:
-        self._url, self._secrets = url, secrets
-        self._connection: HTTPConnection | None = None
-        self._socket: BoundedSocket
+    A request is written in one piece: most of its head is the same each time.
+    """
+
+    def __init__(self, url: SplitResult, secrets: Sequence[str]) -> None:
+        self._url, self._signers = url, [Webhook(secret) for secret in secrets]
+        self._head = _head(url)
+        self._socket: BoundedSocket | None = None
 
     def send(self, message: Message, at: datetime) -> Answer:
         """Posts one message; what became of it, never an exception of the network."""
         started = time.monotonic()
-        deadline = started + TOTAL
         try:
-            status, detail = self._post(message, at, deadline), ""
+            status, detail = self._post(self._request(message, at), started + TOTAL), ""
         except (OSError, HTTPException, ValueError, Forbidden) as error:
             self.close()
             status, detail = None, f"{type(error).__name__}: {error}"[:200]
@@ -100,14 +111,23 @@ class _Line:
         is_accepted = status is not None and 200 <= status < 300
         return Answer(is_accepted, status, detail, took, is_gone=status == GONE)
 
-    def _post(self, message: Message, at: datetime, deadline: float) -> int:
-        body, headers = message.body.encode(), message.headers(self._secrets, at)
-        target = (self._url.path or "/") + (f"?{self._url.query}" if self._url.query else "")
-        for is_kept in (self._connection is not None, False):
+    def _request(self, message: Message, at: datetime) -> bytes:
+        """Signed as a receiver checks it with the library of its language; ``at`` is in UTC."""
+        key, text = message
+        signatures = " ".join([signer.sign(key, at, text) for signer in self._signers])
+        body = text.encode()
+        return self._head % (
+            *(key.encode(), int(at.timestamp()), signatures.encode(), len(body)),
+            body,
+        )
+
+    def _post(self, request: bytes, deadline: float) -> int:
+        for is_kept in (self._socket is not None, False):
             try:
-                connection = self._open(deadline)
-                connection.request("POST", target, body, headers)
-                response = connection.getresponse()
+                line = self._open(deadline)
+                line.sendall(request)
+                response = HTTPResponse(line, method="POST")
+                response.begin()
                 break
             except (ConnectionError, HTTPException):
                 # A kept connection that the peer closed meanwhile says nothing about the message.
@@ -118,37 +138,51 @@ class _Line:
             self.close()
         return response.status
 
-    def _open(self, deadline: float) -> HTTPConnection:
-        if self._connection is None:
+    def _open(self, deadline: float) -> BoundedSocket:
+        if self._socket is None:
             host, is_tls = str(self._url.hostname), self._url.scheme == "https"
             port = self._url.port or (443 if is_tls else 80)
             allowed = networks(settings.WEBHOOK_NETWORKS)
-            sock = connect(host, port, tls=is_tls, deadline=deadline, allowed=allowed)
-            self._connection = HTTPConnection(host, port)
-            self._connection.auto_open = 0  # it would connect past the guard
-            self._connection.sock = sock
-            self._connection.default_port = 443 if is_tls else 80
-            self._socket = sock
+            self._socket = connect(host, port, tls=is_tls, deadline=deadline, allowed=allowed)
         self._socket.deadline = deadline
-        return self._connection
+        return self._socket
 
     def close(self) -> None:
         """Hangs up."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _head(url: SplitResult) -> bytes:
+    """The head of each request, with places for what is different each time."""
+    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    address = f"POST {target} HTTP/1.1\r\nHost: {url.netloc}\r\n".encode("ascii")
+    return address.replace(b"%", b"%%") + _HEADERS
+
+
+_HEADERS = b"""\
+Content-Type: application/json\r
+User-Agent: raffles-webhooks/1\r
+webhook-id: %s\r
+webhook-timestamp: %d\r
+webhook-signature: %s\r
+Content-Length: %d\r
+\r
+%s"""
 
 
 def _is_read_whole(response: HTTPResponse) -> bool:
     """Reads an answer up to its limit; whether the connection can be used again."""
-    response.read(LARGEST_ANSWER)
-    return response.isclosed() and not response.will_close
+    with response:
+        response.read(LARGEST_ANSWER)
+        return response.isclosed() and not response.will_close
 
 
 @contextmanager
-def open_line(endpoint: Endpoint, secrets: list[str]) -> Iterator[Send[Message]]:
+def open_line(address: str, secrets: Sequence[str]) -> Iterator[Send[Message]]:
     """Yields what sends messages to a webhook, one after another, over one connection."""
-    line = _Line(urlsplit(endpoint.address), secrets)
+    line = _Line(urlsplit(address), secrets)
     try:
         yield line.send
     finally:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from .announcement import Announcement
 from .raffle import Raffle
@@ -106,10 +105,13 @@ class Endpoint(models.Model):
     def __str__(self) -> str:
         return self.address or self.get_channel_display()
 
-    def wants(self, announcement: Announcement) -> bool:
-        """Whether they asked to be told this."""
-        is_of_topic = not self.topic or announcement.payload.get("event") == self.topic
-        return is_of_topic and (not self.kinds or announcement.kind in self.kinds)
+    def wanted(self, announcements: models.QuerySet[Announcement]) -> models.QuerySet[Announcement]:
+        """Those of the announcements that they asked to be told."""
+        if self.kinds:
+            announcements = announcements.filter(kind__in=self.kinds)
+        if self.topic:
+            announcements = announcements.filter(payload__event=self.topic)
+        return announcements
 
     def succeed(self) -> None:
         """Forgets the failures before."""
@@ -141,6 +143,20 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         """Those to be sent now."""
         return self.pending().filter(next_try_at__lte=now)
 
+    def finish(self, now: datetime) -> None:
+        """Counts the try that was accepted."""
+        self.pending().update(
+            state=Delivery.State.DELIVERED, attempts=F("attempts") + 1, finished_at=now
+        )
+
+    def fail(self, attempts: int, now: datetime) -> None:
+        """Counts the failed try of that number and sets the next, or gives up after the last."""
+        if attempts < len(SCHEDULE):
+            next_try_at = now + timedelta(seconds=SCHEDULE[attempts])
+            self.pending().update(attempts=attempts, next_try_at=next_try_at)
+        else:
+            self.pending().update(attempts=attempts, state=Delivery.State.DEAD, finished_at=now)
+
     def send_again(self, now: datetime) -> int:
         """Puts dead ones back to the start of the schedule; returns how many."""
         return self.filter(state=Delivery.State.DEAD).update(
@@ -166,10 +182,11 @@ class Delivery(models.Model):
     endpoint = models.ForeignKey(
         Endpoint, models.CASCADE, related_name="deliveries", db_index=False
     )
+    # Neither is looked up by: both stand for good, and each index costs every row twice.
     announcement = models.ForeignKey(
-        Announcement, models.PROTECT, related_name="deliveries", null=True
+        Announcement, models.PROTECT, related_name="deliveries", null=True, db_index=False
     )
-    winner = models.ForeignKey(Winner, models.PROTECT, related_name="+", null=True)
+    winner = models.ForeignKey(Winner, models.PROTECT, related_name="+", null=True, db_index=False)
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField()
@@ -188,7 +205,9 @@ class Delivery(models.Model):
                 name="delivery_once",
             ),
             models.UniqueConstraint(
-                fields=("endpoint", "announcement", "winner"), name="delivery_once_a_winner"
+                fields=("endpoint", "announcement", "winner"),
+                condition=Q(winner__isnull=False),
+                name="delivery_once_a_winner",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["pending", "delivered", "dead"]),
@@ -201,24 +220,11 @@ class Delivery(models.Model):
                 condition=Q(state="pending"),
                 name="delivery_pending",
             ),
+            models.Index(fields=("id",), condition=Q(state="dead"), name="delivery_dead"),
         )
 
     def __str__(self) -> str:
         return f"{self.announcement or 'test'} to {self.endpoint}"
-
-    def body(self) -> dict[str, Any]:
-        """What is sent: as everybody reads it in the stream, or a test."""
-        if self.announcement is not None:
-            return self.announcement.public()
-        return {"type": "endpoint.test", "timestamp": self.created_at.isoformat(), "data": {}}
-
-    def fail(self, now: datetime) -> None:
-        """Counts a failed try and sets the next, or gives up after the last."""
-        self.attempts += 1
-        if self.attempts < len(SCHEDULE):
-            self.next_try_at = now + timedelta(seconds=SCHEDULE[self.attempts])
-        else:
-            self.state, self.finished_at = self.State.DEAD, now
 
 
 class Attempt(models.Model):

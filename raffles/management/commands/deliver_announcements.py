@@ -12,7 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
-from raffles.domain.delivering import Tally, deliver_all
+from raffles.domain.delivering import deliver_all
+from raffles.domain.marking import Tally
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,10 @@ from typing import Any
 from django.db import transaction
 
 from raffles.domain.announcing import announce
-from raffles.domain.delivering import Tally, deliver, spread
+from raffles.domain.delivering import deliver
 from raffles.domain.keys import current_key_id
+from raffles.domain.marking import Tally
+from raffles.domain.spreading import spread
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
 

@@ -13,8 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from raffles.domain.announcing import announce_all_sold_out, announce_sold_out
-from raffles.domain.delivering import LEASE, Tally, deliver, make_test, spread, warnings
+from raffles.domain.delivering import deliver
+from raffles.domain.marking import LEASE, Tally
 from raffles.domain.refusals import GateShut, SoldOut
+from raffles.domain.spreading import make_test, spread
+from raffles.domain.watching import warnings
 from raffles.models import Announcement, Attempt, Delivery, Endpoint, State
 from raffles.models.delivery import SCHEDULE
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth

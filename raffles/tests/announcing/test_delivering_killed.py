@@ -16,8 +16,10 @@ import pytest
 from django.db import connection, connections
 
 from raffles.domain import delivering, webhooks
-from raffles.domain.delivering import LEASE, deliver, spread
+from raffles.domain.delivering import deliver
+from raffles.domain.marking import LEASE, mark
 from raffles.domain.sending import Answer
+from raffles.domain.spreading import spread
 from raffles.models import Attempt, Delivery, Endpoint, Outbox
 from raffles.tests.factories import NOW
 
@@ -114,9 +116,8 @@ def mark_before_sending() -> None:
     def claim_and_mark(endpoint: Endpoint, now: Any) -> Any:
         if lane := claim(endpoint, now):
             accepted = Answer(is_accepted=True, status=200, detail="", seconds=0)
-            tries = [(delivery, accepted) for delivery in lane.deliveries]
-            tally = delivering.Tally()
-            delivering._mark(lane, tries, now, is_ended=False, tally=tally)
+            letters = lane.way.write(Delivery.objects.filter(pk__in=lane.due))
+            mark(endpoint, [(letter, accepted) for letter in letters], now, is_ended=False)
         return lane
 
     delivering._claim_lane = claim_and_mark

@@ -15,8 +15,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from raffles.domain.contacts import keep_contact
-from raffles.domain.delivering import Tally
 from raffles.domain.erasing import erase_holder
+from raffles.domain.marking import Tally
 from raffles.domain.replacing import replace_winner
 from raffles.models import Attempt, Contact, Delivery, Endpoint, Raffle, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth, take_to
