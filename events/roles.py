@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps as all_apps
 from django.db.models import Q
 
 _OURS = Q(content_type__app_label__in=("raffles", "events"))
@@ -21,8 +22,8 @@ ROLES = {
 }
 
 
-def make_groups(*, apps: Any, using: str, **_: Any) -> None:
-    """Makes the groups, or sets their rights anew; called after each `migrate`."""
+def make_groups(*, apps: Any = all_apps, using: str, **_: Any) -> None:
+    """Makes the groups, or sets their rights anew; called after each `migrate` and `flush`."""
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, rights in ROLES.items():
         row, _created = group.objects.using(using).get_or_create(name=name)
