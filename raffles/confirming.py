@@ -57,7 +57,7 @@ class ConfirmedAct:
 
     ``foresee(row)`` are sentences of what will happen; ``perform(row, now=, by=, **values of the
     form)`` does it or raises a Refusal. ``is_offered(row)`` says whether the button is shown; what
-    is refused is for the domain to say.
+    is refused is for the domain to say. ``initial(row)`` is what the form proposes.
     """
 
     name: str
@@ -67,6 +67,7 @@ class ConfirmedAct:
     perform: Callable[..., Outcome]
     is_offered: Callable[[Any], bool] = lambda _: True
     form: type[forms.Form] = forms.Form
+    initial: Callable[[Any], dict[str, Any]] = lambda _: {}
     is_harmful: bool = False
 
 
@@ -120,7 +121,9 @@ class ConfirmedActs:
             raise Http404
         opts = self.opts  # type: ignore[attr-defined]
         page = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
-        form = act.form(request.POST if request.method == "POST" else None)
+        form = act.form(
+            request.POST if request.method == "POST" else None, initial=act.initial(row)
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 outcome = act.perform(
