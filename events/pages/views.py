@@ -113,6 +113,8 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     draw = dates[0] if dates else None
     return {
         "event": found,
+        "zone": found.time_zone,
+        "form": ParticipationForm(),
         "is_held": is_held,
         "draw": draw,
         "left": draw.max_participants - draw.participants() if draw else 0,

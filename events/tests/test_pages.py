@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from raffles.domain.replacing import replace_winner
 from raffles.models import State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
-from raffles.tests.pages.visiting import notice, press, text_of, ticket_on, visitor
+from raffles.tests.pages.visiting import head_of, notice, press, text_of, ticket_on, visitor
 
 from .acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
 
@@ -116,6 +116,26 @@ def test_event_shows_its_next_draws_in_its_own_time() -> None:
     assert "Tuesday, Feb. 10, 2026, 08:00 CET" in text
     assert "3 of 3 tickets left" in text
     assert "Wed, Feb. 11, 2026, 08:00 CET Washing machine" in text
+
+
+def test_event_leads_to_its_own_winners_feed() -> None:
+    scheduled()
+
+    head = head_of(look("/e/breakfast/"))
+
+    assert head["alternate application/atom+xml"] == "/events/breakfast/winners.atom"
+    assert head["og:description"].startswith("Coffee. ")
+    assert head["canonical"] == "http://testserver/e/breakfast/"
+
+
+def test_draw_that_is_full_offers_no_button() -> None:
+    scheduled(max_participants=1)
+    taken("Alice")
+
+    shown = look("/e/breakfast/")
+
+    assert "Tickets for this draw are gone. The next date opens" in text_of(shown)
+    assert 'id="take-part"' not in shown.content.decode()
 
 
 def test_name_gives_a_ticket_to_keep() -> None:

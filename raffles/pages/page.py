@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import wraps
 
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -43,6 +44,8 @@ def page(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         language = language_of(request)
+        # For templates: the one address of the page, whatever host it was asked under.
+        request.public_address = settings.PUBLIC_URL + request.path  # type: ignore[attr-defined]
         with translation.override(language):
             try:
                 response = view(request, *args, **kwargs)

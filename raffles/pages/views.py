@@ -217,6 +217,7 @@ def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 
 @require_safe
 def robots(_request: HttpRequest) -> HttpResponse:
-    """What search engines may read: the pages, not the tickets nor the machinery."""
-    lines = ["User-agent: *", "Disallow: /admin/", "Disallow: /raffles/", "Disallow: /*/ticket/"]
+    """What search engines may read: the pages, of which some say not to list them."""
+    machinery = ("/admin/", "/api/", "/events/", "/raffles/", "/*/state/")
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in machinery)]
     return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")

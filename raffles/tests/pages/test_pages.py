@@ -8,14 +8,14 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from raffles.domain.proving import inclusion
 from raffles.domain.replacing import replace_winner
 from raffles.models import Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
-from .visiting import PAGES, notice, press, text_of, visitor
+from .visiting import PAGES, head_of, notice, press, text_of, visitor
 
 pytestmark = pytest.mark.django_db
 
@@ -264,15 +264,46 @@ def test_unknown_address_is_a_page_for_browsers() -> None:
     assert "There is nothing at this address." in text_of(response)
 
 
-def test_robots_may_read_pages_and_no_ticket() -> None:
+def test_robots_may_read_pages_and_not_the_machinery() -> None:
     lines = visitor().get("/robots.txt").content.decode().splitlines()
 
     assert lines == [
         "User-agent: *",
         "Disallow: /admin/",
+        "Disallow: /api/",
+        "Disallow: /events/",
         "Disallow: /raffles/",
-        "Disallow: /*/ticket/",
+        "Disallow: /*/state/",
     ]
+
+
+# Not disallowed in robots.txt: who may not read a page does not see that it must not be listed.
+@pytest.mark.parametrize("path", PAGES)
+def test_robots_list_raffles_and_results_alone(path: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+
+    said = head_of(visitor().get(f"/r/{raffle.uuid}/{path}"))["robots"]
+
+    assert said == ("index, follow" if path in ("", "result/") else "noindex")
+
+
+@pytest.mark.parametrize(("language", "locale"), [("en", "en_GB"), ("de-AT", "de_DE")])
+def test_page_tells_whoever_shares_it_what_it_is(
+    language: str, locale: str, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://draws.example.org"
+    raffle = RaffleFactory.create(name='"Fish" & Chips')
+    address = f"https://draws.example.org/r/{raffle.uuid}/"
+
+    head = head_of(visitor(**{"Accept-Language": language}).get(f"/r/{raffle.uuid}/?from=mail"))
+
+    assert head["canonical"] == head["og:url"] == address
+    assert head["og:title"] == '"Fish" & Chips'
+    assert head["og:description"].startswith("Phone. ")
+    assert head["og:locale"] == locale
+    assert head["og:type"] == "website"
+    assert head["alternate application/atom+xml"] == "/winners.atom"
+    assert head["alternate text/calendar"] == "/events.ics"
 
 
 class TestOperatedStage:

@@ -34,6 +34,17 @@ def text_of(response: Any) -> str:
     return " ".join(unescape(body).split())
 
 
+def head_of(response: Any) -> dict[str, str]:
+    """What a page's head says: metas by name or property, links by `rel` and type."""
+    head = response.content.decode().partition("</head>")[0]
+    said = dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', head))
+    for rel, rest in re.findall(r'<link rel="([^"]+)"([^>]*)>', head):
+        kind = re.search(r' type="([^"]+)"', rest)
+        address = re.search(r' href="([^"]+)"', rest)
+        said.setdefault(f"{rel} {kind[1]}" if kind else rel, address[1] if address else "")
+    return {name: unescape(value) for name, value in said.items()}
+
+
 def notice(response: Any) -> str:
     """The refusal on a page; empty without one."""
     found = re.search(
