@@ -10,9 +10,11 @@ import factory
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import advance
 from raffles.domain.entering import Entry, enter
+from raffles.domain.keys import ticket_key
 from raffles.domain.sealing import build_tree, close, seal
 from raffles.domain.voiding import void_raffle
-from raffles.models import Raffle, State
+from raffles.fairness.tickets import code_key, derive_code
+from raffles.models import Raffle, State, Winner
 
 NOW = datetime(2026, 2, 10, 12, tzinfo=UTC)
 STAFF = "staff"
@@ -31,6 +33,12 @@ def address(n: int) -> str:
 def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entry:
     """Hands holder ``n`` a ticket at `NOW`."""
     return enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW, request_key=request_key)
+
+
+def code_of(winner: Winner) -> str:
+    """The code on the ticket that won."""
+    key = code_key(ticket_key(winner.raffle.ticket_key_id), winner.raffle.uuid.bytes)
+    return derive_code(key, bytes(winner.ticket.holder_tag or b""))
 
 
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):

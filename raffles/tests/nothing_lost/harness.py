@@ -21,6 +21,7 @@ from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, connections
+from django.db.models import Count
 
 from raffles.domain.auditing import audit
 from raffles.domain.entering import _TICKET, enter
@@ -29,7 +30,17 @@ from raffles.domain.sealing import NOBODY_CAME
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, holder_key, holder_tag, read_code
 from raffles.fairness.verify import Invalid
-from raffles.models import FINISHED, Announcement, Raffle, State, StreamCounter, Ticket
+from raffles.models import (
+    FINISHED,
+    Announcement,
+    Handover,
+    Raffle,
+    State,
+    StreamCounter,
+    Ticket,
+)
+from raffles.models import Act as Recorded
+from raffles.models import Standing as HeldAs
 from raffles.tests.factories import NOW, address
 
 Act = Callable[[], object]
@@ -96,6 +107,29 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
             }
         ),
     )
+    acts = Counter(Recorded.objects.about(raffle).values_list("deed", flat=True))
+    yield (
+        "the record tells what was announced",
+        {kind: acts[kind] for kind in announced} == dict(announced),
+    )
+    moments = Handover.objects.filter(winner__raffle=raffle).aggregate(
+        **{name: Count(name) for name in ("claimed_at", "handed_over_at", "forfeited_at")}
+    )
+    yield (
+        "the record tells what became of prizes",
+        acts["prize.claimed"] == moments["claimed_at"]
+        and acts["prize.handed_over"] == moments["handed_over_at"]
+        and acts["prize.forfeited"] <= moments["forfeited_at"]
+        and acts["winner.replaced"] <= moments["forfeited_at"],
+    )
+    yield (
+        "every prize has its deadline",
+        not raffle.claim_days
+        or not raffle.winners.with_standing()
+        .standing(HeldAs.DRAWN)
+        .filter(handover__claim_until=None)
+        .exists(),
+    )
     yield (
         "announcements have no gap",
         Announcement.objects.count() == sum(StreamCounter.objects.values_list("last", flat=True)),
@@ -127,6 +161,8 @@ class Standing(NamedTuple):
     winners: int
     replacements: int
     announcements: tuple[str, ...]
+    acts: tuple[str, ...]
+    held_as: tuple[str, ...]
 
     @classmethod
     def of(cls, raffle: Raffle | None) -> Standing | None:
@@ -143,6 +179,8 @@ class Standing(NamedTuple):
             winners=raffle.winners.count(),
             replacements=raffle.replacements.count(),
             announcements=tuple(raffle.announcements.values_list("kind", flat=True)),
+            acts=tuple(Recorded.objects.about(raffle).values_list("deed", flat=True)),
+            held_as=tuple(winner.standing() for winner in raffle.winners.with_standing()),
         )
 
 

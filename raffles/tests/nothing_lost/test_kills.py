@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from itertools import count, product
 from types import ModuleType, SimpleNamespace
@@ -14,18 +15,28 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from raffles.domain import creating, drawing, entering, erasing, replacing, sealing, voiding
+from raffles.domain import (
+    creating,
+    drawing,
+    entering,
+    erasing,
+    handing,
+    replacing,
+    sealing,
+    voiding,
+)
 from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance
 from raffles.domain.erasing import erase_holder
+from raffles.domain.handing import forfeit_overdue, hand_over
 from raffles.domain.refusals import Refusal
 from raffles.domain.replacing import replace_winner
 from raffles.domain.voiding import redraw, void_raffle
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, read_code
 from raffles.models import Announcement, Raffle, State, Stripe, Ticket
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, code_of, enter_nth
 
 from .harness import Standing, die_at, flaws, fork, insert_ticket, is_killed
 
@@ -85,6 +96,21 @@ def replace(raffle: Raffle) -> None:
     replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
 
+def hand_it_over(raffle: Raffle) -> None:
+    first = raffle.winners.get(rank=1)
+    ticket = {"ticket_number": first.ticket_number(), "code": code_of(first)}
+    hand_over(raffle.uuid, **ticket, now=NOW, by=STAFF)  # type: ignore[arg-type]
+
+
+def let_time_pass(_raffle: Raffle) -> None:
+    list(forfeit_overdue(now=NOW + timedelta(days=1), by=STAFF))
+
+
+def with_deadline(**terms: Any) -> Callable[[], Raffle]:
+    """A raffle whose prize goes to the alternate after a day."""
+    return raffle(claim={"claim_days": 1, "promotes_alternates": True}, **terms)
+
+
 def erase(raffle: Raffle) -> None:
     erase_holder(f"ip:{address(0)}", now=NOW, raffles=[raffle])
 
@@ -113,6 +139,9 @@ DEEDS = {
     "void what is sealed": Deed(with_holder_to_forget(state=State.SEALED), void),
     "commit anew": Deed(raffle(state=State.SEALED), commit_anew),
     "replace": Deed(raffle(state=State.DRAWN), replace),
+    "draw with a deadline": Deed(with_deadline(tickets=3), draw),
+    "hand over": Deed(raffle(state=State.DRAWN), hand_it_over),
+    "forfeit and promote": Deed(with_deadline(state=State.DRAWN), let_time_pass),
     "erase": Deed(raffle(tickets=2), erase),
     "erase after the draw": Deed(raffle(state=State.DRAWN), erase),
 }
@@ -205,6 +234,8 @@ def shut_gate_alone(raffle: Raffle) -> int:
         (DEEDS["void"], (voiding, sealing)),
         (DEEDS["commit anew"], (voiding, sealing)),
         (DEEDS["replace"], (replacing,)),
+        (DEEDS["hand over"], (handing,)),
+        (DEEDS["forfeit and promote"], (handing, replacing)),
         (DEEDS["erase after the draw"], (erasing,)),
     ],
 )

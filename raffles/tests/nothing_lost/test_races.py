@@ -7,7 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from copy import copy
+from datetime import timedelta
 from functools import partial
+from itertools import chain
 from threading import Barrier, BrokenBarrierError
 from types import ModuleType
 from typing import Any
@@ -16,16 +18,17 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F, Sum
 
-from raffles.domain import drawing, entering, replacing, sealing, voiding
+from raffles.domain import drawing, entering, handing, replacing, sealing, voiding
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance, draw_now
+from raffles.domain.handing import Forfeit, forfeit, forfeit_overdue, hand_over
 from raffles.domain.refusals import Voided
 from raffles.domain.replacing import replace_winner
 from raffles.domain.running import Run, run_due
 from raffles.domain.sealing import PoolDiffers, build_tree, close, seal
 from raffles.domain.voiding import redraw, void_raffle
-from raffles.models import Draw, Raffle, Replacement, State, Stripe, Ticket
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock, enter_nth
+from raffles.models import Draw, Raffle, Replacement, State, Stripe, Ticket, Winner
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock, code_of, enter_nth
 
 from .harness import PATIENCE, flaws, insert_ticket, postgresql_only, race, tally
 
@@ -176,6 +179,21 @@ def replace_first(raffle: Raffle) -> Replacement:
     )
 
 
+def hand_first_over(raffle: Raffle) -> Winner:
+    first = raffle.winners.get(rank=1)
+    ticket = {"ticket_number": first.ticket_number(), "code": code_of(first)}
+    return hand_over(raffle.uuid, **ticket, now=NOW, by=STAFF)  # type: ignore[arg-type]
+
+
+def forfeit_first(raffle: Raffle) -> Forfeit:
+    number = raffle.winners.get(rank=1).ticket_number()
+    return forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
+
+
+def let_a_day_pass(_raffle: Raffle) -> list[Forfeit]:
+    return list(forfeit_overdue(now=NOW + timedelta(days=1), by=STAFF))
+
+
 def run(raffle: Raffle) -> Run:
     (outcome,) = run_due([raffle], now=NOW, clock=clock, by="cron")
     return outcome
@@ -183,6 +201,11 @@ def run(raffle: Raffle) -> Run:
 
 def drawn() -> Raffle:
     return RaffleFactory.create(total_tickets=70, alternates=10, state=State.DRAWN)
+
+
+def kept_a_day() -> Raffle:
+    """A raffle whose handovers are there, so that making one serialises nobody."""
+    return RaffleFactory.create(claim={"claim_days": 1}, state=State.DRAWN)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +217,8 @@ def drawn() -> Raffle:
         (sealed, void, {"Raffle": 1, "Voided": 7}),
         (sealed, draw_again, {"Draw": 8}),
         (drawn, replace_first, {"Replacement": 1, "NotAWinner": 7}),
+        (drawn, hand_first_over, {"Winner": 1, "HandedOver": 7}),
+        (drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 7}),
         (sold_out, run, {"Run": 8}),
     ],
 )
@@ -202,6 +227,28 @@ def test_eight_at_once_do_it_once(
 ) -> None:
     raffle = prepare()
     assert tally(race(*[partial(act, raffle)] * 8)) == outcomes
+    assert flaws(raffle) == []
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_prize_is_handed_over_or_passed_on(round_: int) -> None:
+    raffle = drawn()
+    acts = [partial(act, raffle) for act in (hand_first_over, replace_first)] * 4
+    outcomes = tally(race(*acts))
+    kept = {"Winner": 1, "HandedOver": 7}
+    passed_on = {"Replacement": 1, "NotAWinner": 7}
+    assert outcomes in (kept, passed_on)
+    assert flaws(raffle) == []
+
+
+def test_sixteen_runs_forfeit_a_prize_once() -> None:
+    claim = {"claim_days": 1, "promotes_alternates": True}
+    raffle = RaffleFactory.create(
+        total_tickets=70, prizes=[("Phone", 5)], alternates=3, claim=claim, state=State.DRAWN
+    )
+    forfeited = list(chain(*race(*[partial(let_a_day_pass, raffle)] * 16)))
+    assert sorted(one.winner.rank for one in forfeited) == [1, 2, 3, 4, 5]
+    assert raffle.replacements.count() == 3
     assert flaws(raffle) == []
 
 
@@ -230,8 +277,10 @@ def test_one_request_of_eight_clients_makes_one_raffle() -> None:
         (voiding, sold_out, void, {"Raffle": 1, "Voided": 1}),
         (voiding, sealed, draw_again, {"Draw": 2}),
         (replacing, drawn, replace_first, {"Replacement": 1, "NotAWinner": 1}),
+        (handing, kept_a_day, hand_first_over, {"Winner": 1, "HandedOver": 1}),
+        (handing, drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 1}),
     ],
-    ids=["draw", "void", "draw_again", "replace"],
+    ids=["draw", "void", "draw_again", "replace", "hand_over", "forfeit"],
 )
 def test_leaving_out_the_lock_is_seen(
     module: ModuleType,
