@@ -132,6 +132,13 @@ class RoundHasCome(Refusal):
     sentence = "The draw can't be voided: its beacon round is public"
 
 
+class AlreadyRedrawn(Refusal):
+    """The draw that was meant has been voided, and another waits in its place."""
+
+    code = "already_redrawn"
+    sentence = "The draw has been voided and sealed again already"
+
+
 class NoAlternateLeft(Refusal):
     """Every alternate has taken somebody's place."""
 
@@ -165,6 +172,13 @@ class NoSuchTicket(Refusal):
 
     code = "no_such_ticket"
     sentence = "There is no ticket with this number"
+
+
+class NotFinished(Refusal):
+    """It is neither drawn nor void."""
+
+    code = "not_finished"
+    sentence = "The raffle is not finished yet"
 
 
 class NoProofYet(NotDrawn):

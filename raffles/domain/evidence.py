@@ -1,0 +1,196 @@
+"""The evidence of a finished raffle in one archive, for whoever has to look into it.
+
+The same raffle gives the same bytes, on any day and any database: nothing in it is of the moment or
+the machine, and it is not compressed, since two builds of zlib need not agree. It is written as it
+is read, in constant memory; a proof of 100,000 winners takes minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zipfile import ZipFile, ZipInfo
+
+from django.db import transaction
+
+from raffles.fairness import verify
+from raffles.models import Act, Announcement, Draw, Raffle, Replacement
+
+from .exporting import EXPORTED, acts_table
+from .keys import signer
+from .proving import published_draw, stream_proof
+from .recording import record
+from .refusals import NotFinished
+
+Member = tuple[str, Iterable[bytes]]
+
+_UNIX, _PLAIN_FILE = 3, 0o100644 << 16
+_SUMS = "SHA256SUMS"
+
+_README = """\
+Evidence of a draw
+==================
+
+Raffle    {name}
+Id        {id}
+Tickets   {capacity} could be handed out
+State     {state}
+
+{outcome}
+What is in this archive
+-----------------------
+raffle.json          the terms that every participant agreed to, and what became of the raffle
+commitment-N.json    the signed fingerprint of all tickets, from before draw N
+void-N.json          that draw N was called off: the signed reason
+proof.json           the winners, and all that they follow from; of a raffle that was drawn
+replacements.json    prizes that were passed on to an alternate, with the public reasons
+announcements.json   what was published, in its order
+record.csv           who changed what, when and why; people are keyed pseudonyms or ticket numbers
+raffle-keys.json     the operator's public keys, for the signatures of receipts, seals and voids
+verify.py            the verifier, one file for Python 3.9 or later; it needs nothing else
+SHA256SUMS           the SHA-256 of each of these files: sha256sum -c SHA256SUMS
+
+Made of the same raffle by the same release with the same keys, this archive has the same bytes
+whenever it is made. Who took such an archive is in the operator's own record, not in this one.
+"""
+_DRAWN = """\
+How to check it
+---------------
+Unpack the archive into an empty folder and run there:
+
+    python3 -I verify.py proof.json --commitment commitment-{number}.json --keys raffle-keys.json
+
+The last line is the verdict: VALID, or INVALID with the reason. It needs no network. An operator
+who lies could have changed the verifier and the keys too: compare verify.py and the keys with
+copies that others have, and the commitment with one that somebody saved before the draw.
+
+Add --receipt FILE to check the receipt of a participant. The hashes of all tickets, for
+--leaves FILE, are at /raffles/{id}/leaves/ of the service.
+
+"""
+_VOID = """\
+There were no winners: the raffle was called off. The reason, as it was published:
+
+    {reason}
+
+"""
+
+
+def export_evidence(raffle_id: UUID, *, now: datetime, by: str) -> Iterator[bytes]:
+    """The archive, a ZIP file, piece by piece. Raises Raffle.DoesNotExist, NotFinished."""
+    with transaction.atomic():
+        raffle = Raffle.objects.get(uuid=raffle_id)
+        if not raffle.is_finished:
+            raise NotFinished
+        record(raffle, "evidence" + EXPORTED, at=now, by=by)
+    return _archive(_members(raffle))
+
+
+def _members(raffle: Raffle) -> Iterator[Member]:
+    numbers = Draw.objects.filter(raffle=raffle).order_by("number").values_list("number", flat=True)
+    draws = [published_draw(raffle.uuid, number) for number in numbers]
+    yield "README.txt", [_readme(raffle, draws).encode()]
+    yield "verify.py", [Path(verify.__file__).read_bytes()]
+    yield "raffle-keys.json", _json(signer().public_keys())
+    yield "raffle.json", _json(_raffle(raffle))
+    for draw in draws:
+        commitment = {"commitment": draw.commitment(), **draw.seal()}
+        yield f"commitment-{draw.number}.json", _json(commitment)
+        if void := draw.void():
+            yield f"void-{draw.number}.json", _json(void)
+    if raffle.is_drawn:
+        yield "proof.json", map(str.encode, stream_proof(draws[-1]))
+    replacements = Replacement.objects.filter(raffle=raffle)
+    lines = replacements.select_related("prize", "winner", "alternate").order_by("pk")
+    yield "replacements.json", _json([line.public() for line in lines])
+    announced = Announcement.objects.filter(raffle=raffle).order_by("sequence")
+    yield "announcements.json", _json([announcement.public() for announcement in announced])
+    # An archive would otherwise differ from the one before, which it mentions.
+    acts = Act.objects.about(raffle).exclude(deed__endswith=EXPORTED)
+    yield "record.csv", map(str.encode, acts_table(acts))
+
+
+def _raffle(raffle: Raffle) -> dict[str, Any]:
+    terms = raffle.terms()
+    void = {"voided_at": raffle.voided_at.isoformat()} if raffle.voided_at else {}
+    return {
+        "id": str(raffle.uuid),
+        "state": raffle.state,
+        "terms": terms,
+        "terms_hash": verify.hash_terms(terms).hex(),
+        "void_reason": raffle.void_reason,
+        **void,
+    }
+
+
+def _readme(raffle: Raffle, draws: list[Draw]) -> str:
+    outcome = _VOID.format(reason=raffle.void_reason)
+    if raffle.is_drawn:
+        number = draws[-1].number
+        outcome = _DRAWN.format(number=number, id=raffle.uuid)
+    return _README.format(
+        name=raffle.name,
+        id=raffle.uuid,
+        capacity=raffle.total_tickets,
+        state=raffle.state,
+        outcome=outcome,
+    )
+
+
+def _json(value: Any) -> list[bytes]:
+    # Sorted, since one of the databases keeps no order.
+    return [f"{json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()]
+
+
+def _archive(members: Iterable[Member]) -> Iterator[bytes]:
+    """The members and their sums as a ZIP file."""
+    sink = _Sink()
+    sums: list[str] = []
+
+    def listed() -> Iterator[Member]:
+        yield _SUMS, ["".join(sums).encode()]
+
+    with ZipFile(sink, "w") as archive:
+        for name, pieces in chain(members, listed()):
+            digest = sha256()
+            with archive.open(_entry(name), "w") as member:
+                for piece in pieces:
+                    digest.update(piece)
+                    member.write(piece)
+                    yield sink.taken()
+            sums.append(f"{digest.hexdigest()}  {name}\n")
+    yield sink.taken()
+
+
+def _entry(name: str) -> ZipInfo:
+    """A plain file of no time and no owner: the format's own beginning is midnight of 1980."""
+    entry = ZipInfo(name)
+    entry.create_system, entry.external_attr = _UNIX, _PLAIN_FILE
+    return entry
+
+
+class _Sink(io.RawIOBase):
+    """Keeps what was written until it is taken; it can't be gone back in."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._written.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        taken = b"".join(self._written)
+        self._written.clear()
+        return taken
