@@ -8,23 +8,26 @@ import asyncio
 import random
 import shutil
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 import redis
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
-from raffles.domain import waking
+from raffles.domain import announcing, waking
+from raffles.stream import hub
 from raffles.stream.serving import StreamApplication
 
 from .acting import announced
 from .listening import listening, parse, streaming
+from .redis_server import Server
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -32,33 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server"),
 ]
 CLIENTS, RECONNECTS, ROUNDS = 40, 10, 12
-
-
-class Server:
-    """A Redis of our own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self._folder = folder
-        self.start()
-
-    def start(self) -> None:
-        options = ["--port", str(self.port), "--save", "", "--dir", str(self._folder)]
-        self.process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                redis.Redis(port=self.port).ping()
-                return
-            except redis.ConnectionError:
-                time.sleep(0.02)
-        raise RuntimeError("redis-server does not start")
-
-    def send(self, how: signal.Signals) -> None:
-        self.process.send_signal(how)  # to a process that has ended: nothing
-        if how == signal.SIGKILL:
-            self.process.wait()
+UNLOCKED = "SELECT nextval(pg_get_serial_sequence('raffles_announcement', 'id'))"
 
 
 @pytest.fixture
@@ -71,9 +48,9 @@ def server(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) 
     server.send(signal.SIGKILL)
 
 
-def _announce(count: int) -> None:
+def _announce(count: int, **payload: Any) -> None:
     try:
-        announced(count)
+        announced(count, **payload)
     finally:
         connection.close()
 
@@ -126,6 +103,60 @@ def test_no_trouble_with_redis_loses_or_doubles_anything(server: Server) -> None
     heard = asyncio.run(asyncio.wait_for(act(), 120))
 
     assert heard == [list(range(1, total + 1))] * CLIENTS
+
+
+@pytest.mark.parametrize(("poll", "heard"), [(0.5, [1, 2, 3]), (3_600.0, [1])])
+def test_reader_that_only_listens_to_redis_is_caught(
+    poll: float, heard: list[int], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "POLL", poll)
+
+    async def act() -> list[int]:
+        async with streaming() as application, listening(application) as client:
+            await asyncio.sleep(0.5)
+            await announce(1)
+            await client.hear(1)
+            server.send(signal.SIGKILL)
+            await announce(2)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(client.hear(3), 3)
+            return [int(one.id) for one in parse(client.body)[0]]
+
+    assert asyncio.run(asyncio.wait_for(act(), 60)) == heard
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("is_locked", "heard"), [(True, ["a", "b", "c"]), (False, ["b", "c"])])
+def test_numbers_taken_without_the_counters_lock_are_caught(
+    is_locked: bool, heard: list[str], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_locked:
+        monkeypatch.setattr(announcing, "_NEXT", UNLOCKED)
+    is_written, may_commit = Event(), Event()
+
+    def announce_slowly() -> None:
+        with transaction.atomic():
+            announced(1, mark="a")
+            is_written.set()
+            may_commit.wait(10)
+        connection.close()
+
+    async def act() -> list[str]:
+        async with streaming() as application, listening(application) as client:
+            slow = asyncio.create_task(asyncio.to_thread(announce_slowly))
+            await asyncio.to_thread(is_written.wait, 10)
+            quick = asyncio.create_task(announce(1, mark="b"))
+            if is_locked:
+                await asyncio.sleep(0.5)
+                assert not quick.done()
+            else:
+                await client.hear(1)
+            may_commit.set()
+            await asyncio.gather(slow, quick)
+            await announce(1, mark="c")
+            return [one.data["data"]["mark"] for one in await client.hear(len(heard))]
+
+    assert asyncio.run(asyncio.wait_for(act(), 60)) == heard
 
 
 def test_nudge_by_redis_is_quicker_than_looking_each_second(server: Server) -> None:

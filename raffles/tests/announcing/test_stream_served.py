@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import random
 import shutil
 import signal
 import subprocess
@@ -13,11 +16,13 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from raffles.tests.serving import SITE, database_url, free_port, running
 
 from .acting import announced
 from .listening import Heard, parse
+from .returning import Listener, Told, Wrong, compare
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -112,3 +117,49 @@ def test_events_arrive_one_by_one_and_a_restart_loses_none(ports: tuple[int, int
         heard, last_id = hear(response, 2)
 
     assert [one.id for one in heard] == ["4", "5"]
+
+
+def test_restart_under_load_takes_seconds_and_loses_nothing() -> None:
+    port, ledger = free_port(), list[Told]()
+    listeners = [Listener(port) for _ in range(30)]
+    until = time.monotonic() + 60
+
+    def announce_on() -> None:
+        for n in range(60):
+            ledger.extend(Told(one.sequence, str(n)) for one in announced(1, mark=str(n)))
+            time.sleep(0.05)
+        connection.close()
+
+    async def act() -> float:
+        with streaming(port) as server:
+            coming = [
+                asyncio.create_task(one.come_and_go(5, random.Random(seed), each=0.8, until=until))
+                for seed, one in enumerate(listeners)
+            ]
+            announcing = asyncio.create_task(asyncio.to_thread(announce_on))
+            await asyncio.sleep(1)
+            started = time.monotonic()
+            server.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.wait, 20)
+            ended_in = time.monotonic() - started
+        with streaming(port):
+            await asyncio.gather(announcing, *coming)
+            await asyncio.gather(*(one.stay(len(ledger), until=until) for one in listeners))
+        return ended_in
+
+    assert asyncio.run(act()) < 5
+    assert len(ledger) == 60
+    assert compare(ledger, [one.heard for one in listeners]) == Wrong(0, 0, 0, 0)
+
+
+def test_stream_of_no_event_is_a_problem(ports: tuple[int, int]) -> None:
+    behind, front = ports
+    with streaming(behind):
+        client = HTTPConnection("127.0.0.1", front, timeout=20)
+        client.request("GET", "/events/never/stream/")
+        answer = client.getresponse()
+        problem = json.load(answer)
+        client.close()
+
+    assert (answer.status, answer.getheader("Content-Type")) == (404, "application/problem+json")
+    assert problem["code"] == "not_found"
