@@ -255,8 +255,8 @@ def test_result_of_a_date_shows_names_and_that_of_its_raffle_none() -> None:
     text = text_of(look(f"/e/breakfast/{DATE}/", DRAW))
 
     assert (
-        f"1 Coffee {number} {first.ticket.username} passed on: Did not come "
-        f"{second.ticket_number()} {second.ticket.username}" in text
+        f"Rank 1 Coffee {number} {first.ticket.username} passed on: Did not come "
+        f"Ticket {second.ticket_number()} {second.ticket.username}" in text
     )
     assert "Alice" not in text_of(look(f"/r/{raffle_id}/result/", DRAW))
 

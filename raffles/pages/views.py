@@ -183,11 +183,13 @@ def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
         raise Http404
     place = reverse("pages:result", args=[raffle_id])
     story = story_of(raffle_id)
+    rows = places(shown, limit=SHOWN + 1)
     context = {
         "raffle": shown,
         "story": story,
         "signature": bytes(story.draw.signature).hex(),
-        "places": places(shown),
+        "places": rows[:SHOWN],
+        "is_cut": len(rows) > SHOWN,
         "address": f"{settings.PUBLIC_URL}{place}",
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
     }

@@ -71,7 +71,10 @@ def test_result_lists_winners_and_who_took_their_place() -> None:
 
     text = text_of(visitor().get(f"/r/{raffle.uuid}/result/"))
 
-    assert f"1 Phone {first} passed on: Did not come {alternate} 2 Book {second}" in text
+    assert (
+        f"Rank 1 Phone {first} passed on: Did not come Ticket {alternate} "
+        f"Rank 2 Book Ticket {second}" in text
+    )
     assert bytes(raffle.draws.get().commitment_hash).hex() in text
 
 
@@ -83,7 +86,9 @@ def test_result_goes_on_behind_a_thousand_winners() -> None:
     first = visitor().get(f"/r/{raffle.uuid}/result/")
     second = visitor().get(f"/r/{raffle.uuid}/result/?after=1000")
 
-    assert [len(page.context["places"]) for page in (first, second)] == [1000, 1]
+    paper = visitor().get(f"/r/{raffle.uuid}/certificate/")
+    assert [len(page.context["places"]) for page in (first, second, paper)] == [1000, 1, 1000]
+    assert "These are the first 1,000 winners." in text_of(paper)
     assert '<a href="?after=1000" rel="next">' in first.content.decode()
     assert 'rel="next"' not in second.content.decode()
 
@@ -330,7 +335,8 @@ class TestOperatedStage:
 
         line = Replacement.objects.get()
         assert (response.status_code, response.json()) == (201, line.public())
-        assert (line.alternate.ticket_number(), line.actor) == (alternate, "staff sam")
+        assert line.alternate.ticket_number() == alternate
+        assert line.actor.startswith("staff sam from ")
 
     def test_refusals_are_said(self) -> None:
         raffle = RaffleFactory.create(state=State.DRAWN)

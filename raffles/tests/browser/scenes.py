@@ -1,0 +1,220 @@
+"""Every page in every state worth a look, and how a visitor gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import timezone
+
+from events.domain.scheduling import schedule_event
+from events.domain.taking_part import Participant, take_part
+from events.models import Event
+from raffles.domain.drawing import advance
+from raffles.domain.entering import Entry, enter
+from raffles.domain.replacing import replace_winner
+from raffles.domain.sealing import build_tree, close, seal
+from raffles.fairness.verify import time_of_round
+from raffles.models import Raffle, State, Winner
+from raffles.tests.factories import STAFF, RaffleFactory, address, enter_nth, take_to
+from raffles.tests.fairness.relay import Relay
+
+from .visiting import Visitor
+
+HOUR = timedelta(hours=1)
+PRIZES = (("Telescope", 1), ("A weekend for two in the mountains", 2), ("Book", 5))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A page: the route it shows, its path, and what is done there before it is looked at."""
+
+    name: str
+    route: str
+    path: str
+    act: Callable[[Visitor], None] = lambda _: None
+    status: int = 200
+    user: User | None = None
+
+    def play(self, visitor: Visitor) -> None:
+        """Goes there and does it."""
+        if self.user:
+            visitor.log_in(self.user)
+        visitor.go(self.path)
+        self.act(visitor)
+
+
+def make_scenes() -> list[Scene]:
+    """All of them, on data made now."""
+    now = timezone.now()
+    soon = RaffleFactory.create(
+        name="Village hall roof", total_tickets=60, prizes=PRIZES, tickets=11, closes_at=now + HOUR
+    )
+    unplanned = RaffleFactory.create(name="Summer fair", total_tickets=12, prizes=PRIZES)
+    sold_out = RaffleFactory.create(name="Choir trip", tickets=3)
+    closed = RaffleFactory.create(name="Fire brigade", state=State.CLOSED)
+    sealed = RaffleFactory.create(name="Book fair", state=State.CLOSED, entropy="drand")
+    seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
+    drawn, winner, loser = _drawn()
+    beacon = drawn_by_beacon()
+    void = RaffleFactory.create(name="Easter egg hunt", state=State.VOID)
+    event, day = _event(now)
+    staff = User.objects.create_superuser(f"operator {uuid4()}")
+
+    def page(name: str, route: str, *arguments: object, **more: object) -> Scene:
+        return Scene(name, route, reverse(route, args=arguments), **more)  # type: ignore[arg-type]
+
+    return [
+        page("home", "event_pages:home"),
+        page("raffle that draws at a time", "pages:raffle", soon.uuid),
+        page("raffle without a time", "pages:raffle", unplanned.uuid),
+        page("ticket just taken", "pages:raffle", soon.uuid, act=_take_part, status=201),
+        page("raffle that refuses", "pages:raffle", unplanned.uuid, act=_take_part_twice),
+        page("raffle sold out", "pages:raffle", sold_out.uuid),
+        page("raffle closed", "pages:raffle", closed.uuid),
+        page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
+        page("raffle drawn", "pages:raffle", drawn.uuid),
+        page("raffle called off", "pages:raffle", void.uuid),
+        page("my ticket", "pages:ticket", drawn.uuid),
+        page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
+        page("my ticket did not win", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, loser)),
+        page("my ticket refused", "pages:ticket", drawn.uuid, act=_look_up_wrongly),
+        page("result awaited", "pages:result", soon.uuid),
+        page("no result", "pages:result", void.uuid),
+        page("result", "pages:result", drawn.uuid),
+        page("result checked", "pages:result", drawn.uuid, act=_check),
+        page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
+        page("certificate", "pages:certificate", beacon.uuid),
+        page("stage before the draw", "pages:stage", soon.uuid),
+        page("stage at the draw", "pages:stage", drawn.uuid),
+        page("stage at a winner", "pages:stage", drawn.uuid, act=_reveal),
+        page("stage with all winners", "pages:stage", drawn.uuid, act=_reveal_all),
+        page("stage called off", "pages:stage", void.uuid),
+        page("stage operated", "pages:operated_stage", drawn.uuid, act=_not_here, user=staff),
+        page("event", "event_pages:event", event.slug),
+        page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
+        page("result of an event", "event_pages:draw", event.slug, day),
+        page("nothing there", "pages:result", uuid4(), status=404),
+    ]
+
+
+def _drawn() -> tuple[Raffle, Entry, Entry]:
+    """A drawn raffle with a winner who was replaced, and tickets that win and do not."""
+    raffle = RaffleFactory.create(name="School trip", total_tickets=20, prizes=PRIZES, alternates=3)
+    entries = {(entry := enter_nth(raffle, n)).ticket_number: entry for n in range(20)}
+    take_to(State.DRAWN, raffle)
+    drawn = [winner.ticket_number() for winner in Winner.objects.order_by("rank")]
+    replace_winner(
+        raffle.uuid,
+        ticket_number=drawn[1],
+        reason="Not in the hall when called three times",
+        now=timezone.now(),
+        by=STAFF,
+    )
+    winner = entries[drawn[0]]
+    loser = next(entry for number, entry in entries.items() if number not in drawn)
+    return raffle, winner, loser
+
+
+def drawn_by_beacon(**terms: object) -> Raffle:
+    """A raffle that round 42 decided, as its relay was recorded."""
+    round_at = datetime.fromtimestamp(time_of_round(42), UTC)
+    terms = {"name": "Lighthouse", "total_tickets": 9, "prizes": (("Binoculars", 1),)} | terms
+    raffle = RaffleFactory.create(entropy="drand", now=round_at - HOUR, **terms)
+    for n in range(raffle.total_tickets):
+        enter(raffle.uuid, identity=f"ip:{address(n)}", now=round_at - HOUR)
+    sealed_at = round_at - timedelta(minutes=1)
+    close(raffle.pk, now=sealed_at, by=STAFF)
+    seal(raffle.pk, build_tree(raffle), clock=lambda: sealed_at, by=STAFF)
+    relays = settings.DRAND_RELAYS
+    with Relay() as relay:
+        settings.DRAND_RELAYS = [relay.url]
+        advance(raffle.pk, now=round_at + HOUR, clock=lambda: round_at + HOUR, by=STAFF)
+    settings.DRAND_RELAYS = relays
+    raffle.refresh_from_db()
+    return raffle
+
+
+def _event(now: datetime) -> tuple[Event, date]:
+    """An event that was drawn yesterday, and that date."""
+    before = now - timedelta(days=2)
+    first = before + HOUR
+    event = schedule_event(
+        Event(
+            name="Morning luck",
+            slug=f"morning-luck-{uuid4().hex[:8]}",
+            start_date=first.date(),
+            draw_time=first.time().replace(second=0, microsecond=0),
+            time_zone="UTC",
+            max_participants=50,
+            reward_name="Breakfast for two",
+            reward_amount=3,
+        ),
+        now=before,
+        by=STAFF,
+    )
+    for name in ("Alice Archer", "Bob", "Chloé de la Fontaine-Montgomery"):
+        take_part(event, Participant(name, STAFF, STAFF), now=before)
+    call_command("draw_winners", event=event.slug, verbosity=0)
+    return event, first.date()
+
+
+def look_up(visitor: Visitor, entry: Entry) -> None:
+    """Types number and code of a ticket."""
+    visitor.page.get_by_label("Number").fill(str(entry.ticket_number))
+    visitor.page.get_by_label("Code").fill(entry.verification_code)
+    visitor.press("Look it up")
+    visitor.see(f"{entry.ticket_number}")
+
+
+def _look_up_wrongly(visitor: Visitor) -> None:
+    visitor.page.get_by_label("Number").fill("1")
+    visitor.page.get_by_label("Code").fill("0000-0000-0000-0000-0000")
+    visitor.press("Look it up")
+    visitor.see("Number and code do not belong together.")
+
+
+def _take_part(visitor: Visitor) -> None:
+    visitor.press("Take part")
+    visitor.see("This is your ticket")
+
+
+def _take_part_twice(visitor: Visitor) -> None:
+    _take_part(visitor)
+    visitor.go(visitor.page.url.removeprefix(visitor.url))
+    visitor.press("Take part")
+    visitor.see("You already hold a ticket.")
+
+
+def _enter(visitor: Visitor) -> None:
+    visitor.page.get_by_label("Your name").fill(f"Visitor {uuid4().hex[:6]}")
+    _take_part(visitor)
+
+
+def _check(visitor: Visitor) -> None:
+    visitor.press("Check this draw")
+    visitor.see("Verified here")
+
+
+def _reveal(visitor: Visitor) -> None:
+    visitor.see("Press space")
+    for _ in range(3):
+        visitor.page.keyboard.press(" ")
+        visitor.page.keyboard.press(" ")
+
+
+def _reveal_all(visitor: Visitor) -> None:
+    visitor.see("Press space")
+    visitor.page.keyboard.press("End")
+
+
+def _not_here(visitor: Visitor) -> None:
+    _reveal(visitor)
+    visitor.page.keyboard.press("r")
+    visitor.see("Give this prize to the next alternate")

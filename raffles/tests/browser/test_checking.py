@@ -1,0 +1,259 @@
+"""The check in the browser: it ticks what holds, and believes nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+
+from raffles.domain.replacing import replace_winner
+from raffles.models import Raffle, State, Winner
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
+
+from .scenes import drawn_by_beacon
+from .visiting import BROWSER, Visit, Visitor
+
+if TYPE_CHECKING:  # as in visiting.py
+    from playwright.sync_api import FilePayload
+
+pytestmark = BROWSER
+STEPS = ["raffle", "draw number", "commitment", "randomness", "seed", "draw", "tickets", "shown"]
+VALID = "Verified here."
+VOUCHED = "Verified here, but for one number."
+INVALID = "This does not hold."
+Proof = dict[str, Any]
+
+
+def proof_of(raffle: Raffle) -> Proof:
+    """The published proof."""
+    answer = Client().get(f"/raffles/{raffle.uuid}/proof/")
+    proof: Proof = json.loads(answer.getvalue())
+    return proof
+
+
+def at_the_result(visit: Visit, raffle: Raffle) -> Visitor:
+    visitor = visit()
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    return visitor
+
+
+def drop(visitor: Visitor, *files: object) -> None:
+    """Chooses files that hold this: text, or what is written as JSON."""
+    payloads: list[FilePayload] = [
+        {
+            "name": f"{number}.json",
+            "mimeType": "application/json",
+            "buffer": (file if isinstance(file, str) else json.dumps(file)).encode(),
+        }
+        for number, file in enumerate(files)
+    ]
+    visitor.page.set_input_files("#files", payloads)
+    visitor.page.locator("[data-act=check]:enabled").wait_for()
+
+
+def verdict(visitor: Visitor) -> str:
+    return visitor.text(".verdict p:visible strong")
+
+
+def steps(visitor: Visitor, state: str) -> list[str]:
+    """The steps that are `done` or have `failed`."""
+    rows = visitor.page.locator(f".checks li.{state}:visible").all()
+    return [row.get_attribute("data-step") or "" for row in rows]
+
+
+def press_check(visitor: Visitor) -> None:
+    visitor.press("Check this draw")
+    visitor.page.locator("[data-act=check]:enabled").wait_for()
+
+
+def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
+    visitor = at_the_result(visit, drawn_by_beacon())
+    visitor.page.wait_for_load_state("networkidle")
+    visitor.page.context.set_offline(True)
+
+    press_check(visitor)
+
+    assert (verdict(visitor), steps(visitor, "done")) == (VALID, STEPS)
+    assert visitor.lost == []
+
+
+def test_operators_number_is_called_that(visit: Visit) -> None:
+    visitor = at_the_result(visit, RaffleFactory.create(state=State.DRAWN))
+
+    press_check(visitor)
+
+    assert (verdict(visitor), steps(visitor, "vouched")) == (VOUCHED, ["randomness"])
+
+
+def another_winner(proof: Proof) -> None:
+    first, second = proof["winners"][:2]
+    for key in ("index", "ticket_number", "leaf", "path"):
+        first[key], second[key] = second[key], first[key]
+
+
+def _set(*path: Any, to: Any) -> Callable[[Proof], None]:
+    def tamper(proof: Proof) -> None:
+        place: Any = proof
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = to(place[path[-1]]) if callable(to) else to
+
+    return tamper
+
+
+def flipped(text: str) -> str:
+    """The same with the last bit turned over."""
+    return text[:-1] + format(int(text[-1], 16) ^ 1, "x")
+
+
+TAMPERED = {
+    "winners exchanged": (another_winner, "draw"),
+    "winner's number": (_set("winners", 0, "ticket_number", to=lambda n: n + 1), "tickets"),
+    "winner's leaf": (_set("winners", 0, "leaf", to=flipped), "tickets"),
+    "winner's path": (_set("winners", 0, "path", 0, to=flipped), "tickets"),
+    "prize's name": (_set("commitment", "terms", "prizes", 0, "name", to="Jam"), "commitment"),
+    "root": (_set("commitment", "root", to=flipped), "commitment"),
+    "number of tickets": (_set("commitment", "tickets", to=8), "commitment"),
+    "closing": (_set("commitment", "closed_at", to=lambda at: at + 1), "commitment"),
+    "randomness": (_set("entropy", "randomness", to=flipped), "randomness"),
+    "beacon's signature": (_set("entropy", "signature", to=flipped), "randomness"),
+    "beacon's round": (_set("entropy", "round", to=123), "randomness"),
+    "seed": (_set("seed", to=flipped), "seed"),
+}
+
+
+def test_tampered_proofs_are_refused(visit: Visit) -> None:
+    raffle = drawn_by_beacon()
+    visitor = at_the_result(visit, raffle)
+
+    found = {}
+    for name, (tamper, _) in TAMPERED.items():
+        proof = proof_of(raffle)
+        tamper(proof)
+        drop(visitor, proof)
+        found[name] = (verdict(visitor), steps(visitor, "failed"))
+        assert visitor.text("[data-why]"), "it says why"
+    press_check(visitor)
+
+    assert found == {name: (INVALID, [step]) for name, (_, step) in TAMPERED.items()}
+    assert verdict(visitor) == VALID  # the page's own proof again
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"winners": 1, "winners": 2}', "\0", "9" * 5000])
+def test_what_is_no_proof_is_not_read(visit: Visit, text: str) -> None:
+    visitor = at_the_result(visit, RaffleFactory.create(state=State.DRAWN))
+
+    drop(visitor, text)
+
+    assert verdict(visitor) in ("We cannot read that file.", INVALID)
+    assert steps(visitor, "done") == []
+
+
+def test_proof_of_another_draw_says_nothing_of_this_page(visit: Visit) -> None:
+    other = proof_of(RaffleFactory.create(state=State.DRAWN))
+    visitor = at_the_result(visit, RaffleFactory.create(state=State.DRAWN))
+
+    drop(visitor, other)
+
+    assert verdict(visitor) == "This is the proof of another draw."
+    assert steps(visitor, "failed") == ["shown"]
+
+
+def test_page_that_shows_another_winner_than_the_proof_is_found_out(visit: Visit) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    visitor = at_the_result(visit, raffle)
+    visitor.run("() => { document.querySelector('[data-rank]').dataset.tickets = '77'; }")
+
+    press_check(visitor)
+
+    assert (verdict(visitor), steps(visitor, "failed")) == (INVALID, ["shown"])
+    visitor.see("The winners on this page are not those that the proof leads to.")
+
+
+def test_alternate_who_took_over_is_as_the_proof_says(visit: Visit) -> None:
+    raffle = RaffleFactory.create(prizes=(("Phone", 1), ("Book", 1)), state=State.DRAWN)
+    first = Winner.objects.get(rank=1).ticket_number()
+    replace_winner(raffle.uuid, ticket_number=first, reason="Ill", now=NOW, by=STAFF)
+    visitor = at_the_result(visit, raffle)
+
+    press_check(visitor)
+
+    assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
+
+
+def test_winners_behind_the_first_thousand_are_compared_too(visit: Visit) -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=1001, prizes=(("Book", 1001),), alternates=0, state=State.DRAWN
+    )
+    visitor = at_the_result(visit, raffle)
+
+    visitor.press("More winners")
+    press_check(visitor)
+
+    assert visitor.page.locator("[data-rank]").count() == 1
+    assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
+
+
+class TestSavedTicket:
+    """The file that a visitor saved is checked with its receipt."""
+
+    def saved(self, visit: Visit) -> tuple[Visitor, dict[str, Any]]:
+        """A visitor at the result of a draw, and the ticket they saved when they took part."""
+        raffle = RaffleFactory.create(total_tickets=1)
+        visitor = visit()
+        visitor.go(f"/r/{raffle.uuid}/")
+        visitor.press("Take part")
+        with visitor.page.expect_download() as saving:
+            visitor.press("Save the ticket")
+        ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
+        take_to(State.DRAWN, raffle)
+        visitor.go(f"/r/{raffle.uuid}/result/")
+        return visitor, ticket
+
+    def test_receipt_and_place_are_checked(self, visit: Visit) -> None:
+        visitor, ticket = self.saved(visit)
+
+        drop(visitor, ticket)
+
+        assert verdict(visitor) == VOUCHED
+        assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "inclusion"])
+
+    def test_receipt_is_checked_without_a_network(self, visit: Visit) -> None:
+        visitor, ticket = self.saved(visit)
+        visitor.page.wait_for_load_state("networkidle")
+        visitor.page.context.set_offline(True)
+
+        drop(visitor, ticket)
+
+        assert verdict(visitor) == VOUCHED
+        assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt"])
+
+    def test_file_is_dropped_with_the_mouse(self, visit: Visit) -> None:
+        visitor, ticket = self.saved(visit)
+
+        visitor.run(
+            """(text) => {
+              const carried = new DataTransfer();
+              carried.items.add(new File([text], "ticket.json", { type: "application/json" }));
+              for (const type of ["dragenter", "dragover", "drop"]) {
+                const event = new DragEvent(type, { dataTransfer: carried, bubbles: true });
+                document.querySelector("[data-act=drop] label").dispatchEvent(event);
+              }
+            }""",
+            json.dumps(ticket),
+        )
+        visitor.see(VOUCHED)
+
+        assert "receipt" in steps(visitor, "done")
+
+    @pytest.mark.parametrize("part", ["leaf", "signature", "terms_hash"])
+    def test_forged_receipt_is_refused(self, visit: Visit, part: str) -> None:
+        visitor, ticket = self.saved(visit)
+        ticket["receipt"][part] = flipped(ticket["receipt"][part])
+
+        drop(visitor, ticket)
+
+        assert (verdict(visitor), steps(visitor, "failed")) == (INVALID, ["receipt"])

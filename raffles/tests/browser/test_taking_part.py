@@ -1,0 +1,128 @@
+"""Taking part in a browser: a ticket for each address, words for every no, a page that keeps up."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from raffles.domain.drawing import advance
+from raffles.models import Raffle, State
+from raffles.tests.factories import STAFF, RaffleFactory, enter_nth, take_to
+
+from .serving import Site, calling_from
+from .visiting import BROWSER, Visit, Visitor
+
+pytestmark = BROWSER
+ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
+
+
+def ticket_of(visitor: Visitor) -> tuple[int, str]:
+    """Number and code on the card."""
+    number = visitor.text(".ticket-number b")
+    code = visitor.text(".code b").replace(" ", "")
+    assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){4}", code)
+    return int(number), code
+
+
+def draw(raffle: Raffle) -> None:
+    """Draws now."""
+    advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
+
+
+def test_three_addresses_take_the_three_tickets_and_one_of_them_wins(
+    visit: Visit, served: Site
+) -> None:
+    raffle = RaffleFactory.create()
+    path = f"/r/{raffle.uuid}/"
+    tickets = {}
+    with ExitStack() as callers:
+        for address in ADDRESSES:
+            visitor = visit(callers.enter_context(calling_from(address, served)))
+            visitor.go(path)
+            visitor.press("Take part")
+            visitor.see("This is your ticket")
+            tickets[visitor] = ticket_of(visitor)
+        late = visit(callers.enter_context(calling_from("127.0.0.5", served)))
+        late.go(path)
+        late.see("Tickets are gone.")
+
+        draw(raffle)
+
+        won = {}
+        for visitor, (number, code) in tickets.items():
+            visitor.go(f"{path}ticket/#{number}.{code}")  # as the QR code on the card does
+            visitor.press("Look it up")
+            visitor.see("Entry ")
+            won[number] = visitor.text(".outcome .lead")
+        assert visitor.page.url.endswith("/ticket/")  # the code stays in no address
+
+    assert sorted(number for number, _ in tickets.values()) == [1, 2, 3]
+    assert sorted(won.values()) == [
+        "This ticket has not won.",
+        "This ticket has not won.",
+        "You have won! Phone",
+    ]
+
+
+def test_same_address_gets_no_second_ticket(visit: Visit) -> None:
+    raffle = RaffleFactory.create()
+    first, second = visit(), visit()
+    for visitor in (first, second):
+        visitor.go(f"/r/{raffle.uuid}/")
+
+    first.press("Take part")
+    first.see("This is your ticket")
+    second.press("Take part")
+
+    second.see("You already hold a ticket.")
+    assert second.lost == [f"403 /r/{raffle.uuid}/"]
+
+
+def test_reload_of_a_ticket_brings_the_same_one(visit: Visit) -> None:
+    raffle = RaffleFactory.create()
+    visitor = visit()
+    visitor.go(f"/r/{raffle.uuid}/")
+    visitor.press("Take part")
+    visitor.see("This is your ticket")
+    ticket = ticket_of(visitor)
+
+    visitor.page.reload()
+
+    assert ticket_of(visitor) == ticket
+
+
+def test_last_ticket_that_another_took_is_said_to_be_gone(visit: Visit) -> None:
+    raffle = RaffleFactory.create(tickets=2)
+    visitor = visit()
+    visitor.page.context.route("**/state/", lambda route: route.abort())  # the page grows old
+    visitor.go(f"/r/{raffle.uuid}/")
+    enter_nth(raffle, 2)
+
+    visitor.press("Take part")
+
+    visitor.see("Every ticket has been given out.")
+    assert visitor.page.get_by_role("button", name="Take part").count() == 0
+
+
+@pytest.mark.parametrize("interface", ["asgi", "wsgi"])
+def test_open_page_keeps_up_to_the_winners(visit: Visit, interface: str) -> None:
+    """By the stream, and by looking again where no stream is served."""
+    raffle = RaffleFactory.create(tickets=2, closes_at=timezone.now() + timedelta(hours=1))
+    with Site(interface).up() as site:
+        visitor = visit(site.url)
+        if interface == "wsgi":
+            visitor.page.context.route("**/stream/**", lambda route: route.abort())
+        visitor.go(f"/r/{raffle.uuid}/")
+        visitor.see("1 of 3 tickets left")
+
+        take_to(State.CLOSED, raffle)
+        visitor.see("Entries are closed.")
+        draw(raffle)
+        visitor.see("The winners are drawn.")
+        visitor.press("See and check the result")
+
+        visitor.see("The winners")

@@ -1,0 +1,41 @@
+"""All that matters works without JavaScript."""
+
+from __future__ import annotations
+
+from raffles.models import State
+from raffles.tests.factories import RaffleFactory, take_to
+
+from .test_taking_part import ticket_of
+from .visiting import BROWSER, Visit
+
+pytestmark = BROWSER
+
+
+def test_ticket_is_taken_and_looked_up_without_scripts(visit: Visit) -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    visitor = visit(java_script_enabled=False)
+    visitor.go(f"/r/{raffle.uuid}/")
+
+    visitor.press("Take part")
+    visitor.see("This is your ticket")
+    number, code = ticket_of(visitor)
+    take_to(State.DRAWN, raffle)
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    assert visitor.text(".wins").split() == ["Rank", "1", "Phone", "Ticket", "1"]
+    assert "The check in the browser needs JavaScript." in visitor.text()
+    visitor.press("Did my ticket win?")
+    visitor.page.get_by_label("Number").fill(str(number))
+    visitor.page.get_by_label("Code").fill(code)
+    visitor.press("Look it up")
+
+    visitor.see("You have won!")
+
+
+def test_stage_leads_to_the_result_without_scripts(visit: Visit) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    visitor = visit(java_script_enabled=False)
+    visitor.go(f"/r/{raffle.uuid}/stage/")
+
+    visitor.press("The stage needs JavaScript. See the winners here.")
+
+    visitor.see("The winners")
