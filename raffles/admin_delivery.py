@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
@@ -16,12 +17,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
+from raffles.admin_record import ReadOnly, Recorded
 from raffles.domain.delivering import database_clock, deliver
 from raffles.domain.keys import KeyMissing, current_key_id
+from raffles.domain.recording import record
 from raffles.domain.spreading import make_test
 from raffles.domain.webhooks import make_secret, rotate_secret
 from raffles.models import Announcement, Attempt, Delivery, Endpoint
-from rafflesite.records import ReadOnly, ReadOnlyMixin
+from rafflesite.records import ReadOnlyMixin, staff
 
 _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
@@ -75,7 +78,7 @@ def _validate_url(address: str) -> None:
 
 
 @admin.register(Endpoint)
-class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class EndpointAdmin(Recorded):
     """Webhooks and mailboxes; a secret is shown when it is made, and never again."""
 
     form = EndpointForm
@@ -98,6 +101,10 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         is_winners = obj.channel == Endpoint.Channel.WINNERS
         fixed = ("channel", "address", "topic") if is_winners else ("channel",)
         return fixed + self.record
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """What they are told; the address may hold a secret, which the record could not forget."""
+        return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
     def log(self, endpoint: Endpoint) -> str:
@@ -135,7 +142,9 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         if endpoint.channel == Endpoint.Channel.WINNERS or not endpoint.is_enabled:
             messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
             return self._back(endpoint)
-        test = make_test(endpoint, now=database_clock())
+        with transaction.atomic():
+            test = make_test(endpoint, now=database_clock())
+            self.note(request, endpoint, "tested")
         deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
         tried = Attempt.objects.filter(delivery=test).last()
         if tried is None:
@@ -150,7 +159,10 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for 
         """Makes a new secret; the one before is used beside it for a day."""
         endpoint = self._to_be_changed(request, pk)
         try:
-            _show(request, rotate_secret(endpoint, now=database_clock()))
+            with transaction.atomic():
+                secret = rotate_secret(endpoint, now=database_clock())
+                self.note(request, endpoint, "rotated")
+            _show(request, secret)
         except KeyMissing as missing:
             messages.error(request, str(missing))
         return self._back(endpoint)
@@ -202,8 +214,20 @@ class DeliveryAdmin(ReadOnly):
     @admin.action(description="Send dead messages again", permissions=["replay"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         chosen = Delivery.objects.filter(pk__in=deliveries.values("pk"))
-        count = chosen.send_again(database_clock())
+        dead = chosen.filter(state=Delivery.State.DEAD).select_for_update(of=("self",))
+        now, again = database_clock(), dict[Endpoint, list[str]]()
+        for delivery in dead.select_related("endpoint"):
+            again.setdefault(delivery.endpoint, []).append(str(delivery.message_id))
+        for endpoint, messages_ in again.items():
+            deed = "endpoint.sent_again"
+            record(endpoint, deed, at=now, by=staff(request), messages=messages_)
+        count = chosen.send_again(now)
         self.message_user(request, f"{count} to be sent again.")
+
+    def about(self, row: Any) -> models.Model:
+        """What is sent again is on record of who is told."""
+        endpoint: Endpoint = row.endpoint
+        return endpoint
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("raffles.change_delivery")

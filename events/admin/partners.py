@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from events.domain.partners import make_key
 from events.models import ApiKey
+from raffles.admin_record import Recorded
 from rafflesite.environment import rate
 from rafflesite.records import staff
 
@@ -38,12 +39,16 @@ class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiKeyAdmin(Recorded):
     """Keys of partners; the text is shown once, when the key is made."""
 
     form = ApiKeyForm
     list_display = ("name", "hint", "rate", "expires_at", "last_used_at")
     readonly_fields = ("hint", "last_used_at", "created_at", "created_by")
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """How often and how long it may be used from now on."""
+        return {"rate": row.rate, "expires_at": row.expires_at}
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:

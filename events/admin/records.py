@@ -1,9 +1,12 @@
 """What became of dates, and what failed: to be seen."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Model
 
 from events.models import Occurrence, Setback
-from rafflesite.records import ReadOnly
+from raffles.admin_record import ReadOnly
 
 
 @admin.register(Occurrence)
@@ -14,6 +17,11 @@ class OccurrenceAdmin(ReadOnly):
     list_filter = ("event",)
     list_select_related = ("event", "raffle")
     date_hierarchy = "date"
+
+    def about(self, row: Any) -> Model:
+        """The raffle, or the event when nobody came."""
+        subject: Model = row.raffle or row.event
+        return subject
 
 
 @admin.register(Setback)

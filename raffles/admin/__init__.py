@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from raffles import admin_delivery, admin_record
 
-from raffles import admin_delivery
+from . import people, raffles, records, winners
 
-from . import raffles, records, winners
-
-__all__ = ["admin_delivery", "raffles", "records", "winners"]  # found by the admin through these
-
-admin.site.site_header = admin.site.site_title = "Raffles and lucky draws"
-admin.site.index_title = "Back office"
+# Found by the admin through these.
+__all__ = ["admin_delivery", "admin_record", "people", "raffles", "records", "winners"]

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from raffles.admin_record import Recorded
 from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
@@ -28,11 +29,12 @@ from .terms import TERMS, PrizeInline, RaffleForm, terms_open
 
 
 @admin.register(Raffle)
-class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class RaffleAdmin(Recorded):
     """Raffles: terms may change until the first ticket, then nothing does by hand."""
 
     form = RaffleForm
     inlines = (PrizeInline,)
+    domain_records = frozenset({"added"})
     list_display = ("name", "state", "tickets", "prize_count", "next_step")
     list_filter = ("state", "entropy", "created_at")
     search_fields = ("name", "uuid")
@@ -133,21 +135,20 @@ class RaffleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for my
             messages.error(request, refusal.sentence)
             return HttpResponseRedirect(request.path)
 
-    def delete_model(self, request: HttpRequest, obj: Raffle) -> None:
+    def delete_model(self, _request: HttpRequest, obj: Raffle) -> None:
         with transaction.atomic():
             hold_terms(obj.pk)
-            record(obj, "raffle.deleted", at=timezone.now(), by=staff(request), name=obj.name)
             obj.delete()
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """The terms as they are from now on."""
+        return {"terms": row.terms()}
 
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
         if change:
             if form.changed_data or request.method == "POST":
                 hold_terms(obj.pk)
             super().save_model(request, obj, form, change)
-            if form.changed_data:
-                record(
-                    obj, "terms.changed", at=timezone.now(), by=staff(request), terms=obj.terms()
-                )
             return
         obj.ticket_key_id = current_key_id()
         obj.created_at = timezone.now()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from raffles.admin_record import ReadOnly
 from raffles.models import Announcement, Draw
-from rafflesite.records import ReadOnly
 
 
 @admin.register(Draw)

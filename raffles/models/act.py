@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from django.db import connection, models
 
 from .raffle import Raffle
 
@@ -37,7 +37,10 @@ class Act(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("subject", "id"), name="act_by_subject"),)
+        indexes = (
+            models.Index(fields=("subject", "id"), name="act_by_subject"),
+            models.Index(fields=("deed", "id"), name="act_by_deed"),
+        )
 
     def __str__(self) -> str:
         return f"{self.subject}: {self.deed}"
@@ -50,3 +53,21 @@ def subject_of(row: models.Model) -> str:
         return f"{kind} {row.uuid}"
     name: Any = getattr(row, "slug", None) or row.pk
     return f"{kind} {name}"
+
+
+# From one word to the next in the index: DISTINCT would read every row.
+_DEEDS = """
+    WITH RECURSIVE known AS (
+        SELECT min(deed) AS deed FROM raffles_act
+        UNION ALL
+        SELECT (SELECT min(deed) FROM raffles_act WHERE deed > known.deed) FROM known
+        WHERE known.deed IS NOT NULL
+    ) SELECT deed FROM known WHERE deed IS NOT NULL
+"""
+
+
+def deeds() -> list[str]:
+    """Every word for what was done that is in the record, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DEEDS)
+        return [deed for (deed,) in cursor.fetchall()]

@@ -45,6 +45,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "raffles_winner": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_replacement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_announcement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_act": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_endpoint": (EVERYBODY, "M", "M", "M"),
     "raffles_delivery": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_event": (EVERYBODY, "M", "M", NOBODY),
