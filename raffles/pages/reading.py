@@ -10,7 +10,16 @@ from uuid import UUID
 from django.db.models import F
 
 from raffles.domain.proving import proof_head, published_draw
-from raffles.models import ENTERABLE, FINISHED, Draw, Prize, Raffle, Replacement, Winner
+from raffles.models import (
+    ENTERABLE,
+    FINISHED,
+    Draw,
+    Prize,
+    Raffle,
+    Replacement,
+    Standing,
+    Winner,
+)
 
 SHOWN = 1_000  # winners a page
 LISTED = 12  # raffles in a list of the home page
@@ -90,11 +99,31 @@ def _holders(
     yield Holder(number, names.get(number, ""))
 
 
-def lost_by(raffle: Raffle, ticket_number: int) -> str:
-    """Why a drawn ticket holds its prize no more; empty for one that never lost a prize."""
-    lines = Replacement.objects.filter(raffle=raffle).select_related("winner").order_by("id")
-    reasons = [line.reason for line in lines if line.winner.ticket_number() == ticket_number]
-    return reasons[-1] if reasons else ""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a drawn ticket has: a prize, to be claimed ``until`` then; or why it has none.
+
+    ``lost`` is the reason that was given when its prize was passed on.
+    """
+
+    prize: Prize | None = None
+    standing: Standing | None = None
+    until: datetime | None = None
+    lost: str = ""
+
+
+def outcome_of(raffle: Raffle, slot: int, now: datetime) -> Outcome:
+    """What became of the ticket in a slot; a deadline that has passed counts before any run."""
+    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    if winner is None:
+        return Outcome()
+    until, standing = winner.claim_until(), winner.standing()
+    if standing == Standing.REPLACED:
+        return Outcome(standing=standing, lost=winner.replacement.reason)
+    is_overdue = until is not None and winner.handover.is_overdue(now)
+    if standing == Standing.FORFEITED or is_overdue:
+        return Outcome(standing=Standing.FORFEITED, until=until)
+    return Outcome(winner.held_prize(), standing, until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from icalendar import Calendar, Event
 
-from raffles.domain.checking import check_ticket
+from raffles.domain.checking import checked_slot
 from raffles.domain.entering import enter
 from raffles.domain.keys import signer
 from raffles.domain.proving import inclusion
@@ -38,7 +38,7 @@ from .posting import answered, refuse_foreign, request_key, throttle
 from .reading import (
     PODIUM,
     SHOWN,
-    lost_by,
+    outcome_of,
     places,
     raffle_to_show,
     story_of,
@@ -124,8 +124,9 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
         throttle(request, VerifyThrottle())
         context["inclusion"] = _inclusion(raffle_id, number)
         code = form.cleaned_data["verification_code"]
-        context["prize"] = check_ticket(raffle_id, ticket_number=number, code=code)
-        context |= {"number": number, "lost": lost_by(shown, number), "form": TicketForm()}
+        slot = checked_slot(shown, ticket_number=number, code=code)
+        outcome = outcome_of(shown, slot, timezone.now())
+        context |= {"number": number, "outcome": outcome, "form": TicketForm()}
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
     return answered(request, "raffles/ticket.html", context, notice)

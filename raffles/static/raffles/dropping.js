@@ -1,8 +1,8 @@
-/** Files that are chosen or dropped on an element, as {name, text}; `take` gets all at once. */
+/** Files that are chosen or dropped on an element, as {file, name, text}; `take` gets all at once. */
 export function onFiles(area, take) {
   const input = area.querySelector("input[type=file]");
   const read = async (list) => {
-    const files = await Promise.all(Array.from(list, async (file) => ({ name: file.name, text: await file.text() })));
+    const files = await Promise.all(Array.from(list, async (file) => ({ file, name: file.name, text: await file.text() })));
     if (files.length) take(files);
   };
   input.addEventListener("change", async () => {

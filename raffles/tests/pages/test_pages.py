@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from raffles.domain.handing import claim_prize, hand_over
 from raffles.domain.proving import inclusion
 from raffles.domain.replacing import replace_winner
 from raffles.models import Raffle, Replacement, State, Winner
@@ -120,17 +122,49 @@ class TestMyTicket:
     @pytest.fixture(autouse=True)
     def drawn(self, db: None) -> None:
         """A ticket of everybody, all of them drawn: one wins, one is an alternate."""
-        self.raffle = RaffleFactory.create(total_tickets=2)
+        claim = {"claim_days": 14, "claim_place": "Town hall, room 3"}
+        self.raffle = RaffleFactory.create(total_tickets=2, claim=claim)
         entry = enter_nth(self.raffle, 0)
         self.number, self.code = entry.ticket_number, entry.verification_code
         self.other = enter_nth(self.raffle, 1)
 
-    def look_up(self, number: object, code: str) -> tuple[int, str, str]:
-        """Status, notice and text of the answer."""
+    def look_up(self, number: object, code: str, moment: datetime = NOW) -> tuple[int, str, str]:
+        """Status, notice and text of the answer at a moment."""
         path = f"/r/{self.raffle.uuid}/ticket/"
-        response = press(path, ticket_number=number, verification_code=code)
+        with time_machine.travel(moment, tick=False):
+            response = press(path, ticket_number=number, verification_code=code)
         assert response["Cache-Control"] == "no-store"
         return response.status_code, notice(response), text_of(response)
+
+    def test_winner_is_told_until_when_and_where_to_claim(self) -> None:
+        winner, _ = self.draw()
+
+        in_time = self.seen_at(NOW + timedelta(days=14, seconds=-1), winner)
+        late = self.seen_at(NOW + timedelta(days=14), winner)
+
+        assert "Claim it until Tuesday, Feb. 24, 2026, 12:00 UTC" in in_time
+        assert "Where Town hall, room 3 Show number and code to claim it." in in_time
+        assert "won, and nobody claimed its prize in time. It was kept until: Tuesday" in late
+        assert "You have won!" not in late
+
+    def test_winner_who_came_is_told_so(self) -> None:
+        (number, code), _ = self.draw()
+        uuid = self.raffle.uuid
+
+        claim_prize(uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
+        claimed = self.seen_at(NOW + timedelta(days=15), (number, code))
+        hand_over(uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
+        handed_over = self.seen_at(NOW + timedelta(days=15), (number, code))
+
+        assert "You have won! Phone You claimed it in time. Where Town hall, room 3" in claimed
+        assert "You have won! Phone The prize was handed over to you." in handed_over
+        assert "Claim it until" not in claimed + handed_over
+
+    def seen_at(self, moment: datetime, ticket: tuple[int, str]) -> str:
+        """What the page says to the ticket's holder at a moment."""
+        status, _, text = self.look_up(*ticket, moment)
+        assert status == 200
+        return text
 
     def draw(self) -> tuple[tuple[int, str], tuple[int, str]]:
         """Draws; returns number and code of the winner and of the alternate."""
@@ -149,6 +183,7 @@ class TestMyTicket:
 
         assert status == 200
         assert "You have won! Phone" in text
+        assert "Town hall, room 3" in text
         assert inclusion(self.raffle.uuid, winner[0])["leaf_hash"] in text
 
     def test_loser_is_told_kindly(self) -> None:

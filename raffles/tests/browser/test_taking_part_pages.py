@@ -1,0 +1,238 @@
+"""What only a browser shows of taking part: pages that stay true, and a ticket from its QR code."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from events.domain.scheduling import schedule_event
+from events.domain.taking_part import Participant, take_part
+from events.models import Event
+from raffles.domain.entering import Entry
+from raffles.models import Raffle, State
+from raffles.tests.factories import RaffleFactory, enter_nth, take_to
+
+from .serving import Site
+from .visiting import BROWSER, Visit, Visitor
+
+pytestmark = BROWSER
+
+# Chromium on Linux reads no QR codes and this machine has no camera: both are the browser's part,
+# and the page uses them as any browser offers them. `window.seen` is what the camera would see.
+READS_CODES = """
+window.BarcodeDetector = class {
+  static async getSupportedFormats() { return ["qr_code"]; }
+  async detect() { return window.seen ? [{ rawValue: window.seen }] : []; }
+};
+window.cameras = [];
+Object.defineProperty(navigator, "mediaDevices", { value: {
+  enumerateDevices: async () => [{ kind: "videoinput" }],
+  getUserMedia: async () => {
+    if (window.refused) throw new DOMException("no", "NotAllowedError");
+    const canvas = document.createElement("canvas");
+    canvas.getContext("2d").fillRect(0, 0, 9, 9);
+    const camera = canvas.captureStream(5);
+    window.cameras.push(camera);
+    return camera;
+  },
+} });
+"""
+IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState === 'ended'))"
+
+
+def raffle_with_tickets(**terms: object) -> tuple[Raffle, list[Entry]]:
+    """A raffle on today's clocks with a ticket for each of two people."""
+    raffle = RaffleFactory.create(total_tickets=2, now=timezone.now(), **terms)
+    return raffle, [enter_nth(raffle, n) for n in range(2)]
+
+
+def code_of(raffle: Raffle, entry: Entry) -> str:
+    """What the card's QR code holds."""
+    return (
+        f"http://localhost:8000/r/{raffle.uuid}/ticket/"
+        f"#{entry.ticket_number}.{entry.verification_code}"
+    )
+
+
+def scanning(visit: Visit, raffle: Raffle) -> Visitor:
+    """A visitor of the ticket page whose browser reads QR codes."""
+    visitor = visit()
+    visitor.page.add_init_script(READS_CODES)
+    visitor.go(f"/r/{raffle.uuid}/ticket/")
+    return visitor
+
+
+class TestStaysTrue:
+    """A page that is open shows what has become of the draw."""
+
+    def test_without_a_stream_it_looks_by_itself(self, visit: Visit) -> None:
+        """Under WSGI a stream ends at once, so the page polls."""
+        raffle = RaffleFactory.create(total_tickets=3, now=timezone.now())
+        visitor = visit()
+        visitor.go(f"/r/{raffle.uuid}/")
+        visitor.see("of 3 tickets left")
+
+        for n in range(3):
+            enter_nth(raffle, n)
+        visitor.see("Tickets are gone.")
+        take_to(State.DRAWN, raffle)
+        visitor.see("The winners are drawn.")
+
+    def test_with_the_stream_the_draw_shows_at_once(self, visit: Visit) -> None:
+        """Its next look by itself is 15 seconds away, so what shows sooner came over the stream."""
+        raffle, _ = raffle_with_tickets()
+        with Site("asgi").up() as site:
+            visitor = visit(site.url)
+            visitor.go(f"/r/{raffle.uuid}/")
+            visitor.see("The draw comes next.")
+            time.sleep(3)  # it has looked once the stream was open
+
+            drawn_at = time.monotonic()
+            take_to(State.DRAWN, raffle)
+            visitor.see("The winners are drawn.")
+            took = time.monotonic() - drawn_at
+            visitor.go("/livez")  # hangs up, so that the server may end
+
+        assert took < 5
+
+    def test_stream_is_given_up_for_a_minute_when_it_does_not_stay(self, visit: Visit) -> None:
+        raffle, _ = raffle_with_tickets()
+        visitor = visit()
+        asked: list[str] = []
+        visitor.page.on("request", lambda request: asked.append(request.url))
+        visitor.go(f"/r/{raffle.uuid}/")
+
+        visitor.page.wait_for_timeout(9_000)  # the stream says: come back after three seconds
+
+        assert asked.count(f"{visitor.url}/raffles/{raffle.uuid}/stream/") == 2
+
+    def test_what_the_visitor_writes_stays(self, visit: Visit) -> None:
+        event = daily_event()
+        visitor = visit()
+        visitor.go("/e/daily/")
+        visitor.page.fill("#id_username", "Zoë")
+        visitor.page.focus("#id_username")
+
+        take_part(event, Participant("alice", "shop", "shop"), now=timezone.now())
+        visitor.see("of 5 tickets left")
+        visitor.page.get_by_text("4 of 5 tickets left").wait_for()
+
+        assert visitor.page.input_value("#id_username") == "Zoë"
+        assert visitor.run("() => document.activeElement.id") == "id_username"
+
+
+def daily_event() -> Event:
+    """An event that draws tomorrow, with five places."""
+    now = timezone.now()
+    event = Event(
+        name="Daily",
+        slug="daily",
+        start_date=(now + timedelta(days=1)).date(),
+        draw_time=now.time().replace(second=0, microsecond=0),
+        time_zone="America/New_York",
+        max_participants=5,
+        reward_name="Coffee",
+    )
+    return schedule_event(event, now=now, by="staff")
+
+
+def test_countdown_and_the_visitors_own_time_move_nothing(visit: Visit) -> None:
+    daily_event()
+    visitor = visit(width=320)
+    visitor.go("/e/daily/")
+    visitor.page.locator(".countdown", has_text=":").wait_for()
+
+    assert "your time" in visitor.text(".own")
+    assert visitor.shift() == 0
+
+
+class TestScanning:
+    """The ticket page reads QR codes where the browser can."""
+
+    def test_button_is_hidden_where_the_browser_cannot(self, visit: Visit) -> None:
+        raffle, _ = raffle_with_tickets()
+        visitor = visit()
+        visitor.go(f"/r/{raffle.uuid}/ticket/")
+
+        assert not visitor.page.is_visible("[data-act=scan]")
+        assert "picture" not in visitor.text("form")
+
+    def test_code_in_front_of_the_camera_is_looked_up(self, visit: Visit) -> None:
+        raffle, (entry, _) = raffle_with_tickets(prizes=(("Phone", 2),))
+        take_to(State.DRAWN, raffle)
+        visitor = scanning(visit, raffle)
+
+        visitor.press("Scan the QR code")
+        visitor.run("() => { window.seen = 'https://example.org/'; }")
+        visitor.see("That QR code is no ticket.")
+        visitor.run("(code) => { window.seen = code; }", code_of(raffle, entry))
+        visitor.see("You have won!")
+
+        assert visitor.page.url.endswith("/ticket/")  # the code is in no address
+
+    def test_camera_goes_off_when_it_is_stopped(self, visit: Visit) -> None:
+        raffle, _ = raffle_with_tickets()
+        visitor = scanning(visit, raffle)
+
+        visitor.press("Scan the QR code")
+        visitor.page.wait_for_selector("video", state="visible")
+        assert not visitor.run(IS_OFF)
+        visitor.press("Stop the camera")
+        visitor.page.wait_for_selector("video", state="hidden")
+
+        assert visitor.run(IS_OFF)
+
+    def test_camera_that_is_refused_is_said(self, visit: Visit) -> None:
+        raffle, _ = raffle_with_tickets()
+        visitor = scanning(visit, raffle)
+        visitor.run("() => { window.refused = true; }")
+
+        visitor.press("Scan the QR code")
+
+        visitor.see("The camera cannot be used.")
+        assert not visitor.page.is_visible("video")
+
+    def test_ticket_of_another_raffle_leads_there(self, visit: Visit) -> None:
+        here, _ = raffle_with_tickets()
+        there, (entry, _) = raffle_with_tickets(name="Autumn raffle")
+        visitor = scanning(visit, here)
+
+        visitor.press("Scan the QR code")
+        visitor.run("(code) => { window.seen = code; }", code_of(there, entry))
+        visitor.page.wait_for_url(f"**/r/{there.uuid}/ticket/")
+
+        assert visitor.page.input_value("#id_ticket_number") == str(entry.ticket_number)
+        assert visitor.page.input_value("#id_verification_code") == entry.verification_code
+
+    def test_picture_of_the_code_is_read(self, visit: Visit, tmp_path: Path) -> None:
+        raffle, (entry, _) = raffle_with_tickets(prizes=(("Phone", 2),))
+        take_to(State.DRAWN, raffle)
+        visitor = scanning(visit, raffle)
+        visitor.page.locator("header.site").screenshot(path=tmp_path / "code.png")
+        visitor.run("(code) => { window.seen = code; }", code_of(raffle, entry))
+
+        visitor.page.set_input_files("#file", tmp_path / "code.png")
+
+        visitor.see("You have won!")
+
+
+def test_saved_file_is_looked_up_and_another_is_refused(visit: Visit, tmp_path: Path) -> None:
+    raffle = RaffleFactory.create(total_tickets=1, now=timezone.now())
+    visitor = visit()
+    visitor.go(f"/r/{raffle.uuid}/")
+    visitor.press("Take part")
+    with visitor.page.expect_download() as saved:
+        visitor.press("Save the ticket")
+    saved.value.save_as(tmp_path / "ticket.json")
+    take_to(State.DRAWN, raffle)
+    visitor.go(f"/r/{raffle.uuid}/ticket/")
+
+    (tmp_path / "other.json").write_text('{"number": 1}')
+    visitor.page.set_input_files("#file", tmp_path / "other.json")
+    visitor.see("That file is no ticket.")
+    visitor.page.set_input_files("#file", tmp_path / "ticket.json")
+
+    visitor.see("You have won!")
