@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -16,6 +16,7 @@ from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event
 from raffles.api.feeds import winners_feed
 from raffles.api.stream import stream
+from rafflesite.problems import not_found
 
 _AHEAD = timedelta(days=92)
 _EACH = 92  # draws of an event
@@ -43,7 +44,7 @@ def events_calendar(_request: HttpRequest) -> HttpResponse:
 def event_winners_feed(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The winners of one event; 404 when there is none."""
     if not has_event(slug):
-        raise Http404
+        return not_found()
     return winners_feed(request, slug)
 
 
@@ -51,7 +52,7 @@ def event_winners_feed(request: HttpRequest, slug: str) -> HttpResponseBase:
 def event_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
     """The announcements of one event; 404 when there is none."""
     if not has_event(slug):
-        raise Http404
+        return not_found()
     return stream(request, slug=slug)
 
 

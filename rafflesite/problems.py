@@ -97,7 +97,7 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
         case RequestDataTooBig():
             return too_large()
         case Http404():
-            return problem(404, "not_found", "There is nothing at this address.")
+            return not_found()
         case DjangoPermissionDenied():
             return problem(403, "permission_denied", str(exc) or "You may not do this.")
         case BadRequest():
@@ -105,6 +105,11 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
         case UnreadablePostError():
             return problem(400, "bad_request", "The request ended before its body did.")
     return None
+
+
+def not_found() -> HttpResponse:
+    """Return 404, also with DEBUG, where Django would explain its addresses on a page."""
+    return problem(404, "not_found", "There is nothing at this address.")
 
 
 def too_large() -> HttpResponse:

@@ -12,12 +12,14 @@ from threading import BoundedSemaphore
 from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from raffles.models import Raffle
 from raffles.stream.frames import CONTENT_TYPE, HEADERS, heartbeat, last_seen, opening, reset
 from raffles.stream.reading import PAGE, Topic, is_too_far, read_after, read_head, read_snapshot
+from rafflesite.problems import not_found
 
 _RETRY = 3_000  # milliseconds
 _LOOKS = 0.5  # seconds between two looks
@@ -29,10 +31,10 @@ _STAYING = BoundedSemaphore(8)
 @require_safe
 def stream(
     request: HttpRequest, raffle_id: UUID | None = None, slug: str | None = None
-) -> StreamingHttpResponse:
+) -> HttpResponseBase:
     """The announcements of a raffle, of an event that there is, or all."""
     if raffle_id is not None and not Raffle.objects.filter(uuid=raffle_id).exists():
-        raise Http404
+        return not_found()
     topic = Topic(raffle_id, slug)
     resumes, last = last_seen(
         request.headers.get("Last-Event-ID"), request.GET.get("last_event_id")

@@ -317,8 +317,12 @@ def test_with_debug_a_client_may_stay(
     assert parse(next(chunks))[0] == [Heard("1", said.kind, said.public())]
 
 
-@pytest.mark.parametrize("path", [NOWHERE, "/events/never/stream/"])
-def test_stream_of_nothing_is_not_found(path: str, client: DjangoClient) -> None:
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("path", [NOWHERE, "/events/never/stream/", "/events/never/winners.atom"])
+def test_stream_of_nothing_is_not_found(
+    path: str, debug: bool, client: DjangoClient, settings: Settings
+) -> None:
+    settings.DEBUG = debug
     answer = client.get(path)
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
     assert answer.json()["code"] == "not_found"

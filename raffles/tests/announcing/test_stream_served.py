@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from .listening import Heard, parse
 from .returning import Listener, Told, Wrong, compare
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+SECRETS = dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789abcdef" * 4)
 
 
 @contextmanager
@@ -77,6 +78,22 @@ def hear(response: HTTPResponse, count: int) -> tuple[list[Heard], str]:
         assert piece, "the stream ended"
         body += piece
     return parse(body)
+
+
+def hear_out(response: HTTPResponse) -> list[Heard]:
+    """The first events; none when the stream ends before."""
+    body = b""
+    while not (heard := parse(body)[0]) and (piece := response.read1(65_536)):
+        body += piece
+    return heard
+
+
+def answer(port: int, path: str) -> tuple[int, str | None, bytes]:
+    """Status, type and body."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as client:
+        client.request("GET", path)
+        response = client.getresponse()
+        return response.status, response.getheader("Content-Type"), response.read()
 
 
 @pytest.fixture(params=["granian", "nginx"])
@@ -152,14 +169,39 @@ def test_restart_under_load_takes_seconds_and_loses_nothing() -> None:
     assert compare(ledger, [one.heard for one in listeners]) == Wrong(0, 0, 0, 0)
 
 
+RUNSERVER = "manage.py runserver --noreload {port}"
+GRANIAN = (
+    "-m granian --interface wsgi --blocking-threads 2 --port {port} rafflesite.wsgi:application"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "debug", "staying"), [(RUNSERVER, "on", 8), (GRANIAN, "off", 0)]
+)
+def test_listeners_without_their_own_process_leave_the_site_to_others(
+    command: str, debug: str, staying: int
+) -> None:
+    port = free_port()
+    environment = {"DATABASE_URL": database_url(), "DEBUG": debug, "ENV_FILE": "", "REDIS_URL": ""}
+    words = [sys.executable, *command.format(port=port).split()]
+    with running(words, port, **SECRETS, **environment), ExitStack() as stack:
+        streams = [stack.enter_context(listening(port)) for _ in range(50)]
+        positions = [parse(stream.read1(65_536))[1] for stream in streams]
+        started = time.monotonic()
+        status = answer(port, "/raffles/")[0]
+        answered_in = time.monotonic() - started
+        announced(1)
+        heard = [[one.id for one in hear_out(stream)] for stream in streams]
+
+    assert positions == ["0"] * 50
+    assert (status, answered_in < 3) == (200, True)
+    assert sorted(heard) == [[]] * (50 - staying) + [["1"]] * staying
+
+
 def test_stream_of_no_event_is_a_problem(ports: tuple[int, int]) -> None:
     behind, front = ports
     with streaming(behind):
-        client = HTTPConnection("127.0.0.1", front, timeout=20)
-        client.request("GET", "/events/never/stream/")
-        answer = client.getresponse()
-        problem = json.load(answer)
-        client.close()
+        status, content_type, body = answer(front, "/events/never/stream/")
 
-    assert (answer.status, answer.getheader("Content-Type")) == (404, "application/problem+json")
-    assert problem["code"] == "not_found"
+    assert (status, content_type) == (404, "application/problem+json")
+    assert json.loads(body)["code"] == "not_found"
