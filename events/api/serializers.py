@@ -10,7 +10,7 @@ from rest_framework import serializers
 from events.models import Event
 from events.models.event import MAX_REST_DAYS
 from events.schedule import MAX_RULE
-from raffles.api.serializers import ClaimRequest, ReceiptAnswer
+from raffles.api.serializers import ClaimRequest, EntryRequest, ReceiptAnswer
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
 from rafflesite.fields import (
     StrictBooleanField,
@@ -57,7 +57,7 @@ class EventRequest(EventChange):
     slug = serializers.SlugField(max_length=50, required=False)
 
 
-class ParticipationRequest(StrictSerializer):
+class ParticipationRequest(EntryRequest):
     """Who takes part, and for which of the caller's orders."""
 
     username = UsernameField()

@@ -34,6 +34,7 @@ from events.domain.taking_part import Participant, take_part
 from events.models import ApiKey, Event, Occurrence
 from raffles.api.documenting import IDEMPOTENCY_KEY, answers
 from raffles.api.views import PRIVATE, actor
+from raffles.domain.contacts import keep_contact
 from raffles.models import Winner
 from rafflesite.callers import ManagerOrReadOnly, require_holder
 from rafflesite.fields import StrictSerializer
@@ -153,6 +154,8 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
             taken = take_part(event, participant, now=now, draw=draw)
         except PartnersOnly as refusal:
             raise NotAuthenticated(str(refusal), refusal.code) from None
+        if "email" in asked:
+            keep_contact(taken.entry, asked["email"], now=now)
         is_again = taken.entry.is_repeat and participant.order_id is not None
         body = shapes.entry(taken, participant.username)
         return Response(body, status=200 if is_again else 201, headers=PRIVATE)

@@ -12,12 +12,19 @@ _username = UsernameField()
 
 
 class ParticipationForm(forms.Form):
-    """A name, as strict as in the API but for spaces around it."""
+    """A name, as strict as in the API but for spaces around it, and where to tell of a prize."""
 
     username = forms.CharField(
         label=_("Your name"),
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    email = forms.EmailField(
+        label=_("E-mail, if you want to be told of a prize"),
+        help_text=_("Shown to nobody, and deleted after the draw."),
+        max_length=254,
+        required=False,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
 
     def clean_username(self) -> str:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from events.domain.calendar import find_event
 from events.domain.taking_part import Participant, Taken, take_part
 from events.models import Event, Occurrence
+from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES
@@ -66,6 +67,8 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
         found, draw = find_event(now, slug=slug)
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
+        if email := form.cleaned_data["email"]:
+            keep_contact(taken.entry, email, now=now)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _event(request, slug, form, notice=notice_of(refusal))
     return _event(request, slug, form, status=201, taken=taken)

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from raffles.domain.replacing import replace_winner
-from raffles.models import State, Ticket, Winner
+from raffles.models import Contact, State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.pages.visiting import head_of, notice, press, text_of, ticket_on, visitor
 
@@ -149,6 +149,17 @@ def test_name_gives_a_ticket_to_keep() -> None:
     assert len(code) == 24
     assert list(Ticket.objects.values_list("username", flat=True)) == ["Alice"]
     assert "2 of 3 tickets left" in text_of(response)
+
+
+def test_address_for_mail_may_be_written_beside_the_name() -> None:
+    scheduled()
+
+    bad = enter("Alice", email="nobody")
+    assert (bad.status_code, "Enter a valid email address." in text_of(bad)) == (400, True)
+    assert not Ticket.objects.exists()
+    assert enter("Alice", email="alice@example.org").status_code == 201
+    assert enter("Bob", email="").status_code == 201
+    assert [contact.email for contact in Contact.objects.all()] == ["alice@example.org"]
 
 
 def test_reload_gives_the_same_ticket() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from events.models import Occurrence
-from raffles.models import Raffle, Ticket
+from raffles.models import Contact, Raffle, Ticket, Winner
 from raffles.tests.api.acting import NOWHERE, faults
 
 from .acting import (
@@ -258,3 +259,55 @@ def test_a_change_is_seen_at_once_where_it_was_made() -> None:
     with at(NOW):
         caller(MANAGER).patch("/events/breakfast/", {"entry": "partner"})
     assert participate("dora").status_code == 401
+
+
+def test_an_address_for_mail_is_kept_apart_and_the_first_one_stays() -> None:
+    scheduled()
+    ticket = taken("alice", "A-1", email="alice@example.org")
+    again = participate("alice", "A-1", email="eve@example.org")
+
+    assert again.status_code == 200
+    assert again.json() == ticket
+    assert "example.org" not in json.dumps(ticket)
+    assert [contact.email for contact in Contact.objects.all()] == ["alice@example.org"]
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "",
+        "alice",
+        "alice@",
+        "a b@example.org",
+        "a@example.org\r\nBcc: b@example.org",
+        "a" * 250 + "@example.org",
+    ],
+)
+def test_what_is_no_address_for_mail_is_refused_before_there_is_a_ticket(email: str) -> None:
+    scheduled()
+
+    answer = participate("alice", email=email)
+
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["email"])
+    assert not Ticket.objects.exists()
+
+
+def test_addresses_for_mail_go_with_the_draw_for_all_who_did_not_win(mailoutbox: list[Any]) -> None:
+    scheduled()
+    tickets = {taken(name, email=f"{name}@example.org")["ticket_number"]: name for name in "abc"}
+    run(DRAW)
+
+    winner, *alternates = Winner.objects.order_by("rank")
+    name = tickets[winner.ticket_number()]
+    assert [mail.to for mail in mailoutbox] == [[f"{name}@example.org"]]
+    kept = {contact.slot for contact in Contact.objects.all()}
+    assert kept == {alternate.slot for alternate in alternates}
+
+
+def test_address_of_a_ticket_that_was_drawn_already_is_not_kept() -> None:
+    scheduled()
+    taken("alice", "A-1")
+    run(DRAW)
+
+    assert participate("alice", "A-1", now=DRAW, email="alice@example.org").status_code == 200
+    assert not Contact.objects.exists()

@@ -27,6 +27,7 @@ from .checking import slot_of
 from .entering import Entry
 from .handing import note_told
 from .keys import current_key_id
+from .locking import held
 
 _TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
 
@@ -36,12 +37,13 @@ def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
 
     For a repeated entry too, whose first answer may have been lost before it was kept.
     """
-    raffle = Raffle.objects.get(uuid=entry.raffle_id)
-    if raffle.state in FINISHED:
-        return
-    slot = slot_of(raffle, entry.ticket_number)
-    Contact.objects.get_or_create(raffle=raffle, slot=slot, defaults={"email": email})
     _have_winners_told(now)
+    with transaction.atomic():
+        raffle = held(entry.raffle_id)  # what is done in between would not forget it
+        slot = slot_of(raffle, entry.ticket_number)
+        ticket = Ticket.objects.filter(raffle=raffle, slot=slot, erased_at=None)
+        if raffle.state not in FINISHED and ticket.exists():
+            Contact.objects.get_or_create(raffle=raffle, slot=slot, defaults={"email": email})
 
 
 def _have_winners_told(now: datetime) -> None:

@@ -89,10 +89,11 @@ class _Lane:
 
     def feed(self) -> None:
         """Writes letters while few are left, so that the thread need not wait for them."""
-        if not self.due or self.letters.qsize() >= self.way.ahead:
+        if not self.due or self.is_stopped or self.letters.qsize() > self.way.ahead // 2:
             return
         keys, self.due = self.due[: self.way.ahead], self.due[self.way.ahead :]
-        for letter in self.way.write(Delivery.objects.filter(pk__in=keys).order_by("pk")):
+        mine = Delivery.objects.due(self.claimed_at).filter(endpoint=self.endpoint)
+        for letter in self.way.write(mine.filter(pk__range=(keys[0], keys[-1])).order_by("pk")):
             self.letters.put(letter)
         if not self.due:
             self.letters.put(None)
@@ -113,6 +114,8 @@ class _Lane:
                     results.queue.put((self, (letter, answer)))
                     if not answer.is_accepted and (answer.status is None or answer.is_gone):
                         break
+                    if self.letters.qsize() == self.way.ahead // 2:
+                        results.nudge.set()
                     letter = self.letters.get()
         except Exception as error:  # a fault of ours counts as silence, so that the lane rests
             log.exception("Endpoint %s: sending failed", self.endpoint.pk)
@@ -123,7 +126,7 @@ class _Lane:
                 results.queue.put((self, (letter, fault)))
         finally:
             results.queue.put((self, None))
-            results.has_end.set()
+            results.nudge.set()
 
     def is_over(self) -> bool:
         """Whether no more is to be begun."""
@@ -136,18 +139,18 @@ class _Results:
     """What the threads hand back: tries, and for each lane its end."""
 
     queue: SimpleQueue[tuple[_Lane, Try | None]] = field(default_factory=SimpleQueue)
-    has_end: Event = field(default_factory=Event)
+    nudge: Event = field(default_factory=Event)
 
     def gather(self) -> list[tuple[_Lane, Try | None]]:
-        """What comes within a moment, to be marked together; at once when a lane has ended."""
-        self.has_end.clear()
+        """What comes within a moment, or until a lane asks for more or ends: marked together."""
+        self.nudge.clear()
         try:
             found = [self.queue.get(timeout=_LOOK_AROUND)]
         except Empty:
             return []
         # Waking up for each would make the threads that send wait for the interpreter.
         if found[0][1] is not None:
-            self.has_end.wait(_GATHER)
+            self.nudge.wait(_GATHER)
         with suppress(Empty):
             while True:
                 found.append(self.queue.get_nowait())
@@ -214,14 +217,13 @@ class _Run:
     looks_at: float = 0.0
 
     def go_on(self) -> None:
-        """Begins what has become due, and has letters written."""
+        """Begins what has become due."""
         if time.monotonic() >= self.looks_at:
             self.looks_at = time.monotonic() + _LOOK_AROUND
             for lane in _claim(self.clock(), self.lanes, self.only):
                 self.lanes.add(lane)
+                lane.feed()
                 Thread(target=lane.send_all, args=(self.results,), daemon=True).start()
-        for lane in self.lanes:
-            lane.feed()
 
     def stop(self) -> None:
         """Begins nothing more."""
@@ -232,7 +234,10 @@ class _Run:
         """Marks what has come back, a transaction for each lane, and lets go those that ended."""
         tries: dict[_Lane, list[Try]] = {}
         ended = set()
-        for lane, one in self.results.gather():
+        found = self.results.gather()
+        for lane in self.lanes:
+            lane.feed()  # first, so that it sends meanwhile
+        for lane, one in found:
             so_far = tries.setdefault(lane, [])
             if one is None:
                 ended.add(lane)
@@ -254,7 +259,8 @@ def _claim(now: datetime, running: set[_Lane], only: Endpoint | None) -> Iterato
     due = Endpoint.objects.claimable(now).with_due(now)
     if only is not None:
         due = due.filter(pk=only.pk)
-    for endpoint in due.exclude(pk__in=[lane.endpoint.pk for lane in running])[:free]:
+    others = due.exclude(pk__in=[lane.endpoint.pk for lane in running])
+    for endpoint in others.order_by("failures", "pk")[:free]:  # who answers need not wait
         if lane := _claim_lane(endpoint, now):
             yield lane
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from django.db import connection
 from django.db.models import F, Sum
 
 from raffles.models import Raffle, Stripe
@@ -10,6 +13,14 @@ from raffles.models import Raffle, Stripe
 def locked(raffle_pk: int) -> Raffle:
     """The raffle under its lock; FOR UPDATE would deadlock with the foreign key of tickets."""
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_pk)
+
+
+def held(raffle_id: UUID) -> Raffle:
+    """The raffle, whose state stays until the transaction ends; others may hold it as well."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM raffles_raffle WHERE uuid = %s FOR SHARE", [raffle_id])
+    return Raffle.objects.get(uuid=raffle_id)
 
 
 def hold_claims(raffle: Raffle) -> int:

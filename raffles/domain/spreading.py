@@ -12,7 +12,7 @@ from raffles.models import Announcement, Delivery, Endpoint, Outbox
 
 from . import contacts
 
-_PAGE = 1_000  # announcements that are spread in one transaction
+_PAGE = 5_000  # announcements that are spread in one transaction
 _COLUMNS = "message_id, endpoint_id, announcement_id, state, attempts, next_try_at, created_at"
 
 
