@@ -19,6 +19,8 @@ from django.http.response import HttpResponseBase
 from django.views import defaults
 from rest_framework import exceptions, serializers
 
+from rafflesite.languages import in_language_of
+
 logger = logging.getLogger(__name__)
 
 CONTENT_TYPE: Final = "application/problem+json"
@@ -163,21 +165,21 @@ def _is_page(request: HttpRequest) -> bool:
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django takes for suspicious; without its words, which may quote the request."""
     if _is_page(request):
-        return defaults.bad_request(request, exception)
+        return in_language_of(request, lambda: defaults.bad_request(request, exception))
     return translate(exception) or problem(400, "bad_request", "The request cannot be understood.")
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer PermissionDenied from outside of DRF."""
     if _is_page(request):
-        return defaults.permission_denied(request, exception)
+        return in_language_of(request, lambda: defaults.permission_denied(request, exception))
     return problem(403, "permission_denied", str(exception) or "You may not do this.")
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer addresses that do not exist."""
     if _is_page(request):
-        return defaults.page_not_found(request, exception)
+        return in_language_of(request, lambda: defaults.page_not_found(request, exception))
     return problem(404, "not_found", "There is nothing at this address.")
 
 
@@ -186,7 +188,7 @@ def handler500(request: HttpRequest) -> HttpResponse:
     if away := translate(sys.exc_info()[1]):
         return away
     if _is_page(request):
-        return defaults.server_error(request)
+        return in_language_of(request, lambda: defaults.server_error(request))
     return problem(500, "server_error", "Something went wrong here. It has been noted.")
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.test import Client
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from raffles.domain.handing import claim_prize, hand_over
@@ -16,6 +19,7 @@ from raffles.domain.proving import inclusion
 from raffles.domain.replacing import replace_winner
 from raffles.models import Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from rafflesite.problems import handler400, handler403, handler500
 
 from .visiting import PAGES, head_of, notice, press, text_of, visitor
 
@@ -297,11 +301,44 @@ def test_only_the_ticket_page_may_ask_for_the_camera(path: str) -> None:
     assert allowed == [camera, "geolocation=()", "microphone=()"]
 
 
-def test_unknown_address_is_a_page_for_browsers() -> None:
-    response = visitor(Accept="text/html").get("/nothing/")
+@pytest.mark.parametrize(
+    ("wish", "language", "words"),
+    [
+        ("fr", "en", "There is nothing at this address."),
+        ("de-CH, en;q=0.5", "de", "Unter dieser Adresse gibt es nichts."),
+    ],
+)
+@pytest.mark.parametrize("path", ["/nothing/", "/e/nothing/"])
+def test_unknown_address_is_a_page_in_the_browsers_language(
+    path: str, wish: str, language: str, words: str
+) -> None:
+    response = visitor(**{"Accept": "text/html", "Accept-Language": wish}).get(path)
 
-    assert response.status_code == 404
-    assert "There is nothing at this address." in text_of(response)
+    assert (response.status_code, response["Content-Language"]) == (404, language)
+    assert "Accept-Language" in response["Vary"]
+    assert f'<html lang="{language}">' in response.content.decode()
+    assert words in text_of(response)
+    assert head_of(response)["robots"] == "noindex"
+
+
+@pytest.mark.parametrize(
+    ("handler", "status", "words"),
+    [
+        (lambda request: handler400(request, BadRequest()), 400, "nicht verstanden"),
+        (lambda request: handler403(request, PermissionDenied()), 403, "Das dürfen Sie nicht."),
+        (handler500, 500, "Hier ist etwas schiefgegangen."),
+    ],
+)
+def test_other_faults_are_pages_too(
+    handler: Callable[[HttpRequest], HttpResponse], status: int, words: str
+) -> None:
+    asked = RequestFactory().get("/", headers={"Accept": "text/html", "Accept-Language": "de"})
+
+    response = handler(asked)
+
+    assert (response.status_code, response["Content-Language"]) == (status, "de")
+    assert words in text_of(response)
+    assert head_of(response)["robots"] == "noindex"
 
 
 def test_robots_may_read_pages_and_not_the_machinery() -> None:

@@ -11,12 +11,14 @@ import pytest
 import time_machine
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils.translation import override
 from icalendar import Calendar
 from pytest_django import Settings
 
 from raffles.domain.checking import check_ticket
 from raffles.fairness.tickets import read_code
 from raffles.models import State, Ticket
+from raffles.pages.notices import WORDS
 from raffles.tests.factories import NOW, RaffleFactory, take_to
 
 from .visiting import VISITOR, notice, press, take_part, text_of, ticket_on, visitor
@@ -50,6 +52,17 @@ def test_button_gives_a_ticket_to_keep() -> None:
         "verification_code": code,
     }
     assert kept["receipt"].keys() == {"leaf", "terms_hash", "issued_at", "key_id", "signature"}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_refusal_has_words_in_both_languages(language: str) -> None:
+    """What happened, then what to do; German says something else than English."""
+    with override(language):
+        for refusal, (title, text) in WORDS.items():
+            words = f"{title} {text}"
+            assert words.count(".") >= 2, refusal
+            with override("en"):
+                assert (f"{title} {text}" == words) == (language == "en"), refusal
 
 
 def test_code_of_the_card_opens_the_ticket() -> None:
