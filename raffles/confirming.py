@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
@@ -74,8 +74,8 @@ class ConfirmedAct:
 class ConfirmedActs:
     """For a ModelAdmin: its ``acts``, with a page for each."""
 
-    acts: tuple[ConfirmedAct, ...] = ()
-    change_form_template = "admin/change_form_with_acts.html"
+    acts: ClassVar[tuple[ConfirmedAct, ...]] = ()
+    change_form_template: ClassVar[Any] = "admin/change_form_with_acts.html"
 
     def get_urls(self) -> list[URLPattern]:
         """An address for each act, before those of the admin."""
