@@ -11,10 +11,11 @@ from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from raffles.admin_record import Recorded
+from raffles.confirming import ConfirmedActs
 from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
@@ -22,24 +23,30 @@ from raffles.domain.recording import record
 from raffles.domain.refusals import Refusal
 from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Prize, Raffle, State
-from raffles.models.raffle import UNDER_WAY
+from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
 from rafflesite.records import staff
 
+from .running import RUNNING
 from .terms import TERMS, PrizeInline, RaffleForm, terms_open
 
 
 @admin.register(Raffle)
-class RaffleAdmin(Recorded):
+class RaffleAdmin(ConfirmedActs, Recorded):
     """Raffles: terms may change until the first ticket, then nothing does by hand."""
 
     form = RaffleForm
     inlines = (PrizeInline,)
     domain_records = frozenset({"added"})
-    list_display = ("name", "state", "tickets", "prize_count", "next_step")
+    list_display = ("name", "state", "tickets", "taken", "prize_count", "next_step")
     list_filter = ("state", "entropy", "created_at")
     search_fields = ("name", "uuid")
     date_hierarchy = "created_at"
     show_full_result_count = False
+    change_form_template = "admin/raffles/raffle/change_form.html"
+    acts = RUNNING
+
+    class Media:
+        css = {"all": ("raffles/counter.css",)}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Raffle]:
         prizes = models.Subquery(
@@ -50,15 +57,25 @@ class RaffleAdmin(Recorded):
             .values("sum")
         )
         sealed = Draw.objects.live().filter(raffle=models.OuterRef("pk"), drawn_at=None)
-        raffles = Raffle.objects.with_issued().annotate(
-            prizes_total=prizes, waits_for=models.Subquery(sealed.values("round"))
+        raffles = (
+            Raffle.objects.with_issued()
+            .with_available()
+            .annotate(prizes_total=prizes, waits_for=models.Subquery(sealed.values("round")))
         )
         ordering = self.get_ordering(request)
         return raffles.order_by(*ordering) if ordering else raffles
 
     @admin.display(description="tickets issued")
-    def tickets(self, raffle: Raffle) -> str:
-        return f"{raffle.issued:,} of {raffle.total_tickets:,}"  # type: ignore[attr-defined]
+    def tickets(self, raffle: Any) -> SafeString:
+        bar = '<meter min="0" max="{}" value="{}"></meter> {} of {}'
+        issued, total = raffle.issued, raffle.total_tickets
+        return format_html(bar, total, issued, f"{issued:,}", f"{total:,}")
+
+    @admin.display(description="taken in")
+    def taken(self, raffle: Raffle) -> str:
+        """Since when tickets are handed out, and until when."""
+        until = f" until {raffle.closes_at:%Y-%m-%d %H:%M}" if raffle.closes_at else ""
+        return f"since {raffle.created_at:%Y-%m-%d %H:%M}{until} UTC"
 
     @admin.display(description="prizes")
     def prize_count(self, raffle: Raffle) -> int:
@@ -80,38 +97,38 @@ class RaffleAdmin(Recorded):
             late = " — overdue" if raffle.closes_at < now else ""
             return f"draws {raffle.closes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
         is_full = raffle.issued == raffle.total_tickets  # type: ignore[attr-defined]
-        return "sold out: a manager draws" if is_full else "hands out tickets"
+        return "sold out: a manager draws" if is_full else "hands out tickets until all are gone"
 
     @admin.display(description="public record")
     def public_record(self, raffle: Raffle) -> SafeString | str:
-        """Links to what anyone can read of it."""
+        """Links to what anyone can see of it."""
         if not raffle.pk:
             return "—"
-        names = ["detail", "winners", "replacements", "draws"]
-        if raffle.state in (State.SEALED, State.DRAWN):
-            names += ["commitment", "proof"] if raffle.state == State.DRAWN else ["commitment"]
-        links = [
-            format_html('<a href="{}">{}</a>', reverse(f"raffle-{name}", args=[raffle.uuid]), name)
-            for name in names
-        ]
-        return SafeString(" · ".join(links))
-
-    def get_fields(self, _request: HttpRequest, obj: Raffle | None = None) -> tuple[str, ...]:
-        terms = ("name", "total_tickets", *TERMS[1:])
-        if obj is None:
-            return terms
-        record = (
-            *("uuid", "state", "tickets", "next_step"),
-            *("created_at", "created_by", "public_record"),
+        return format_html_join(
+            " · ",
+            '<a href="{}">{}</a>',
+            ((reverse(name, args=args), label) for label, name, args in _public(raffle)),
         )
-        return terms + record + (("voided_at", "void_reason") if obj.state == State.VOID else ())
+
+    def get_fieldsets(self, _request: HttpRequest, obj: Raffle | None = None) -> Any:
+        terms = ("name", "total_tickets", *TERMS[1 : -len(CLAIM_TERMS)])
+        of_terms = (("Terms", {"fields": terms}), ("Claiming a prize", {"fields": CLAIM_TERMS}))
+        if obj is None:
+            return of_terms
+        stands: tuple[str, ...] = ("state", "next_step", "tickets", "taken", "public_record")
+        if obj.state == State.VOID:
+            stands += ("voided_at", "void_reason")
+        made = ("uuid", "created_at", "created_by")
+        return ((None, {"fields": stands}), *of_terms, ("Made", {"fields": made}))
+
+    def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[Any]:
+        fieldsets = self.get_fieldsets(request, obj)
+        return [field for _, options in fieldsets for field in options["fields"]]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Raffle | None = None
     ) -> tuple[str, ...]:
-        if obj is None:
-            return ()
-        fields = self.get_fields(request, obj)
+        fields = self.get_fields(request, obj) if obj else ()
         return tuple(field for field in fields if field not in TERMS or not terms_open(obj))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -156,3 +173,18 @@ class RaffleAdmin(Recorded):
         super().save_model(request, obj, form, change)
         make_stripes(obj)
         record(obj, "raffle.created", at=obj.created_at, by=obj.created_by)
+
+
+def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:
+    """Everybody's pages and files of a raffle: what they are called, and where they are."""
+    of_it: list[Any] = [raffle.uuid]
+    found = [("page", "pages:raffle", of_it)]
+    if raffle.state == State.DRAWN:
+        pages = ("result", "certificate", "stage")
+        found += [(page, f"pages:{page}", of_it) for page in pages]
+    found += [(name, f"raffle-{name}", of_it) for name in ("draws", "replacements")]
+    if raffle.state in (State.SEALED, State.DRAWN):
+        found.append(("commitment", "raffle-commitment", of_it))
+    if raffle.state == State.DRAWN:
+        found += [("proof", "raffle-proof", of_it), ("verifier", "verifier", [])]
+    return found

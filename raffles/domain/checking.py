@@ -19,9 +19,17 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
     number that nobody holds).
     """
     raffle = Raffle.objects.get(uuid=raffle_id)
-    slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
-    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    winner = presented_winner(raffle, ticket_number=ticket_number, code=code)
     return winner.held_prize() if winner else None
+
+
+def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner | None:
+    """How a ticket whose code this is was drawn, with its standing; None when it was not.
+
+    Raises NotDrawn (before the code is looked at), InvalidCode.
+    """
+    slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
+    return Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
 
 
 def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:

@@ -44,6 +44,12 @@ def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
     return winner
 
 
+def next_alternate(raffle: Raffle) -> Winner | None:
+    """The first alternate who has taken nobody's place."""
+    unused = raffle.winners.with_standing().filter(prize=None, replaces=None)
+    return unused.order_by("rank").first()
+
+
 def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Replacement:
     """Gives the prize of a locked raffle's winner, who forfeits it, to the first unused alternate.
 
@@ -54,8 +60,7 @@ def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: s
         raise NotAWinner
     if winner.standing() == Standing.HANDED_OVER:
         raise HandedOver
-    unused = raffle.winners.with_standing().filter(prize=None, replaces=None)
-    alternate = unused.order_by("rank").first()
+    alternate = next_alternate(raffle)
     if alternate is None:
         raise NoAlternateLeft
     replacement = Replacement.objects.create(

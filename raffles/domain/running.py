@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from django.db import connection
 
 from raffles.models import Raffle, State
 
-from .drawing import Waiting, advance
-from .sealing import Clock, Progress
+from .drawing import Waiting, advance, draw_now, refuse_unless_drawable
+from .sealing import Clock, Progress, close
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 100_000  # tickets that are hashed while somebody waits for a page: a second or two
 
 Outcome = Literal["drawn", "void", "waiting", "busy", "failed"]
 
@@ -60,6 +63,22 @@ def run_due(
             else:
                 raffle.refresh_from_db()
                 yield Run(raffle, "void" if raffle.state == State.VOID else "drawn")
+
+
+def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
+    """Draws a raffle while the staff wait; of a pool beyond `AT_ONCE` it only shuts the gate.
+
+    The next run finds it closed and goes on. Returns the raffle drawn, closed, or void when nobody
+    took part. Raises Raffle.DoesNotExist, a Refusal, Waiting.
+    """
+    raffle = Raffle.objects.with_available().get(uuid=raffle_id)
+    refuse_unless_drawable(raffle, now=now)
+    close(raffle.pk, now=now, by=by)
+    raffle = Raffle.objects.with_issued().get(pk=raffle.pk)
+    if raffle.state == State.SEALED or (raffle.state == State.CLOSED and raffle.issued <= AT_ONCE):  # type: ignore[attr-defined]
+        draw_now(raffle_id, now=now, clock=clock, by=by)
+        raffle.refresh_from_db()
+    return raffle
 
 
 @contextmanager

@@ -105,7 +105,7 @@ def commit(raffle: Raffle, *, clock: Clock, by: str, after: Draw | None = None) 
     now = clock().astimezone(UTC).replace(microsecond=0)
     closed_at = int(now.timestamp())
     number, prev = (after.number + 1, bytes(after.commitment_hash)) if after else (1, bytes(32))
-    round_ = _round(raffle, closed_at)
+    round_ = round_of_seal(raffle, closed_at)
     pool = raffle.pool
     commitment = commitment_of(
         raffle,
@@ -136,8 +136,11 @@ def commit(raffle: Raffle, *, clock: Clock, by: str, after: Draw | None = None) 
     return draw
 
 
-def _round(raffle: Raffle, closed_at: int) -> int | None:
-    """The beacon round of a seal: the promised one while there is time, else the next free one."""
+def round_of_seal(raffle: Raffle, closed_at: int) -> int | None:
+    """The beacon round of a seal at a UNIX second; None without a beacon.
+
+    It is the promised one while there is time, else the next free one.
+    """
     if raffle.entropy != Entropy.DRAND:
         return None
     planned = planned_round(raffle)

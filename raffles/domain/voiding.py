@@ -13,7 +13,7 @@ from .announcing import announce
 from .erasing import finish_erasures
 from .keys import signer
 from .locking import locked, shut_gate
-from .refusals import AlreadyDrawn, NotSealed, RoundHasCome, Voided
+from .refusals import AlreadyDrawn, AlreadyRedrawn, NotSealed, RoundHasCome, Voided
 from .sealing import Clock, commit, mark_void
 
 BEACON_UNAVAILABLE = "beacon unavailable"
@@ -33,16 +33,27 @@ def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raff
     return raffle
 
 
-def redraw(raffle_id: UUID, *, reason: str, now: datetime, clock: Clock, by: str) -> Draw:
+def redraw(
+    raffle_id: UUID,
+    *,
+    reason: str,
+    now: datetime,
+    clock: Clock,
+    by: str,
+    number: int | None = None,
+) -> Draw:
     """Voids the sealed draw and commits to the same pool again, as the next in the chain.
 
-    Raises NotSealed, AlreadyDrawn, Voided, RoundHasCome, SealTooLate.
+    ``number`` is the draw that is meant, where the caller knows. Raises NotSealed, AlreadyDrawn,
+    Voided, RoundHasCome, AlreadyRedrawn, SealTooLate.
     """
     with transaction.atomic():
         raffle = _voidable(raffle_id)
         if raffle.state != State.SEALED:
             raise NotSealed
         draw = raffle.draws.live().get()
+        if number not in (None, draw.number):
+            raise AlreadyRedrawn
         _void_draw(draw, reason=reason, now=now)
         payload = {"reason": reason, "draw_no": draw.number}
         announce(Announcement.Kind.VOIDED, raffle, payload, at=now, by=by)

@@ -196,7 +196,7 @@ def test_list_says_what_comes_next_and_what_is_late(staff: Client) -> None:
     RaffleFactory.create(name="drawn", state=State.DRAWN)
     with time_machine.travel(NOW + timedelta(minutes=1), tick=False):
         assert next_steps(staff) == {
-            "open": "hands out tickets",
+            "open": "hands out tickets until all are gone",
             "full": "sold out: a manager draws",
             "timed": "draws 2026-02-10 13:00:00 UTC",
             "cut off": "draws with the next run",

@@ -57,6 +57,15 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
 }
 # Of every other address under /admin/: who may GET it and who may POST to it.
 PAGES: dict[str, tuple[str, str]] = {
+    "raffles_raffle_draw": ("MO", "MO"),
+    "raffles_raffle_redraw": ("M", "M"),
+    "raffles_raffle_void": ("M", "M"),
+    "raffles_raffle_replace": ("MO", "MO"),
+    "raffles_winner_told": ("MO", "MO"),
+    "raffles_winner_replace": ("MO", "MO"),
+    "raffles_winner_forfeit": ("MO", "MO"),
+    "raffles_winner_find": (NOBODY, EVERYBODY),
+    "raffles_winner_counter": ("MO", "MO"),
     "raffles_endpoint_test": (NOBODY, "M"),
     "raffles_endpoint_rotate": (NOBODY, "M"),
 }
