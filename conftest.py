@@ -22,7 +22,8 @@ def site(settings: Settings) -> None:
     settings.MANAGER_IPS = [MANAGER, "127.0.0.2"]
     settings.TRUSTED_PROXIES = []
     settings.IPV6_PREFIX = 128
-    settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = ""
+    settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = settings.THROTTLE_LOGIN = ""
+    settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
     settings.PUBLIC_URL = "http://testserver"
     settings.SECURE_SSL_REDIRECT = False

@@ -1,7 +1,8 @@
 """System checks: settings that parse, one by one, and yet do not do what they seem to.
 
-E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix; W001 SQLite,
-W002 cache of a process, W003 managers on loopback, W004 managers that are proxies.
+E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
+for nobody; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that are
+proxies.
 """
 
 import ipaddress
@@ -59,6 +60,14 @@ def check_networks(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # n
         message = f"IPV6_PREFIX is {settings.IPV6_PREFIX}, no length of a prefix."
         found.append(Error(message, hint="Set 64, or 128 for none.", id="rafflesite.E005"))
     return found or _check_overlap()
+
+
+def check_admin(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """E006: an admin that nobody may enter."""
+    if not settings.ADMIN_FOR_MANAGERS or settings.MANAGER_IPS:
+        return []
+    message = "ADMIN_FOR_MANAGERS is on, and MANAGER_IPS is empty: nobody may enter the admin."
+    return [Error(message, hint="List the managers' addresses.", id="rafflesite.E006")]
 
 
 def _check_overlap() -> list[CheckMessage]:

@@ -79,12 +79,12 @@ def _secret(name: str, item: str, least: int, most: int | None) -> bytes:
 
 @lru_cache(maxsize=64)
 def rate(text: str) -> tuple[int, int] | None:
-    """Return (requests, seconds) of a rate such as `120/min`; None, no limit, when empty."""
+    """Return (requests, seconds) of a rate: `120/min`, `10/15min`; None, no limit, when empty."""
     if not text.strip():
         return None
-    match = re.fullmatch(r"([1-9][0-9]{0,8})/([a-z]+)", text.strip())
-    if match is None or match[2] not in _PERIODS:
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,3})?([a-z]+)", text.strip())
+    if match is None or match[3] not in _PERIODS:
         raise ImproperlyConfigured(
             f"{text!r} is not a rate; write a number and one of {', '.join(_PERIODS)}: 120/min."
         )
-    return int(match[1]), _PERIODS[match[2]]
+    return int(match[1]), int(match[2] or 1) * _PERIODS[match[3]]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
@@ -106,6 +107,19 @@ class _InAdmin:
         if request.path_info.startswith(ADMIN):
             return super().__call__(request)  # type: ignore[misc]  # a mixin's
         return self.get_response(request)  # type: ignore[attr-defined]
+
+
+class AdminCallersMiddleware:
+    """Keep the admin to managers' addresses, the login too, where ADMIN_FOR_MANAGERS says so."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        is_kept = settings.ADMIN_FOR_MANAGERS and request.path_info.startswith(ADMIN)
+        if is_kept and not is_manager(request):
+            raise PermissionDenied
+        return self.get_response(request)
 
 
 class AdminSessionMiddleware(_InAdmin, SessionMiddleware):

@@ -57,6 +57,7 @@ MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
 TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
 networks(MANAGER_IPS)
 networks(TRUSTED_PROXIES)
+ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
 # Holders of IPv6 addresses with the same leading bits are one holder: 64 counts a household's
 # privacy addresses as one, 128 takes every address for itself.
 IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=128)
@@ -64,6 +65,8 @@ IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=128)
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
 THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
+THROTTLE_LOGIN: str = env.str("THROTTLE_LOGIN", default="10/15min")
+rate(THROTTLE_LOGIN)
 rate(THROTTLE_API_KEY)
 rate(THROTTLE_ENTRY)
 rate(THROTTLE_VERIFY)
@@ -78,7 +81,7 @@ DRAND_RELAYS = items(
 # --- What is installed
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "rafflesite.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -102,6 +105,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "rafflesite.middleware.PublicReadsMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
+    "rafflesite.middleware.AdminCallersMiddleware",
     "rafflesite.middleware.AdminSessionMiddleware",
     "rafflesite.middleware.AdminLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -231,6 +235,13 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _is_https else 0
 # Subdomains and preload lists bind hosts that are not ours to speak for.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+# A day's work of the staff, or until the browser is closed; no page outside asks who they are, and
+# no script has to read the token.
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 
 # --- Mail and logs
@@ -260,6 +271,12 @@ LOGGING = {
 
 # Function (slug of an event) -> Callable[[str], str | None]: its names as the public sees them.
 ANNOUNCED_NAME = "events.domain.naming.announced_name"
+
+# Function (user, now) -> what the first page of the admin shows.
+HOME = "events.home.home"
+
+# Function (subject, deed, *, at, by): what staff did, for good.
+RECORD = "raffles.domain.recording.record"
 
 # Functions () -> list[str] whose sentences /readyz shows as warnings.
 READINESS_WARNINGS = [

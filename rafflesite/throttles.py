@@ -16,6 +16,7 @@ from rafflesite.environment import rate
 
 logger = logging.getLogger(__name__)
 
+
 # Without the cache everybody passes, and nobody waits for its timeout more than this often.
 _PAUSE = 5.0
 
@@ -29,21 +30,26 @@ class AddressThrottle(BaseThrottle):
     setting: ClassVar[str]
     _pause_until: ClassVar[float] = 0.0
     _wait = 0.0
+    _key = ""
 
-    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+    def allow_request(self, request: Request, view: APIView | None = None) -> bool:  # noqa: ARG002
         limit = rate(self.rate_of(request))
-        if limit is None or is_manager(request):
+        if limit is None or self.is_free(request):
             return True
         requests, seconds = limit
         now = time.time()
         period = int(now // seconds)
         self._wait = (period + 1) * seconds - now
-        key = f"{self.setting}:{period}:{self.counted_by(request)}"
-        return self._count(key, seconds) <= requests
+        self._key = f"{self.setting}:{period}:{self.counted_by(request)}"
+        return self._count(self._key, seconds) <= requests
 
     def rate_of(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
         """Return the rate that holds for the caller."""
         return str(getattr(settings, self.setting))
+
+    def is_free(self, request: Request) -> bool:
+        """Say whether the caller has no limit."""
+        return is_manager(request)
 
     def counted_by(self, request: Request) -> str:
         """Return what tells callers apart."""
@@ -76,3 +82,38 @@ class VerifyThrottle(AddressThrottle):
     """Verifying a ticket's code."""
 
     setting = "THROTTLE_VERIFY"
+
+
+class LoginThrottle(AddressThrottle):
+    """Failing to log in. Every try is counted before it is made, and taken back if it succeeds.
+
+    Looking first and counting afterwards would let a thousand tries at once pass.
+    """
+
+    setting = "THROTTLE_LOGIN"
+
+    def is_free(self, request: Request) -> bool:  # noqa: ARG002
+        return False
+
+    def forgive(self) -> None:
+        """Take this try back."""
+        try:
+            if self._key:
+                cache.decr(self._key)
+        except (ValueError, RedisError, OSError) as error:
+            # The period is over, or nobody counts: then there is nothing to take back.
+            logger.debug("A try to log in stays counted: %s", error)
+
+
+class NameThrottle(LoginThrottle):
+    """Failing to log in under a name, from wherever.
+
+    Managers' addresses have no such limit: otherwise any stranger could lock the staff out.
+    """
+
+    def is_free(self, request: Request) -> bool:
+        return is_manager(request)
+
+    def counted_by(self, request: Request) -> str:
+        name: str = request.POST.get("username", "")
+        return "name:" + address_tag(name[:150].strip().casefold())

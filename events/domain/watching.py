@@ -17,10 +17,11 @@ _BEACON_TAKES = timedelta(seconds=30)  # to publish and spread a round; relays l
 def warnings() -> list[str]:
     """A sentence for each thing that is not as it should be now."""
     now = timezone.now()
-    return [*_missed_runs(now), *_overdue_draws(now), *_late_beacon(now)]
+    return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now)]
 
 
-def _missed_runs(now: datetime) -> list[str]:
+def missed_runs(now: datetime) -> list[str]:
+    """A sentence when no run has come to its end for a while."""
     last = Heartbeat.objects.first()
     if last is None:
         return ["draw_winners has never run."]

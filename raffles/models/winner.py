@@ -35,6 +35,12 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         """With what `standing` and its kin read, in the same query."""
         return self.select_related("prize", "replacement", "replaces__prize", "handover")
 
+    def unclaimed(self) -> WinnerQuerySet:
+        """Those whose prize is kept for them without a deadline, and who have not come."""
+        nobody_came = {"handover__claimed_at": None, "handover__forfeited_at": None}
+        mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
+        return self.filter(mine, replacement=None, handover__claim_until=None, **nobody_came)
+
     def standing(self, standing: str) -> WinnerQuerySet:
         """Those who stand so."""
         return self.filter(_STANDING[Standing(standing)])
@@ -149,6 +155,15 @@ class Replacement(models.Model):
 
 class HandoverQuerySet(models.QuerySet["Handover"]):
     """Query words of handovers."""
+
+    def unclaimed(self) -> HandoverQuerySet:
+        """Those whose prize is kept until a deadline for somebody who has not come."""
+        return self.filter(
+            claim_until__isnull=False,
+            claimed_at=None,
+            forfeited_at=None,
+            winner__replacement=None,
+        )
 
     def overdue(self, now: datetime) -> HandoverQuerySet:
         """Those whose prize nobody has asked for in time, oldest first."""

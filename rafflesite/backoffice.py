@@ -1,0 +1,86 @@
+"""The admin site: its first page, who may log in how often, and what is on record of it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from rest_framework.request import Request
+
+from rafflesite.callers import address_tag, caller_address
+from rafflesite.records import staff
+from rafflesite.throttles import LoginThrottle, NameThrottle
+
+
+class BackOffice(AdminSite):
+    """Django's admin; what is shown first comes from HOME, what staff do goes to RECORD."""
+
+    site_header = site_title = "Raffles and lucky draws"
+    index_title = "Back office"
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """What is coming, and what somebody should do."""
+        home = import_string(settings.HOME)
+        return super().index(
+            request, {"home": home(request.user, timezone.now()), **(extra_context or {})}
+        )
+
+    @method_decorator(never_cache)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The form; failures are counted by address and by name, and all are on record."""
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        name = request.POST.get("username", "")
+        throttles = LoginThrottle(), NameThrottle()
+        asking = cast("Request", request)  # they look at nothing that only DRF's has
+        passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
+        if not all(passed):
+            return self._too_many(request, max(throttle.wait() for throttle in throttles))
+        response: HttpResponse = super().login(request, extra_context)
+        if response.status_code == 302:
+            for throttle in throttles:
+                throttle.forgive()
+            _record(request.user, "login", by=staff(request))
+        else:
+            # Looked for whether the name is known or not: both take the same time.
+            known = get_user_model().objects.filter(username=name[:150]).first()
+            by = f"somebody from {address_tag(caller_address(request))}"
+            _record(known or "login", "login.failed", by=by)
+        return response
+
+    def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+        context = {
+            **self.each_context(request),
+            "title": "Too many attempts",
+            "minutes": max(1, round(seconds / 60)),
+        }
+        headers = {"Retry-After": str(max(1, round(seconds)))}
+        template = "admin/too_many_logins.html"
+        return TemplateResponse(request, template, context, status=429, headers=headers)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Django logs out everywhere else, since a session holds a tag of the password."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if response.status_code == 302:
+                _record(request.user, "password.changed", by=staff(request))
+        return response
+
+
+def _record(subject: Any, deed: str, *, by: str) -> None:
+    import_string(settings.RECORD)(subject, deed, at=timezone.now(), by=by)
