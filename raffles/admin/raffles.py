@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from raffles.admin_export import Exports
+from raffles.admin_printing import PaperTickets
 from raffles.admin_record import Recorded
 from raffles.confirming import ConfirmedActs
 from raffles.domain.creating import make_stripes
@@ -31,7 +33,7 @@ from .terms import TERMS, PrizeInline, RaffleForm, terms_open
 
 
 @admin.register(Raffle)
-class RaffleAdmin(ConfirmedActs, Recorded):
+class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
     """Raffles: terms may change until the first ticket, then nothing does by hand."""
 
     form = RaffleForm

@@ -30,8 +30,8 @@ class Card:
         return self.code.split("-")
 
 
-def card_of(entry: Entry) -> Card:
-    """The card of a ticket.
+def card_of(entry: Entry, *, mask: int | None = None) -> Card:
+    """The card of a ticket; ``mask`` as in `qr`.
 
     The QR leads to the page that looks the ticket up, with number and code behind the ``#``:
     browsers send that part to nobody.
@@ -47,15 +47,18 @@ def card_of(entry: Entry) -> Card:
     return Card(
         number=number,
         code=code,
-        qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}"),
+        qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask),
         file="data:application/json," + quote(json.dumps(kept, indent=2)),
         file_name=f"ticket-{number}.json",
     )
 
 
-def qr(address: str) -> SafeString:
-    """A QR code as SVG, dark on white in either theme since scanners expect it."""
-    code = segno.make(address, error="m")
+def qr(address: str, mask: int | None = None) -> SafeString:
+    """A QR code as SVG, dark on white in either theme since scanners expect it.
+
+    The best of the eight masks is looked for, which takes most of the time, unless one is given.
+    """
+    code = segno.make(address, error="m", mask=mask)
     svg: str = code.svg_inline(
         border=4, dark="#1c1b1f", light="#fff", omitsize=True, svgclass=None, lineclass=None
     )

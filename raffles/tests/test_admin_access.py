@@ -57,6 +57,9 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
 }
 # Of every other address under /admin/: who may GET it and who may POST to it.
 PAGES: dict[str, tuple[str, str]] = {
+    "raffles_raffle_exports": ("MA", "MA"),
+    "raffles_raffle_export": ("MA", "MA"),
+    "raffles_raffle_tickets": ("MO", "MO"),
     "raffles_raffle_draw": ("MO", "MO"),
     "raffles_raffle_redraw": ("M", "M"),
     "raffles_raffle_void": ("M", "M"),
