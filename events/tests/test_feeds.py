@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from icalendar import Calendar
 
+from events.domain.calendar import coming_draws
+from events.models import Event
 from raffles.models import Announcement
 
 from .acting import DRAW, NOW, at, caller, manage, run, scheduled, taken
@@ -65,6 +67,53 @@ def test_calendar_keeps_the_local_time_over_a_change_of_clocks() -> None:
     assert (before.hour, after.hour) == (8, 8)
     assert (before.utcoffset(), after.utcoffset()) == (timedelta(hours=1), timedelta(hours=2))
     assert [str(zone["tzid"]) for zone in calendar().walk("VTIMEZONE")] == ["Europe/Paris"]
+
+
+@pytest.mark.parametrize(
+    "now", [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 9, 15, tzinfo=UTC)]
+)
+@pytest.mark.parametrize(
+    "zone", ["Europe/Paris", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
+)
+def test_calendar_says_when_to_readers_who_know_only_its_own_zones(
+    zone: str, now: datetime
+) -> None:
+    """At half past two, which the clocks skip in spring and show twice in autumn."""
+    body = scheduled(now=now, time_zone=zone, draw_time="02:30", start_date=f"{now:%Y-%m-%d}")
+    coming = coming_draws(list(Event.objects.all()), now=now, until=now + timedelta(days=92))
+
+    read = calendar(now)
+
+    clocks = next((own.to_tz(lookup_tzid=False) for own in read.timezones), UTC)
+    starts = [entry.decoded("dtstart") for entry in read.walk("VEVENT")]
+    assert body["time_zone"] == zone
+    assert len(starts) > 90
+    assert [start.replace(tzinfo=clocks).astimezone(UTC) for start in starts] == [
+        draw.draw_at for draw in coming
+    ]
+
+
+def test_calendar_of_many_events_ends_with_the_thousandth_draw() -> None:
+    for number in range(12):
+        scheduled(slug=f"event-{number}")
+
+    starts = [entry["start"] for entry in dates()]
+
+    assert len(starts) == 1_000
+    assert starts == sorted(starts)
+    assert starts[-1] - starts[0] == timedelta(days=83)
+
+
+def test_calendar_is_not_sent_again_until_something_changes() -> None:
+    scheduled()
+    with at(NOW):
+        etag = caller().get("/events.ics")["ETag"]
+        unchanged = caller().get("/events.ics", headers={"if-none-match": etag})
+    manage("patch", "/events/breakfast/", {"name": "Brunch"})
+    with at(NOW):
+        changed = caller().get("/events.ics", headers={"if-none-match": etag})
+
+    assert (unchanged.status_code, changed.status_code) == (304, 200)
 
 
 def test_date_keeps_its_uid_when_it_is_opened_and_changed() -> None:

@@ -270,15 +270,32 @@ def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> Non
     assert run(act) == [0, 1, 0]
 
 
-async def other_connections() -> int:
-    return await sync_to_async(_other_connections, thread_sensitive=False)()
+@pytest.mark.postgres
+def test_connection_that_is_cut_costs_a_second_and_no_announcement() -> None:
+    connection.close()
+
+    async def act() -> list[int]:
+        async with streaming() as application, listening(application) as client:
+            await announce_on()
+            await client.hear(1)
+            assert await other_connections(cut=True) == 1
+            await announce_on(2)
+            return numbers(await client.hear(3))
+
+    assert run(act) == [1, 2, 3]
 
 
-def _other_connections() -> int:
+async def other_connections(*, cut: bool = False) -> int:
+    """How many there are to the database of this test; ``cut`` ends them."""
+    return await sync_to_async(_other_connections, thread_sensitive=False)(cut)
+
+
+def _other_connections(cut: bool) -> int:
+    count = "count(pg_terminate_backend(pid))" if cut else "count(*)"
     try:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                f"SELECT {count} FROM pg_stat_activity WHERE datname = current_database() "
                 "AND pid <> pg_backend_pid()"
             )
             return int(cursor.fetchone()[0])
