@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -16,16 +19,33 @@ from raffles.domain.refusals import Refusal
 from raffles.domain.replacing import replace_winner
 from rafflesite.records import staff
 
+from .card import qr
 from .forms import ReplacementForm
 from .page import page
 from .reading import raffle_to_show
+
+_OFFERED = 8  # prizes that are shown while the room waits
 
 
 @require_safe
 @page
 def stage(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """The stage for anybody: it looks, it changes nothing."""
-    return render(request, "raffles/stage.html", {"raffle": raffle_to_show(raffle_id)})
+    return render(request, "raffles/stage.html", _context(raffle_id))
+
+
+def _context(raffle_id: UUID) -> dict[str, Any]:
+    raffle = raffle_to_show(raffle_id)
+    place = (
+        reverse("event_pages:event", args=[raffle.series])
+        if raffle.series
+        else reverse("pages:raffle", args=[raffle_id])
+    )
+    return {
+        "raffle": raffle,
+        "prizes": list(raffle.prizes.all())[:_OFFERED],
+        "qr": qr(f"{settings.PUBLIC_URL}{place}"),
+    }
 
 
 # Under /admin/, where the staff are logged in; elsewhere nobody has a session.
@@ -35,9 +55,8 @@ def stage(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 @page
 def operated_stage(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """The stage with a form that gives an absent winner's prize to the next alternate."""
-    shown = raffle_to_show(raffle_id)
+    context = {**_context(raffle_id), "form": ReplacementForm()}
     if request.method != "POST":
-        context = {"raffle": shown, "form": ReplacementForm()}
         return render(request, "raffles/stage.html", context)
     form = ReplacementForm(request.POST)
     if not form.is_valid():

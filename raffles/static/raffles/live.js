@@ -83,7 +83,7 @@ const KINDS = ["raffle.sold_out", "draw.sealed", "draw.drawn", "draw.voided", "w
 const STAYS = 10000; // ms; a stream that ends sooner, twice, is none: looking costs less
 
 /** Calls `tell` when something was announced, or may have been; holds no line for a hidden page. */
-function follow(address, tell) {
+export function follow(address, tell) {
   let stream = null;
   let opened = 0;
   let brief = 0;

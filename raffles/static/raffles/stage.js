@@ -5,9 +5,9 @@
  * audience is. Of the winners only the revealed ones are ever in the document. Without a network
  * the show goes on with what has been fetched.
  */
-import { left } from "./live.js";
+import { follow, left } from "./live.js";
 
-const POLL = 3000; // ms
+const POLL = 3000; // ms between two looks; the stream tells sooner where there is one
 const ROLL = 1800; // ms until the last digit has settled
 const stage = document.body;
 const remembered = `stage ${stage.dataset.raffle}`;
@@ -23,6 +23,8 @@ let names = {}; // by ticket number, where an event shows them
 let revealed = Number(localStorage.getItem(remembered) ?? 0); // how many of `places` were shown
 let current = 0; // which of them is in the light, from 1
 let rolling = 0; // the animation frame
+let due = 0; // the timer of the next look
+let looking = false;
 let sound = null;
 
 // --- What the server says ------------------------------------------------------------------
@@ -45,6 +47,9 @@ async function all(address) {
 }
 
 async function look() {
+  if (looking) return;
+  looking = true;
+  clearTimeout(due);
   try {
     if (!places.length) await wait();
     if (places.length) await heed(await all(`${stage.dataset.url}replacements/`));
@@ -53,7 +58,8 @@ async function look() {
     if (!(error instanceof TypeError)) throw error; // anything but the network is a fault of ours
     find(".unconnected").hidden = false;
   } finally {
-    setTimeout(look, POLL);
+    looking = false;
+    due = setTimeout(look, POLL);
   }
 }
 
@@ -68,7 +74,7 @@ async function wait() {
   await learnNames();
   places = winners.reverse();
   revealed = Math.min(revealed, places.length);
-  if (revealed) list(places.slice(0, revealed));
+  list(revealed);
   light(revealed, false);
 }
 
@@ -91,8 +97,10 @@ async function heed(lines) {
   await learnNames();
   const before = current && holderOf(places[current - 1]).number;
   replacements = lines;
-  list(places.slice(0, revealed));
-  if (current) light(current, holderOf(places[current - 1]).number !== before);
+  find(".revealed").replaceChildren();
+  list(rolling ? revealed - 1 : revealed);
+  if (current && holderOf(places[current - 1]).number !== before) light(current, true);
+  else point();
 }
 
 // --- What is seen --------------------------------------------------------------------------
@@ -127,62 +135,75 @@ function element(name, className, text) {
   return made;
 }
 
-/** The revealed ones, the latest on top. */
-function list(shown) {
-  const rows = shown.map((place) => {
+/** The first so many of the revealed ones, the latest on top; rows that are there stay. */
+function list(count) {
+  const rows = find(".revealed");
+  while (rows.children.length < count) {
+    const place = places[rows.children.length];
+    const { number } = holderOf(place);
     const row = document.createElement("li");
     row.append(element("span", "rank", place.rank), element("span", "prize", place.prize));
-    const { number } = holderOf(place);
     row.append(element("b", "number", [names[number], number].filter(Boolean).join(" ")));
-    return row;
-  });
-  find(".revealed").replaceChildren(...rows.reverse());
+    rows.prepend(row);
+  }
+}
+
+/** Marks the row of who is in the light. */
+function point() {
+  const rows = find(".revealed").children;
+  find(".revealed [aria-current]")?.removeAttribute("aria-current");
+  if (current) rows[rows.length - current]?.setAttribute("aria-current", "true");
 }
 
 /** Puts the place of that count in the light; 0 is before the first. */
 function light(count, rolls) {
   current = count;
   cancelAnimationFrame(rolling);
+  rolling = 0;
   stage.classList.remove("whole");
   find("[data-key=r]")?.toggleAttribute("disabled", !count);
-  const rows = find(".revealed").children;
-  for (const row of rows) row.removeAttribute("aria-current");
   if (!count) {
     find("[data-count]").textContent = places.length;
     return scene("ready");
   }
   const place = places[count - 1];
   const { number, line } = holderOf(place);
-  const rank = find(".scene .rank");
-  rank.textContent = rank.dataset.words.replace("{rank}", place.rank);
-  find(".scene .prize").textContent = place.prize;
-  const passed = find(".scene .passed");
-  const name = find(".scene .name");
-  passed.hidden = name.hidden = true;
+  find(".slip .rank b").textContent = place.rank;
+  find(".slip .prize").textContent = place.prize;
+  find(".slip .number b").style.setProperty("--digits", String(number).length);
+  find(".scene .passed").hidden = find(".slip .name").hidden = true;
   scene("reveal");
   const settle = () => {
     rolling = 0;
-    const digits = find(".scene .number b");
-    digits.className = "";
-    digits.removeAttribute("aria-hidden");
-    digits.textContent = number;
-    name.textContent = names[number] ?? "";
-    name.hidden = !names[number];
-    if (rolls) list(places.slice(0, revealed));
-    rows[revealed - count]?.setAttribute("aria-current", "true");
-    if (!line) return;
-    const words = passed.dataset.words.replace("{number}", line.ticket_number);
-    passed.textContent = words.replace("{reason}", () => line.reason);
-    passed.hidden = false;
+    show(number, line);
+    list(revealed);
+    point();
   };
   if (!rolls || still.matches) return settle();
+  point();
   if (sound) drum();
   roll(String(number), settle);
 }
 
+/** The ticket in the light, and whose place it took. */
+function show(number, line) {
+  const digits = find(".slip .number b");
+  digits.className = "";
+  digits.removeAttribute("aria-hidden");
+  digits.textContent = number;
+  const name = find(".slip .name");
+  name.textContent = names[number] ?? "";
+  name.hidden = !names[number];
+  const passed = find(".scene .passed");
+  passed.hidden = !line;
+  if (!line) return;
+  const words = passed.dataset.words.replace("{number}", line.ticket_number);
+  passed.textContent = words.replace("{reason}", () => line.reason);
+}
+
 /** Digits that settle from left to right; the random ones are for the eye only. */
 function roll(number, settle) {
-  const digits = find(".scene .number b");
+  const digits = find(".slip .number b");
   digits.className = "rolling";
   digits.setAttribute("aria-hidden", "true");
   const started = performance.now();
@@ -213,7 +234,6 @@ function next() {
   if (rolling) return hurry();
   if (current < revealed) return light(current + 1, false);
   if (revealed === places.length) return;
-  list(places.slice(0, revealed)); // without the one that is about to roll
   reveal(revealed + 1);
   light(revealed, true);
 }
@@ -221,18 +241,31 @@ function next() {
 function whole() {
   if (!places.length) return;
   reveal(places.length);
-  list(places);
   light(revealed, false);
   scene("none");
   stage.classList.add("whole");
 }
+
+function leave() {
+  if (dialog?.open) dialog.close();
+  else if (rolling) hurry();
+  else if (stage.classList.contains("whole")) light(current, false);
+}
+
+/** Another window of this browser went on: the operator's, while this one is on the wall. */
+addEventListener("storage", ({ key, newValue }) => {
+  if (key !== remembered || !places.length || Number(newValue) <= revealed) return;
+  const isNext = Number(newValue) === revealed + 1;
+  revealed = Number(newValue);
+  light(revealed, isNext);
+});
 
 const KEYS = {
   " ": () => places.length && next(),
   ArrowRight: () => places.length && next(),
   ArrowLeft: () => current > 1 && !rolling && light(current - 1, false),
   End: whole,
-  Escape: () => (dialog?.open ? dialog.close() : rolling && hurry()),
+  Escape: leave,
   f: () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen()),
   s: () => {
     sound = sound ? null : new AudioContext();
@@ -300,4 +333,5 @@ function drum() {
 }
 
 look();
+follow(stage.dataset.stream, look);
 setInterval(paintWaiting, 250);
