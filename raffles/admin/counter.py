@@ -190,6 +190,8 @@ def _page(
     raffle: Raffle | None = None,
     asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
+    if answer is None or not answer.acts:  # a keyboard would hide what is to be pressed
+        form.fields["number"].widget.attrs["autofocus"] = True
     context = {
         **admin.admin_site.each_context(request),
         "title": "Counter",

@@ -22,7 +22,7 @@ from raffles.domain.creating import make_stripes
 from raffles.domain.editing import hold_terms
 from raffles.domain.keys import current_key_id
 from raffles.domain.recording import record
-from raffles.domain.refusals import Refusal
+from raffles.domain.refusals import Refusal, TermsFrozen
 from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
@@ -39,7 +39,7 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
     form = RaffleForm
     inlines = (PrizeInline,)
     domain_records = frozenset({"added"})
-    list_display = ("name", "state", "tickets", "taken", "prize_count", "next_step")
+    list_display = ("name", "state", "next_step", "tickets", "taken", "prize_count")
     list_filter = ("state", "entropy", "created_at")
     search_fields = ("name", "uuid")
     date_hierarchy = "created_at"
@@ -69,11 +69,11 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
 
     @admin.display(description="tickets issued")
     def tickets(self, raffle: Any) -> SafeString:
-        bar = '<meter min="0" max="{}" value="{}"></meter> {} of {}'
+        bar = '<progress max="{}" value="{}"></progress> {} of {}'
         issued, total = raffle.issued, raffle.total_tickets
         return format_html(bar, total, issued, f"{issued:,}", f"{total:,}")
 
-    @admin.display(description="taken in")
+    @admin.display(description="entries")
     def taken(self, raffle: Raffle) -> str:
         """Since when tickets are handed out, and until when."""
         until = f" until {raffle.closes_at:%Y-%m-%d %H:%M}" if raffle.closes_at else ""
@@ -136,6 +136,9 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"entropy": settings.DRAW_ENTROPY, **super().get_changeform_initial_data(request)}
 
+    def has_change_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
+        return (obj is None or terms_open(obj)) and super().has_change_permission(request, obj)
+
     def has_delete_permission(self, request: HttpRequest, obj: Raffle | None = None) -> bool:
         return (obj is None or terms_open(obj)) and super().has_delete_permission(request, obj)
 
@@ -147,12 +150,22 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
             if name != "delete_selected"
         }
 
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            if request.method == "POST" and object_id and self.has_change_permission(request):
+                self._refuse_frozen(request, object_id)
+            return super().changeform_view(request, object_id, *args, **kwargs)
         except Refusal as refusal:
             messages.error(request, refusal.sentence)
             return HttpResponseRedirect(request.path)
+
+    def _refuse_frozen(self, request: HttpRequest, object_id: str) -> None:
+        """Somebody took a ticket, or drew, while the form was open: said instead of a bare 403."""
+        raffle = self.get_object(request, object_id)
+        if raffle is not None and not terms_open(raffle):
+            raise TermsFrozen
 
     def delete_model(self, _request: HttpRequest, obj: Raffle) -> None:
         with transaction.atomic():

@@ -50,9 +50,9 @@ def shown_round(round_: int) -> str:
     )
 
 
-def tickets(count: int) -> str:
-    """So many tickets, in words."""
-    return "1 ticket" if count == 1 else f"{count:,} tickets"
+def counted(count: int, noun: str) -> str:
+    """So many of them, in words."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 # --- Seal and draw
@@ -73,7 +73,7 @@ def foresee_draw(raffle: Any) -> list[str]:
         return ["The raffle is finished."]
     if not raffle.issued:
         return [f"{NOBODY_CAME}: the raffle ends without winners.", PUBLIC]
-    pool = f"{tickets(raffle.issued)} of {raffle.total_tickets:,} are in the draw"
+    pool = f"{counted(raffle.issued, 'ticket')} of {raffle.total_tickets:,} are in the draw"
     is_open = raffle.state == State.OPEN
     return [
         f"{pool}; no more are handed out from now on." if is_open else f"{pool}.",
@@ -88,9 +88,9 @@ def _prizes(raffle: Any) -> str:
     more = ", …" if len(kinds) > _NAMED else ""
     total = raffle.prizes.aggregate(sum=Sum("amount"))["sum"] or 0
     listed = ", ".join(map(str, kinds[:_NAMED]))
-    sentence = f"Prizes: {total:,} ({listed}{more}), and {raffle.alternates:,} alternates."
+    sentence = f"Prizes: {total:,} ({listed}{more}), and {counted(raffle.alternates, 'alternate')}."
     if total > raffle.issued:
-        sentence += f" {total - raffle.issued:,} of the prizes stay without a winner."
+        sentence += f" {total - raffle.issued:,} of them without a winner."
     return sentence
 
 
@@ -102,7 +102,9 @@ def _decided(raffle: Any, now: datetime) -> list[str]:
             "This closes entries; the next run of draw_winners goes on from there.",
         ]
     if raffle.entropy != Entropy.DRAND:
-        return ["The pool is sealed and the winners are drawn at once, by this server's own dice."]
+        return [
+            "The pool is sealed and the winners are drawn at once, by the server's own randomness."
+        ]
     if raffle.state == State.SEALED:
         live = Draw.objects.live().filter(raffle=raffle).first()
         decides = shown_round(live.round) if live and live.round else "the beacon"
@@ -139,7 +141,9 @@ def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Outcome:
 
 def foresee_void(raffle: Any) -> list[str]:
     """What is lost, and what stays."""
-    sentences = [f"The raffle ends without winners; {tickets(raffle.issued)} lose their chance."]
+    sentences = [
+        f"The raffle ends without winners; {counted(raffle.issued, 'ticket')} lose their chance."
+    ]
     if raffle.state == State.SEALED:
         sentences.append("The commitment stays public, with your reason under it.")
         if _round_has_come(raffle):
@@ -180,7 +184,7 @@ def foresee_redraw(raffle: Any) -> list[str]:
     """What becomes of the sealed draw, and of the next."""
     waits = f" It waits for {shown_round(raffle.waits_for)}." if raffle.waits_for else ""
     sentences = [
-        f"The sealed draw over {tickets(raffle.issued)} is called off in public.{waits}",
+        f"The sealed draw over {counted(raffle.issued, 'ticket')} is called off in public.{waits}",
         "The same tickets are sealed again at once, as the next draw in the chain.",
     ]
     if raffle.state == State.SEALED and raffle.entropy == Entropy.DRAND:

@@ -28,6 +28,7 @@ from raffles.models import Raffle, Replacement, Standing, Winner
 from .counter import counter_urls
 from .running import PUBLIC, foresee_heir, passed_on
 
+NOTHING = "—"
 _LISTED = 15  # raffles beside the list
 _FOUND = 50  # winners that a search shows
 
@@ -130,6 +131,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     list_display_links = ("rank", "prize_now")
     list_filter = (StandingFilter, RaffleFilter)
     list_per_page = 50
+    show_facets = admin.ShowFacets.NEVER  # each would count them all
     show_full_result_count = False
     paginator = FirstRows
     ordering = ("-raffle_id", "rank")
@@ -224,15 +226,15 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     @admin.display(description="prize")
     def prize_now(self, winner: Winner) -> str:
         prize = winner.standing_prize() or winner.prize
-        return prize.name if prize else "—"
+        return prize.name if prize else NOTHING
 
     @admin.display(description="ticket")
     def number(self, winner: Winner) -> str:
         return f"{winner.ticket_number():,}"
 
-    @admin.display(description="username", empty_value="—")
-    def user(self, winner: Winner) -> str | None:
-        return winner.ticket.username
+    @admin.display(description="username")
+    def user(self, winner: Winner) -> str:
+        return winner.ticket.username or NOTHING
 
     @admin.display(description="state")
     def state(self, winner: Winner) -> str:
@@ -241,33 +243,33 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
         late = ", too late to claim" if is_late and winner.standing() in _HELD else ""
         return f"{winner.standing()}{late}"
 
-    @admin.display(description="claim until", empty_value="—")
-    def deadline(self, winner: Winner) -> str | None:
+    @admin.display(description="claim until")
+    def deadline(self, winner: Winner) -> str:
         until = winner.claim_until() if winner.standing() in _HELD else None
         return _shown(until)
 
-    @admin.display(description="told", empty_value="—")
-    def told(self, winner: Winner) -> str | None:
+    @admin.display(description="told")
+    def told(self, winner: Winner) -> str:
         return _moment(winner, "notified_at")
 
-    @admin.display(description="claimed", empty_value="—")
-    def claimed(self, winner: Winner) -> str | None:
+    @admin.display(description="claimed")
+    def claimed(self, winner: Winner) -> str:
         return _moment(winner, "claimed_at")
 
-    @admin.display(description="handed over", empty_value="—")
-    def handed_over(self, winner: Winner) -> str | None:
+    @admin.display(description="handed over")
+    def handed_over(self, winner: Winner) -> str:
         return _moment(winner, "handed_over_at")
 
-    @admin.display(description="forfeited", empty_value="—")
-    def forfeited(self, winner: Winner) -> str | None:
+    @admin.display(description="forfeited")
+    def forfeited(self, winner: Winner) -> str:
         return _moment(winner, "forfeited_at")
 
-    @admin.display(description="passed on", empty_value="—")
-    def passed_on(self, winner: Winner) -> SafeString | None:
+    @admin.display(description="passed on")
+    def passed_on(self, winner: Winner) -> SafeString | str:
         """To whom or from whom the prize went, and why."""
         line = getattr(winner, "replacement", None) or getattr(winner, "replaces", None)
         if line is None:
-            return None
+            return NOTHING
         other = line.alternate if line.winner_id == winner.pk else line.winner
         which = "to" if line.winner_id == winner.pk else "from"
         page = reverse("admin:raffles_winner_change", args=[other.pk])
@@ -276,11 +278,11 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
         return format_html(text, which, page, number, _shown(line.replaced_at), line.reason)
 
 
-def _shown(moment: datetime | None) -> str | None:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else None
+def _shown(moment: datetime | None) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else NOTHING
 
 
-def _moment(winner: Winner, name: str) -> str | None:
+def _moment(winner: Winner, name: str) -> str:
     return _shown(getattr(getattr(winner, "handover", None), name, None))
 
 

@@ -1,0 +1,222 @@
+"""Winners in the admin: how they stand, found by what is on a ticket, forfeited and passed on."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from events.tests.acting import run, scheduled, taken
+from raffles.domain import finding
+from raffles.domain.entering import Entry
+from raffles.domain.handing import forfeit, hand_over
+from raffles.models import Act, Raffle, Standing, State, Winner
+
+from .factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("admin:raffles_winner_changelist")
+FIND = reverse("admin:raffles_winner_find")
+COUNTER = reverse("admin:raffles_winner_counter")
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    user = User.objects.create_user("sam", is_staff=True)
+    user.groups.set([Group.objects.get(name="Operator")])
+    client.force_login(user)
+    return client
+
+
+def drawn(**terms: Any) -> tuple[Raffle, dict[int, Entry]]:
+    """A drawn raffle of three tickets, one prize and one alternate, with its tickets by rank."""
+    raffle: Raffle = RaffleFactory.create(**terms)
+    tickets = [enter_nth(raffle, n) for n in range(3)]
+    take_to(State.DRAWN, raffle)
+    numbers = {winner.ticket_number(): winner.rank for winner in raffle.winners.all()}
+    return raffle, {numbers.get(ticket.ticket_number, 3): ticket for ticket in tickets}
+
+
+def act_on(staff: Client, winner: Winner, act: str, **typed: Any) -> list[str]:
+    address = reverse(f"admin:raffles_winner_{act}", args=[winner.pk])
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        answer = staff.post(address, typed, follow=True)
+    return [unescape(str(said)) for said in answer.context["messages"]]
+
+
+def shown(staff: Client, **filters: Any) -> list[tuple[int, str]]:
+    """Rank and state of the rows of the list."""
+    rows = staff.get(LIST, filters).context["cl"].result_list
+    return [(winner.rank, str(winner.standing())) for winner in rows]
+
+
+def test_list_is_filtered_by_raffle_and_state(staff: Client) -> None:
+    raffle, tickets = drawn()
+    other, _ = drawn(name="Other")
+    forfeit(raffle.uuid, ticket_number=tickets[1].ticket_number, reason="Away", now=NOW, by=STAFF)
+    assert shown(staff, raffle=raffle.pk) == [(1, "forfeited"), (2, "alternate")]
+    assert shown(staff, raffle=other.pk) == [(1, "drawn"), (2, "alternate")]
+    assert shown(staff) == [(1, "drawn"), (2, "alternate"), (1, "forfeited"), (2, "alternate")]
+    assert shown(staff, state="forfeited") == [(1, "forfeited")]
+    assert shown(staff, state="drawn", raffle=raffle.pk) == []
+
+
+@pytest.mark.parametrize("odd", ["x", "-1", "1" * 30, "٣"])
+def test_list_with_an_odd_raffle_shows_all(staff: Client, odd: str) -> None:
+    drawn()
+    assert len(shown(staff, raffle=odd)) == 2
+
+
+def test_lists_count_their_queries(staff: Client) -> None:
+    counts = []
+    for raffles in (1, 2):
+        for _ in range(raffles):
+            raffle, tickets = drawn(claim={"claim_days": 7, "promotes_alternates": True})
+            number = tickets[1].ticket_number
+            forfeit(raffle.uuid, ticket_number=number, reason="Away", now=NOW, by=STAFF)
+        found = []
+        for address in (LIST, f"{LIST}?state=replaced", COUNTER):
+            with CaptureQueriesContext(connection) as queries:
+                assert staff.get(address).status_code == 200
+            found.append(len(queries))
+        with CaptureQueriesContext(connection) as queries:
+            staff.post(FIND, {"text": tickets[1].ticket_number})
+        counts.append([*found, len(queries)])
+    assert counts[0] == counts[1]
+
+
+def find(staff: Client, text: Any, **where: Any) -> list[int]:
+    """The ranks that a search leads to."""
+    answer = staff.post(FIND, {"text": text} | where, follow=True)
+    if answer.redirect_chain:
+        return [answer.context["original"].rank]
+    return [winner.rank for winner in answer.context["found"]]
+
+
+def test_winner_is_found_by_number_and_by_code_as_people_write_it(staff: Client) -> None:
+    raffle, tickets = drawn()
+    for rank in (1, 2):
+        code = tickets[rank].verification_code
+        for text in (tickets[rank].ticket_number, code, code.lower().replace("-", " ")):
+            assert find(staff, text) == [rank]
+            assert find(staff, text, raffle=raffle.pk) == [rank]
+    assert find(staff, tickets[3].ticket_number) == []
+    assert find(staff, tickets[3].verification_code) == []
+    assert find(staff, "0" * 20) == []
+
+
+def test_winner_is_found_by_username(staff: Client) -> None:
+    scheduled()
+    for name in ("Alice", "Bob", "Chloé"):
+        taken(name)
+    run(NOW)
+    winner = Winner.objects.select_related("ticket").of_prizes().get()
+    name = winner.ticket.username or ""
+    assert (find(staff, name), find(staff, name.upper())) == ([1], [1])
+    assert name in staff.get(LIST).content.decode()
+
+
+def test_same_number_of_two_raffles_shows_both(staff: Client) -> None:
+    raffle, _ = drawn(alternates=2)
+    drawn(alternates=2)
+    assert len(find(staff, 1)) == 2
+    assert len(find(staff, 1, raffle=raffle.pk)) == 1
+    assert find(staff, 4) == []
+
+
+def test_search_without_a_raffle_is_bounded_by_the_winners(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older, _ = drawn(alternates=2)
+    latest, _ = drawn(alternates=2)
+    monkeypatch.setattr(finding, "_LOOKED_AT", 5)
+    assert finding.searched_without_choice() == [latest]
+    assert len(find(staff, 1)) == 1
+    assert len(find(staff, 1, raffle=older.pk)) == 1
+
+
+@pytest.mark.parametrize("text", ["", " ", "x" * 151, "a\0b"])
+def test_odd_search_is_refused(staff: Client, text: str) -> None:
+    answer = staff.post(FIND, {"text": text, "raffle": "x"}, follow=True)
+    said = [str(message) for message in answer.context["messages"]]
+    assert said == ["Type a ticket's number or code, or a username."]
+
+
+def test_searched_code_is_in_no_address_page_or_log(
+    staff: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, tickets = drawn()
+    code = tickets[1].verification_code
+    with caplog.at_level(logging.DEBUG):
+        answer = staff.post(FIND, {"text": code}, follow=True)
+    assert staff.get(FIND, {"text": code}).status_code == 405
+    assert code not in str(answer.redirect_chain) + answer.content.decode()
+    own = [record for record in caplog.records if not record.name.startswith("django.db")]
+    assert code not in "".join(str(record.__dict__) for record in own)
+
+
+def test_winner_told_by_phone_is_notified_once(staff: Client) -> None:
+    raffle, _ = drawn()
+    winner = raffle.winners.get(rank=1)
+    for _ in range(2):
+        assert act_on(staff, winner, "told") == ["Noted that the winner was told."]
+    assert shown(staff, raffle=raffle.pk)[0] == (1, "notified")
+    assert Act.objects.about(raffle).filter(deed="prize.notified").count() == 1
+
+
+def test_prize_forfeited_by_hand_goes_to_nobody_unless_so_set(staff: Client) -> None:
+    raffle, _ = drawn()
+    winner = raffle.winners.get(rank=1)
+    page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
+    assert "It goes to nobody; you may pass it on afterwards." in page.context["foreseen"]
+    assert act_on(staff, winner, "forfeit", reason="Never came") == ["The prize is forfeited."]
+    assert act_on(staff, winner, "forfeit", reason="Never came") == [
+        "The prize was not claimed in time"
+    ]
+    assert shown(staff, raffle=raffle.pk) == [(1, "forfeited"), (2, "alternate")]
+
+
+def test_prize_forfeited_by_hand_is_promoted_where_so_set(staff: Client) -> None:
+    raffle, tickets = drawn(claim={"promotes_alternates": True})
+    winner = raffle.winners.get(rank=1)
+    lost, won = tickets[1].ticket_number, tickets[2].ticket_number
+    page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
+    heir = f"The next alternate gets it: ticket {won}, rank 2."
+    assert heir in page.context["foreseen"]
+    said = act_on(staff, winner, "forfeit", reason="Never came")
+    assert said == [f"Phone went from ticket {lost} to ticket {won}."]
+
+
+def test_winner_is_replaced_from_the_winners_page_with_a_reason(staff: Client) -> None:
+    raffle, tickets = drawn()
+    winner = raffle.winners.get(rank=1)
+    lost, won = tickets[1].ticket_number, tickets[2].ticket_number
+    assert act_on(staff, winner, "replace", reason="") == []
+    said = [act_on(staff, winner, "replace", reason="Ill") for _ in range(2)]
+    assert said == [
+        [f"Phone went from ticket {lost} to ticket {won}."],
+        ["This ticket holds no prize"],
+    ]
+    page = staff.get(reverse("admin:raffles_winner_change", args=[winner.pk]))
+    assert f">ticket {won}</a>, 2026-02-10 13:00 UTC: Ill" in page.content.decode()
+    assert page.context["acts"] == []
+
+
+def test_prize_in_the_winners_hands_stays_there(staff: Client) -> None:
+    raffle, tickets = drawn()
+    winner = raffle.winners.get(rank=1)
+    number, code = tickets[1].ticket_number, tickets[1].verification_code
+    hand_over(raffle.uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
+    for act in ("forfeit", "replace"):
+        assert act_on(staff, winner, act, reason="Too late") == ["The prize has been handed over"]
+    assert shown(staff, raffle=raffle.pk)[0] == (1, str(Standing.HANDED_OVER))
