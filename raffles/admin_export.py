@@ -8,10 +8,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import (
-    HttpRequest,
-    StreamingHttpResponse,
-)
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
 from django.utils import timezone
@@ -28,7 +25,7 @@ from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from rafflesite.records import staff
 
-from .admin_pages import RafflePages
+from .admin_pages import Link, RafflePages
 
 PERMISSION = "raffles.export_raffle"
 FULL_NAMES = "raffles.view_ticket"
@@ -96,7 +93,7 @@ class WinnersOfEventForm(forms.Form):
         label="Drawn from", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
     )
     until = forms.DateField(
-        label="to",
+        label="Drawn to",
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text="Both days inclusive, in UTC.",
     )
@@ -119,9 +116,9 @@ class Exports(RafflePages):
             *super().get_urls(),  # type: ignore[misc]
         ]
 
-    def links(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def links(self, request: HttpRequest) -> list[Link]:
         """A link for who may."""
-        own = [("../export/", "Export")] if request.user.has_perm(PERMISSION) else []
+        own = [Link("../export/", "Export")] if request.user.has_perm(PERMISSION) else []
         return own + super().links(request)
 
     def export_raffle(self, request: HttpRequest, object_id: int) -> HttpResponseBase:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -13,9 +13,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_http_methods
 
-from raffles.models import Raffle
+from raffles.models import Raffle, State
 
 View = Callable[..., HttpResponseBase]
+
+
+class Link(NamedTuple):
+    """A relative address, its label, and in which states of the raffle it is of use."""
+
+    address: str
+    label: str
+    states: Collection[str] = State.values
 
 
 class RafflePages:
@@ -29,8 +37,8 @@ class RafflePages:
         wrapped: View = self.admin_site.admin_view(methods(view))  # type: ignore[attr-defined]
         return path(route, wrapped, name=f"raffles_raffle_{name}")
 
-    def links(self, _request: HttpRequest) -> list[tuple[str, str]]:
-        """Relative addresses and labels of what the raffle's page leads to."""
+    def links(self, _request: HttpRequest) -> list[Link]:
+        """What the raffle's page leads to."""
         return []
 
     def change_view(

@@ -21,12 +21,13 @@ from raffles.models import FINISHED, Raffle, State
 from raffles.pages.card import card_of
 from rafflesite.records import staff
 
-from .admin_pages import RafflePages
+from .admin_pages import Link, RafflePages
 
 PERMISSION = "raffles.run_raffle"
 
 _SHEET = 10  # tickets of a page of paper; as print.css has them
 _LISTED = 20  # batches
+_PRINTABLE = frozenset(State.values) - FINISHED
 
 
 class BatchForm(forms.Form):
@@ -44,9 +45,10 @@ class PaperTickets(RafflePages):
         own = self.page_url("<int:object_id>/tickets/", self.print_batch, "tickets")
         return [own, *super().get_urls()]  # type: ignore[misc]
 
-    def links(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def links(self, request: HttpRequest) -> list[Link]:
         """A link for who may."""
-        own = [("../tickets/", "Tickets on paper")] if request.user.has_perm(PERMISSION) else []
+        may = request.user.has_perm(PERMISSION)
+        own = [Link("../tickets/", "Tickets on paper", _PRINTABLE)] if may else []
         return own + super().links(request)
 
     def print_batch(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
@@ -66,7 +68,7 @@ class PaperTickets(RafflePages):
             "form": form,
             "batches": batches_of(raffle)[:_LISTED],
             "may_begin": raffle.state == State.OPEN and raffle.series is None,
-            "may_repeat": raffle.state not in FINISHED,
+            "may_repeat": raffle.state in _PRINTABLE,
         }
         return self.show(request, "print", f"Tickets on paper: {raffle}", context)
 

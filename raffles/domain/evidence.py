@@ -73,13 +73,11 @@ copies that others have, and the commitment with one that somebody saved before 
 
 Add --receipt FILE to check the receipt of a participant. The hashes of all tickets, for
 --leaves FILE, are at /raffles/{id}/leaves/ of the service.
-
 """
 _VOID = """\
 There were no winners: the raffle was called off. The reason, as it was published:
 
     {reason}
-
 """
 
 
