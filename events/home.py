@@ -6,42 +6,28 @@ that the user may not see is empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Exists, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from events.domain.calendar import ComingDraw, coming_draws
-from events.domain.watching import missed_runs
-from events.models import ApiKey, Event, Heartbeat, Setback
+from events.models import ApiKey, Event, Heartbeat
+from events.tasks import SHOWN, Task, address_of, shown_time, tasks_of_announcing, tasks_of_draws
 from raffles.domain.counting import entries_by_day
-from raffles.fairness.verify import time_of_round
-from raffles.models import Act, Announcement, Delivery, Draw, Endpoint, Handover, Raffle, State
-from raffles.models.draw import LATE_AFTER
-from raffles.models.raffle import FINISHED, UNDER_WAY
+from raffles.models import Act, Draw, Endpoint, Handover, Raffle
+from raffles.models.act import subject_of
+from raffles.models.raffle import FINISHED
 from raffles.models.winner import Winner
 
-SHOWN: Final = 6  # rows of a panel
 DAYS: Final = 14  # of the chart
 _SOON: Final = timedelta(days=3)  # a deadline that is worth a look
 _LATELY: Final = timedelta(days=30)  # draws whose prizes somebody may still come for
 _COUNTED: Final = 1_000  # prizes; more are "more than"
 
 Staff = User | AnonymousUser
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Something that somebody should look at, in a sentence; ``address`` is where to do it."""
-
-    what: str
-    why: str
-    address: str = ""
-    is_urgent: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +55,18 @@ class Unclaimed:
     shown: str
     is_over: bool
     is_soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done; raffles by their names."""
+
+    deed: str
+    subject: str
+    address: str
+    at: datetime
+    by: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,28 +103,29 @@ class Home:
     bars: list[Bar] = field(default_factory=list)
     entries: int = 0
     most: int = 0
-    acts: list[Act] = field(default_factory=list)
+    acts: list[Done] = field(default_factory=list)
     sees: frozenset[str] = frozenset()
 
 
 def home(user: Staff, now: datetime) -> Home:
     """The page as ``user`` may see it."""
     shown = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
-    shown.starts = _starts(user)
     if "draws" in shown.sees:
         shown.steps = _first_steps(user)
-        shown.tasks += [*_runs(now), *_draws(now)]
+        shown.tasks += tasks_of_draws(now)
         shown.coming = _coming(now)
         shown.bars = _bars(entries_by_day(now.date() - timedelta(days=DAYS - 1), now.date()))
         shown.entries = sum(bar.entries for bar in shown.bars)
         shown.most = max(bar.entries for bar in shown.bars)
     if "announcing" in shown.sees:
-        shown.tasks += _announcing()
+        shown.tasks += tasks_of_announcing()
     if "prizes" in shown.sees:
         shown.unclaimed = _unclaimed(now)
         shown.undated = _undated(now)
+    if not shown.steps:
+        shown.starts = _starts(user)
     if "acts" in shown.sees:
-        shown.acts = list(Act.objects.all()[:SHOWN])
+        shown.acts = _done()
     return shown
 
 
@@ -139,6 +138,7 @@ _SEES: Final = {
 _STARTS: Final = (
     ("Schedule an event", "events.add_event", "admin:events_event_add"),
     ("Create a raffle", "raffles.add_raffle", "admin:raffles_raffle_add"),
+    ("Hand over a prize", "raffles.hand_over_prize", "admin:raffles_winner_counter"),
 )
 
 
@@ -178,64 +178,6 @@ def _first_steps(user: Staff) -> list[Step]:
     return [*found, Step("Let draw_winners run", "Cron draws what is due, each minute.", "", ran)]
 
 
-# --- What needs somebody -------------------------------------------------------------------
-
-
-def _runs(now: datetime) -> Iterator[Task]:
-    if Event.objects.exists() or Raffle.objects.exists():
-        for sentence in missed_runs(now):
-            yield Task("Draws stand still", sentence)
-    for setback in Setback.objects.select_related("raffle", "event").order_by("failed_at")[:SHOWN]:
-        subject = setback.raffle or setback.event
-        why = f"Failed {setback.attempts} times, tried again by itself: {setback.error}"
-        yield Task(str(subject), why, _address(subject))
-
-
-def _draws(now: datetime) -> Iterator[Task]:
-    """Draws that are due, under way or waiting for somebody; the latest of them last."""
-    sold_out = Announcement.objects.filter(raffle=OuterRef("pk"), kind=Announcement.Kind.SOLD_OUT)
-    waits_for = Draw.objects.live().filter(raffle=OuterRef("pk"), drawn_at=None)
-    rows = Raffle.objects.filter(
-        Q(state__in=UNDER_WAY)
-        | Q(state=State.OPEN, closes_at__lte=now)
-        | Q(Exists(sold_out), state=State.OPEN, closes_at=None)
-    ).annotate(waits_for=Subquery(waits_for.values("round")))
-    for raffle in rows.order_by("closes_at", "pk")[:SHOWN]:
-        why, is_urgent = _state_of(raffle, now)
-        yield Task(raffle.name, why, _address(raffle), is_urgent)
-
-
-def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
-    """What is to be done about a raffle that is due, and whether it should have been by now."""
-    if raffle.state == State.SEALED and raffle.waits_for:
-        comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
-        is_late = now > comes_at + LATE_AFTER
-        late = "late: " if is_late else ""
-        return f"Waits for the beacon, {late}round {raffle.waits_for} at {_time(comes_at)}", is_late
-    if raffle.state in UNDER_WAY:
-        return "Closed, not drawn yet: the next run goes on", False
-    if raffle.closes_at is None:
-        return "Sold out: you can draw it", True
-    is_late = now > raffle.closes_at + LATE_AFTER
-    late = "Overdue since" if is_late else "Draws with the next run, due at"
-    return f"{late} {_time(raffle.closes_at)}", is_late
-
-
-def _announcing() -> Iterator[Task]:
-    failing = Endpoint.objects.filter(
-        Q(failing_since__isnull=False) | Q(is_enabled=False) & ~Q(disabled_because="")
-    )
-    for endpoint in failing.order_by("is_enabled", "failing_since")[:SHOWN]:
-        why = f"Failing since {_time(endpoint.failing_since)}" if endpoint.failing_since else ""
-        if not endpoint.is_enabled:
-            why = f"No longer told: {endpoint.disabled_because}"
-        yield Task(str(endpoint), why, _address(endpoint))
-    if dead := Delivery.objects.filter(state=Delivery.State.DEAD).count():
-        address = reverse("admin:raffles_delivery_changelist") + "?state__exact=dead"
-        what = "1 message was" if dead == 1 else f"{dead:,} messages were"
-        yield Task(f"{what} given up", "Send them again once they can arrive.", address)
-
-
 # --- What is coming ------------------------------------------------------------------------
 
 
@@ -251,7 +193,7 @@ def _coming(now: datetime) -> list[Coming]:
 def _of_event(draw: ComingDraw) -> Coming:
     return Coming(
         name=draw.event.name,
-        address=_address(draw.event),
+        address=address_of(draw.event),
         at=draw.draw_at,
         shown=f"{draw.local():%a %-d %b, %H:%M %Z}",
         reward=f"{draw.reward.reward_amount} × {draw.reward.reward_name}",
@@ -263,9 +205,9 @@ def _of_event(draw: ComingDraw) -> Coming:
 def _of_raffle(raffle: Any) -> Coming:
     return Coming(
         name=raffle.name,
-        address=_address(raffle),
+        address=address_of(raffle),
         at=raffle.closes_at,
-        shown=_time(raffle.closes_at),
+        shown=shown_time(raffle.closes_at),
         reward=", ".join(str(prize) for prize in list(raffle.prizes.all())[:2]),
         issued=raffle.issued,
         total=raffle.total_tickets,
@@ -287,9 +229,9 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
             prize=str(getattr(row.winner.standing_prize(), "name", "")),
             raffle=row.winner.raffle.name,
             ticket_number=row.winner.ticket_number(),
-            address=_address(row.winner),
+            address=address_of(row.winner),
             at=row.claim_until,
-            shown=_time(row.claim_until),
+            shown=shown_time(row.claim_until),
             is_over=row.claim_until <= now,
             is_soon=row.claim_until <= now + _SOON,
         )
@@ -307,6 +249,27 @@ def _undated(now: datetime) -> str:
     return f"{count:,}" if count else ""
 
 
+def _done() -> list[Done]:
+    """The last acts; that somebody logged in is no news."""
+    acts = Act.objects.exclude(deed="login")[:SHOWN]
+    uuids = [
+        act.subject.removeprefix("raffle ") for act in acts if act.subject.startswith("raffle ")
+    ]
+    raffles = {subject_of(raffle): raffle for raffle in Raffle.objects.filter(uuid__in=uuids)}
+    return [
+        Done(
+            deed=act.deed,
+            subject=raffle.name if raffle else act.subject,
+            address=address_of(raffle or act),
+            at=act.at,
+            by=act.by,
+            why=act.why,
+        )
+        for act in acts
+        for raffle in [raffles.get(act.subject)]
+    ]
+
+
 def _bars(entries: dict[date, int]) -> list[Bar]:
     most = max(entries.values()) or 1
     width = 280 / len(entries)
@@ -315,13 +278,3 @@ def _bars(entries: dict[date, int]) -> list[Bar]:
         for n, (day, count) in enumerate(entries.items())
         for height in [max(80 * count / most, 1.0 if count else 0.0)]
     ]
-
-
-def _address(row: Any) -> str:
-    """Where the row is shown in the admin."""
-    opts = row._meta  # noqa: SLF001 - the way to its names
-    return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
-
-
-def _time(moment: datetime | None) -> str:
-    return f"{moment:%a %-d %b, %H:%M} UTC" if moment else ""

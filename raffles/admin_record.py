@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -123,14 +124,20 @@ class DeedFilter(admin.SimpleListFilter):
 class ActAdmin(ReadOnly):
     """The record of the whole site, latest first."""
 
-    list_display = ("at", "deed", "subject", "by", "why")
+    list_display = ("when", "deed", "subject", "by", "why")
     list_filter = (DeedFilter, "at")
     search_fields = ("subject", "by", "why")
     search_help_text = "Whom or what it was about, who did it, or the reason."
     ordering = ("-id",)
     sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER  # each would count them all
     paginator = FirstRows
     list_per_page = _PAGE
     show_full_result_count = False
-    fields = ("at", "deed", "subject", "by", "why", "details")
+    fields = ("when", "deed", "subject", "by", "why", "details")
     readonly_fields = fields
+
+    @admin.display(description="at (UTC)")
+    def when(self, act: Act) -> str:
+        """To the second."""
+        return f"{act.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
