@@ -11,7 +11,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
+from django.shortcuts import render
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from raffles.domain.printing import MAX_BATCH, Batch, batches_of, print_tickets
 from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from raffles.pages.card import card_of
+from rafflesite.languages import in_language_of
 from rafflesite.records import staff
 
 from .admin_pages import Link, RafflePages
@@ -62,7 +63,11 @@ class PaperTickets(RafflePages):
                 raffle, batch = print_tickets(raffle.uuid, **form.cleaned_data, **act)
             except Refusal as refusal:
                 return self.back(request, str(refusal))
-            return TemplateResponse(request, "admin/raffles/tickets.html", _sheets(raffle, batch))
+            # For participants, so in a language in which all of it is written.
+            sheets = _sheets(raffle, batch)
+            return in_language_of(
+                request, lambda: render(request, "admin/raffles/tickets.html", sheets)
+            )
         context = {
             "raffle": raffle,
             "form": form,

@@ -237,6 +237,22 @@ def test_sheets_hold_number_code_and_a_way_to_check(staff: Client) -> None:
     assert raffle.tickets.count() == 21
 
 
+def test_paper_speaks_the_language_of_who_prints_it(staff: Client) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    found = {}
+    for language in ("en", "de", "fr"):
+        values = {"amount": 2, "batch": "a" * 32}
+        answer = staff.post(page(raffle, "tickets"), values, headers={"Accept-Language": language})
+        text = answer.content.decode()
+        drawn = re.findall(r'class="when">([^<]*)<', text)
+        found[language] = (text.split('lang="')[1][:2], set(drawn))
+    english, german = (
+        "Drawn when all tickets are gone",
+        "Gezogen wird, wenn alle Lose vergeben sind",
+    )
+    assert found == {"en": ("en", {english}), "de": ("de", {german}), "fr": ("en", {english})}
+
+
 def test_receipts_are_a_file_without_codes(staff: Client) -> None:
     answer = hand_out(staff, RaffleFactory.create(), 2)
     (link,) = re.findall(
@@ -277,7 +293,7 @@ def test_fewer_tickets_than_asked_for_are_said(staff: Client) -> None:
     raffle = RaffleFactory.create(total_tickets=4)
     enter_nth(raffle, 0)
     answer = hand_out(staff, raffle, 9)
-    assert "<strong>3 of 9 tickets.</strong> No more were left." in answer.content.decode()
+    assert "<strong>3 of 9 tickets: no more were left.</strong>" in answer.content.decode()
     answer = hand_out(staff, raffle, 9, batch="b" * 32)
     assert told(answer) == ["Tickets to this raffle are no longer available"]
 
