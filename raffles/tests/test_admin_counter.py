@@ -133,7 +133,7 @@ def test_who_has_nothing_to_claim_is_told_why(staff: Client) -> None:
 
 @pytest.mark.parametrize("changes", [{"code": "0" * 20}, {"code": "x"}, {"number": "9999"}])
 def test_wrong_number_or_code_says_so_and_hands_nothing_over(
-    staff: Client, changes: dict[str, str]
+    staff: Client, changes: dict[str, Any]
 ) -> None:
     shown = Shown()
     answer = post(staff, shown.typed(act="hand-over", **changes))
@@ -163,7 +163,7 @@ def test_raffle_that_is_not_drawn_is_said(staff: Client) -> None:
     ],
 )
 def test_what_is_missing_is_said_at_its_field(
-    staff: Client, changes: dict[str, str], field: str, sentence: str
+    staff: Client, changes: dict[str, Any], field: str, sentence: str
 ) -> None:
     answer = post(staff, Shown().typed(**changes))
     assert (answer.status_code, answer.context["form"].errors[field]) == (400, [sentence])
@@ -186,7 +186,7 @@ def test_raffle_of_the_link_is_chosen_and_an_older_one_is_offered_too(
 ) -> None:
     older, latest = Shown(name="Older"), Shown(name="Latest")
     monkeypatch.setattr("raffles.admin.counter.recently_drawn", lambda: [latest.raffle])
-    page = staff.get(COUNTER, {"raffle": older.raffle.uuid}).content.decode()
+    page = staff.get(COUNTER, {"raffle": str(older.raffle.uuid)}).content.decode()
     assert f'<option value="{older.raffle.uuid}" selected>Older</option>' in page
     assert f'<option value="{latest.raffle.uuid}">Latest</option>' in page
     assert staff.get(COUNTER, {"raffle": "x"}).status_code == 200
