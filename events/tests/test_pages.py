@@ -90,6 +90,22 @@ def test_home_costs_the_same_for_one_and_for_three(
         look("/", DRAW + timedelta(minutes=1))
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("path", ["", "state/"])
+def test_event_costs_the_same_for_one_and_for_three(
+    path: str, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    scheduled()
+    for number in range(count):
+        day = DATE + (number + 1) * DAY
+        taken("Alice", now=DRAW + (number - 1) * DAY)
+        manage("put", f"/events/breakfast/rewards/{day}/", {"name": f"Reward {number}"})
+        run(DRAW + number * DAY)
+
+    with django_assert_num_queries(4):
+        look(f"/e/breakfast/{path}", DRAW + count * DAY)
+
+
 def test_pictures_come_from_here_or_not_at_all(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://draws.example.org"
     scheduled(

@@ -256,6 +256,37 @@ def test_result_costs_the_same_for_one_and_for_three(
         visitor().get(f"/r/{raffle.uuid}/result/")
 
 
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("path", "queries"), [("", 2), ("state/", 2), ("ticket/", 2)])
+def test_open_raffle_costs_the_same_for_one_and_for_three(
+    path: str, queries: int, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    prizes = [(f"Prize {number}", 1) for number in range(count)]
+    raffle = RaffleFactory.create(total_tickets=9, prizes=prizes, tickets=count)
+
+    with django_assert_num_queries(queries):
+        visitor().get(f"/r/{raffle.uuid}/{path}")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_drawn_raffle_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=6, prizes=(("Book", count),), alternates=3)
+    entries = [enter_nth(raffle, n) for n in range(6)]
+    entry = entries[0]
+    take_to(State.DRAWN, raffle)
+
+    with django_assert_num_queries(8):
+        visitor().get(f"/r/{raffle.uuid}/")
+    with django_assert_num_queries(10):
+        press(
+            f"/r/{raffle.uuid}/ticket/",
+            ticket_number=entry.ticket_number,
+            verification_code=entry.verification_code,
+        )
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_are_kept_by_nobody_else_and_speak_the_visitors_language(path: str) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
