@@ -41,6 +41,7 @@ GROUPS = (
     Group("drawing", ("select_100k_of_10m", "select_memory", "store_100k_winners")),
     Group("sealing", ("seal_1m", "seal_1m_memory", "inclusion_10m")),
     Group("listing", ("list_queries", "list_page")),
+    Group("visiting", ("home_page", "home_page_over_sql")),
     Group("listening", ("stream_fan_out", "stream_over_bare", "stream_memory")),
     Group("announcing", ("outbox_posts",)),
     Group("calendar", ("events_run", "upcoming_queries", "participate_by_event")),
