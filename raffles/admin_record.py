@@ -103,7 +103,7 @@ class FirstRows(Paginator):  # type: ignore[type-arg]  # generic for mypy only
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        counted: int = rows[: _MOST + 1].count()
+        counted: int = rows.order_by()[: _MOST + 1].count()
         return counted
 
 
