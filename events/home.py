@@ -219,11 +219,10 @@ def _of_raffle(raffle: Any) -> Coming:
 
 def _unclaimed(now: datetime) -> list[Unclaimed]:
     """Prizes that nobody has claimed and that have a deadline, the soonest first."""
-    rows = Handover.objects.unclaimed()
-    winners = (
-        *("winner__raffle", "winner__prize", "winner__replacement"),
-        "winner__replaces__prize",
-    )
+    winners = ("raffle", "prize", "replacement", "replaces__prize")
+    rows = Handover.objects.unclaimed().select_related(*(f"winner__{name}" for name in winners))
+    # By nothing else: a second key would sort all whose deadline is the same.
+    soonest = rows.order_by("claim_until")[:SHOWN]
     return [
         Unclaimed(
             prize=str(getattr(row.winner.standing_prize(), "name", "")),
@@ -235,15 +234,19 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
             is_over=row.claim_until <= now,
             is_soon=row.claim_until <= now + _SOON,
         )
-        for row in rows.select_related(*winners).order_by("claim_until", "pk")[:SHOWN]
+        for row in sorted(soonest, key=lambda row: (row.claim_until, row.pk))
         if row.claim_until
     ]
 
 
 def _undated(now: datetime) -> str:
     """How many prizes of the last weeks nobody has claimed, and no deadline ever will."""
-    lately = Draw.objects.filter(drawn_at__gte=now - _LATELY).values("raffle")
-    count = Winner.objects.unclaimed().filter(raffle__in=lately)[: _COUNTED + 1].count()
+    lately = Draw.objects.filter(drawn_at__gte=now - _LATELY, raffle__claim_days=None)
+    count = (
+        Winner.objects.unclaimed()
+        .filter(raffle__in=lately.values("raffle"))[: _COUNTED + 1]
+        .count()
+    )
     if count > _COUNTED:
         return f"more than {_COUNTED:,}"
     return f"{count:,}" if count else ""
