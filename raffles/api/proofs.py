@@ -35,7 +35,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 _LARGEST = 2**31 - 1
 _VERIFIER = Path(verify.__file__).read_bytes()
-_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
+VERIFIER_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
 
 
 def _whole(least: int, most: int = _LARGEST) -> dict[str, Any]:
@@ -273,14 +273,14 @@ def verifier(_request: HttpRequest) -> HttpResponse:
     """The single-file verifier, exactly as the server runs it."""
     response = HttpResponse(_VERIFIER, content_type="text/x-python; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="verify.py"'
-    response["ETag"] = f'"{_CHECKSUM}"'
+    response["ETag"] = f'"{VERIFIER_CHECKSUM}"'
     return response
 
 
 @require_safe
 def verifier_checksum(_request: HttpRequest) -> HttpResponse:
     """Its SHA-256, in the form that `sha256sum -c` reads."""
-    return HttpResponse(f"{_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8")
+    return HttpResponse(f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8")
 
 
 def _draw(draw: Draw) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 from icalendar import Calendar, Event
 
+from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.checking import checked_slot
 from raffles.domain.entering import enter
 from raffles.domain.keys import signer
@@ -45,6 +46,7 @@ from .reading import (
     takes_entries,
 )
 
+_LIGHT = 640  # hashes of a proof that comes with the page, so that the check needs no network
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 
@@ -156,13 +158,17 @@ def shown_result(
         return render(request, "raffles/result_pending.html", _state(raffle_id, is_held=True))
     after = _rank(request)
     rows = places(shown, after=after, names=names(after) if names else {})
+    story = story_of(raffle_id)
+    hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
     context = {
         "raffle": shown,
-        "story": story_of(raffle_id),
+        "story": story,
         "places": rows,
+        "is_light": hashes <= _LIGHT,
         "following": after + SHOWN if len(rows) == SHOWN else None,
         "after": after,
         "keys": json.dumps(signer().public_keys()),
+        "checksum": VERIFIER_CHECKSUM,
     }
     return render(request, "raffles/result.html", context)
 
@@ -192,6 +198,9 @@ def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
         "places": rows[:SHOWN],
         "is_cut": len(rows) > SHOWN,
         "address": f"{settings.PUBLIC_URL}{place}",
+        "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[raffle_id]),
+        "verifier": settings.PUBLIC_URL + reverse("verifier"),
+        "checksum": VERIFIER_CHECKSUM,
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
     }
     return render(request, "raffles/certificate.html", context)

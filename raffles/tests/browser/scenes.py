@@ -91,8 +91,8 @@ def make_scenes() -> list[Scene]:
         page("result checked", "pages:result", drawn.uuid, act=_check),
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
         page("certificate", "pages:certificate", beacon.uuid),
-        page("stage before the draw", "pages:stage", soon.uuid),
-        page("stage at the draw", "pages:stage", drawn.uuid),
+        page("stage before the draw", "pages:stage", soon.uuid, act=_wait),
+        page("stage at the draw", "pages:stage", drawn.uuid, act=_begin),
         page("stage at a winner", "pages:stage", drawn.uuid, act=_reveal),
         page("stage with all winners", "pages:stage", drawn.uuid, act=_reveal_all),
         page("stage called off", "pages:stage", void.uuid),
@@ -167,15 +167,15 @@ def _event(now: datetime) -> tuple[Event, date]:
 
 def look_up(visitor: Visitor, entry: Entry) -> None:
     """Types number and code of a ticket."""
-    visitor.page.get_by_label("Number").fill(str(entry.ticket_number))
-    visitor.page.get_by_label("Code").fill(entry.verification_code)
+    visitor.write("Number", str(entry.ticket_number))
+    visitor.write("Code", entry.verification_code)
     visitor.press("Look it up")
     visitor.see(f"{entry.ticket_number}")
 
 
 def _look_up_wrongly(visitor: Visitor) -> None:
-    visitor.page.get_by_label("Number").fill("1")
-    visitor.page.get_by_label("Code").fill("0000-0000-0000-0000-0000")
+    visitor.write("Number", "1")
+    visitor.write("Code", "0000-0000-0000-0000-0000")
     visitor.press("Look it up")
     visitor.see("Number and code do not belong together.")
 
@@ -193,7 +193,7 @@ def _take_part_twice(visitor: Visitor) -> None:
 
 
 def _enter(visitor: Visitor) -> None:
-    visitor.page.get_by_label("Your name").fill(f"Visitor {uuid4().hex[:6]}")
+    visitor.write("Your name", f"Visitor {uuid4().hex[:6]}")
     _take_part(visitor)
 
 
@@ -202,15 +202,23 @@ def _check(visitor: Visitor) -> None:
     visitor.see("Verified here")
 
 
-def _reveal(visitor: Visitor) -> None:
+def _wait(visitor: Visitor) -> None:
+    visitor.see("The draw begins in")
+
+
+def _begin(visitor: Visitor) -> None:
     visitor.see("Press space")
+
+
+def _reveal(visitor: Visitor) -> None:
+    _begin(visitor)
     for _ in range(3):
         visitor.page.keyboard.press(" ")
         visitor.page.keyboard.press(" ")
 
 
 def _reveal_all(visitor: Visitor) -> None:
-    visitor.see("Press space")
+    _begin(visitor)
     visitor.page.keyboard.press("End")
 
 

@@ -191,6 +191,7 @@ def test_winners_behind_the_first_thousand_are_compared_too(visit: Visit) -> Non
     visitor = at_the_result(visit, raffle)
 
     visitor.press("More winners")
+    visitor.page.wait_for_url("**/result/?after=1000")
     press_check(visitor)
 
     assert visitor.page.locator("[data-rank]").count() == 1

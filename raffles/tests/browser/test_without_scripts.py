@@ -24,8 +24,8 @@ def test_ticket_is_taken_and_looked_up_without_scripts(visit: Visit) -> None:
     assert visitor.text(".wins").split() == ["Rank", "1", "Phone", "Ticket", "1"]
     assert "The check in the browser needs JavaScript." in visitor.text()
     visitor.press("Did my ticket win?")
-    visitor.page.get_by_label("Number").fill(str(number))
-    visitor.page.get_by_label("Code").fill(code)
+    visitor.write("Number", str(number))
+    visitor.write("Code", code)
     visitor.press("Look it up")
 
     visitor.see("You have won!")

@@ -73,9 +73,17 @@ class Visitor:
         self.page.goto(self.url + path, wait_until="load")
         return self.page
 
+    def leave(self) -> None:
+        """Closes the window, which would go on looking what is new."""
+        self.page.context.close()
+
     def see(self, text: str) -> None:
         """Waits until that text is seen."""
         self.page.get_by_text(text).filter(visible=True).first.wait_for()
+
+    def write(self, label: str, text: str) -> None:
+        """Fills the field of that label."""
+        self.page.get_by_label(label, exact=True).fill(text)
 
     def press(self, name: str) -> None:
         """Presses the button or link of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -113,6 +114,8 @@ def test_certificate_comes_with_the_draw() -> None:
     assert visitor().get(f"/r/{before.uuid}/certificate/").status_code == 404
     text = text_of(visitor().get(f"/r/{after.uuid}/certificate/"))
     assert bytes(after.draws.get().signature).hex() in text
+    verifier = visitor().get("/verify.py")
+    assert f"SHA-256 {hashlib.sha256(verifier.content).hexdigest()}" in text
     assert f"http://testserver/r/{after.uuid}/result/" in text
 
 

@@ -1,0 +1,77 @@
+"""Behind the nginx of the documentation, a page is as light as its budget says."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raffles.models import State
+from raffles.tests.factories import RaffleFactory
+from raffles.tests.serving import SITE, free_port, running
+
+from .serving import Site
+from .test_every_page import HEAVIEST
+from .visiting import BROWSER, Visit
+
+if TYPE_CHECKING:  # as in visiting.py
+    from playwright.sync_api import Request
+
+pytestmark = BROWSER
+KINDS = ("document", "script", "stylesheet", "fetch")
+
+
+@pytest.fixture
+def nginx(served: Site, tmp_path: Path) -> Iterator[str]:
+    """The address of an nginx in front of the site, which compresses as documented."""
+    program = shutil.which("nginx")
+    if not program:
+        pytest.skip("needs nginx")
+    lines = re.findall(r"^ +(gzip.*;)$", (SITE / "docs/deployment.md").read_text(), re.MULTILINE)
+    assert lines, "no compression in docs/deployment.md"
+    port = free_port()
+    folders = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{name}_temp_path {tmp_path}/{name}; " for name in folders)
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(
+        f"daemon off; master_process off; pid {tmp_path}/pid; error_log {tmp_path}/error.log; "
+        f"events {{}} http {{ access_log off; {temporary} server {{ listen 127.0.0.1:{port}; "
+        f"{' '.join(lines)} location / {{ proxy_pass {served.url}; proxy_http_version 1.1; "
+        "proxy_set_header Host $http_host; } } }"
+    )
+    command = [program, "-p", str(tmp_path), "-c", str(conf), "-e", f"{tmp_path}/error.log"]
+    with running(command, port):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(("prizes", "is_ahead"), [(35, True), (180, False)])
+def test_result_with_its_check_arrives_compressed_within_the_budget(
+    visit: Visit, nginx: str, prizes: int, is_ahead: bool
+) -> None:
+    """The proof comes with the page where it is light."""
+    raffle = RaffleFactory.create(
+        total_tickets=200, prizes=(("Book", prizes),), alternates=20, state=State.DRAWN
+    )
+    visitor = visit(nginx)
+    loaded: list[Request] = []
+    visitor.page.on("requestfinished", lambda request: loaded.append(request))  # noqa: PLW0108
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    visitor.page.wait_for_load_state("networkidle")
+
+    answers = [
+        (request, request.response()) for request in loaded if request.resource_type in KINDS
+    ]
+    sizes = {
+        request.url.removeprefix(nginx): request.sizes()["responseBodySize"]
+        for request, answer in answers
+        if answer and answer.headers.get("content-encoding") == "gzip"
+    }
+    print(f"{sum(sizes.values())} bytes in {len(sizes)} files")
+
+    assert len(sizes) == len(answers)
+    assert (f"/raffles/{raffle.uuid}/proof/" in sizes) is is_ahead
+    assert sum(sizes.values()) <= HEAVIEST

@@ -1,0 +1,108 @@
+"""What holds on every page, in every state, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from .scenes import make_scenes
+from .visiting import BROWSER, Visit, Visitor
+
+pytestmark = BROWSER
+HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
+# Parts of pages, and what is no page.
+PARTS = {
+    "pages:calendar",
+    "pages:robots",
+    "pages:state",
+    "event_pages:names",
+    "event_pages:state",
+}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+AXE = """async (rules) => (await axe.run(document, { runOnly: rules })).violations.flatMap(
+  (rule) => rule.nodes.map((node) => `${rule.id}: ${node.target} ${node.failureSummary}`))"""
+OVERFLOW = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  const wide = (element) => element.getBoundingClientRect().right > width + 1;
+  return Array.from(document.querySelectorAll("body *")).filter(wide).map((e) => e.outerHTML);
+}"""
+
+
+def routes(patterns: Sequence[URLPattern | URLResolver], space: str = "") -> Iterator[str]:
+    """The names of all pages' routes."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            if pattern.namespace in (None, "pages", "event_pages"):
+                yield from routes(pattern.url_patterns, pattern.namespace or space)
+        elif space:
+            yield f"{space}:{pattern.name}"
+
+
+def test_every_page_is_looked_at() -> None:
+    shown = {scene.route for scene in make_scenes()}
+
+    assert shown == set(routes(get_resolver().url_patterns)) - PARTS
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe-core."""
+    package = pytest.importorskip("axe_playwright_python", reason="needs requirements-dev.txt")
+    return Path(package.__file__).with_name("axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("part", [0, 1])  # for two processors
+def test_every_page_is_sound(visit: Visit, axe: str, part: int) -> None:
+    found = {}
+    for scene in make_scenes()[part::2]:
+        visitor = visit()
+        scene.play(visitor)
+        found[scene.name] = [
+            *faults(visitor),
+            *inaccessible(visitor, axe, RULES),
+            *pale_in_the_dark(visitor),
+            *too_wide(visitor),
+        ]
+        visitor.leave()
+
+    assert {name: said for name, said in found.items() if said} == {}
+
+
+def faults(visitor: Visitor) -> list[str]:
+    """What the browser complains of, what moved by itself, what weighs too much."""
+    said = [*visitor.faults, *visitor.foreign]
+    if moved := visitor.shift():
+        said.append(f"moves by itself: {moved}")
+    if (weight := visitor.weight()) > HEAVIEST:
+        said.append(f"weighs {weight} bytes")
+    return said
+
+
+def inaccessible(visitor: Visitor, axe: str, rules: list[str]) -> list[str]:
+    """What axe-core finds against WCAG 2.2 AA."""
+    visitor.page.evaluate(axe)
+    said: list[str] = visitor.run(AXE, rules)
+    return said
+
+
+def pale_in_the_dark(visitor: Visitor) -> list[str]:
+    """What axe-core cannot read in the dark theme."""
+    visitor.page.emulate_media(color_scheme="dark")
+    said: list[str] = visitor.run(AXE, ["color-contrast", "link-in-text-block"])
+    return said
+
+
+def too_wide(visitor: Visitor) -> list[str]:
+    """What cannot be read without scrolling sideways, at 320 pixels and at 200 % of the size."""
+    said: list[str] = []
+    for width, size in ((320, "100%"), (640, "100%"), (1280, "200%")):
+        visitor.page.set_viewport_size({"width": width, "height": 640})
+        visitor.run("(size) => { document.documentElement.style.fontSize = size; }", size)
+        said += [
+            f"wider than {width} at {size}: {element[:200]}" for element in visitor.run(OVERFLOW)
+        ]
+    return said
