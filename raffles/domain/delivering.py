@@ -163,10 +163,8 @@ class _Results:
 def deliver_all(
     *, by: str, lasting: float | None = None, is_over: Callable[[], bool] = lambda: False
 ) -> Tally:
-    """Announces what nobody has yet, makes the deliveries and sends what is due."""
-    now = database_clock()
-    announce_all_sold_out(at=now, by=by)
-    spread(now=now)
+    """Announces what nobody has yet, and delivers."""
+    announce_all_sold_out(at=database_clock(), by=by)
     return deliver(clock=database_clock, lasting=lasting, is_over=is_over)
 
 
@@ -177,7 +175,7 @@ def deliver(
     only: Endpoint | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Tally:
-    """Sends what is due, until nothing is.
+    """Makes deliveries of what is announced, and sends what is due, until nothing is.
 
     After ``lasting`` seconds no more is begun, and what was begun is brought to its end. When
     ``is_over`` that takes three seconds at the most; what has no answer by then will be sent again.
@@ -217,10 +215,13 @@ class _Run:
     looks_at: float = 0.0
 
     def go_on(self) -> None:
-        """Begins what has become due."""
+        """Begins what has become due, also what was announced meanwhile."""
         if time.monotonic() >= self.looks_at:
             self.looks_at = time.monotonic() + _LOOK_AROUND
-            for lane in _claim(self.clock(), self.lanes, self.only):
+            now = self.clock()
+            if self.only is None:
+                spread(now=now)
+            for lane in _claim(now, self.lanes, self.only):
                 self.lanes.add(lane)
                 lane.feed()
                 Thread(target=lane.send_all, args=(self.results,), daemon=True).start()

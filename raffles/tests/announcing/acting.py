@@ -9,12 +9,13 @@ from typing import Any
 from django.db import transaction
 
 from raffles.domain.announcing import announce
+from raffles.domain.contacts import keep_contact
 from raffles.domain.delivering import deliver
 from raffles.domain.keys import current_key_id
 from raffles.domain.marking import Tally
 from raffles.domain.spreading import spread
-from raffles.models import Announcement, Delivery, Endpoint, Raffle
-from raffles.tests.factories import NOW, STAFF, RaffleFactory
+from raffles.models import Announcement, Delivery, Endpoint, Raffle, State
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
 Kind = Announcement.Kind
 
@@ -48,3 +49,13 @@ def after(**pause: float) -> datetime:
 def states(deliveries: Sequence[Delivery] | None = None) -> list[str]:
     rows = Delivery.objects.order_by("pk") if deliveries is None else deliveries
     return [str(delivery.state) for delivery in rows]
+
+
+def raffle_with_contacts(**terms: Any) -> Raffle:
+    """Sold out and drawn; everybody gave an address."""
+    raffle: Raffle = RaffleFactory.create(**terms)
+    for n in range(raffle.total_tickets):
+        entry = enter_nth(raffle, n)
+        keep_contact(entry, f"holder{entry.ticket_number}@example.org", now=NOW)
+    take_to(State.DRAWN, raffle)
+    return raffle

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
-from email import message_from_bytes
-from email.message import Message
 from typing import Any
 
 import pytest
@@ -21,74 +15,14 @@ from raffles.domain.replacing import replace_winner
 from raffles.models import Attempt, Contact, Delivery, Endpoint, Raffle, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth, take_to
 
-from .acting import Kind, after, announced, delivered_at, endpoint, states
+from .acting import Kind, after, announced, delivered_at, endpoint, raffle_with_contacts, states
+from .mailserver import MailServer
 
-controller = pytest.importorskip("aiosmtpd.controller")
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@dataclass(frozen=True)
-class Mail:
-    """One mail as the server took it."""
-
-    to: list[str]
-    message: Message
-
-    def part(self, kind: str) -> str:
-        for part in self.message.walk():
-            if part.get_content_type() == kind:
-                return bytes(part.get_payload(decode=True)).decode()
-        raise LookupError(kind)
-
-
-class MailServer:
-    """Takes every mail, or answers with what ``refusal`` says."""
-
-    def __init__(self) -> None:
-        self.mails: list[Mail] = []
-        self.refusal = ""
-        self.stalls = 0.0
-
-    async def handle_RCPT(self, _s: Any, _e: Any, envelope: Any, to: str, _o: Any) -> str:  # noqa: N802
-        if self.refusal:
-            return self.refusal
-        envelope.rcpt_tos.append(to)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        await asyncio.sleep(self.stalls)
-        self.mails.append(Mail(envelope.rcpt_tos, message_from_bytes(envelope.content)))
-        return "250 Message accepted"
-
-
-@pytest.fixture
-def server(settings: Settings) -> Iterator[MailServer]:
-    server = MailServer()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    running = controller.Controller(server, hostname="127.0.0.1", port=port)
-    running.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.EMAIL_TIMEOUT = 0.5
-    settings.DEFAULT_FROM_EMAIL = "draws@example.org"
-    settings.PUBLIC_URL = "https://draws.example.org"
-    yield server
-    running.stop()
 
 
 def staff(**fields: Any) -> Endpoint:
     return endpoint("staff@example.org", channel=Endpoint.Channel.MAIL, **fields)
-
-
-def raffle_with_contacts(**terms: Any) -> Raffle:
-    """Sold out and drawn; everybody gave an address."""
-    raffle: Raffle = RaffleFactory.create(**terms)
-    for n in range(raffle.total_tickets):
-        entry = enter_nth(raffle, n)
-        keep_contact(entry, f"holder{entry.ticket_number}@example.org", now=NOW)
-    take_to(State.DRAWN, raffle)
-    return raffle
 
 
 def test_staff_are_told_of_a_draw(server: MailServer) -> None:
