@@ -175,13 +175,14 @@ def test_raffle_leads_to_what_the_role_may(client: Client) -> None:
         user.groups.add(Group.objects.get(name=role))
         client.force_login(user)
         texts = [client.get(page(raffle, "change")).content.decode() for raffle in raffles]
-        listed = client.get(reverse("admin:raffles_raffle_changelist")).content.decode()
+        lists = [reverse(f"admin:raffles_{kind}_changelist") for kind in ("raffle", "act")]
+        listed = [EVERYTHING in client.get(url).content.decode() for url in lists]
         links = [re.findall(r'href="\.\./(export|tickets)/"', text) for text in texts]
-        found[role] = (*links, EVERYTHING in listed)
+        found[role] = (*links, *listed)
     assert found == {
-        "Manager": (["export", "tickets"], ["export"], True),
-        "Operator": (["tickets"], [], False),
-        "Auditor": (["export"], ["export"], True),
+        "Manager": (["export", "tickets"], ["export"], True, True),
+        "Operator": (["tickets"], [], False, False),
+        "Auditor": (["export"], ["export"], True, True),
     }
 
 
