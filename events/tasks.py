@@ -89,8 +89,8 @@ def tasks_of_announcing() -> Iterator[Task]:
         yield Task(str(endpoint), why, address_of(endpoint))
     if dead := Delivery.objects.filter(state=Delivery.State.DEAD).count():
         address = reverse("admin:raffles_delivery_changelist") + "?state__exact=dead"
-        what = "1 message was" if dead == 1 else f"{dead:,} messages were"
-        yield Task(f"{what} given up", "Send them again once they can arrive.", address)
+        what = "1 message" if dead == 1 else f"{dead:,} messages"
+        yield Task(f"{what} given up", "To be sent again once it can arrive.", address)
 
 
 def address_of(row: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC
 from typing import Any, ClassVar
@@ -80,10 +81,12 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
             raise PermissionDenied
         pages = Paginator(Act.objects.about(self.about(row)), _PAGE)
         page = pages.get_page(request.GET.get(PAGE_VAR, 1))
+        how = [json.dumps(act.details, ensure_ascii=False) if act.details else "" for act in page]
         context = {
             **self.admin_site.each_context(request),
             "title": f"History: {row}",
-            "acts": page,
+            "page": page,
+            "acts": zip(page, how, strict=True),
             "page_range": pages.get_elided_page_range(page.number),
             "page_var": PAGE_VAR,
             "object": row,

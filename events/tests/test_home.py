@@ -152,7 +152,7 @@ def test_announcements_that_fail(boss: User) -> None:
     assert tasks(boss) == [
         ("https://gone.example.org", "No longer told: answered 410 Gone", True),
         ("https://slow.example.org", "Failing since Tue 10 Feb, 06:00 UTC", True),
-        ("2 messages were given up", "Send them again once they can arrive.", True),
+        ("2 messages given up", "To be sent again once it can arrive.", True),
     ]
 
 
