@@ -141,9 +141,8 @@ def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Outcome:
 
 def foresee_void(raffle: Any) -> list[str]:
     """What is lost, and what stays."""
-    sentences = [
-        f"The raffle ends without winners; {counted(raffle.issued, 'ticket')} lose their chance."
-    ]
+    lost = counted(raffle.issued, "ticket")
+    sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
     if raffle.state == State.SEALED:
         sentences.append("The commitment stays public, with your reason under it.")
         if _round_has_come(raffle):

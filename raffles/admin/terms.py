@@ -90,6 +90,7 @@ class RaffleForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Raffle
         fields = ("name", "total_tickets", *TERMS[1:])
+        labels = {"claim_days": "Claim within (days)"}
         field_classes = {"promotes_alternates": forms.BooleanField}
         widgets = {"promotes_alternates": forms.CheckboxInput}
 

@@ -18,57 +18,21 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from raffles.admin_record import FirstRows, ReadOnly
+from raffles.admin_record import ReadOnly
 from raffles.confirming import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
-from raffles.domain.finding import find_winners, recently_drawn, searched_without_choice
+from raffles.domain.finding import find_winners, searched_without_choice
 from raffles.domain.handing import forfeit, note_told
 from raffles.domain.replacing import replace_winner
 from raffles.models import Raffle, Replacement, Standing, Winner
 
 from .counter import counter_urls
+from .listing import Pages, RaffleFilter, StandingFilter
 from .running import PUBLIC, foresee_heir, passed_on
 
 NOTHING = "—"
-_LISTED = 15  # raffles beside the list
 _FOUND = 50  # winners that a search shows
 
 _HELD = frozenset({Standing.DRAWN, Standing.NOTIFIED, Standing.CLAIMED})
-
-
-class RaffleFilter(admin.SimpleListFilter):
-    """By raffle: those drawn last, and the one that is looked at."""
-
-    title = "raffle"
-    parameter_name = "raffle"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        raffles = recently_drawn(_LISTED)
-        chosen = self.chosen()
-        if chosen is not None and chosen not in [raffle.pk for raffle in raffles]:
-            raffles += Raffle.objects.filter(pk=chosen)
-        return [(str(raffle.pk), raffle.name) for raffle in raffles]
-
-    def chosen(self) -> int | None:
-        """The raffle's key."""
-        text = self.value() or ""
-        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-    def queryset(self, _request: HttpRequest, winners: Any) -> Any:
-        chosen = self.chosen()
-        return winners if chosen is None else winners.filter(raffle=chosen)
-
-
-class StandingFilter(admin.SimpleListFilter):
-    """By what became of the prize."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        return [(standing.value, standing.value) for standing in Standing]
-
-    def queryset(self, _request: HttpRequest, winners: Any) -> Any:
-        return winners.standing(self.value()) if self.value() in Standing.values else winners
 
 
 class SearchForm(forms.Form):
@@ -133,7 +97,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER  # each would count them all
     show_full_result_count = False
-    paginator = FirstRows
+    paginator = Pages
     ordering = ("-raffle_id", "rank")
     fields = (
         *("of_raffle", "rank", "prize_now", "number", "user", "state", "deadline"),

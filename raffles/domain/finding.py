@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db.models import BinaryField, Q, Sum, Value
 from django.db.models.functions import Substr
 
 from raffles.fairness.tickets import code_tag, read_code
 from raffles.models import Draw, Raffle, Winner
+from raffles.models.raffle import MAX_TICKETS
 from raffles.models.winner import WinnerQuerySet
 
 RECENT = 50  # raffles to choose from
+_FOUND = 100  # of each reading; more than anybody looks through
 _LOOKED_AT = 200_000  # winners and alternates of those that a search without a raffle goes through
 
 
@@ -43,18 +45,26 @@ def searched_without_choice() -> list[Raffle]:
 def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
     """Winners and alternates of ``raffles`` whose ticket has this number, code or user.
 
-    No index knows any of the three, so it goes through the winners, never through the tickets.
+    No index knows any of the three, so each is looked for by itself among the winners, never among
+    the tickets: all at once would join every winner with its ticket before the first is compared.
     """
-    found = Winner.objects.with_standing().filter(raffle__in=[raffle.pk for raffle in raffles])
-    which = Q(ticket__username__iexact=text)
+    theirs = Winner.objects.filter(raffle__in=[raffle.pk for raffle in raffles])
+    found: set[int] = set()
+    for same in _readings(text):
+        numbered = theirs.annotate(number=Substr("leaf", 17, 8, output_field=BinaryField()))
+        found.update(numbered.filter(same).values_list("pk", flat=True)[:_FOUND])
+    winners = Winner.objects.with_standing().filter(pk__in=found)
+    return winners.select_related("raffle").order_by("-raffle_id", "rank")
+
+
+def _readings(text: str) -> Iterator[Q]:
+    """What the text may be."""
+    yield Q(ticket__username__iexact=text)
     if (code := read_code(text)) is not None:
-        which |= Q(ticket__code_tag=code_tag(code))
+        yield Q(ticket__code_tag=code_tag(code))
     number = text.replace(",", "")
     if number.isascii() and number.isdecimal() and len(number) <= _DIGITS:
-        on_leaf = Substr("leaf", 17, 8, output_field=BinaryField())
-        found = found.annotate(number=on_leaf)
-        which |= Q(number=Value(int(number).to_bytes(8, "big"), BinaryField()))
-    return found.filter(which).select_related("raffle").order_by("-raffle_id", "rank")
+        yield Q(number=Value(int(number).to_bytes(8, "big"), BinaryField()))
 
 
-_DIGITS = 8  # of the largest raffle's last number
+_DIGITS = len(str(MAX_TICKETS))
