@@ -31,6 +31,16 @@ OVERFLOW = """() => {
   return Array.from(document.querySelectorAll("body *")).filter(wide).map((e) => e.outerHTML);
 }"""
 
+WRONG = """() => {
+  const [wide, pale] = [document.createElement("p"), document.createElement("p")];
+  wide.style.width = "5000px";
+  pale.style.color = "#999";
+  wide.textContent = pale.textContent = "Hardly to be read";
+  document.querySelector("main").prepend(wide, pale, document.createElement("img"));
+  document.body.insertAdjacentHTML("beforeend", '<b style="color: red">Loud</b>');
+  fetch("https://example.org/").catch(() => {});
+}"""
+
 
 def routes(patterns: Sequence[URLPattern | URLResolver], space: str = "") -> Iterator[str]:
     """The names of all pages' routes."""
@@ -70,6 +80,23 @@ def test_every_page_is_sound(visit: Visit, axe: str, part: int) -> None:
         visitor.leave()
 
     assert {name: said for name, said in found.items() if said} == {}
+
+
+def test_what_is_wrong_is_found(visit: Visit, axe: str) -> None:
+    visitor = visit()
+    visitor.go("/")
+
+    visitor.run(WRONG)
+    visitor.page.wait_for_timeout(200)
+    said = faults(visitor)
+    visitor.faults.clear()
+
+    assert [line for line in said if line.startswith("CSP: style-src-attr")]
+    assert [line for line in said if line.startswith("CSP: connect-src https://example.org")]
+    assert [line for line in said if line.startswith("moves by itself")]
+    rules = {line.partition(":")[0] for line in inaccessible(visitor, axe, RULES)}
+    assert rules >= {"image-alt", "color-contrast"}
+    assert too_wide(visitor)
 
 
 def faults(visitor: Visitor) -> list[str]:

@@ -7,6 +7,7 @@ from statistics import median
 from uuid import uuid4
 
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 
 from events.domain.scheduling import schedule_event
@@ -51,9 +52,10 @@ def event_of_names() -> Raffle:
         now=before - timedelta(days=1),
         by=STAFF,
     )
-    for number in range(NAMES):
-        participant = Participant(f"Participant {number} of Many", STAFF, STAFF)
-        take_part(event, participant, now=before - timedelta(days=1))
+    with transaction.atomic():  # one flush to the disk for all of them
+        for number in range(NAMES):
+            participant = Participant(f"Participant {number} of Many", STAFF, STAFF)
+            take_part(event, participant, now=before - timedelta(days=1))
     call_command("draw_winners", event=event.slug, verbosity=0)
     return Raffle.objects.get(series=event.slug)
 
