@@ -28,6 +28,7 @@ from raffles.domain.keys import current_key_id
 from raffles.domain.spreading import spread
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 
+_TIMEOUT = 15.0  # seconds, as webhooks have
 _RECEIVER = """
 import asyncio, sys
 async def serve(reader, writer):
@@ -92,7 +93,7 @@ def posted(port: int, rows: int) -> float:
     headers = {"Content-Type": "application/json"}
 
     def post() -> None:
-        line = HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+        line = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
         for body in bodies:
             line.request("POST", "/", body, headers)
             line.getresponse().read()
