@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 from django.conf import settings
@@ -46,7 +47,7 @@ class BackOffice(AdminSite):
         """The form; failures are counted by address and by name, and all are on record."""
         if request.method != "POST":
             return super().login(request, extra_context)
-        name = request.POST.get("username", "")
+        name = request.POST.get("username", "")[:150].replace("\0", "")
         throttles = LoginThrottle(), NameThrottle()
         asking = cast("Request", request)  # they look at nothing that only DRF's has
         passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
@@ -59,7 +60,7 @@ class BackOffice(AdminSite):
             _record(request.user, "login", by=staff(request))
         else:
             # Looked for whether the name is known or not: both take the same time.
-            known = get_user_model().objects.filter(username=name[:150]).first()
+            known = get_user_model().objects.filter(username=name).first()
             by = f"somebody from {address_tag(caller_address(request))}"
             _record(known or "login", "login.failed", by=by)
         return response
@@ -68,9 +69,9 @@ class BackOffice(AdminSite):
         context = {
             **self.each_context(request),
             "title": "Too many attempts",
-            "minutes": max(1, round(seconds / 60)),
+            "minutes": max(1, math.ceil(seconds / 60)),
         }
-        headers = {"Retry-After": str(max(1, round(seconds)))}
+        headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
         template = "admin/too_many_logins.html"
         return TemplateResponse(request, template, context, status=429, headers=headers)
 

@@ -99,6 +99,11 @@ def test_who_logs_in_is_not_counted(sam: User) -> None:
     assert statuses(2, "sam") == [200, 429]
 
 
+@pytest.mark.parametrize("name", ["", "\0", "sam\0", "x" * 100_000, "\u202esam", "'; --"])
+def test_odd_names_are_names_like_any_other(sam: User, name: str) -> None:
+    assert statuses(4, name) == [200, 200, 200, 429]
+
+
 def test_looking_at_the_form_is_free(client: Client) -> None:
     assert [client.get(LOGIN).status_code for _ in range(9)] == [200] * 9
 
