@@ -91,7 +91,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     """Winners and alternates in order of rank."""
 
     change_list_template = "admin/raffles/winner/change_list.html"
-    list_display = ("rank", "prize_now", "number", "user", "state", "deadline", "of_raffle")
+    list_display = ("rank", "prize_now", "state", "number", "user", "deadline", "of_raffle")
     list_display_links = ("rank", "prize_now")
     list_filter = (StandingFilter, RaffleFilter)
     list_per_page = 50
