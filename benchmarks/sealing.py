@@ -30,12 +30,12 @@ def run(*, quick: bool) -> None:
 
 def seal_million(raffle: Raffle) -> None:
     """Seconds and memory from the open pool to the stored seal, once: a pool is sealed for good."""
-    baseline = _megabytes("VmRSS")
+    baseline = megabytes("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     cpu = time.process_time()
     seconds = timed(lambda: seal_now(raffle))
     cpu = time.process_time() - cpu
-    grown = _megabytes("VmHWM") - baseline
+    grown = megabytes("VmHWM") - baseline
     detail = f"{seconds:.1f} s of 20 s, {cpu:.1f} s of CPU"
     emit(Figure.of("seal_1m", [seconds / _SEAL_LIMIT], Goal("<=", 1.0), detail))
     detail = f"{grown:.1f} MB of 64 MB"
@@ -48,7 +48,8 @@ def seal_now(raffle: Raffle) -> None:
     seal(raffle.pk, build_tree(raffle), clock=timezone.now, by="benchmark")
 
 
-def _megabytes(name: str) -> float:
+def megabytes(name: str) -> float:
+    """A line of what the system knows of this process, such as VmHWM."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{name}:")[2].split()[0]) * 1024 / 1e6
 
