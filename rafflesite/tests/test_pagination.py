@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.urls("rafflesite.tests.urls"), pytest.mark.django_db]
 
 def fill(count: int) -> list[str]:
     """Make `count` rows and return their names as the list should have them."""
+    Group.objects.all().delete()  # the staff's
     names = [f"group {number:04}" for number in range(count)]
     Group.objects.bulk_create(Group(name=name) for name in names)
     return names[::-1]
