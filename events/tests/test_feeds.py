@@ -14,7 +14,10 @@ from icalendar import Calendar
 
 from events.domain.calendar import coming_draws
 from events.models import Event
-from raffles.models import Announcement
+from raffles.domain.auditing import audit
+from raffles.domain.erasing import erase_holder
+from raffles.models import Announcement, Raffle
+from raffles.stream.reading import read_after
 
 from .acting import DRAW, NOW, at, caller, manage, run, scheduled, taken
 
@@ -161,6 +164,25 @@ def test_winners_are_announced_as_far_as_privacy_shows_them(
     assert payload["winners"] == [{"rank": 1, "ticket_number": number, "prize": "Coffee"} | name]
     line = f"1. ticket {number}" + (f" ({shown})" if shown else "") + ": Coffee"
     assert re.findall("<summary[^>]*>(.*?)</summary>", feed) == [line]
+
+
+def test_an_erased_winner_is_named_nowhere_any_more() -> None:
+    scheduled(max_participants=3, default_reward={"name": "Coffee", "amount": 2})
+    for name in ("Ada Lovelace", "Grace Hopper"):
+        taken(name)
+    run(DRAW)
+    raffle = Raffle.objects.get()
+    before = read_after(0)
+
+    assert erase_holder("user:ada lovelace", now=DRAW, raffles=[raffle]) == 1
+
+    told = [read_after(0), caller().get("/events/breakfast/winners.atom").content]
+    assert "Ada" in str(before)
+    assert "Ada" not in str(told)
+    assert "Grace Hopper" in str(told[0])
+    assert "Grace Hopper" in str(told[1])
+    assert [event.sequence for event in told[0]] == [event.sequence for event in before]
+    assert [step.name for step in audit(raffle)][-1] == "replacements"
 
 
 def test_feed_of_one_event_leaves_out_the_others() -> None:

@@ -11,9 +11,10 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
-from raffles.models import FINISHED, Raffle, Ticket
+from raffles.models import FINISHED, Announcement, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
 
 from .contacts import forget_contacts
@@ -45,12 +46,29 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
         marked = tickets.update(erased_at=now, request_tag=None, username=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)
+            _forget_names(raffle)
     return marked
 
 
 def finished_before(moment: datetime) -> RaffleQuerySet:
     """The raffles that were drawn or voided before ``moment``."""
     return Raffle.objects.filter(Q(draws__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
+
+
+def _forget_names(raffle: Raffle) -> None:
+    """Takes the names of erased winners out of what was announced; no more of it may change."""
+    if raffle.series is None:
+        return  # nobody was named
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
+    for announcement in raffle.announcements.filter(kind=Announcement.Kind.DRAWN):
+        winners = announcement.payload["winners"]
+        slots = [number.slot(winner["ticket_number"]) for winner in winners]
+        erased = Ticket.objects.filter(raffle=raffle, slot__in=slots, erased_at__isnull=False)
+        gone = {number.number(slot) for slot in erased.values_list("slot", flat=True)}
+        for winner in winners:
+            if winner["ticket_number"] in gone:
+                winner.pop("username", None)
+        announcement.save(update_fields=["payload"])
 
 
 def finish_erasures(raffle: Raffle) -> None:

@@ -125,6 +125,17 @@ def hand_over(**moments: Any) -> Change:
     return write
 
 
+def announced_name(name: str) -> Change:
+    """A winner is named in what was announced of the draw."""
+
+    def write(raffle: Raffle) -> None:
+        row = raffle.announcements.get(kind=Announcement.Kind.DRAWN)
+        row.payload["winners"][0]["username"] = name
+        row.save(update_fields=["payload"])
+
+    return write
+
+
 def winner(rank: int, slot: int) -> Change:
     """A winner of rank and slot, without a prize."""
     return insert(Winner, rank=rank, slot=slot, index=slot, leaf=b"leaf")
@@ -351,6 +362,12 @@ BREAKS = (
     broken("act_kept", OPEN, lambda _: Act.objects.all()._raw_delete(using="default")),
     # What is announced
     broken("announcement_unchangeable", SEALED, update(Announcement, payload={})),
+    broken("announcement_unchangeable", DRAWN, announced_name("Eve")),
+    broken(
+        "announcement_unchangeable",
+        SEALED,
+        update(Announcement, announced_at=NOW.replace(year=2000)),
+    ),
     broken("announcement_kept", SEALED, delete(Announcement)),
     broken("stream_counter_one", OPEN, lambda _: StreamCounter.objects.create(pk=2)),
     broken(
