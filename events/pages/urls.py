@@ -17,5 +17,6 @@ urlpatterns = [
     path("e/<slug:slug>/", views.event, name="event"),
     path("e/<slug:slug>/state/", views.event_state, name="state"),
     path("e/<slug:slug>/<day:day>/", views.draw, name="draw"),
+    path("e/<slug:slug>/<day:day>/certificate/", views.certificate, name="certificate"),
     path("r/<uuid:raffle_id>/names/", views.names, name="names"),
 ]

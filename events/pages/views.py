@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
@@ -26,7 +27,7 @@ from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import page
 from raffles.pages.posting import answered, refuse_foreign, request_key, throttle
 from raffles.pages.reading import open_raffles
-from raffles.pages.views import shown_result
+from raffles.pages.views import shown_certificate, shown_result
 from rafflesite.callers import require_holder
 from rafflesite.throttles import EntryThrottle
 
@@ -131,13 +132,34 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
 @page
 def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     """The result of a date, with names as far as the event's privacy shows them."""
+    occurrence, raffle = _drawn_on(slug, day)
+    return shown_result(
+        request,
+        raffle.uuid,
+        certificate=reverse("event_pages:certificate", args=[slug, day]),
+        names=lambda after: names_of(occurrence, after=after),
+    )
+
+
+@require_safe
+@page
+def certificate(request: HttpRequest, slug: str, day: date) -> HttpResponse:
+    """The draw of a date on one sheet of paper, with names as its result shows them."""
+    occurrence, raffle = _drawn_on(slug, day)
+    return shown_certificate(
+        request,
+        raffle.uuid,
+        result=reverse("event_pages:draw", args=[slug, day]),
+        names=lambda after: names_of(occurrence, after=after),
+    )
+
+
+def _drawn_on(slug: str, day: date) -> tuple[Occurrence, Raffle]:
     occurrence = Occurrence.objects.select_related("event", "raffle").get(
         event__slug=slug, date=day, raffle__isnull=False
     )
     assert occurrence.raffle  # noqa: S101 - that is what was asked for
-    return shown_result(
-        request, occurrence.raffle.uuid, lambda after: names_of(occurrence, after=after)
-    )
+    return occurrence, occurrence.raffle
 
 
 @require_safe

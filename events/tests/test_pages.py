@@ -288,6 +288,32 @@ def test_result_of_a_date_shows_names_and_that_of_its_raffle_none() -> None:
     assert "Alice" not in text_of(look(f"/r/{raffle_id}/result/", DRAW))
 
 
+@pytest.mark.parametrize(
+    ("privacy", "shown"), [("full", "Alice Archer"), ("initials", "A. A."), ("number", "")]
+)
+def test_certificate_of_a_date_names_as_far_as_privacy_shows(privacy: str, shown: str) -> None:
+    raffle_id = drawn("Alice Archer", privacy=privacy)
+    number = Winner.objects.get().ticket_number()
+    path = f"/e/breakfast/{DATE}/certificate/"
+
+    paper = look(path, DRAW)
+
+    text = text_of(paper)
+    assert f"1 Coffee {number} {shown}".strip() in text
+    assert ("Alice Archer" in text) == (privacy == "full")
+    assert f"http://testserver/e/breakfast/{DATE}/ Print" in text
+    assert f'href="/e/breakfast/{DATE}/"' in paper.content.decode()
+    assert f'href="{path}"' in look(f"/e/breakfast/{DATE}/", DRAW).content.decode()
+    assert "Archer" not in text_of(look(f"/r/{raffle_id}/certificate/", DRAW))
+
+
+def test_certificate_of_a_date_comes_with_the_draw() -> None:
+    scheduled()
+    taken("Alice")
+
+    assert look(f"/e/breakfast/{DATE}/certificate/").status_code == 404
+
+
 def test_result_of_a_date_before_the_draw_is_awaited() -> None:
     scheduled()
     taken("Alice")

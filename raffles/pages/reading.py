@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from raffles.domain.proving import proof_head, published_draw
 from raffles.models import (
     ENTERABLE,
     FINISHED,
     Draw,
+    Handover,
     Prize,
     Raffle,
     Replacement,
@@ -58,20 +60,34 @@ def open_raffles() -> list[Raffle]:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A ticket that holds a prize, or held it until ``reason``; its user where one is shown."""
+    """A ticket that holds a prize; or held it until ``reason``, or ``forfeited`` it.
+
+    ``name`` is its user where one is shown.
+    """
 
     ticket_number: int
     name: str = ""
     reason: str = ""
+    forfeited: str = ""
+    has_it_in_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A rank with its prize, and its holders in order: the last one holds it now."""
+    """A rank with its prize, and all who held it, in order."""
 
     rank: int
     prize: Prize
     holders: list[Holder]
+
+    def holder(self) -> Holder | None:
+        """Who holds the prize now; nobody where it was forfeited."""
+        last = self.holders[-1]
+        return None if last.forfeited else last
+
+    def former(self) -> list[Holder]:
+        """Those who held it."""
+        return self.holders[:-1] if self.holder() else self.holders
 
 
 def places(
@@ -79,11 +95,11 @@ def places(
 ) -> list[Place]:
     """The prize winners behind rank ``after``, at most ``limit``; ``names`` by ticket number."""
     winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
-    lines = Replacement.objects.filter(raffle=raffle).select_related("winner", "alternate")
+    lines = Replacement.objects.filter(raffle=raffle).select_related("alternate__handover")
     replaced = {line.winner_id: line for line in lines}
     return [
         Place(winner.rank, winner.prize, list(_holders(winner, replaced, names or {})))
-        for winner in winners.select_related("prize").order_by("rank")[:limit]
+        for winner in winners.select_related("prize", "handover").order_by("rank")[:limit]
         if winner.prize
     ]
 
@@ -96,7 +112,27 @@ def _holders(
         yield Holder(number, names.get(number, ""), line.reason)
         winner = line.alternate
     number = winner.ticket_number()
-    yield Holder(number, names.get(number, ""))
+    handover = getattr(winner, "handover", None)
+    yield Holder(
+        number,
+        names.get(number, ""),
+        forfeited=_forfeited(handover) if handover else "",
+        has_it_in_hand=bool(handover and handover.handed_over_at),
+    )
+
+
+def _forfeited(handover: Handover) -> str:
+    if handover.forfeited_at is None:
+        return ""
+    is_late = handover.is_overdue(handover.forfeited_at)
+    return _("Not claimed in time") if is_late else _("Forfeited")
+
+
+def forfeited(raffle: Raffle) -> dict[int, str]:
+    """The tickets that forfeited a prize which went to nobody else, with the words for it."""
+    lost = Handover.objects.filter(winner__raffle=raffle, forfeited_at__isnull=False)
+    rows = lost.filter(winner__replacement=None).select_related("winner")
+    return {row.winner.ticket_number(): _forfeited(row) for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from raffles.api.problems import STATUS
 from raffles.domain.refusals import Refusal
 from raffles.domain.replacing import replace_winner
+from raffles.models import Raffle
 from rafflesite.records import staff
 
 from .card import qr
 from .forms import ReplacementForm
 from .page import page
-from .reading import raffle_to_show
+from .reading import forfeited, raffle_to_show
 
 _OFFERED = 8  # prizes that are shown while the room waits
 
@@ -46,6 +47,13 @@ def _context(raffle_id: UUID) -> dict[str, Any]:
         "prizes": list(raffle.prizes.all())[:_OFFERED],
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
     }
+
+
+@require_safe
+@page
+def forfeited_prizes(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
+    """The tickets whose prize nobody holds any more, and how to say so; none before the draw."""
+    return JsonResponse(forfeited(Raffle.objects.get(uuid=raffle_id)))
 
 
 # Under /admin/, where the staff are logged in; elsewhere nobody has a session.

@@ -16,6 +16,7 @@ urlpatterns = [
     path("r/<uuid:raffle_id>/result/", views.result, name="result"),
     path("r/<uuid:raffle_id>/certificate/", views.certificate, name="certificate"),
     path("r/<uuid:raffle_id>/stage/", staging.stage, name="stage"),
+    path("r/<uuid:raffle_id>/forfeited/", staging.forfeited_prizes, name="forfeited"),
     path("r/<uuid:raffle_id>/draw.ics", views.calendar, name="calendar"),
     path(
         "admin/raffles/raffle/<uuid:raffle_id>/stage/",

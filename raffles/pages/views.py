@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.conf import settings
@@ -48,6 +48,9 @@ from .reading import (
 
 _LIGHT = 640  # hashes of a proof that comes with the page, so that the check needs no network
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
+
+# The names to be shown behind a rank, by ticket number.
+Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token, not from the check: `refuse_foreign` looks where the form came from, so
@@ -146,13 +149,14 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
 @page
 def result(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """The winners, how they came about, and a check by the visitor's own machine."""
-    return shown_result(request, raffle_id)
+    paper = reverse("pages:certificate", args=[raffle_id])
+    return shown_result(request, raffle_id, certificate=paper)
 
 
 def shown_result(
-    request: HttpRequest, raffle_id: UUID, names: Callable[[int], Mapping[int, str]] | None = None
+    request: HttpRequest, raffle_id: UUID, *, certificate: str, names: Names | None = None
 ) -> HttpResponse:
-    """The result page; ``names`` gives those to be shown by ticket number, behind a rank."""
+    """The result page, and where its certificate is."""
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
         return render(request, "raffles/result_pending.html", _state(raffle_id, is_held=True))
@@ -169,6 +173,7 @@ def shown_result(
         "after": after,
         "keys": json.dumps(signer().public_keys()),
         "checksum": VERIFIER_CHECKSUM,
+        "certificate": certificate,
     }
     return render(request, "raffles/result.html", context)
 
@@ -185,25 +190,47 @@ def _rank(request: HttpRequest) -> int:
 @page
 def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """The draw on one sheet of paper."""
+    return shown_certificate(request, raffle_id, result=reverse("pages:result", args=[raffle_id]))
+
+
+def shown_certificate(
+    request: HttpRequest, raffle_id: UUID, *, result: str, names: Names | None = None
+) -> HttpResponse:
+    """The certificate, and where its result is; that of a raffle that was called off says why."""
     shown = raffle_to_show(raffle_id)
+    if shown.state == State.VOID:
+        return render(request, "raffles/certificate_void.html", _called_off(shown))
     if not shown.is_drawn:
         raise Http404
-    place = reverse("pages:result", args=[raffle_id])
     story = story_of(raffle_id)
-    rows = places(shown, limit=SHOWN + 1)
+    rows = places(shown, limit=SHOWN + 1, names=names(0) if names else {})
     context = {
         "raffle": shown,
         "story": story,
         "signature": bytes(story.draw.signature).hex(),
         "places": rows[:SHOWN],
         "is_cut": len(rows) > SHOWN,
-        "address": f"{settings.PUBLIC_URL}{place}",
+        "result": result,
+        "address": f"{settings.PUBLIC_URL}{result}",
         "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[raffle_id]),
         "verifier": settings.PUBLIC_URL + reverse("verifier"),
         "checksum": VERIFIER_CHECKSUM,
-        "qr": qr(f"{settings.PUBLIC_URL}{place}"),
+        "qr": qr(f"{settings.PUBLIC_URL}{result}"),
     }
     return render(request, "raffles/certificate.html", context)
+
+
+def _called_off(raffle: Raffle) -> dict[str, Any]:
+    """What is on paper of a raffle without winners: each commitment, and its signed end."""
+    address = settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle.uuid])
+    return {
+        "raffle": raffle,
+        "draws": [(draw, draw.seal(), draw.void()) for draw in raffle.draws.order_by("number")],
+        "address": address,
+        "record": settings.PUBLIC_URL + reverse("raffle-draws", args=[raffle.uuid]),
+        "keys": settings.PUBLIC_URL + reverse("keys"),
+        "qr": qr(address),
+    }
 
 
 @require_safe

@@ -20,6 +20,7 @@ let drawsAt = null; // of the beacon
 let places = []; // {rank, prize, ticket_number}, in the order of revealing
 let replacements = [];
 let names = {}; // by ticket number, where an event shows them
+let forfeited = {}; // words by ticket number, where a prize was lost and nobody has it now
 let revealed = Number(localStorage.getItem(remembered) ?? 0); // how many of `places` were shown
 let current = 0; // which of them is in the light, from 1
 let rolling = 0; // the animation frame
@@ -52,7 +53,10 @@ async function look() {
   clearTimeout(due);
   try {
     if (!places.length) await wait();
-    if (places.length) await heed(await all(`${stage.dataset.url}replacements/`));
+    if (places.length) {
+      const lines = await all(`${stage.dataset.url}replacements/`);
+      await heed(lines, await lost());
+    }
     find(".unconnected").hidden = true;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // anything but the network is a fault of ours
@@ -70,6 +74,7 @@ async function wait() {
   }
   if (raffle.state !== "drawn") return;
   replacements = await all(`${stage.dataset.url}replacements/`);
+  forfeited = await lost();
   const winners = await all(`${stage.dataset.url}winners/`);
   await learnNames();
   places = winners.reverse();
@@ -82,7 +87,11 @@ async function learnNames() {
   if (stage.dataset.names) names = await (await get(stage.dataset.names)).json();
 }
 
-/** Who holds the prize of a place now, and the last line that passed it on. */
+async function lost() {
+  return (await get(stage.dataset.forfeited)).json();
+}
+
+/** Who holds the prize of a place now, or lost it last, and the last line that passed it on. */
 function holderOf(place) {
   let [number, line] = [place.ticket_number, null];
   for (const next of replacements) {
@@ -92,14 +101,17 @@ function holderOf(place) {
 }
 
 /** New lines of the public record; who is in the light and was replaced is revealed anew. */
-async function heed(lines) {
-  if (lines.length <= replacements.length) return;
+async function heed(lines, losers = forfeited) {
+  const isLost = JSON.stringify(losers) !== JSON.stringify(forfeited);
+  if (lines.length <= replacements.length && !isLost) return;
   await learnNames();
   const before = current && holderOf(places[current - 1]).number;
-  replacements = lines;
+  forfeited = losers;
+  if (lines.length > replacements.length) replacements = lines;
   find(".revealed").replaceChildren();
   list(rolling ? revealed - 1 : revealed);
-  if (current && holderOf(places[current - 1]).number !== before) light(current, true);
+  if (current && holderOf(places[current - 1]).number !== before) return light(current, true);
+  if (current && !rolling && !stage.classList.contains("whole")) light(current, false);
   else point();
 }
 
@@ -143,7 +155,9 @@ function list(count) {
     const { number } = holderOf(place);
     const row = document.createElement("li");
     row.append(element("span", "rank", place.rank), element("span", "prize", place.prize));
-    row.append(element("b", "number", [names[number], number].filter(Boolean).join(" ")));
+    const who = [names[number], number].filter(Boolean).join(" ");
+    row.append(element(forfeited[number] ? "s" : "b", "number", who));
+    if (forfeited[number]) row.append(element("span", "lost", forfeited[number]));
     rows.prepend(row);
   }
 }
@@ -188,12 +202,12 @@ function light(count, rolls) {
 /** The ticket in the light, and whose place it took. */
 function show(number, line) {
   const digits = find(".slip .number b");
-  digits.className = "";
+  digits.className = forfeited[number] ? "forfeited" : "";
   digits.removeAttribute("aria-hidden");
   digits.textContent = number;
   const name = find(".slip .name");
-  name.textContent = names[number] ?? "";
-  name.hidden = !names[number];
+  name.textContent = forfeited[number] ?? names[number] ?? "";
+  name.hidden = !name.textContent;
   const passed = find(".scene .passed");
   passed.hidden = !line;
   if (!line) return;

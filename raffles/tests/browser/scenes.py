@@ -18,8 +18,10 @@ from events.domain.taking_part import Participant, take_part
 from events.models import Event
 from raffles.domain.drawing import advance
 from raffles.domain.entering import Entry, enter
+from raffles.domain.handing import forfeit
 from raffles.domain.replacing import replace_winner
 from raffles.domain.sealing import build_tree, close, seal
+from raffles.domain.voiding import void_raffle
 from raffles.fairness.verify import time_of_round
 from raffles.models import Raffle, State, Winner
 from raffles.tests.factories import STAFF, RaffleFactory, address, enter_nth, take_to
@@ -63,7 +65,8 @@ def make_scenes() -> list[Scene]:
     seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
     drawn, winner, loser = _drawn()
     beacon = drawn_by_beacon()
-    void = RaffleFactory.create(name="Easter egg hunt", state=State.VOID)
+    void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
+    void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
     event, day = _event(now)
     staff = User.objects.create_superuser(f"operator {uuid4()}")
 
@@ -91,6 +94,7 @@ def make_scenes() -> list[Scene]:
         page("result checked", "pages:result", drawn.uuid, act=_check),
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
         page("certificate", "pages:certificate", beacon.uuid),
+        page("certificate of a raffle called off", "pages:certificate", void.uuid),
         page("stage before the draw", "pages:stage", soon.uuid, act=_wait),
         page("stage at the draw", "pages:stage", drawn.uuid, act=_begin),
         page("stage at a winner", "pages:stage", drawn.uuid, act=_reveal),
@@ -100,12 +104,13 @@ def make_scenes() -> list[Scene]:
         page("event", "event_pages:event", event.slug),
         page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
         page("result of an event", "event_pages:draw", event.slug, day),
+        page("certificate of an event", "event_pages:certificate", event.slug, day),
         page("nothing there", "pages:result", uuid4(), status=404),
     ]
 
 
 def _drawn() -> tuple[Raffle, Entry, Entry]:
-    """A drawn raffle with a winner who was replaced, and tickets that win and do not."""
+    """A drawn raffle with one replaced, one prize forfeited, and tickets that win and do not."""
     raffle = RaffleFactory.create(name="School trip", total_tickets=20, prizes=PRIZES, alternates=3)
     entries = {(entry := enter_nth(raffle, n)).ticket_number: entry for n in range(20)}
     take_to(State.DRAWN, raffle)
@@ -117,6 +122,7 @@ def _drawn() -> tuple[Raffle, Entry, Entry]:
         now=timezone.now(),
         by=STAFF,
     )
+    forfeit(raffle.uuid, ticket_number=drawn[2], reason="Away", now=timezone.now(), by=STAFF)
     winner = entries[drawn[0]]
     loser = next(entry for number, entry in entries.items() if number not in drawn)
     return raffle, winner, loser

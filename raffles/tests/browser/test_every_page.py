@@ -16,6 +16,7 @@ HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
 # Parts of pages, and what is no page.
 PARTS = {
     "pages:calendar",
+    "pages:forfeited",
     "pages:robots",
     "pages:state",
     "event_pages:names",

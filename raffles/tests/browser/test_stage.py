@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from raffles.domain.drawing import advance
+from raffles.domain.handing import forfeit
 from raffles.domain.replacing import replace_winner
 from raffles.models import Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
@@ -189,6 +190,28 @@ def test_draw_arrives_while_the_room_waits(visit: Visit) -> None:
     advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
 
     visitor.see("Press space for the first.")
+
+
+def test_forfeited_prize_is_said_to_be_so_and_names_no_winner(visit: Visit) -> None:
+    raffle, winners = drawn(prizes=2)
+    lost = int(winners[0])
+    visitor = at_the_stage(visit(**STILL), raffle)
+    press(visitor, " ")
+    assert visitor.page.locator(".slip .name:visible").count() == 0
+
+    forfeit(raffle.uuid, ticket_number=lost, reason="Away", now=timezone.now(), by=STAFF)
+    visitor.see("Forfeited")
+
+    row = visitor.page.locator(".revealed li").first
+    assert row.locator("s.number").text_content() == winners[0]
+    assert row.locator(".lost").text_content() == "Forfeited"
+    visitor.page.reload()
+    visitor.page.locator(".slip b.forfeited").wait_for()
+    press(visitor, " ")
+    assert visitor.page.locator(".slip b.forfeited").count() == 0
+
+    replace_winner(raffle.uuid, ticket_number=lost, reason="Away", now=timezone.now(), by=STAFF)
+    visitor.page.locator(".revealed s").wait_for(state="detached")
 
 
 class TestOperator:

@@ -11,15 +11,18 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from raffles.domain.handing import claim_prize, hand_over
+from raffles.domain.handing import claim_prize, forfeit, forfeit_overdue, hand_over
 from raffles.domain.proving import inclusion
 from raffles.domain.replacing import replace_winner
+from raffles.domain.voiding import void_raffle
 from raffles.models import Raffle, Replacement, State, Winner
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, code_of, enter_nth, take_to
 from rafflesite.problems import handler400, handler403, handler500
 
 from .visiting import PAGES, head_of, notice, press, text_of, visitor
@@ -85,6 +88,64 @@ def test_result_lists_winners_and_who_took_their_place() -> None:
     assert bytes(raffle.draws.get().commitment_hash).hex() in text
 
 
+def test_forfeited_prize_has_no_winner_until_somebody_takes_it() -> None:
+    claim = {"claim_days": 1}
+    raffle = RaffleFactory.create(
+        total_tickets=4, prizes=(("Phone", 1), ("Book", 1)), claim=claim, state=State.DRAWN
+    )
+    first, second, alternate = (w.ticket_number() for w in Winner.objects.order_by("rank")[:3])
+    path = f"/r/{raffle.uuid}/"
+    assert list(forfeit_overdue(now=NOW, by=STAFF)) == []
+    forfeit(raffle.uuid, ticket_number=first, reason="Under age", now=NOW, by=STAFF)
+    assert len(list(forfeit_overdue(now=NOW + timedelta(days=2), by="cron"))) == 1
+
+    result, state = text_of(visitor().get(f"{path}result/")), text_of(visitor().get(path))
+
+    assert (
+        f"Rank 1 Phone {first} Forfeited Nobody holds this prize now. "
+        f"Rank 2 Book {second} Not claimed in time Nobody holds this prize now." in result
+    )
+    assert "Phone Forfeited Book Not claimed in time See and check" in state
+    paper = text_of(visitor().get(f"{path}certificate/"))
+    assert f"1 Phone {first} Forfeited Nobody 2 Book {second} Not claimed in time Nobody" in paper
+    assert visitor().get(f"{path}forfeited/").json() == {
+        str(first): "Forfeited",
+        str(second): "Not claimed in time",
+    }
+
+    replace_winner(raffle.uuid, ticket_number=first, reason="Under age", now=NOW, by=STAFF)
+
+    result = text_of(visitor().get(f"{path}result/"))
+    assert f"Rank 1 Phone {first} passed on: Under age Ticket {alternate} Rank 2" in result
+    assert visitor().get(f"{path}forfeited/").json() == {str(second): "Not claimed in time"}
+
+
+def test_prize_in_its_winners_hands_says_so() -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    winner = Winner.objects.get(rank=1)
+    number = winner.ticket_number()
+    hand_over(raffle.uuid, ticket_number=number, code=code_of(winner), now=NOW, by=STAFF)
+
+    text = text_of(visitor().get(f"/r/{raffle.uuid}/result/"))
+
+    assert f"Rank 1 Phone Ticket {number} Handed over" in text
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_forfeited_prizes_cost_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=6, prizes=(("Book", count),), state=State.DRAWN)
+    for winner in Winner.objects.of_prizes():
+        number = winner.ticket_number()
+        forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
+
+    with django_assert_num_queries(8):
+        visitor().get(f"/r/{raffle.uuid}/result/")
+    with django_assert_num_queries(2):
+        assert len(visitor().get(f"/r/{raffle.uuid}/forfeited/").json()) == count
+
+
 def test_result_goes_on_behind_a_thousand_winners() -> None:
     raffle = RaffleFactory.create(
         total_tickets=1001, prizes=(("Book", 1001),), alternates=0, state=State.DRAWN
@@ -117,6 +178,33 @@ def test_certificate_comes_with_the_draw() -> None:
     verifier = visitor().get("/verify.py")
     assert f"SHA-256 {hashlib.sha256(verifier.content).hexdigest()}" in text
     assert f"http://testserver/r/{after.uuid}/result/" in text
+
+
+def test_certificate_of_a_raffle_that_was_called_off_has_its_signed_end() -> None:
+    raffle = RaffleFactory.create(state=State.SEALED)
+    void_raffle(raffle.uuid, reason="The hall burned down", now=NOW, by=STAFF)
+    draw = raffle.draws.get()
+
+    with CaptureQueriesContext(connection) as queries:
+        response = visitor().get(f"/r/{raffle.uuid}/certificate/")
+
+    text = text_of(response)
+    assert (response.status_code, len(queries)) == (200, 3)
+    assert "This raffle was called off. Nobody has won. Reason The hall burned down" in text
+    assert "Called off Tuesday, Feb. 10, 2026, 12:00 UTC Reason The hall" in text
+    for signed in (draw.commitment_hash, draw.signature, draw.void_signature):
+        assert bytes(signed or b"").hex() in text
+    page = visitor().get(f"/r/{raffle.uuid}/").content.decode()
+    assert f'href="/r/{raffle.uuid}/certificate/"' in page
+
+
+def test_certificate_of_a_raffle_that_was_never_sealed_says_so() -> None:
+    raffle = RaffleFactory.create(state=State.VOID)
+
+    text = text_of(visitor().get(f"/r/{raffle.uuid}/certificate/"))
+
+    assert "It was called off before its tickets were sealed" in text
+    assert "Signature" not in text
 
 
 class TestMyTicket:
