@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from raffles.admin_record import FirstRows
+from raffles.admin_record import FirstRows, Recorded
 from raffles.domain.recording import record
 from raffles.models import Act, Delivery, Endpoint, State
 from raffles.models.act import deeds
@@ -37,6 +38,11 @@ def page(kind: str, *args: Any) -> str:
 
 def acts(subject: Any) -> list[tuple[str, str]]:
     return [(act.deed, act.by) for act in Act.objects.about(subject)]
+
+
+def test_every_model_of_the_admin_is_recorded() -> None:
+    unrecorded = {model for model, page in site._registry.items() if not isinstance(page, Recorded)}
+    assert unrecorded == set()
 
 
 def test_staff_and_what_they_may_is_on_record(staff: Client) -> None:
