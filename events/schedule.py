@@ -7,6 +7,7 @@ instants of them. A date is one draw, whatever the clocks do on it.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -94,10 +95,16 @@ class Schedule:
         coming = _next_draws(self, today - timedelta(days=1))
         return next((draw for draw in coming if draw[1] > moment), None)
 
-    def skips(self) -> bool:
-        """Whether months are left out because they lack a day of the rule (RFC 5545)."""
-        days = _explicit(self.frequency, self.start).get("BYMONTHDAY", "")
-        return any(abs(int(day)) > 28 for day in days.split(",") if day)
+    def missing(self, year: int, month: int) -> list[int]:
+        """The days of the month that the rule asks for and the month lacks (RFC 5545)."""
+        parts = _explicit(self.frequency, self.start)
+        months = [int(number) for number in parts.get("BYMONTH", "").split(",") if number]
+        is_asked_for = not months or month in months
+        if parts["FREQ"] == "MONTHLY":
+            apart = (year - self.start.year) * 12 + month - self.start.month
+            is_asked_for &= apart % int(parts["INTERVAL"]) == 0
+        days = [abs(int(day)) for day in parts.get("BYMONTHDAY", "").split(",") if day]
+        return [day for day in days if is_asked_for and day > monthrange(year, month)[1]]
 
 
 @lru_cache(maxsize=4096)

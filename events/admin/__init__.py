@@ -1,5 +1,5 @@
 """The back office of events: scheduling them and their rewards, and keys for partners."""
 
-from . import partners, records, scheduling
+from . import partners, records, rewards, scheduling
 
-__all__ = ["partners", "records", "scheduling"]  # found by the admin through this module
+__all__ = ["partners", "records", "rewards", "scheduling"]  # found by the admin through this module

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
 from events.domain.refusals import RewardTooLarge
-from events.domain.scheduling import Unfit, refuse_unfit, refuse_unless_coming
+from events.domain.rewarding import foresee_rewards
+from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
-from raffles.domain.refusals import Refusal
 from rafflesite.fields import text_fault
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")
 RULES = ("entry", "one_per_address", "privacy", "rest_days")
+MAX_SHOWN = 60  # rewards by date beside an event
+_NAMED = 5
 CLAIM = ("claim_days", "claim_place", "promotes_alternates")
 
 
@@ -43,7 +47,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
     )
     paused = forms.BooleanField(
-        required=False, help_text="No date comes until this is taken away; tickets stay valid."
+        required=False, label="paused at first", help_text="No date comes until it is resumed."
     )
 
     class Meta:
@@ -51,12 +55,16 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         fields = ("name", "slug", *SCHEDULE, *REWARD, *RULES, *CLAIM)
         labels = {"reward_name": "Default reward"}
         field_classes = {"reward_picture": PictureField, "promotes_alternates": forms.BooleanField}
-        widgets = {"promotes_alternates": forms.CheckboxInput}
+        widgets = {
+            "promotes_alternates": forms.CheckboxInput,
+            "frequency": forms.TextInput({"list": "frequencies", "class": "vTextField"}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["paused"].initial = self.instance.paused_at is not None
         self.fields["time_zone"].initial = "UTC"
+        if self.instance.pk:
+            del self.fields["paused"]  # pausing what exists is an act with a page of its own
 
     def clean_name(self) -> str:
         return readable(self.cleaned_data["name"])
@@ -76,6 +84,33 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         except Unfit as unfit:
             for field, sentence in unfit.errors.items():
                 self.add_error(field, sentence)
+        if self.instance.pk and "max_participants" in self.changed_data:
+            self._refuse_larger_rewards()
+
+    def _refuse_larger_rewards(self) -> None:
+        larger = self.instance.rewards.filter(reward_amount__gt=self.instance.max_participants)
+        if dates := [str(reward.date) for reward in larger[:_NAMED]]:
+            self.add_error(
+                "max_participants",
+                f"{RewardTooLarge.sentence}; larger are the rewards of {', '.join(dates)}.",
+            )
+
+    def schedule_faults(self) -> list[str]:
+        """What keeps the next dates from being foreseen; the rest of the form may have faults."""
+        needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
+        missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
+        faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
+        if missing:
+            return [f"The next dates are shown once these are filled in: {', '.join(missing)}."]
+        if faults:
+            return faults
+        now = timezone.now()
+        self.instance.settled_until = self.instance.settled_until or now
+        try:
+            refuse_unfit(self.instance, now)
+        except Unfit as unfit:
+            return list(unfit.errors.values())
+        return []
 
 
 class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -89,7 +124,8 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Another date is another reward: this one can be deleted.
-        self.fields["date"].disabled = self.instance.pk is not None
+        if "date" in self.fields and self.instance.pk is not None:
+            self.fields["date"].disabled = True
 
     def clean_reward_name(self) -> str:
         return readable(self.cleaned_data["reward_name"])
@@ -101,19 +137,35 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
 class RewardFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     """The rewards together: on dates that come, and no larger than the event."""
 
+    def get_queryset(self) -> Any:
+        # A form of Django's takes a thousand fields: the rest is edited in the list of rewards.
+        if not hasattr(self, "_first"):
+            self._first = list(super().get_queryset()[:MAX_SHOWN])
+        return self._first
+
     def clean(self) -> None:
         super().clean()
         if not self.instance.draw_time or not self.instance.time_zone:
             return  # the event has errors of its own
-        for form in self.forms:
-            if form.has_changed() and form.is_valid() and not form.cleaned_data.get("DELETE"):
-                self._check(form)
+        changed = {form.cleaned_data["date"]: form for form in self._kept() if form.has_changed()}
+        wanted = {day: form.instance.reward() for day, form in changed.items()}
+        for change in foresee_rewards(self.instance, wanted, now=timezone.now()):
+            if change.fault:
+                changed[change.day].add_error(None, change.fault)
 
-    def _check(self, form: Any) -> None:
-        day, amount = form.cleaned_data["date"], form.cleaned_data["reward_amount"]
-        try:
-            refuse_unless_coming(self.instance, day, timezone.now())
-            if amount > (self.instance.max_participants or 0):
-                raise RewardTooLarge
-        except Refusal as refusal:
-            form.add_error(None, str(refusal))
+    def foreseen(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
+        """The rewards by date, were these saved over those that are stored."""
+        self.is_valid()
+        rewards = dict(stored)
+        for form in self.initial_forms:
+            rewards.pop(form.instance.date, None)
+        return rewards | {form.cleaned_data["date"]: form.instance for form in self._kept()}
+
+    def _kept(self) -> list[Any]:
+        """The forms that say which reward a date is to have, whether or not it can be."""
+        return [
+            form
+            for form in self.forms
+            if not set(form.errors) - {NON_FIELD_ERRORS} and form.cleaned_data.get("date")
+            if not form.cleaned_data.get("DELETE")
+        ]

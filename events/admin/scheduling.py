@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
 from events.domain.calendar import ComingDraw, coming_draws
+from events.domain.copying import coming_rewards
 from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
 from events.models import Event, Occurrence, Reward
+from raffles.admin_record import Recorded
+from raffles.confirming import ConfirmedActs
 from raffles.domain.refusals import Refusal
 from rafflesite.records import staff
 
+from .acts import DUPLICATE, PAUSE, RESUME
 from .forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
-
-_PREVIEWED = 10
+from .many_rewards import ManyRewards
+from .preview import calendar_of, shown
 
 
 class RewardInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -29,38 +38,94 @@ class RewardInline(admin.TabularInline):  # type: ignore[type-arg]
     form = RewardForm
     formset = RewardFormSet
     extra = 1
+    verbose_name_plural = "rewards of their own for dates"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reward]:
         rewards: QuerySet[Reward] = super().get_queryset(request)
         same_date = Occurrence.objects.filter(event=OuterRef("event"), date=OuterRef("date"))
-        return rewards.filter(~Exists(same_date), date__gte=timezone.now().date())
+        first = (timezone.now() - timedelta(days=1)).date()
+        return rewards.filter(~Exists(same_date), date__gte=first)
+
+
+class EventList(ChangeList):
+    """Events with their next draws, all of a page in two queries."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        events: list[Any] = list(self.result_list)
+        draws = coming_draws(events, now=timezone.now(), each=1)
+        following = {draw.event.pk: draw for draw in draws}
+        for event in events:
+            event.following = following.get(event.pk)
+        self.result_list = events
+
+
+class PausedFilter(admin.SimpleListFilter):
+    """Whether dates come."""
+
+    title = "pause"
+    parameter_name = "paused"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        return [("no", "Running"), ("yes", "Paused")]
+
+    def queryset(self, _request: HttpRequest, events: QuerySet[Any]) -> QuerySet[Any]:
+        word = self.value()
+        return events.filter(paused_at__isnull=word == "no") if word else events
+
+
+class Refused(Refusal):
+    """A refusal with the date that it is about."""
+
+    def __init__(self, day: date, refusal: Refusal) -> None:
+        super().__init__(f"{day}: {refusal}. Nothing was saved.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @admin.register(Event)
-class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
     """Events: their dates follow the form, except those that have tickets."""
 
     form = EventForm
+    domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
-    list_display = ("name", "frequency", "draw_time", "time_zone", "next_draw", "is_running")
-    list_filter = ("entry", "frequency")
+    acts = (PAUSE, RESUME, DUPLICATE)
+    change_form_template = "admin/events/event/change_form.html"
+    list_display = ("name", "next_draw", "reward", "participants", "state", "frequency")
+    list_filter = (PausedFilter, "entry")
     search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ("name",)}
-    readonly_fields = ("preview",)
+    sortable_by = ("name", "frequency")
     fieldsets = (
         (None, {"fields": ("name", "slug")}),
-        ("When", {"fields": (*SCHEDULE, "paused", "preview")}),
+        ("When", {"fields": SCHEDULE}),
         ("Default reward, for dates without one of their own", {"fields": REWARD}),
-        ("Who", {"fields": RULES}),
-        ("Claiming a prize", {"fields": CLAIM}),
+        ("Who takes part", {"fields": RULES, "classes": ("collapse",)}),
+        ("Claiming a prize", {"fields": CLAIM, "classes": ("collapse",)}),
     )
+
+    class Media:
+        css = {"all": ("events/scheduling.css",)}
+        js = ("events/preview.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         events: QuerySet[Event] = super().get_queryset(request)
         return events.order_by("-id")
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        return EventList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        fieldsets: Any = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        # Of an event that exists it is an act of its own, with a page that says what it does.
+        when = ("When", {"fields": (*SCHEDULE, "paused")})
+        return (fieldsets[0], when, *fieldsets[2:])
+
     def get_readonly_fields(self, _request: HttpRequest, obj: Event | None = None) -> list[str]:
-        return ["preview", "slug"] if obj else ["preview"]
+        return ["slug"] if obj else []
 
     def get_prepopulated_fields(
         self, _request: HttpRequest, obj: Event | None = None
@@ -68,41 +133,31 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return {} if obj else {"slug": ("name",)}
 
     @admin.display(description="next draw")
-    def next_draw(self, event: Event) -> str:
-        """When, and with which reward."""
-        draws = coming_draws([event], now=timezone.now(), each=1)
-        return f"{_shown(draws[0])}: {draws[0].reward.reward_name}" if draws else "—"
+    def next_draw(self, event: Any) -> str:
+        """When, on the clocks of its zone."""
+        return shown(event.following) if event.following else "—"
 
-    @admin.display(description="running", boolean=True)
-    def is_running(self, event: Event) -> bool:
-        """Whether it is not paused."""
-        return event.paused_at is None
+    @admin.display(description="reward")
+    def reward(self, event: Any) -> str:
+        """What it is about."""
+        draw: ComingDraw | None = event.following
+        if draw is None:
+            return "—"
+        is_default = " (default)" if draw.is_default() else ""
+        return f"{draw.reward.reward_amount} × {draw.reward.reward_name}{is_default}"
 
-    @admin.display(description="next dates")
-    def preview(self, event: Event) -> SafeString | str:
-        """The next dates on the clocks of the event's zone, each with its reward."""
-        if not event.pk:
-            return "Shown once the event is saved."
-        draws = coming_draws([event], now=timezone.now(), each=_PREVIEWED)
-        rows = format_html_join(
-            "",
-            "<tr><td>{}</td><td>{} × {}{}</td><td>{} of {}</td></tr>",
-            (
-                (
-                    _shown(draw),
-                    draw.reward.reward_amount,
-                    draw.reward.reward_name,
-                    " (default)" if draw.is_default() else "",
-                    draw.participants(),
-                    draw.max_participants,
-                )
-                for draw in draws
-            ),
-        )
-        skips = event.schedule().skips()
-        note = "Months without this day are skipped." if skips else ""
-        head = SafeString("<tr><th>Draw</th><th>Reward</th><th>Participants</th></tr>")
-        return format_html("<table>{}{}</table>{}", head, rows, note) if draws else "None."
+    @admin.display(description="participants")
+    def participants(self, event: Any) -> str:
+        """How many tickets of it have been handed out."""
+        draw: ComingDraw | None = event.following
+        return f"{draw.participants():,} of {draw.max_participants:,}" if draw else "—"
+
+    @admin.display(description="state")
+    def state(self, event: Any) -> str:
+        """Whether dates come."""
+        if event.paused_at is not None:
+            return f"paused since {event.paused_at:%Y-%m-%d}"
+        return "running" if event.following else "over"
 
     def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
         is_used = obj is not None and obj.occurrences.exists()
@@ -112,6 +167,59 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         # Deleting in bulk would try events that have draws.
         actions = super().get_actions(request)
         return {name: action for name, action in actions.items() if name != "delete_selected"}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("preview/", view(require_POST(self.preview)), name="events_event_preview"),
+            path(
+                "<int:pk>/preview/",
+                view(require_POST(self.preview)),
+                name="events_event_preview_change",
+            ),
+        ]
+        return own + super().get_urls()
+
+    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """The next dates as the form stands; nothing is saved."""
+        event = None if pk is None else self.get_object(request, str(pk))
+        if pk is not None and event is None:
+            raise Http404
+        may = self.has_add_permission(request)
+        if not (self.has_change_permission(request, event) if event else may):
+            raise PermissionDenied
+        make_form = self.get_form(request, event, change=event is not None)
+        form = cast("EventForm", make_form(request.POST, instance=event))
+        faults = form.schedule_faults()
+        formsets, _ = self._create_formsets(  # type: ignore[attr-defined]  # not in the stubs
+            request, form.instance, change=event is not None
+        )
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "faults": faults}
+        if not faults:
+            stored = self._rewards(form.instance)
+            rewards = formsets[0].foreseen(stored) if formsets else stored
+            context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
+        return TemplateResponse(request, "admin/events/event/preview.html", context)
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        event: Event | None = context.get("original")
+        if event is not None:
+            if request.method == "POST":  # then ``original`` holds what was refused
+                event = Event.objects.get(pk=event.pk)
+            calendar = calendar_of(event, self._rewards(event), now=timezone.now())
+            context |= {
+                "calendar": calendar,
+                "preview_url": reverse("admin:events_event_preview_change", args=[event.pk]),
+                "can_set_rewards": self.may_set_rewards(request, event),
+            }
+        else:
+            context["preview_url"] = reverse("admin:events_event_preview")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _rewards(self, event: Event) -> Mapping[date, Reward]:
+        return coming_rewards(event, timezone.now()) if event.pk else {}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -135,12 +243,12 @@ class EventAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
         now, by = timezone.now(), staff(request)
-        rewards = formset.save(commit=False)
-        for reward in formset.deleted_objects:
-            remove_reward(form.instance.pk, reward.date, now=now, by=by)
-        for reward in rewards:
-            set_reward(form.instance.pk, reward.date, reward.reward(), now=now, by=by)
-
-
-def _shown(draw: ComingDraw) -> str:
-    return f"{draw.local():%a %Y-%m-%d %H:%M %Z (UTC%z)}"
+        rewards, event_pk = formset.save(commit=False), form.instance.pk
+        for reward in (*formset.deleted_objects, *rewards):
+            try:
+                if reward in formset.deleted_objects:
+                    remove_reward(event_pk, reward.date, now=now, by=by)
+                else:
+                    set_reward(event_pk, reward.date, reward.reward(), now=now, by=by)
+            except Refusal as refusal:
+                raise Refused(reward.date, refusal) from refusal

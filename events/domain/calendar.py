@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
@@ -108,12 +108,7 @@ def coming_draws(
 
     Two queries, whatever the events. One of the bounds must be given.
     """
-    opened = _by_event(
-        Occurrence.objects.recent(now)
-        .filter(event__in=events)
-        .with_participants()
-        .select_related("raffle")
-    )
+    opened = _opened(events, now)
     first = (now - timedelta(days=2)).date()
     rewards = _by_event(Reward.objects.filter(event__in=events, date__gte=first))
     draws = [
@@ -126,12 +121,28 @@ def coming_draws(
     return sorted(draws, key=lambda draw: (draw.draw_at, draw.event.pk))
 
 
+def planned_draws(
+    event: Event, rewards: Mapping[date, Rewarding], *, now: datetime, each: int
+) -> list[ComingDraw]:
+    """The next draws of an event that may be unsaved, were it saved as it stands with ``rewards``.
+
+    One query, and none for a new event.
+    """
+    opened = _opened([event], now).get(event.pk, {}) if event.pk else {}
+    return _coming(event, opened, rewards, now, None, each)
+
+
 def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
     """The coming draw of a date, if there is one."""
     if not EARLIEST <= day <= LATEST:
         return None  # some of these dates have no instant
     draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
     return next((draw for draw in draws if draw.date == day), None)
+
+
+def _opened(events: Sequence[Event], now: datetime) -> dict[int, dict[date, Occurrence]]:
+    rows = Occurrence.objects.recent(now).filter(event__in=events)
+    return _by_event(rows.with_participants().select_related("raffle"))
 
 
 def _by_event(rows: Iterable[Row]) -> dict[int, dict[date, Row]]:
@@ -144,7 +155,7 @@ def _by_event(rows: Iterable[Row]) -> dict[int, dict[date, Row]]:
 def _coming(
     event: Event,
     opened: dict[date, Occurrence],
-    rewards: dict[date, Reward],
+    rewards: Mapping[date, Rewarding],
     now: datetime,
     until: datetime | None,
     each: int | None,

@@ -73,3 +73,10 @@ class SlugTaken(Refusal):
 
     code = "slug_taken"
     sentence = "Another event has this slug"
+
+
+class PlanChanged(Refusal):
+    """What would happen is no longer what somebody was shown and agreed to."""
+
+    code = "plan_changed"
+    sentence = "Something has changed since you looked; look again and confirm"

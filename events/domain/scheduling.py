@@ -134,6 +134,11 @@ def refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
     """Raises RewardFrozen or NoSuchDate for a date whose reward can't be set; it may be unsaved."""
     if event.pk and event.occurrences.filter(date=day).exists():
         raise RewardFrozen
+    refuse_unless_planned(event, day, now)
+
+
+def refuse_unless_planned(event: Event, day: date, now: datetime) -> None:
+    """Raises NoSuchDate for a date that the rule does not have, or that is over; no query."""
     planned = event.schedule()
     if next(planned.dates(day), None) != day:
         raise NoSuchDate

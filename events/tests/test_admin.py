@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from events.models import ApiKey, Event, Reward
 from raffles.models import Act
@@ -20,6 +22,8 @@ SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
 LIST = reverse("admin:events_event_changelist")
 ADD = reverse("admin:events_event_add")
+PREVIEW = reverse("admin:events_event_preview")
+REWARDS = reverse("admin:events_reward_changelist")
 
 
 @pytest.fixture
@@ -59,6 +63,22 @@ def form(*rewards: tuple[str, str, int], **changes: Any) -> dict[str, Any]:
     return fields | changes
 
 
+def texts(page: str, pattern: str) -> list[str]:
+    """What is read in each of those elements, in single spaces."""
+    found = re.findall(pattern, page, re.DOTALL)
+    return [" ".join(unescape(re.sub("<[^>]*>", " ", text)).split()) for text in found]
+
+
+def cells(page: str) -> list[str]:
+    """The dates of the calendar."""
+    return texts(page, '<td class="on.*?</td>')
+
+
+def row(page: str) -> list[str]:
+    """The cells of a list's only row."""
+    return texts(page.split("<tbody>")[1].split("</tbody>")[0], '<t[dh] class="field.*?</t[dh]>')
+
+
 def post(staff: Client, path: str, fields: dict[str, Any], now: Any = NOW) -> str:
     """Sends a form; returns the page that follows."""
     with at(now):
@@ -67,8 +87,8 @@ def post(staff: Client, path: str, fields: dict[str, Any], now: Any = NOW) -> st
     return answer.content.decode()
 
 
-def change() -> str:
-    return reverse("admin:events_event_change", args=[Event.objects.get().pk])
+def change(slug: str = "breakfast") -> str:
+    return reverse("admin:events_event_change", args=[Event.objects.get(slug=slug).pk])
 
 
 ONE_REWARD = {"rewards-TOTAL_FORMS": 1, "rewards-INITIAL_FORMS": 1}
@@ -99,22 +119,125 @@ def test_the_preview_shows_the_next_dates_in_the_events_zone(staff: Client) -> N
         page = staff.get(change()).content.decode()
         listed = staff.get(LIST).content.decode()
 
-    rows = re.findall("<tr><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
-    assert rows[:3] == [
-        ("Tue 2026-02-10 08:00 CET (UTC+0100)", "1 × Coffee", "1 of 3"),
-        ("Wed 2026-02-11 08:00 CET (UTC+0100)", "2 × Washing Machine", "0 of 3"),
-        ("Thu 2026-02-12 08:00 CET (UTC+0100)", "1 × Coffee (default)", "0 of 3"),
+    assert cells(page)[:3] == [
+        "Tue 10 Feb 08:00 CET 1 × Coffee fixed: 1 of 3 tickets taken",
+        "Wed 11 Feb 08:00 CET 2 × Washing Machine its own",
+        "Thu 12 Feb 08:00 CET 1 × Coffee default",
     ]
-    assert len(rows) == 10
-    assert "Tue 2026-02-10 08:00 CET (UTC+0100): Coffee" in listed
+    assert len(cells(page)) == 30
+    assert "Fixed by their tickets, whatever is changed: Tue 2026-02-10." in page
+    assert row(listed) == [
+        *("Breakfast", "Tue 2026-02-10 08:00 CET", "1 × Coffee", "1 of 3", "running", "daily")
+    ]
 
 
-def test_the_preview_says_that_months_are_skipped(staff: Client) -> None:
+def test_the_preview_says_which_days_do_not_exist(staff: Client) -> None:
     post(staff, ADD, form(start_date="2026-03-31", frequency="monthly"))
     with at(NOW):
         page = staff.get(change()).content.decode()
-    assert "Months without this day are skipped." in page
-    assert "2026-04-30" not in page
+    assert "No such day, so no draw: 31 April 2026, 31 June 2026, 31 September 2026" in page
+    assert cells(page)[:2] == [
+        "Tue 31 Mar 2026 08:00 CEST 1 × Coffee default",
+        "Sun 31 May 2026 08:00 CEST 1 × Coffee default",
+    ]
+
+
+def test_the_preview_shows_what_the_clocks_do(staff: Client) -> None:
+    page = post(staff, PREVIEW, form(start_date="2026-03-28", draw_time="02:30"))
+    assert cells(page)[:3] == [
+        "Sat 28 Mar 02:30 CET 1 × Coffee default",
+        (
+            "Sun 29 Mar 03:30 CEST 1 × Coffee default"
+            " Clocks change: UTC+0200 from here on, UTC+0100 before."
+            " There is no 02:30 on this date; it is drawn at 03:30."
+        ),
+        "Mon 30 Mar 02:30 CEST 1 × Coffee default",
+    ]
+    page = post(staff, PREVIEW, form(start_date="2026-10-25", draw_time="02:30"))
+    assert "02:30 comes twice on this date; the first counts." in cells(page)[0]
+
+
+def test_the_preview_of_a_form_saves_nothing(staff: Client) -> None:
+    page = post(staff, PREVIEW, form(WASHER, PHONE, name="", until="2026-02-12"))
+    assert cells(page) == [
+        "Tue 10 Feb 08:00 CET 1 × Phone its own",
+        "Wed 11 Feb 08:00 CET 2 × Washing Machine its own",
+        "Thu 12 Feb 08:00 CET 1 × Coffee default",
+    ]
+    assert "No date comes after these." in page
+    assert not Event.objects.exists()
+    page = post(staff, PREVIEW, form(start_date="", draw_time="8:00"))
+    assert "once these are filled in: Start date." in page
+    assert "no date within five years" in post(
+        staff, PREVIEW, form(frequency="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")
+    )
+
+    post(staff, ADD, form(WASHER))
+    taken("alice")
+    washer = Reward.objects.get()
+    body = form(
+        *(("", "Dryer", 1), ("2026-02-15", "Phone", 1)),
+        draw_time="20:00",
+        frequency="FREQ=DAILY;INTERVAL=2",
+        **{"rewards-INITIAL_FORMS": 1, "rewards-0-id": washer.pk},
+    )
+    page = post(staff, f"{change()[: -len('change/')]}preview/", body)
+    assert cells(page)[:2] == [
+        "Tue 10 Feb 08:00 CET 1 × Coffee fixed: 1 of 3 tickets taken",
+        "Thu 12 Feb 20:00 CET 1 × Coffee default",
+    ]
+    assert "Rewards on dates that do not come: Wed 2026-02-11, Sun 2026-02-15." in page
+    event = Event.objects.get()
+    assert (event.frequency, str(event.rewards.get())) == ("daily", "2026-02-11: Washing Machine")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_queries_do_not_grow(
+    staff: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for n in range(count):
+        scheduled(slug=f"breakfast-{n}")
+        taken("alice", slug=f"breakfast-{n}")
+    with at(NOW), django_assert_num_queries(7):
+        staff.get(LIST)
+    rewards = [(f"2026-02-{11 + n}", "Phone", 1) for n in range(count)]
+    post(staff, ADD, form(*rewards))
+    path = change()
+    with at(NOW):
+        staff.get(path)  # remembers the content type
+        with django_assert_num_queries(8):
+            staff.get(path)
+
+
+def test_a_page_shows_the_next_rewards_and_the_list_all(staff: Client) -> None:
+    post(staff, ADD, form())
+    event = Event.objects.get()
+    days = [NOW.date() + DAY * n for n in range(1, 71)]
+    Reward.objects.bulk_create(Reward(event=event, date=day, reward_name="Cup") for day in days)
+    with at(NOW):
+        page = staff.get(change()).content.decode()
+        listed = staff.get(f"{REWARDS}?event__id__exact={event.pk}").content.decode()
+    assert 'name="rewards-INITIAL_FORMS" value="60"' in page
+    assert "70 rewards" in listed
+
+    last = event.rewards.get(date=days[-1])
+    edit = reverse("admin:events_reward_change", args=[last.pk])
+    fields = {"reward_name": "Mug", "reward_amount": 1}
+    post(staff, edit, fields)
+    last.refresh_from_db()
+    assert last.reward_name == "Mug"
+    post(staff, reverse("admin:events_reward_delete", args=[last.pk]), {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": event.rewards.get(date=days[-2]).pk}
+    post(staff, REWARDS, chosen | {"post": "yes"})
+    assert event.rewards.count() == 68
+    deeds = [act.deed for act in Act.objects.about(event)]
+    assert deeds[1:] == ["reward.set", "reward.removed", "reward.removed"]
+
+    taken("alice", now=DRAW)
+    first = event.rewards.get(date=days[0])
+    with at(DRAW):
+        answer = staff.post(reverse("admin:events_reward_change", args=[first.pk]), fields)
+    assert answer.status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -152,15 +275,6 @@ def test_an_edit_names_the_dates_that_stay(staff: Client) -> None:
     ]
 
 
-def test_pausing_and_resuming(staff: Client) -> None:
-    post(staff, ADD, form())
-    post(staff, change(), form(paused="on"))
-    assert read("/events/breakfast/")["paused"]
-    assert read("/events/upcoming/") == []
-    post(staff, change(), form(), NOW + DAY)
-    assert read("/events/breakfast/", NOW + DAY)["next_draw"]["date"] == "2026-02-11"
-
-
 def test_rewards_change_and_go_until_the_first_ticket(staff: Client) -> None:
     post(staff, ADD, form(PHONE, WASHER))
     phone, washer = Reward.objects.order_by("date")
@@ -181,7 +295,7 @@ def test_rewards_change_and_go_until_the_first_ticket(staff: Client) -> None:
     with at(NOW):
         page = staff.get(change()).content.decode()
     assert 'name="rewards-0-id" value' not in page  # only the preview shows it
-    assert "1 × Tablet</td><td>1 of 3" in page
+    assert "Tue 10 Feb 08:00 CET 1 × Tablet fixed: 1 of 3 tickets taken" in cells(page)
 
 
 def test_an_event_with_draws_is_not_deleted(staff: Client) -> None:
@@ -216,7 +330,7 @@ def test_a_rate_is_a_rate(staff: Client) -> None:
     assert not ApiKey.objects.exists()
 
 
-@pytest.mark.parametrize("model", ["event", "apikey", "occurrence", "setback"])
+@pytest.mark.parametrize("model", ["event", "apikey", "occurrence", "reward", "setback"])
 def test_every_list_opens(staff: Client, model: str) -> None:
     post(staff, ADD, form())
     taken("alice")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date, timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import DjangoAssertNumQueries
 
+from events.domain.importing import import_rewards
 from events.models import Reward
+from raffles.models import Act
 
 from .acting import DRAW, NOW, at, manage, scheduled, taken
 
@@ -76,7 +81,7 @@ def test_every_bad_line_is_told_and_nothing_is_set(tmp_path: Path) -> None:
         "line 3: The date has tickets or is over, so its reward can't be changed\n"
         "line 4: The event has no coming draw on this date\n"
         "line 5: A reward's amount can't be larger than max_participants\n"
-        "line 6: this date is in the file already\n"
+        "line 6: this date is in the table already\n"
         "line 7: date: write a date such as 2030-01-31\n"
         "line 8: name: At least one visible character is needed.\n"
         "line 9: amount: write a number from 1 to 100000\n"
@@ -88,17 +93,99 @@ def test_every_bad_line_is_told_and_nothing_is_set(tmp_path: Path) -> None:
     assert rewards() == []
 
 
+COLUMNS = "line 1: the columns must be date,name,amount, and may be description,picture\n"
+OPEN = "line 2: this is no CSV (unexpected end of data); is a quotation mark left open?\n"
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "line 1: the columns must be date,name,amount\n"),
-        ("day,name,amount\n", "line 1: the columns must be date,name,amount\n"),
-        ('date,name,amount\n2026-02-10,"Phone,1\n', "line 2: unexpected end of data\n"),
+        ("", COLUMNS),
+        ("day,name,amount\n", COLUMNS),
+        ("date,name,amount,name\n2026-02-10,Phone,1,Phone\n", COLUMNS),
+        ("date,name\n2026-02-10,Phone\n", COLUMNS),
+        ('date,name,amount\n2026-02-10,"Phone,1\n', OPEN),
     ],
 )
 def test_what_is_no_table(tmp_path: Path, text: str, fault: str) -> None:
     scheduled()
     assert load(tmp_path, text) == ("1 bad lines; nothing was set.", fault)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.replace(",", ";"),
+        GOOD.replace(",", "\t"),
+        GOOD.replace("\n", "\r\n"),
+        GOOD.replace("\n", "\n,,\n\n"),
+        GOOD.replace("date,name", " Date , NAME "),
+        "amount,name,date\n1,Phone,2026-02-10\n2, Washing Machine ,2026-02-11",
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
+    scheduled()
+    assert load(tmp_path, text) == ("2 rewards set.\n", "")
+    assert rewards() == [("2026-02-10", "Phone", 1), ("2026-02-11", "Washing Machine", 2)]
+
+
+def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
+    scheduled()
+    head, url = "date,name,amount,description,picture", "https://example.org/p.png"
+    load(tmp_path, f'{head}\n2026-02-10,Phone,1,"New, black",{url}\n2026-02-11,Cup,1,,\n')
+    told = [(r.reward_name, r.reward_description, r.reward_picture) for r in Reward.objects.all()]
+    assert told == [("Phone", "New, black", url), ("Cup", "", "")]
+    assert load(tmp_path, f"{head}\n2026-02-10,Phone,1,,javascript:x\n")[1] == (
+        "line 2: picture: write an address such as https://…\n"
+    )
+
+    load(tmp_path, GOOD.replace("Washing Machine,2", "Cup,1"))
+    phone, cup = Reward.objects.all()
+    assert (phone.reward_description, phone.reward_picture) == ("", "")
+    assert cup.reward_name == "Cup"
+    # What a date has already is not set again.
+    deeds = [act.details["date"] for act in Act.objects.filter(deed="reward.set").order_by("pk")]
+    assert deeds == ["2026-02-10", "2026-02-11", "2026-02-10"]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"x" * 1_000_001, "The file has more than 1,000,000 bytes."),
+        (b"PK\x03\x04...", "This is a spreadsheet or an archive. Save it as CSV (UTF-8) first."),
+        (GOOD.encode("utf-16"), "This is no text in UTF-8. Save the table as CSV (UTF-8)."),
+        (
+            f"{GOOD}2026-02-12,Caf\u00e9,1".encode("latin-1"),
+            "Line 4 is not in UTF-8. Save the table as CSV (UTF-8).",
+        ),
+    ],
+)
+def test_what_is_no_text_is_told(tmp_path: Path, content: bytes, fault: str) -> None:
+    scheduled()
+    file = tmp_path / "rewards.csv"
+    file.write_bytes(content)
+    with pytest.raises(CommandError, match=re.escape(fault)):
+        call_command("import_rewards", str(file), "--event=breakfast")
+
+
+def test_too_many_lines_are_told(tmp_path: Path) -> None:
+    scheduled()
+    days = (date(2027, 1, 1) + timedelta(days=n) for n in range(5_001))
+    text = "date,name,amount\n" + "".join(f"{day},Cup,1\n" for day in days)
+    assert load(tmp_path, text)[1] == (
+        "line 5002: at most 5,000 lines at once; this and all below\n"
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_looking_at_a_table_takes_three_queries(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    event = scheduled()
+    text = "date,name,amount\n" + "".join(f"2026-02-{10 + n},Cup,1\n" for n in range(count))
+    with django_assert_num_queries(3 + 2):  # with the savepoint of the transaction
+        table = import_rewards(event["id"], text, now=NOW, by="test", is_dry=True)
+    assert len(table.changes()) == count
 
 
 def test_usage_is_2(tmp_path: Path) -> None:

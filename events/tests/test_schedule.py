@@ -41,14 +41,16 @@ def test_dates_weekly() -> None:
 def test_dates_monthly_skip_months_without_the_day() -> None:
     planned = schedule("monthly", start=date(2026, 1, 31))
     assert first_dates(3, planned) == ["2026-01-31", "2026-03-31", "2026-05-31"]
-    assert planned.skips()
+    assert [planned.missing(2026, month) for month in range(1, 5)] == [[], [31], [], [31]]
+    every_other = schedule("FREQ=MONTHLY;INTERVAL=2;BYMONTHDAY=30,31", start=date(2026, 2, 1))
+    assert [every_other.missing(2026, month) for month in (2, 4, 5, 9)] == [[30, 31], [31], [], []]
 
 
 def test_dates_yearly_skip_years_without_29_february() -> None:
     planned = schedule("yearly", start=date(2024, 2, 29))
     assert first_dates(2, planned, date(2024, 1, 1)) == ["2024-02-29", "2028-02-29"]
-    assert planned.skips()
-    assert not schedule("yearly").skips()
+    assert [planned.missing(year, 2) for year in (2027, 2028)] == [[29], []]
+    assert planned.missing(2027, 4) == []
 
 
 def test_dates_of_a_rule() -> None:

@@ -280,7 +280,9 @@ def verifier(_request: HttpRequest) -> HttpResponse:
 @require_safe
 def verifier_checksum(_request: HttpRequest) -> HttpResponse:
     """Its SHA-256, in the form that `sha256sum -c` reads."""
-    return HttpResponse(f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8")
+    return HttpResponse(
+        f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8"
+    )
 
 
 def _draw(draw: Draw) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 from django.utils import timezone
 
-from events.models import ApiKey, Event, Occurrence, Setback
-from events.tests.acting import scheduled, taken
+from events.models import ApiKey, Event, Occurrence, Reward, Setback
+from events.tests.acting import DAY, DRAW, scheduled, taken
 from raffles.domain.handing import note_told
 from raffles.domain.replacing import replace_winner
 from raffles.models import (
@@ -49,6 +49,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "raffles_endpoint": (EVERYBODY, "M", "M", "M"),
     "raffles_delivery": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_event": (EVERYBODY, "M", "M", NOBODY),
+    "events_reward": (EVERYBODY, NOBODY, "M", "M"),
     "events_occurrence": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_setback": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_apikey": (EVERYBODY, "M", "M", "M"),
@@ -69,6 +70,13 @@ PAGES: dict[str, tuple[str, str]] = {
     "raffles_winner_forfeit": ("MO", "MO"),
     "raffles_winner_find": (NOBODY, EVERYBODY),
     "raffles_winner_counter": ("MO", "MO"),
+    "events_event_preview": (NOBODY, "M"),
+    "events_event_preview_change": (NOBODY, "M"),
+    "events_event_import": ("M", "M"),
+    "events_event_copy_week": ("M", "M"),
+    "events_event_pause": ("M", "M"),
+    "events_event_resume": ("M", "M"),
+    "events_event_duplicate": ("M", "M"),
     "raffles_endpoint_test": (NOBODY, "M"),
     "raffles_endpoint_rotate": (NOBODY, "M"),
 }
@@ -99,6 +107,7 @@ def rows() -> dict[str, Model]:
     """A row of every model: an event with a ticket, a drawn raffle with a replaced winner."""
     scheduled()
     taken("alice")
+    Reward.objects.create(event=Event.objects.get(), date=DRAW.date() + DAY, reward_name="Cup")
     raffle = RaffleFactory.create(state=State.DRAWN)
     note_told(raffle.winners.all()[:1], now=NOW, by=STAFF)
     number = raffle.winners.all()[0].ticket_number()
@@ -111,7 +120,7 @@ def rows() -> dict[str, Model]:
     User.objects.create_user("somebody")
     kinds = (
         *(Act, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
-        *(ApiKey, Event, Occurrence, Setback, User, Group),
+        *(ApiKey, Event, Occurrence, Reward, Setback, User, Group),
     )
     found = {kind: kind._default_manager.first() for kind in kinds} | {Raffle: raffle}
     return {kind._meta.label_lower.replace(".", "_"): row for kind, row in found.items() if row}

@@ -1,4 +1,7 @@
-"""Set the rewards of an event's dates from a CSV file: date,name,amount. All or nothing."""
+"""Set the rewards of an event's dates from a CSV file, or none of them.
+
+Its columns are date,name,amount and, where wanted, description,picture.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.importing import import_rewards
+from events.domain.importing import Unreadable, import_rewards, read_text
 from events.models import Event
 
 USAGE = 2
@@ -29,22 +32,21 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            lines = options["file"].read_text(encoding="utf-8-sig").splitlines(keepends=True)
+            text = read_text(options["file"].read_bytes())
             event = Event.objects.get(slug=options["event"])
-        except (OSError, UnicodeError) as fault:
+        except (OSError, Unreadable) as fault:
             raise CommandError(f"{options['file']}: {fault}", returncode=USAGE) from fault
         except Event.DoesNotExist as fault:
             raise CommandError(
                 f"There is no event {options['event']}.", returncode=USAGE
             ) from fault
         by = f"import_rewards on {socket.gethostname()}"
-        count, bad = import_rewards(
-            event.pk, lines, now=timezone.now(), by=by, is_dry=options["dry_run"]
-        )
+        table = import_rewards(event.pk, text, now=timezone.now(), by=by, is_dry=options["dry_run"])
+        bad = table.bad()
         for line in bad:
-            self.stderr.write(f"line {line.line}: {line.fault}")
+            self.stderr.write(f"line {line.number}: {line.fault}")
         if bad:
             raise CommandError(f"{len(bad)} bad lines; nothing was set.")
         if options["verbosity"]:
             would = "would be " if options["dry_run"] else ""
-            self.stdout.write(f"{count} rewards {would}set.")
+            self.stdout.write(f"{len(table.lines)} rewards {would}set.")

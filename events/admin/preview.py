@@ -1,0 +1,136 @@
+"""The next dates of an event as a calendar: weeks of days, and what is worth knowing of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from events.domain.calendar import ComingDraw, planned_draws
+from events.domain.copying import WEEK, monday_of
+from events.models import Event
+
+SHOWN = 30  # dates
+_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the calendar, with its draw if there is one."""
+
+    date: date
+    draw: ComingDraw | None
+    notes: Sequence[str]
+
+    def clock(self) -> str:
+        """When it draws, on the clocks of its zone; a template would turn it to its own."""
+        return f"{self.draw.local():%H:%M %Z}" if self.draw else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Seven days from a Monday on; ``gap`` says how many weeks before it have no draw."""
+
+    days: Sequence[Day]
+    gap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The next dates; ``notes`` are about all of them."""
+
+    event: Event
+    count: int
+    weeks: Sequence[Week]
+    notes: Sequence[str]
+
+    def is_sparse(self) -> bool:
+        """Whether a list shows it better than weeks that are nearly empty."""
+        return self.count < 2 * len(self.weeks)
+
+
+def calendar_of(event: Event, rewards: Mapping[date, Any], *, now: datetime) -> Calendar:
+    """The next dates of an event as it stands, saved or not, with these rewards; one query."""
+    draws = planned_draws(event, rewards, now=now, each=SHOWN)
+    return Calendar(
+        event, len(draws), list(_weeks(draws)), list(_notes(event, draws, rewards, now))
+    )
+
+
+def shown(draw: ComingDraw) -> str:
+    """When it draws, on the clocks of its zone."""
+    return f"{draw.local():%a %Y-%m-%d %H:%M %Z}"
+
+
+def _weeks(draws: Sequence[ComingDraw]) -> Iterator[Week]:
+    notes = _clock_notes(draws)
+    by_day = {draw.date: draw for draw in draws}
+    mondays = sorted({monday_of(day) for day in by_day})
+    gaps = [0, *((after - before) // WEEK - 1 for before, after in pairwise(mondays))]
+    for monday, gap in zip(mondays, gaps, strict=False):
+        days = [monday + timedelta(days=n) for n in range(7)]
+        yield Week([Day(day, by_day.get(day), notes.get(day, ())) for day in days], gap)
+
+
+def _clock_notes(draws: Sequence[ComingDraw]) -> dict[date, list[str]]:
+    """What the clocks of the zone do to a date."""
+    notes: dict[date, list[str]] = {}
+    for before, draw in pairwise(draws):
+        was, is_ = before.local(), draw.local()
+        if was.tzname() != is_.tzname() and before.time_zone == draw.time_zone:
+            sentence = f"Clocks change: {is_:UTC%z} from here on, {was:UTC%z} before."
+            notes[draw.date] = [sentence]
+    for draw in draws:
+        wall, asked = draw.local(), draw.event.draw_time
+        is_planned = draw.occurrence is None
+        if is_planned and wall.time() != asked:
+            sentence = f"There is no {asked:%H:%M} on this date; it is drawn at {wall:%H:%M}."
+            notes.setdefault(draw.date, []).append(sentence)
+        if is_planned and wall.utcoffset() != wall.replace(fold=1).utcoffset():
+            sentence = f"{asked:%H:%M} comes twice on this date; the first counts."
+            notes.setdefault(draw.date, []).append(sentence)
+    return notes
+
+
+def _notes(
+    event: Event, draws: Sequence[ComingDraw], rewards: Collection[date], now: datetime
+) -> Iterator[str]:
+    kept = [draw for draw in draws if draw.occurrence is not None]
+    if event.paused_at is not None:
+        yield "The event is paused: no other date comes until it is resumed."
+    elif not draws:
+        yield "No date comes any more."
+    elif len(draws) < SHOWN:
+        yield "No date comes after these."
+    if kept:
+        yield f"Fixed by their tickets, whatever is changed: {_dates(d.date for d in kept)}."
+    if missing := list(_missing(event, draws, now)):
+        more = ", …" if len(missing) > _NAMED else ""
+        yield f"No such day, so no draw: {', '.join(missing[:_NAMED])}{more}."
+    if event.paused_at is None and (lost := _off_schedule(draws, rewards)):
+        yield f"Rewards on dates that do not come: {_dates(lost)}."
+
+
+def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterator[str]:
+    """The days that the rule asks for in months that lack them."""
+    if not draws:
+        return
+    month, last = max(now.date(), event.start_date).replace(day=1), draws[-1].date
+    while month <= last:
+        for day in event.schedule().missing(month.year, month.month):
+            yield f"{day} {month:%B %Y}"
+        month = (month + timedelta(days=31)).replace(day=1)
+
+
+def _off_schedule(draws: Sequence[ComingDraw], rewards: Collection[date]) -> list[date]:
+    """The dates with a reward of their own that have no draw, as far as the draws go."""
+    drawn = {draw.date for draw in draws}
+    first, last = min(drawn, default=date.min), max(drawn, default=date.max)
+    end = last if len(draws) == SHOWN else date.max
+    return sorted(day for day in rewards if day not in drawn and first <= day <= end)
+
+
+def _dates(days: Any) -> str:
+    return ", ".join(f"{day:%a %Y-%m-%d}" for day in days)

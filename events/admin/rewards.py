@@ -1,0 +1,71 @@
+"""Rewards by date of all events: also the past, and what an event's page has no room for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+
+from events.domain.scheduling import remove_reward, set_reward
+from events.models import Reward
+from raffles.admin_record import Recorded
+from raffles.domain.refusals import Refusal
+from rafflesite.records import staff
+
+from .forms import REWARD, RewardForm
+
+
+@admin.register(Reward)
+class RewardAdmin(Recorded):
+    """Rewards of coming dates can be changed and taken away; they are added with their event."""
+
+    form = RewardForm
+    domain_records = frozenset({"added", "changed", "deleted"})
+    fields = ("event", "date", *REWARD)
+    readonly_fields = ("event",)
+    list_display = ("date", "event", "reward_name", "reward_amount")
+    list_select_related = ("event",)
+    search_fields = ("event__name", "event__slug", "reward_name")
+    search_help_text = "By event or reward."
+    date_hierarchy = "date"
+    ordering = ("-date", "event")
+
+    def about(self, row: Any) -> Model:
+        """The event."""
+        event: Model = row.event
+        return event
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Reward | None = None) -> bool:
+        return _is_free(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Reward | None = None) -> bool:
+        return _is_free(obj) and super().has_delete_permission(request, obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refusal as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: Reward, form: Any, change: bool) -> None:  # noqa: ARG002
+        now, by = timezone.now(), staff(request)
+        set_reward(obj.event_id, obj.date, obj.reward(), now=now, by=by)
+
+    def delete_model(self, request: HttpRequest, obj: Reward) -> None:
+        remove_reward(obj.event_id, obj.date, now=timezone.now(), by=staff(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Reward]) -> None:
+        for reward in queryset:
+            self.delete_model(request, reward)
+
+
+def _is_free(reward: Reward | None) -> bool:
+    """Whether nobody holds a ticket for it, and nothing became of its date."""
+    return reward is None or not reward.event.occurrences.filter(date=reward.date).exists()
