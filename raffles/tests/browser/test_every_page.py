@@ -83,6 +83,17 @@ def test_every_page_is_sound(visit: Visit, axe: str, part: int) -> None:
     assert {name: said for name, said in found.items() if said} == {}
 
 
+def test_description_of_the_api_is_readable_and_asks_nobody_else(visit: Visit) -> None:
+    visitor = visit()
+
+    visitor.go("/api/docs/")
+    visitor.see("Raffles and lucky draws that anyone can verify.")
+    visitor.page.locator(".opblock-summary-control").first.click()
+    visitor.see("Responses")
+
+    assert (visitor.faults, visitor.foreign, visitor.lost) == ([], [], [])
+
+
 def test_what_is_wrong_is_found(visit: Visit, axe: str) -> None:
     visitor = visit()
     visitor.go("/")
