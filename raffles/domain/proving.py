@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any
 from uuid import UUID
@@ -18,7 +20,9 @@ from .leaves import Pages, stream_leaf_hashes
 from .refusals import NoProofYet, NoSuchTicket, NotSealed
 
 KEPT_FROM = 8  # the lowest stored level; a block of 2**8 leaves is read from rows
-_BATCH = 1_000  # winners whose paths are found together
+_FULL = 1 << KEPT_FROM  # leaves of a block; the last may have less
+_READ = 32  # neighbouring blocks are read together, so many at the most: 8,192 rows
+_BATCH = 1_000  # winners read at once
 _HASH = 32
 
 Node = Callable[[int, int], bytes]  # (level, index within it) to the node's hash
@@ -62,22 +66,29 @@ def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
     index = pages.index_of(slot_of(raffle, ticket_number))
     if index is None:
         raise NoSuchTicket
-    block = _Block(raffle, pages, index >> KEPT_FROM)
-    above = [node for node in _siblings(index, size) if node[0] >= KEPT_FROM]
-    kept = dict(zip(above, _slices(raffle.pk, size, above), strict=True))
-    path = [kept.get(node) or block.node(*node) for node in _siblings(index, size)]
+    number, within = divmod(index, _FULL)
+    (block,) = _blocks(raffle, pages, [number])
+    node_in = _nodes(block.levels)
+    path = inclusion_path(within, block.size, node_in)
+    path += _slices(raffle.pk, size, _siblings(number, _blocks_of(size)))
     return {
         "commitment_hash": bytes(draw.commitment_hash).hex(),
         "index": index,
         "tickets": size,
         "root": bytes(raffle.pool.root).hex(),
-        "leaf_hash": block.node(0, index).hex(),
+        "leaf_hash": node_in(0, within).hex(),
         "path": [node.hex() for node in path],
     }
 
 
-def _siblings(index: int, size: int) -> list[tuple[int, int]]:
-    """Which nodes (level, i) the path of a leaf is made of."""
+def _blocks_of(size: int) -> int:
+    """How many blocks hold so many leaves: so many nodes has the lowest stored level."""
+    return (size - 1 >> KEPT_FROM) + 1
+
+
+@lru_cache(_FULL)
+def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
+    """Which nodes (level, i) the path of a leaf is made of; blocks have the same ones."""
     asked: list[tuple[int, int]] = []
 
     def note(level: int, i: int) -> bytes:
@@ -85,7 +96,7 @@ def _siblings(index: int, size: int) -> list[tuple[int, int]]:
         return b""
 
     inclusion_path(index, size, note)
-    return asked
+    return tuple(asked)
 
 
 def proof_head(draw: Draw) -> dict[str, Any]:
@@ -108,9 +119,10 @@ def proof_head(draw: Draw) -> dict[str, Any]:
 
 
 def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
-    """The proof as JSON text, winner by winner in order of rank: constant memory at any size.
+    """The proof as JSON text, winner by winner in order of rank.
 
-    ``after`` and ``limit`` (ranks) cut a page out of the winners.
+    ``after`` and ``limit`` (ranks) cut a page out of the winners. It takes the memory of
+    `stream_winners`, whatever the size of the pool.
     """
     head = json.dumps(proof_head(draw) | {"skipped": []}, ensure_ascii=False)
     yield head[:-1] + ', "winners": ['
@@ -122,30 +134,33 @@ def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Ite
 
 
 def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[Any]:
-    """The winners of a proof with their inclusion paths, in order of rank."""
-    raffle = draw.raffle
-    node_above = _kept(bytes(Pool.objects.get(raffle=raffle).levels), raffle.pool.tickets)
-    pages = Pages(raffle)
-    rows = Winner.objects.filter(raffle=raffle, rank__gt=after).select_related("prize")
-    end = None if limit is None else after + limit
-    last = after
-    while batch := list(rows.filter(rank__gt=last).order_by("rank")[: _size(last, end)]):
-        paths = _paths(raffle, pages, [winner.index for winner in batch], node_above)
-        for winner in batch:
-            yield {
-                "rank": winner.rank,
-                "prize": winner.prize.name if winner.prize else None,
-                "draw": winner.rank - 1,
-                "index": winner.index,
-                "ticket_number": winner.ticket_number(),
-                "leaf": bytes(winner.leaf).hex(),
-                "path": [node.hex() for node in paths[winner.index]],
-            }
-        last = batch[-1].rank
+    """The winners of a proof with their inclusion paths, in order of rank.
 
-
-def _size(last: int, end: int | None) -> int:
-    return _BATCH if end is None else min(_BATCH, max(0, end - last))
+    Ranks lie anywhere in the pool. The winners' blocks are therefore gone through in the pool's
+    order first, each read and hashed once, and of each winner 256 bytes are kept: 26 MB for the
+    most that terms allow, `MAX_PRIZES` and `MAX_ALTERNATES`.
+    """
+    raffle, size = draw.raffle, draw.raffle.pool.tickets
+    winners = Winner.objects.filter(raffle=raffle, rank__gt=after).order_by("rank")[:limit]
+    if limit:  # a page is held
+        found, indices = iter(winners), array("I", [winner.index for winner in winners])
+    else:
+        found = winners.iterator(_BATCH)
+        indices = array("I", winners.values_list("index", flat=True).iterator(_BATCH))
+    lower = _lower_paths(raffle, Pages(raffle), indices)
+    upper = _nodes(_levels(bytes(Pool.objects.get(raffle=raffle).levels), size))
+    prizes: dict[int | None, str] = {prize.pk: prize.name for prize in raffle.prizes.all()}
+    for position, winner in enumerate(found):
+        path = lower(position) + inclusion_path(winner.index // _FULL, _blocks_of(size), upper)
+        yield {
+            "rank": winner.rank,
+            "prize": prizes.get(winner.prize_id),
+            "draw": winner.rank - 1,
+            "index": winner.index,
+            "ticket_number": winner.ticket_number(),
+            "leaf": bytes(winner.leaf).hex(),
+            "path": [node.hex() for node in path],
+        }
 
 
 def stream_leaves(draw: Draw) -> Iterator[bytes]:
@@ -155,62 +170,80 @@ def stream_leaves(draw: Draw) -> Iterator[bytes]:
         yield piece
 
 
-def _paths(
-    raffle: Raffle, pages: Pages, indices: Sequence[int], node_above: Node
-) -> dict[int, list[bytes]]:
-    """The inclusion path of each index; every block of 256 leaves is read once."""
-    paths = {}
-    for number, members in groupby(sorted(indices), key=lambda index: index >> KEPT_FROM):
-        block = _Block(raffle, pages, number)
-        for index in members:
-            paths[index] = inclusion_path(
-                index,
-                pages.size,
-                lambda level, i, block=block: (  # type: ignore[misc]
-                    block.node(level, i) if level < KEPT_FROM else node_above(level, i)
-                ),
-            )
-    return paths
+def _lower_paths(
+    raffle: Raffle, pages: Pages, indices: Sequence[int]
+) -> Callable[[int], list[bytes]]:
+    """The siblings within its block of the index at a position; every block is read once."""
+
+    def block_of(position: int) -> int:
+        return indices[position] // _FULL
+
+    kept = memoryview(bytearray(len(indices) * KEPT_FROM * _HASH))
+    lengths = bytearray(len(indices))
+    order = array("I", sorted(range(len(indices)), key=indices.__getitem__))
+    numbers = (number for number, _ in groupby(order, block_of))
+    blocks = _blocks(raffle, pages, numbers)
+    for block, (_, members) in zip(blocks, groupby(order, block_of), strict=True):
+        node_in = _nodes(block.levels)
+        for position in members:
+            siblings = _siblings(indices[position] % _FULL, block.size)
+            path = b"".join([node_in(level, i) for level, i in siblings])
+            start = position * KEPT_FROM * _HASH
+            kept[start : start + len(path)] = path
+            lengths[position] = len(siblings)
+
+    def path_at(position: int) -> list[bytes]:
+        start = position * KEPT_FROM * _HASH
+        starts = range(start, start + lengths[position] * _HASH, _HASH)
+        return [bytes(kept[at : at + _HASH]) for at in starts]
+
+    return path_at
 
 
-class _Block:
-    """The lower levels over 256 leaves, recomputed from their rows."""
+def _blocks(raffle: Raffle, pages: Pages, numbers: Iterable[int]) -> Iterator[Tree]:
+    """The lower levels over 256 leaves each, recomputed from their rows; ascending numbers."""
 
-    def __init__(self, raffle: Raffle, pages: Pages, number: int) -> None:
-        first = number << KEPT_FROM
-        self._number = number
-        builder = TreeBuilder(keep_from=0)
-        last = min(first + (1 << KEPT_FROM), pages.size) - 1
-        low, high = pages.slot_of(first), pages.slot_of(last) + 1
-        for _, leaf_hash in stream_leaf_hashes(raffle, low, high):
-            builder.add(leaf_hash)
-        self._tree: Tree = builder.finish()
+    def run_of(counted: tuple[int, int]) -> tuple[int, int]:
+        count, number = counted
+        return number - count, number // _READ
 
-    def node(self, level: int, i: int) -> bytes:
-        """Node ``i`` of a level below the kept ones, counted over the whole pool."""
-        within = i - (self._number << KEPT_FROM - level)
-        return self._tree.levels[level][within * _HASH : (within + 1) * _HASH]
+    for _, run in groupby(enumerate(numbers), run_of):
+        run_numbers = [number for _, number in run]
+        first, end = run_numbers[0] * _FULL, (run_numbers[-1] + 1) * _FULL
+        low, high = pages.slot_of(first), pages.slot_of(min(end, pages.size) - 1) + 1
+        hashes = (leaf_hash for _, leaf_hash in stream_leaf_hashes(raffle, low, high))
+        for _ in run_numbers:
+            builder = TreeBuilder(keep_from=0)
+            for leaf_hash in islice(hashes, _FULL):
+                builder.add(leaf_hash)
+            yield builder.finish()
+
+
+def _nodes(levels: Sequence[bytes]) -> Node:
+    return lambda level, i: levels[level][i * _HASH : (i + 1) * _HASH]
+
+
+def _levels(stored: bytes, size: int) -> list[bytes]:
+    """`Pool.levels`, one by one."""
+    levels, nodes, start = [], _blocks_of(size), 0
+    while start < len(stored):
+        levels.append(stored[start : start + nodes * _HASH])
+        start, nodes = start + nodes * _HASH, (nodes + 1) // 2
+    return levels
 
 
 def _offset(size: int, level: int, i: int) -> int:
-    """Where node ``i`` of a kept level starts in `Pool.levels`, in bytes."""
-    below = sum((size - 1 >> lower) + 1 for lower in range(KEPT_FROM, level))
+    """Where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
+    below = sum((_blocks_of(size) - 1 >> lower) + 1 for lower in range(level))
     return (below + i) * _HASH
 
 
-def _kept(levels: bytes, size: int) -> Node:
-    def node_above(level: int, i: int) -> bytes:
-        start = _offset(size, level, i)
-        return levels[start : start + _HASH]
-
-    return node_above
-
-
 def _slices(raffle_pk: int, size: int, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-    """The kept nodes, cut out by the database: 32 bytes each instead of 2.5 MB."""
+    """Nodes of the stored levels, the lowest 0, cut out by the database instead of 2.5 MB."""
     if not nodes:
         return []
-    columns = ", ".join(f"substr(levels, {_offset(size, *node) + 1}, {_HASH})" for node in nodes)
+    starts = (_offset(size, *node) + 1 for node in nodes)
+    columns = ", ".join(f"substr(levels, {start}, {_HASH})" for start in starts)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT {columns} FROM raffles_pool WHERE raffle_id = %s",  # noqa: S608 - integers
