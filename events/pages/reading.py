@@ -122,7 +122,7 @@ def _drawn(draw: Draw) -> Drawn:
     winners = [
         Won(prize.name, winner.ticket_number(), _name(winner, occurrence))
         for winner in raffle.podium  # type: ignore[attr-defined]
-        if (prize := winner.standing_prize())
+        if (prize := winner.held_prize())
     ]
     return Drawn(raffle.name, result_address(raffle, occurrence), draw.drawn_at, winners)
 

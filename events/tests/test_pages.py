@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from raffles.domain.handing import forfeit
 from raffles.domain.replacing import replace_winner
 from raffles.models import Contact, State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
@@ -67,6 +68,16 @@ def test_home_names_winners_as_far_as_privacy_shows_them() -> None:
     assert "Coffee Alice Archer Ticket" in text
     assert "Coffee B. B. Ticket" in text
     assert "Carol" not in text
+
+
+def test_home_puts_nobody_forward_whose_prize_was_forfeited() -> None:
+    raffle_id = drawn("Alice", name="Breakfast")
+    number = Winner.objects.get().ticket_number()
+    assert "Coffee Alice Ticket" in text_of(look("/", DRAW))
+
+    forfeit(raffle_id, ticket_number=number, reason="Away", now=DRAW, by="staff")
+
+    assert "Alice" not in text_of(look("/", DRAW))
 
 
 def test_home_forgets_winners_after_a_week() -> None:

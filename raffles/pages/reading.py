@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from raffles.domain.proving import proof_head, published_draw
@@ -44,17 +44,22 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
     )
 
 
+def _to_list() -> QuerySet[Raffle]:
+    """Raffles with what a list shows of them, and no more: the home page is read most often."""
+    prizes = Prize.objects.only("raffle", "name", "amount")
+    shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at")
+    return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
+
+
 def next_draws() -> list[Raffle]:
     """Raffles that draw at a known time and have not, soonest first."""
-    raffles = Raffle.objects.with_available().prefetch_related("prizes")
-    planned = raffles.filter(series=None, closes_at__isnull=False).exclude(state__in=FINISHED)
+    planned = _to_list().filter(series=None, closes_at__isnull=False).exclude(state__in=FINISHED)
     return list(planned.order_by("closes_at", "pk")[:LISTED])
 
 
 def open_raffles() -> list[Raffle]:
     """Raffles that draw once they are sold out, latest first."""
-    raffles = Raffle.objects.with_available().prefetch_related("prizes")
-    unplanned = raffles.filter(series=None, closes_at=None, state__in=ENTERABLE)
+    unplanned = _to_list().filter(series=None, closes_at=None, state__in=ENTERABLE)
     return list(unplanned.order_by("-id")[:LISTED])
 
 
