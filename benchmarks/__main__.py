@@ -40,7 +40,13 @@ GROUPS = (
     Group("growing", ("create_10m", "participate_10m_over_1k")),
     Group("drawing", ("select_100k_of_10m", "select_memory", "store_100k_winners")),
     Group("sealing", ("seal_1m", "seal_1m_memory", "inclusion_10m")),
-    Group("exporting", ("evidence_memory", "export_memory", "export_entries")),
+    Group(
+        "exporting",
+        (
+            *("evidence_memory", "proof_memory", "proof_over_tree"),
+            *("export_memory", "export_entries"),
+        ),
+    ),
     Group("listing", ("list_queries", "list_page")),
     Group("visiting", ("home_page", "home_page_over_sql")),
     Group("listening", ("stream_fan_out", "stream_over_bare", "stream_memory")),

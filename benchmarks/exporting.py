@@ -1,4 +1,4 @@
-"""Exporting a million entries, and the evidence of 100,000 winners."""
+"""Exporting a million entries; the proof and the evidence of 100,000 winners."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from benchmarks.sealing import megabytes, seal_now
 from raffles.domain.drawing import advance
 from raffles.domain.evidence import export_evidence
 from raffles.domain.exporting import export_entries
+from raffles.domain.proving import drawn, stream_proof
+from raffles.domain.sealing import build_tree
 from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES
 
@@ -39,8 +41,9 @@ class Bin:
 
 
 def run(*, quick: bool) -> None:
-    """Figures evidence_memory, export_memory and export_entries."""
+    """Figures evidence_memory, proof_memory, proof_over_tree, export_memory, export_entries."""
     evidence(10_000 if quick else MAX_PRIZES)
+    proof(100_000 if quick else ENTRIES, rounds=3)
     raffle = pool(ENTRIES)
     memory("export_memory", lambda: take(entries_of(raffle)))
     export(raffle, rounds=3 if quick else 7)
@@ -78,15 +81,33 @@ def export(raffle: Raffle, *, rounds: int) -> None:
 
 def evidence(winners: int) -> None:
     """Memory, and once the time, of the archive of a draw in which every ticket wins."""
-    raffle = new_raffle(winners, prizes=(("Book", winners),))
-    fill(raffle, winners)
-    seal_now(raffle)
-    advance(raffle.pk, now=timezone.now(), clock=timezone.now, by="benchmark")
-
+    raffle = drawn_raffle(winners, winners)
     memory(
         "evidence_memory",
         lambda: take(export_evidence(raffle.uuid, now=timezone.now(), by="benchmark")),
     )
+
+
+def proof(tickets: int, *, rounds: int) -> None:
+    """Memory and seconds of the proof of a tenth of all tickets against hashing them all once."""
+    raffle = drawn_raffle(tickets, tickets // 10)
+    draw = drawn(raffle.uuid)
+    memory("proof_memory", lambda: take(stream_proof(draw)))
+    pairs = interleaved(
+        lambda: timed(lambda: take(stream_proof(draw))),
+        lambda: timed(lambda: build_tree(raffle)),
+        rounds,
+    )
+    emit(Figure.of("proof_over_tree", ratios(pairs), Goal("<=", 3.0), against(pairs, "s", 1)))
+
+
+def drawn_raffle(tickets: int, winners: int) -> Raffle:
+    """Sold out and drawn."""
+    raffle = new_raffle(tickets, prizes=(("Book", winners),))
+    fill(raffle, tickets)
+    seal_now(raffle)
+    advance(raffle.pk, now=timezone.now(), clock=timezone.now, by="benchmark")
+    return raffle
 
 
 def memory(name: str, act: Callable[[], int]) -> None:
