@@ -273,10 +273,10 @@ def test_parse_refuses(frequency: str) -> None:
     ],
 )
 def test_check_refuses_rules_without_a_date_within_five_years_at_once(frequency: str) -> None:
-    started = clock.perf_counter()
+    started = clock.thread_time()
     with pytest.raises(BadSchedule, match="no date within five years"):
         check(schedule(frequency), date(2027, 1, 10))
-    assert clock.perf_counter() - started < 2
+    assert clock.thread_time() - started < 2
 
 
 def test_check_refuses_zones_and_starts() -> None:
