@@ -53,7 +53,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
     class Meta:
         model = Event
         fields = ("name", "slug", *SCHEDULE, *REWARD, *RULES, *CLAIM)
-        labels = {"reward_name": "Default reward"}
+        labels = {"reward_name": "Default reward", "claim_days": "Claim within (days)"}
         field_classes = {"reward_picture": PictureField, "promotes_alternates": forms.BooleanField}
         widgets = {
             "promotes_alternates": forms.CheckboxInput,
