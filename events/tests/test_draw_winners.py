@@ -42,7 +42,8 @@ def spoiled_raffle() -> Raffle:
     """A due raffle with a ticket that nobody was handed: it can't be sealed."""
     raffle = due_raffle(name="Spoiled")
     tags = {"holder_tag": bytes(16), "code_tag": bytes(16)}
-    Ticket.objects.create(raffle=raffle, slot=2, issued_at=NOW, **tags)
+    (free,) = {0, 1, 2} - {ticket.slot for ticket in raffle.tickets.all()}
+    Ticket.objects.create(raffle=raffle, slot=free, issued_at=NOW, **tags)
     return raffle
 
 
