@@ -14,11 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 from events.domain.refusals import RewardFrozen
 from events.domain.scheduling import set_reward
 from events.models import Event, Reward
+from events.tests.acting import NOW, at, scheduled, taken
+from events.tests.test_admin import texts
 from raffles.models import Act
-from rafflesite.callers import address_tag
-
-from .acting import NOW, at, scheduled, taken
-from .test_admin import texts
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db

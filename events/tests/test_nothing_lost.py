@@ -18,10 +18,10 @@ import pytest
 from django.db import transaction
 from django.db.models import QuerySet
 
-from events.domain import scheduling, settling, taking_part
-from events.domain.running import due_steps, run, settle_events
+from events.domain import entering, scheduling, settling
+from events.domain.due import due_steps, run, settle_events
+from events.domain.entering import Participant, Taken, take_part
 from events.domain.scheduling import edit_event, schedule_event
-from events.domain.taking_part import Participant, Taken, take_part
 from events.models import Event
 from raffles.domain.announcing import announce
 from raffles.domain.refusals import Refusal
@@ -70,7 +70,7 @@ def draw(event: Event, now: datetime) -> list[str]:
 
 def faults(event: Event) -> list[str]:
     """Each promise about an event's dates that the database does not keep now; empty is good."""
-    raffles = list(Raffle.objects.filter(series=event.slug).select_related("occurrence"))
+    raffles = list(Raffle.objects.filter(event_slug=event.slug).select_related("occurrence"))
     rows = event.occurrences.select_related("raffle")
     empty = sum(row.raffle is None for row in rows)
     kept = {
@@ -185,7 +185,7 @@ def announce_alone(*fact: Any, **when: Any) -> Announcement:
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("open a date", taking_part), ("settle by a pause", scheduling)]
+    ("name", "module"), [("open a date", entering), ("settle by a pause", scheduling)]
 )
 def test_an_act_in_autocommit_is_seen(
     name: str, module: Any, monkeypatch: pytest.MonkeyPatch
@@ -215,8 +215,8 @@ def test_a_date_is_opened_once_by_whoever_comes_first() -> None:
 
 def test_a_date_that_is_opened_without_the_lock_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The constraint still holds then, but people get an error instead of a ticket."""
-    monkeypatch.setattr(taking_part, "locked_event", lambda pk: Event.objects.get(pk=pk))
-    monkeypatch.setattr(taking_part, "transaction", SimpleNamespace(atomic=nullcontext))
+    monkeypatch.setattr(entering, "locked_event", lambda pk: Event.objects.get(pk=pk))
+    monkeypatch.setattr(entering, "transaction", SimpleNamespace(atomic=nullcontext))
     outcomes: list[Any] = []
     for _ in range(20):
         event = new_event()
@@ -271,7 +271,7 @@ def test_an_empty_date_is_announced_twice_without_the_lock(
         settling._void(event, day, draw_at, now=now, by=by)
         return True
 
-    monkeypatch.setattr("events.domain.running.settle_date", settle)
+    monkeypatch.setattr("events.domain.due.settle_date", settle)
     outcomes: list[Any] = []
     for _ in range(5):
         outcomes += race(*[partial(draw, new_event(), DRAW)] * 8)

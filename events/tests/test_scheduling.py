@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from events.models import Event, Occurrence, Reward
-from raffles.models import Act, Raffle
-from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
-from rafflesite.callers import address_tag
-
-from .acting import (
+from events.tests.acting import (
     DAY,
     DRAW,
     ENTERED,
@@ -29,6 +25,9 @@ from .acting import (
     taken,
     terms,
 )
+from raffles.models import Act, Raffle
+from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
+from raffles.web.callers import address_tag
 
 pytestmark = pytest.mark.django_db
 FROZEN = (

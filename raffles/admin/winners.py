@@ -18,16 +18,14 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from raffles.admin_record import ReadOnly
-from raffles.confirming import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
-from raffles.domain.finding import find_winners, searched_without_choice
-from raffles.domain.handing import forfeit, note_told
-from raffles.domain.replacing import replace_winner
+from raffles.admin.actions import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
+from raffles.admin.base import ReadOnly
+from raffles.admin.counter import counter_urls
+from raffles.admin.filters import Pages, RaffleFilter, StandingFilter
+from raffles.admin.raffle_actions import PUBLIC, foresee_heir, passed_on
+from raffles.domain.prizes import forfeit, note_told, replace_winner
+from raffles.domain.search import find_winners, searched_without_choice
 from raffles.models import Raffle, Replacement, Standing, Winner
-
-from .counter import counter_urls
-from .listing import Pages, RaffleFilter, StandingFilter
-from .running import PUBLIC, foresee_heir, passed_on
 
 NOTHING = "—"
 _FOUND = 50  # winners that a search shows

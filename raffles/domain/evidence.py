@@ -20,14 +20,13 @@ from zipfile import ZipFile, ZipInfo
 
 from django.db import transaction
 
+from raffles.domain.exports import EXPORTED, acts_table
+from raffles.domain.keys import signer
+from raffles.domain.proofs import published_draw, stream_proof
+from raffles.domain.refusals import NotFinished
 from raffles.fairness import verify
 from raffles.models import Act, Announcement, Draw, Raffle, Replacement
-
-from .exporting import EXPORTED, acts_table
-from .keys import signer
-from .proving import published_draw, stream_proof
-from .recording import record
-from .refusals import NotFinished
+from raffles.models.record import record
 
 Member = tuple[str, Iterable[bytes]]
 

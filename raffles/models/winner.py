@@ -8,8 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from .raffle import Prize, Raffle
-from .ticket import Ticket
+from raffles.models.raffle import Prize, Raffle
+from raffles.models.ticket import Ticket
 
 
 class Standing(models.TextChoices):

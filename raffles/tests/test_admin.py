@@ -16,11 +16,10 @@ from django.urls import reverse
 
 from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import replace_winner
 from raffles.models import Act, Prize, Raffle, State
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory, address, enter_nth
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db

@@ -12,13 +12,13 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 from django.utils import timezone
 
-from events.models import ApiKey, Event, Occurrence, Reward, Setback
+from events.models import Event, Occurrence, Reward, Setback
 from events.tests.acting import DAY, DRAW, scheduled, taken
-from raffles.domain.handing import note_told
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import note_told, replace_winner
 from raffles.models import (
     Act,
     Announcement,
+    ApiKey,
     Contact,
     Delivery,
     Draw,
@@ -29,8 +29,7 @@ from raffles.models import (
     State,
     Winner,
 )
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +51,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "events_reward": (EVERYBODY, NOBODY, "M", "M"),
     "events_occurrence": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_setback": (EVERYBODY, NOBODY, NOBODY, NOBODY),
-    "events_apikey": (EVERYBODY, "M", "M", "M"),
+    "raffles_apikey": (EVERYBODY, "M", "M", "M"),
     "auth_user": ("A", NOBODY, NOBODY, NOBODY),
     "auth_group": ("A", NOBODY, NOBODY, NOBODY),
 }

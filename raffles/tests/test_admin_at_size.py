@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from raffles.domain.creating import create_raffle
-from raffles.domain.sealing import build_tree, close, seal
+from raffles.domain.pool import build_tree
+from raffles.domain.sealing import close, seal
 from raffles.models import Act, Delivery, Endpoint, State, Stripe, Ticket, Winner
-
-from .factories import NOW, STAFF, RaffleFactory, clock
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 MANY = 100_000

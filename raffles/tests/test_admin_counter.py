@@ -15,12 +15,10 @@ from django.test import Client
 from django.urls import reverse
 
 from raffles.domain.entering import Entry
-from raffles.domain.handing import forfeit
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import forfeit, replace_winner
 from raffles.models import Handover, Raffle, Standing, State, Winner
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.web.callers import address_tag
 
 pytestmark = pytest.mark.django_db
 

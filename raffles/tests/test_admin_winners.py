@@ -16,12 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from events.tests.acting import run, scheduled, taken
-from raffles.domain import finding
+from raffles.domain import search
 from raffles.domain.entering import Entry
-from raffles.domain.handing import forfeit, hand_over
+from raffles.domain.prizes import forfeit, hand_over
 from raffles.models import Act, Raffle, Standing, State, Winner
-
-from .factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
 
@@ -139,8 +138,8 @@ def test_search_without_a_raffle_is_bounded_by_the_winners(
 ) -> None:
     older, _ = drawn(alternates=2)
     latest, _ = drawn(alternates=2)
-    monkeypatch.setattr(finding, "_LOOKED_AT", 5)
-    assert finding.searched_without_choice() == [latest]
+    monkeypatch.setattr(search, "_LOOKED_AT", 5)
+    assert search.searched_without_choice() == [latest]
     assert len(find(staff, 1)) == 1
     assert len(find(staff, 1, raffle=older.pk)) == 1
 

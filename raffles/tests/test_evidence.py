@@ -20,20 +20,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from raffles.domain.drawing import advance, store_draw
+from raffles.domain.drawing import advance, redraw, store_draw, void_raffle
 from raffles.domain.entering import enter
 from raffles.domain.evidence import export_evidence
-from raffles.domain.exporting import export_record
-from raffles.domain.proving import published_draw
-from raffles.domain.recording import record
+from raffles.domain.exports import export_record
+from raffles.domain.pool import build_tree
+from raffles.domain.prizes import replace_winner
+from raffles.domain.proofs import published_draw
 from raffles.domain.refusals import NotFinished
-from raffles.domain.replacing import replace_winner
-from raffles.domain.sealing import build_tree, close, seal
-from raffles.domain.voiding import redraw, void_raffle
+from raffles.domain.sealing import close, seal
 from raffles.fairness import verify
 from raffles.models import Act, Prize, Raffle, State, Stripe
-
-from .factories import NOW, STAFF, RaffleFactory, clock
+from raffles.models.record import record
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
 
 pytestmark = pytest.mark.django_db
 

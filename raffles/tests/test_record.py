@@ -14,13 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from raffles.admin_record import FirstRows, Recorded
-from raffles.domain.recording import record
+from raffles.admin.base import FirstRows, Recorded
 from raffles.models import Act, Delivery, Endpoint, State
-from raffles.models.act import deeds
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.models.record import deeds, record
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db

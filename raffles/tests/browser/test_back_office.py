@@ -11,10 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from raffles.models import Delivery, Endpoint, State
+from raffles.tests.browser.test_every_page import (
+    RULES,
+    axe,
+    inaccessible,
+    pale_in_the_dark,
+    too_wide,
+)
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import RaffleFactory
-
-from .test_every_page import RULES, axe, inaccessible, pale_in_the_dark, too_wide
-from .visiting import BROWSER, Visit, Visitor
 
 __all__ = ["axe"]  # the fixture
 

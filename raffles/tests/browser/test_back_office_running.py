@@ -13,11 +13,10 @@ from django.utils import timezone
 
 from raffles.domain.drawing import advance
 from raffles.models import Act, Raffle, Standing, Winner
+from raffles.tests.browser.serving import Site, calling_from
+from raffles.tests.browser.test_taking_part_pages import READS_CODES
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, enter_nth
-
-from .serving import Site, calling_from
-from .test_taking_part_pages import READS_CODES
-from .visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 

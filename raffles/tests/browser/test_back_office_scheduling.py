@@ -9,10 +9,9 @@ from django.utils import timezone
 
 from events.models import Event
 from raffles.models import Act
-
-from .test_back_office_running import PHONE, confirm, log_in, manager
-from .test_every_page import too_wide
-from .visiting import BROWSER, Visit, Visitor
+from raffles.tests.browser.test_back_office_running import PHONE, confirm, log_in, manager
+from raffles.tests.browser.test_every_page import too_wide
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 __all__ = ["manager"]  # the fixture
 

@@ -23,7 +23,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.db.models import Count
 
-from raffles.domain.auditing import audit
+from raffles.domain.audit import audit
 from raffles.domain.entering import _TICKET, enter
 from raffles.domain.keys import ticket_key
 from raffles.domain.sealing import NOBODY_CAME

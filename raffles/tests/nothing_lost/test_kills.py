@@ -15,30 +15,25 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from raffles.domain import (
-    creating,
-    drawing,
-    entering,
-    erasing,
-    handing,
-    replacing,
-    sealing,
-    voiding,
-)
+from raffles.domain import creating, drawing, entering, erasing, prizes, sealing
 from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, redraw, void_raffle
 from raffles.domain.erasing import erase_holder
-from raffles.domain.handing import forfeit_overdue, hand_over
+from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Refusal
-from raffles.domain.replacing import replace_winner
-from raffles.domain.voiding import redraw, void_raffle
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, read_code
 from raffles.models import Announcement, Raffle, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, code_of, enter_nth
-
-from .harness import Standing, die_at, flaws, fork, insert_ticket, is_killed
+from raffles.tests.nothing_lost.harness import (
+    Standing,
+    die_at,
+    flaws,
+    fork,
+    insert_ticket,
+    is_killed,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -231,11 +226,11 @@ def shut_gate_alone(raffle: Raffle) -> int:
         (DEEDS["close what nobody entered"], (sealing,)),
         (DEEDS["close, seal and draw"], (sealing,)),
         (Deed(raffle(state=State.SEALED), draw), (drawing,)),
-        (DEEDS["void"], (voiding, sealing)),
-        (DEEDS["commit anew"], (voiding, sealing)),
-        (DEEDS["replace"], (replacing,)),
-        (DEEDS["hand over"], (handing,)),
-        (DEEDS["forfeit and promote"], (handing, replacing)),
+        (DEEDS["void"], (drawing, sealing)),
+        (DEEDS["commit anew"], (drawing, sealing)),
+        (DEEDS["replace"], (prizes,)),
+        (DEEDS["hand over"], (prizes,)),
+        (DEEDS["forfeit and promote"], (prizes,)),
         (DEEDS["erase after the draw"], (erasing,)),
     ],
 )
