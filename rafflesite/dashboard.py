@@ -16,7 +16,7 @@ from django.urls import reverse
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Heartbeat
 from raffles.domain.statistics import entries_by_day
-from raffles.models import Act, ApiKey, Draw, Endpoint, Handover, Raffle
+from raffles.models import ApiKey, Draw, Endpoint, Handover, LogEntry, Raffle
 from raffles.models.raffle import FINISHED
 from raffles.models.record import subject_of
 from raffles.models.winner import Winner
@@ -68,7 +68,7 @@ class Unclaimed:
 class Done:
     """Something that was done; raffles by their names."""
 
-    deed: str
+    action: str
     subject: str
     address: str
     at: datetime
@@ -140,7 +140,7 @@ _SEES: Final = {
     "draws": ("events.view_event", "raffles.view_raffle"),
     "announcing": ("raffles.view_endpoint", "raffles.view_delivery"),
     "prizes": ("raffles.view_winner",),
-    "acts": ("raffles.view_act",),
+    "acts": ("raffles.view_logentry",),
 }
 _STARTS: Final = (
     ("Schedule an event", "events.add_event", "admin:events_event_add"),
@@ -232,7 +232,7 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
     soonest = rows.order_by("claim_until")[:SHOWN]
     return [
         Unclaimed(
-            prize=str(getattr(row.winner.standing_prize(), "name", "")),
+            prize=str(getattr(row.winner.current_prize(), "name", "")),
             raffle=row.winner.raffle.name,
             ticket_number=row.winner.ticket_number(),
             address=address_of(row.winner),
@@ -261,14 +261,14 @@ def _undated(now: datetime) -> str:
 
 def _done() -> list[Done]:
     """The last acts; that somebody logged in is no news."""
-    acts = Act.objects.exclude(deed="login")[:SHOWN]
+    acts = LogEntry.objects.exclude(action="login")[:SHOWN]
     uuids = [
         act.subject.removeprefix("raffle ") for act in acts if act.subject.startswith("raffle ")
     ]
     raffles = {subject_of(raffle): raffle for raffle in Raffle.objects.filter(uuid__in=uuids)}
     return [
         Done(
-            deed=act.deed,
+            action=act.action,
             subject=raffle.name if raffle else act.subject,
             address=address_of(raffle or act),
             at=act.at,

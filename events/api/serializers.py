@@ -264,7 +264,7 @@ def _link(name: str, raffle: Raffle | None, states: frozenset[State]) -> str | N
 
 
 def _is_late(raffle: Raffle) -> bool | None:
-    """Whether its standing draw was sealed late; reads the prefetched draws."""
+    """Whether its state draw was sealed late; reads the prefetched draws."""
     live = [draw for draw in raffle.draws.all() if draw.voided_at is None]
     return _late(live[0], raffle) if live else None
 

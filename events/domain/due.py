@@ -187,7 +187,7 @@ def _remember(done: Done, now: datetime) -> None:
 def due_forfeits(now: datetime) -> Iterator[tuple[Step, str]]:
     """Every prize that was not claimed in time: its raffle, and whose it is."""
     overdue = Winner.objects.filter(handover__in=Handover.objects.overdue(now))
-    for winner in overdue.with_standing().select_related("raffle"):
+    for winner in overdue.with_state().select_related("raffle"):
         yield Step(winner.claim_until(), winner.raffle), f"forfeits ticket {winner.ticket_number()}"
 
 

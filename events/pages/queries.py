@@ -108,7 +108,7 @@ class Drawn:
 
 def latest(now: datetime) -> list[Drawn]:
     """The draws of the last week, latest first."""
-    podium = Winner.objects.with_standing().select_related("ticket").filter(rank__lte=PODIUM)
+    podium = Winner.objects.with_state().select_related("ticket").filter(rank__lte=PODIUM)
     winners = Prefetch("raffle__winners", podium.order_by("rank"), to_attr="podium")
     lately = Draw.objects.filter(drawn_at__gt=now - _LATELY)
     draws = lately.select_related("raffle__occurrence__event").prefetch_related(winners)

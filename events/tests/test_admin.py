@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from events.models import Event, Reward
 from events.tests.acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
-from raffles.models import Act, ApiKey
+from raffles.models import ApiKey, LogEntry
 from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
@@ -100,8 +100,8 @@ def test_an_event_with_two_dated_rewards(staff: Client) -> None:
     assert "was added successfully" in page
     event = Event.objects.get()
     assert (event.created_by, event.settled_until) == (SAM, NOW)
-    deeds = [(act.deed, act.by) for act in Act.objects.about(event)]
-    assert deeds == [("event.scheduled", SAM), ("reward.set", SAM), ("reward.set", SAM)]
+    actions = [(act.action, act.by) for act in LogEntry.objects.about(event)]
+    assert actions == [("event.scheduled", SAM), ("reward.set", SAM), ("reward.set", SAM)]
     assert [draw["reward"]["name"] for draw in read("/events/upcoming/?days=3")] == [
         *("Phone", "Washing Machine", "Coffee")
     ]
@@ -229,8 +229,8 @@ def test_a_page_shows_the_next_rewards_and_the_list_all(staff: Client) -> None:
     chosen = {"action": "delete_selected", "_selected_action": event.rewards.get(date=days[-2]).pk}
     post(staff, REWARDS, chosen | {"post": "yes"})
     assert event.rewards.count() == 68
-    deeds = [act.deed for act in Act.objects.about(event)]
-    assert deeds[1:] == ["reward.set", "reward.removed", "reward.removed"]
+    actions = [act.action for act in LogEntry.objects.about(event)]
+    assert actions[1:] == ["reward.set", "reward.removed", "reward.removed"]
 
     taken("alice", now=DRAW)
     first = event.rewards.get(date=days[0])

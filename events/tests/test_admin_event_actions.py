@@ -13,7 +13,7 @@ from events.domain.scheduling import set_reward
 from events.models import Event, Occurrence
 from events.tests.acting import DAY, NOW, at, read, scheduled, taken
 from events.tests.test_admin import texts
-from raffles.models import Act
+from raffles.models import LogEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,8 @@ def address(act: str) -> str:
     return reverse(f"admin:events_event_{act}", args=[Event.objects.get(slug="breakfast").pk])
 
 
-def deeds(slug: str = "breakfast") -> list[str]:
-    return [act.deed for act in Act.objects.about(Event.objects.get(slug=slug))]
+def actions(slug: str = "breakfast") -> list[str]:
+    return [act.action for act in LogEntry.objects.about(Event.objects.get(slug=slug))]
 
 
 def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
@@ -61,7 +61,7 @@ def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
     assert "Pause</a>" not in page
     assert [draw["draw_at"] for draw in read("/events/upcoming/")] == ["2026-02-10T08:00:00+01:00"]
     confirm(staff, "pause")  # a second tab
-    assert deeds() == ["event.scheduled", "event.changed"]
+    assert actions() == ["event.scheduled", "event.changed"]
 
 
 def test_resuming_begins_with_the_next_date(staff: Client) -> None:
@@ -73,7 +73,7 @@ def test_resuming_begins_with_the_next_date(staff: Client) -> None:
     ]
     assert "Breakfast is resumed." in confirm(staff, "resume")
     assert read("/events/breakfast/")["next_draw"]["date"] == "2026-02-10"
-    assert deeds() == ["event.scheduled", "event.changed", "event.changed"]
+    assert actions() == ["event.scheduled", "event.changed", "event.changed"]
 
 
 def test_the_form_neither_pauses_nor_resumes(staff: Client) -> None:
@@ -108,7 +108,7 @@ def test_a_duplicate_has_all_terms_and_the_coming_rewards(staff: Client) -> None
         "2026-02-11: Cup 2",
         "2026-02-12: Book 3",
     ]
-    assert deeds("breakfast-2") == ["event.scheduled", "event.copied", *["reward.set"] * 3]
+    assert actions("breakfast-2") == ["event.scheduled", "event.copied", *["reward.set"] * 3]
     assert Occurrence.objects.filter(event=copy).count() == 0
 
     confirm(staff, "duplicate", name="Bare", slug="bare")

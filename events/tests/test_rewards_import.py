@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from events.domain.rewards_import import import_rewards
 from events.models import Reward
 from events.tests.acting import DRAW, NOW, at, manage, scheduled, taken
-from raffles.models import Act
+from raffles.models import LogEntry
 
 pytestmark = pytest.mark.django_db
 GOOD = "date,name,amount\n2026-02-10,Phone,1\n2026-02-11,Washing Machine,2\n"
@@ -143,8 +143,10 @@ def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
     assert (phone.reward_description, phone.reward_picture) == ("", "")
     assert cup.reward_name == "Cup"
     # What a date has already is not set again.
-    deeds = [act.details["date"] for act in Act.objects.filter(deed="reward.set").order_by("pk")]
-    assert deeds == ["2026-02-10", "2026-02-11", "2026-02-10"]
+    actions = [
+        act.details["date"] for act in LogEntry.objects.filter(action="reward.set").order_by("pk")
+    ]
+    assert actions == ["2026-02-10", "2026-02-11", "2026-02-10"]
 
 
 @pytest.mark.parametrize(

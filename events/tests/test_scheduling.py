@@ -25,7 +25,7 @@ from events.tests.acting import (
     taken,
     terms,
 )
-from raffles.models import Act, Raffle
+from raffles.models import LogEntry, Raffle
 from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
 from raffles.web.callers import address_tag
 
@@ -304,8 +304,8 @@ def test_the_record_says_who_scheduled_what() -> None:
     manage("patch", "/events/breakfast/", {"max_participants": 5, "name": "Breakfast"})
     manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone", "amount": 2})
     manage("delete", "/events/breakfast/rewards/2026-02-11/")
-    acts = Act.objects.filter(subject="event breakfast").order_by("pk")
-    assert [act.deed for act in acts] == [
+    acts = LogEntry.objects.filter(subject="event breakfast").order_by("pk")
+    assert [act.action for act in acts] == [
         "event.scheduled",
         "event.changed",
         "reward.set",

@@ -18,8 +18,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from raffles.models import Act, Raffle
-from raffles.models.record import deeds, record
+from raffles.models import LogEntry, Raffle
+from raffles.models.record import actions, record
 from raffles.web.callers import staff
 
 
@@ -43,7 +43,7 @@ _PAGE = 100
 class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
     """A page of the admin: what is added, changed or deleted is on record, and History shows that.
 
-    ``domain_records`` are the deeds of this kind that the domain writes down by itself.
+    ``domain_records`` are the actions of this kind that the domain writes down by itself.
     """
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
@@ -74,8 +74,8 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
         """Writes that the user did this to the row, unless the domain has."""
         if what not in self.domain_records:
-            deed = f"{row._meta.model_name}.{what}"  # noqa: SLF001 - the name is public
-            record(row, deed, at=timezone.now(), by=staff(request), **details)
+            action = f"{row._meta.model_name}.{what}"  # noqa: SLF001 - the name is public
+            record(row, action, at=timezone.now(), by=staff(request), **details)
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
         """An action and its acts happen together; Django's happen one by one."""
@@ -91,7 +91,7 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
             raise Http404
         if not self.has_view_or_change_permission(request, row):
             raise PermissionDenied
-        pages = Paginator(Act.objects.about(self.about(row)), _PAGE)
+        pages = Paginator(LogEntry.objects.about(self.about(row)), _PAGE)
         page = pages.get_page(request.GET.get(PAGE_VAR, 1))
         how = [json.dumps(act.details, ensure_ascii=False) if act.details else "" for act in page]
         context = {
@@ -122,25 +122,25 @@ class FirstRows(Paginator):  # type: ignore[type-arg]  # generic for mypy only
         return counted
 
 
-class DeedFilter(admin.SimpleListFilter):
+class ActionFilter(admin.SimpleListFilter):
     """By what was done."""
 
-    title = "deed"
-    parameter_name = "deed"
+    title = "action"
+    parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
-        return [(deed, deed) for deed in deeds()]
+        return [(action, action) for action in actions()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        return queryset.filter(deed=self.value()) if self.value() else queryset
+        return queryset.filter(action=self.value()) if self.value() else queryset
 
 
-@admin.register(Act)
-class ActAdmin(ReadOnly):
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnly):
     """The record of the whole site, latest first."""
 
-    list_display = ("when", "deed", "subject", "by", "why")
-    list_filter = (DeedFilter, "at")
+    list_display = ("when", "action", "subject", "by", "why")
+    list_filter = (ActionFilter, "at")
     search_fields = ("subject", "by", "why")
     search_help_text = "Whom or what it was about, who did it, or the reason."
     ordering = ("-id",)
@@ -149,10 +149,10 @@ class ActAdmin(ReadOnly):
     paginator = FirstRows
     list_per_page = _PAGE
     show_full_result_count = False
-    fields = ("when", "deed", "subject", "by", "why", "details")
+    fields = ("when", "action", "subject", "by", "why", "details")
     readonly_fields = fields
 
     @admin.display(description="at (UTC)")
-    def when(self, act: Act) -> str:
+    def when(self, act: LogEntry) -> str:
         """To the second."""
         return f"{act.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

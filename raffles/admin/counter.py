@@ -28,7 +28,7 @@ from django.views.decorators.http import require_http_methods
 from raffles.domain.prizes import claim_prize, hand_over, presented_winner
 from raffles.domain.refusals import Refusal
 from raffles.domain.search import recently_drawn
-from raffles.models import Act, Handover, Raffle, Standing, Winner
+from raffles.models import Handover, LogEntry, Raffle, Winner, WinnerState
 from raffles.models.raffle import MAX_TICKETS
 from raffles.pages.notices import TooManyTries, notice_of
 from raffles.pages.page import throttle
@@ -53,20 +53,20 @@ def answer_for(winner: Winner | None, *, now: datetime) -> Answer:
     """The answer for a ticket whose code was right; None is one that was not drawn."""
     if winner is None:
         return Answer("Not a winner", ("This ticket was in the draw and has not won.",))
-    prize = winner.standing_prize() or winner.prize
+    prize = winner.current_prize() or winner.prize
     name, handover = prize.name if prize else "", getattr(winner, "handover", None) or Handover()
-    match winner.standing():
-        case Standing.ALTERNATE:
+    match winner.state():
+        case WinnerState.ALTERNATE:
             return Answer("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
-        case Standing.REPLACED:
+        case WinnerState.REPLACED:
             line = winner.replacement
             when = f"It went to an alternate on {_shown(line.replaced_at)}."
             return Answer("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
-        case Standing.FORFEITED:
+        case WinnerState.FORFEITED:
             act = _act(winner, "prize.forfeited")
             why = (f"The reason given: {act.why}",) if act and act.why else ()
             return Answer("Forfeited", (f"On {_shown(handover.forfeited_at)}.", *why), prize=name)
-        case Standing.HANDED_OVER:
+        case WinnerState.HANDED_OVER:
             act = _act(winner, "prize.handed_over")
             by = f", by {act.by}" if act else ""
             when = f"On {_shown(handover.handed_over_at)}{by}."
@@ -90,9 +90,9 @@ def _shown(moment: datetime | None) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown day"
 
 
-def _act(winner: Winner, deed: str) -> Act | None:
+def _act(winner: Winner, action: str) -> LogEntry | None:
     """The latest act of its kind about the winner's prize."""
-    acts = Act.objects.about(winner.raffle).filter(deed=deed, details__rank=winner.rank)
+    acts = LogEntry.objects.about(winner.raffle).filter(action=action, details__rank=winner.rank)
     return acts.last()
 
 
@@ -231,7 +231,7 @@ _ADVICE = "Compare number and code with the ticket. Capital letters and hyphens 
 
 
 def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> HttpResponse:
-    prize = winner.standing_prize()
+    prize = winner.current_prize()
     name = prize.name if prize else ""
     messages.success(request, f"{done}: {name}, ticket {winner.ticket_number():,}.")
     address = reverse("admin:raffles_winner_counter")

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from raffles.admin.base import FirstRows
 from raffles.domain.search import recently_drawn
-from raffles.models import Raffle, Standing
+from raffles.models import Raffle, WinnerState
 
 _LISTED = 15  # raffles beside the list
 
@@ -44,10 +44,10 @@ class StandingFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        return [(standing.value, standing.value) for standing in Standing]
+        return [(state.value, state.value) for state in WinnerState]
 
     def queryset(self, _request: HttpRequest, winners: Any) -> Any:
-        return winners.standing(self.value()) if self.value() in Standing.values else winners
+        return winners.state(self.value()) if self.value() in WinnerState.values else winners
 
 
 class Pages(FirstRows):

@@ -219,8 +219,8 @@ class DeliveryAdmin(ReadOnly):
         for delivery in dead.select_related("endpoint"):
             again.setdefault(delivery.endpoint, []).append(str(delivery.message_id))
         for endpoint, messages_ in again.items():
-            deed = "endpoint.sent_again"
-            record(endpoint, deed, at=now, by=staff(request), messages=messages_)
+            action = "endpoint.sent_again"
+            record(endpoint, action, at=now, by=staff(request), messages=messages_)
         count = chosen.send_again(now)
         self.message_user(request, f"{count} to be sent again.")
 

@@ -20,13 +20,13 @@ from django.db.models import F
 from raffles.domain.privacy import shown_name
 from raffles.domain.refusals import NotDrawn
 from raffles.fairness.numbering import numbering
-from raffles.models import Act, Privacy, Raffle, State, Ticket, Winner
-from raffles.models.record import ActQuerySet, record
+from raffles.models import LogEntry, Privacy, Raffle, State, Ticket, Winner
+from raffles.models.record import LogEntryQuerySet, record
 from raffles.models.winner import WinnerQuerySet
 
 Row = Sequence[object]
 
-EXPORTED = ".exported"  # how the deeds of this module and of evidence end
+EXPORTED = ".exported"  # how the actions of this module and of evidence end
 EVERYTHING = "the whole record"  # its subject, when all of it is exported
 
 _MARK = "\ufeff"  # Excel takes UTF-8 without it for the code page of its machine
@@ -37,11 +37,11 @@ _FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[=+\-@＝＋－＠])|(?<=[;\t\r\n])(?=\s
 
 _ENTRIES = ("ticket number", "issued at (UTC)", "name", "erased at (UTC)")
 _WINNERS = (
-    *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "standing"),
+    *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "state"),
     *("holds", "claim until (UTC)", "told at (UTC)", "claimed at (UTC)"),
     *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
 )
-_ACTS = ("at (UTC)", "subject", "deed", "by", "why", "details")
+_ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
 
 def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
@@ -97,12 +97,12 @@ def export_record(raffle_id: UUID | None, *, now: datetime, by: str) -> Iterator
     """What was done to a raffle, or to everything, oldest first. Raises Raffle.DoesNotExist."""
     raffle = Raffle.objects.get(uuid=raffle_id) if raffle_id else None
     record(raffle or EVERYTHING, "record" + EXPORTED, at=now, by=by)
-    return acts_table(Act.objects.about(raffle) if raffle else Act.objects.order_by("pk"))
+    return log_table(LogEntry.objects.about(raffle) if raffle else LogEntry.objects.order_by("pk"))
 
 
-def acts_table(acts: ActQuerySet) -> Iterator[str]:
+def log_table(acts: LogEntryQuerySet) -> Iterator[str]:
     """Acts as a table, in their order."""
-    rows = acts.values_list("at", "subject", "deed", "by", "why", "details").iterator(_CHUNK)
+    rows = acts.values_list("at", "subject", "action", "by", "why", "details").iterator(_CHUNK)
     return table(
         _ACTS,
         (
@@ -141,7 +141,7 @@ def cell(value: object) -> object:
 
 
 def _winners(winners: WinnerQuerySet, full_names: bool) -> Iterator[str]:
-    found = winners.with_standing().select_related("raffle", "replacement__alternate")
+    found = winners.with_state().select_related("raffle", "replacement__alternate")
     drawn = found.filter(raffle__draws__drawn_at__isnull=False).annotate(
         drawn_at=F("raffle__draws__drawn_at"), username=F("ticket__username")
     )
@@ -157,7 +157,7 @@ def _winner(winner: Any, full_names: bool) -> Row:
     return (
         *(winner.raffle.name, winner.drawn_at, winner.rank, winner.ticket_number()),
         shown_name(winner.username, Privacy.FULL if full_names else winner.raffle.privacy),
-        *(winner.prize and winner.prize.name, winner.standing(), held and held.name),
+        *(winner.prize and winner.prize.name, winner.state(), held and held.name),
         *(getattr(handover, moment, None) for moment in moments),
         *((line.alternate.ticket_number(), line.reason) if line else (None, None)),
     )

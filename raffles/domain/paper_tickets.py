@@ -18,8 +18,8 @@ from raffles.domain.locking import locked
 from raffles.domain.refusals import AlreadyDrawn, GateShut, SoldOut, ThroughEvent, Voided
 from raffles.fairness.tickets import code_tag, derive_code, holder_tag, show_code
 from raffles.fairness.verify import make_leaf
-from raffles.models import FINISHED, Act, Raffle, State, Ticket
-from raffles.models.record import ActQuerySet, record
+from raffles.models import FINISHED, LogEntry, Raffle, State, Ticket
+from raffles.models.record import LogEntryQuerySet, record
 
 MAX_BATCH = 1_000
 
@@ -49,10 +49,10 @@ def print_tickets(
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         made = batches_of(raffle).filter(details__batch=batch).first()
         _refuse_unless_printable(raffle, is_new=made is None)
-        deed = PRINTED_AGAIN if made else PRINTED
+        action = PRINTED_AGAIN if made else PRINTED
         amount = made.details["amount"] if made else amount
         # First, so that no ticket of an interrupted batch is without its line.
-        record(raffle, deed, at=now, by=by, batch=batch, amount=amount)
+        record(raffle, action, at=now, by=by, batch=batch, amount=amount)
     identities = [f"paper:{batch}:{n}" for n in range(amount)]
     entries = _entries(raffle, identities)
     if len(entries) < amount and raffle.state == State.OPEN:
@@ -63,9 +63,9 @@ def print_tickets(
     return raffle, Batch(batch, amount, entries)
 
 
-def batches_of(raffle: Raffle) -> ActQuerySet:
+def batches_of(raffle: Raffle) -> LogEntryQuerySet:
     """The record's lines of batches, the latest first."""
-    return Act.objects.about(raffle).filter(deed=PRINTED).order_by("-pk")
+    return LogEntry.objects.about(raffle).filter(action=PRINTED).order_by("-pk")
 
 
 def _refuse_unless_printable(raffle: Raffle, *, is_new: bool) -> None:

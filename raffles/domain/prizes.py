@@ -32,10 +32,10 @@ from raffles.models import (
     Prize,
     Raffle,
     Replacement,
-    Standing,
     State,
     Ticket,
     Winner,
+    WinnerState,
 )
 from raffles.models.record import record
 
@@ -121,7 +121,7 @@ def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
             with transaction.atomic():
                 winner = Winner.objects.get(handover=pk)
                 raffle = locked(winner.raffle_id)
-                winner = Winner.objects.with_standing().get(pk=winner.pk)
+                winner = Winner.objects.with_state().get(pk=winner.pk)
                 if not overdue.filter(pk=pk).exists():
                     continue  # claimed or forfeited since
                 forfeited = _forfeit(raffle, winner, reason=NOT_CLAIMED, now=now, by=by)
@@ -134,8 +134,8 @@ def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
 def _presented(raffle_id: UUID, ticket_number: int, code: str) -> tuple[Winner, Handover]:
     raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
     slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
-    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
-    if winner is None or winner.standing() in (Standing.ALTERNATE, Standing.REPLACED):
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
+    if winner is None or winner.state() in (WinnerState.ALTERNATE, WinnerState.REPLACED):
         raise NotAWinner
     handover, _ = Handover.objects.get_or_create(winner=winner)
     return winner, handover
@@ -151,9 +151,9 @@ def _claim(winner: Winner, handover: Handover, *, now: datetime, by: str) -> Non
 
 
 def _forfeit(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Forfeit:
-    if winner.standing() == Standing.HANDED_OVER:
+    if winner.state() == WinnerState.HANDED_OVER:
         raise HandedOver
-    if winner.standing() == Standing.FORFEITED:
+    if winner.state() == WinnerState.FORFEITED:
         raise Forfeited
     handover, _ = Handover.objects.get_or_create(winner=winner)
     handover.forfeited_at = now
@@ -168,9 +168,9 @@ def _forfeit(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: 
         return Forfeit(winner, None)
 
 
-def _record(winner: Winner, deed: str, *, now: datetime, by: str, why: str = "") -> None:
+def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "") -> None:
     details = {"rank": winner.rank, "ticket_number": winner.ticket_number()}
-    record(winner.raffle, deed, at=now, by=by, why=why, **details)
+    record(winner.raffle, action, at=now, by=by, why=why, **details)
 
 
 def replace_winner(
@@ -195,16 +195,16 @@ def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
         raise NotDrawn
     if not 1 <= ticket_number <= raffle.total_tickets:
         raise NotAWinner
-    standing = Winner.objects.with_standing().filter(raffle=raffle)
-    winner = standing.filter(slot=slot_of(raffle, ticket_number)).first()
-    if winner is None or winner.standing_prize() is None:
+    state = Winner.objects.with_state().filter(raffle=raffle)
+    winner = state.filter(slot=slot_of(raffle, ticket_number)).first()
+    if winner is None or winner.current_prize() is None:
         raise NotAWinner
     return winner
 
 
 def next_alternate(raffle: Raffle) -> Winner | None:
     """The first alternate who has taken nobody's place."""
-    unused = raffle.winners.with_standing().filter(prize=None, replaces=None)
+    unused = raffle.winners.with_state().filter(prize=None, replaces=None)
     return unused.order_by("rank").first()
 
 
@@ -213,10 +213,10 @@ def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: s
 
     Raises NotAWinner, HandedOver, NoAlternateLeft.
     """
-    prize = winner.standing_prize()
+    prize = winner.current_prize()
     if prize is None:
         raise NotAWinner
-    if winner.standing() == Standing.HANDED_OVER:
+    if winner.state() == WinnerState.HANDED_OVER:
         raise HandedOver
     alternate = next_alternate(raffle)
     if alternate is None:
@@ -252,12 +252,12 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
 
 
 def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner | None:
-    """How a ticket whose code this is was drawn, with its standing; None when it was not.
+    """How a ticket whose code this is was drawn, with its state; None when it was not.
 
     Raises NotDrawn (before the code is looked at), InvalidCode.
     """
     slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
-    return Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    return Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
 
 
 def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:

@@ -53,7 +53,7 @@ def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
     for same in _readings(text):
         numbered = theirs.annotate(number=Substr("leaf", 17, 8, output_field=BinaryField()))
         found.update(numbered.filter(same).values_list("pk", flat=True)[:_FOUND])
-    winners = Winner.objects.with_standing().filter(pk__in=found)
+    winners = Winner.objects.with_state().filter(pk__in=found)
     return winners.select_related("raffle").order_by("-raffle_id", "rank")
 
 

@@ -4,11 +4,31 @@ The columns change by hand: Django would make the table anew on SQLite, and its 
 with the old one. Privacy is filled by the migration of events that follows.
 """
 
+from typing import Any
+
 from django.db import migrations, models
 
 
+def rename_permissions(apps: Any, _editor: Any) -> None:
+    """Keep what groups and users may do with the record."""
+    apps.get_model("contenttypes", "ContentType").objects.filter(
+        app_label="raffles", model="act"
+    ).update(model="logentry")
+    permissions = apps.get_model("auth", "Permission").objects
+    for permission in permissions.filter(
+        content_type__app_label="raffles", codename__endswith="_act"
+    ):
+        verb = permission.codename.removesuffix("_act")
+        permission.codename, permission.name = f"{verb}_logentry", f"Can {verb} log entry"
+        permission.save()
+
+
 class Migration(migrations.Migration):
-    dependencies = [("raffles", "0009_names_can_be_forgotten")]
+    dependencies = [
+        ("raffles", "0009_names_can_be_forgotten"),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("contenttypes", "0002_remove_content_type_name"),
+    ]
     operations = [
         migrations.RunSQL(
             "ALTER TABLE raffles_raffle RENAME COLUMN series TO event_slug",
@@ -35,6 +55,28 @@ class Migration(migrations.Migration):
                 )
             ],
         ),
+        migrations.RunSQL(
+            "ALTER TABLE raffles_act RENAME COLUMN deed TO action",
+            "ALTER TABLE raffles_act RENAME COLUMN action TO deed",
+            state_operations=[
+                migrations.RemoveIndex("act", "act_by_deed"),
+                migrations.RenameField("act", "deed", "action"),
+                migrations.AddIndex(
+                    "act", models.Index(fields=["action", "id"], name="act_by_deed")
+                ),
+            ],
+        ),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RenameModel("Act", "LogEntry"),
+                migrations.AlterModelTable("logentry", "raffles_act"),
+                migrations.AlterModelOptions(
+                    "logentry",
+                    {"ordering": ("-id",), "verbose_name_plural": "log entries"},
+                ),
+            ],
+        ),
+        migrations.RunPython(rename_permissions, migrations.RunPython.noop),
         # The table was made by events, which let go of it in the migration that follows.
         migrations.SeparateDatabaseAndState(
             state_operations=[

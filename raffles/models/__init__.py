@@ -14,14 +14,13 @@ from raffles.models.raffle import (
     State,
     Stripe,
 )
-from raffles.models.record import Act
+from raffles.models.record import LogEntry
 from raffles.models.ticket import Ticket
-from raffles.models.winner import Handover, Replacement, Standing, Winner
+from raffles.models.winner import Handover, Replacement, Winner, WinnerState
 
 __all__ = [
     "ENTERABLE",
     "FINISHED",
-    "Act",
     "Announcement",
     "ApiKey",
     "Attempt",
@@ -31,16 +30,17 @@ __all__ = [
     "Endpoint",
     "Entropy",
     "Handover",
+    "LogEntry",
     "Outbox",
     "Pool",
     "Privacy",
     "Prize",
     "Raffle",
     "Replacement",
-    "Standing",
     "State",
     "StreamCounter",
     "Stripe",
     "Ticket",
     "Winner",
+    "WinnerState",
 ]

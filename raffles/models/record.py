@@ -11,15 +11,15 @@ from django.db import connection, models
 from raffles.models.raffle import Raffle
 
 
-class ActQuerySet(models.QuerySet["Act"]):
-    """Query words of acts."""
+class LogEntryQuerySet(models.QuerySet["LogEntry"]):
+    """Query words of the record."""
 
-    def about(self, subject: models.Model) -> ActQuerySet:
+    def about(self, subject: models.Model) -> LogEntryQuerySet:
         """Everything that was done to it, oldest first."""
         return self.filter(subject=subject_of(subject)).order_by("pk")
 
 
-class Act(models.Model):
+class LogEntry(models.Model):
     """One change, written in the transaction that made it and never touched again.
 
     ``subject`` is what was changed, by its public name, so that the record outlives the row; ``by``
@@ -28,23 +28,25 @@ class Act(models.Model):
     """
 
     subject = models.CharField(max_length=120)
-    deed = models.CharField(max_length=40)
+    action = models.CharField(max_length=40)
     at = models.DateTimeField()
     by = models.CharField(max_length=200)
     why = models.CharField(max_length=500, blank=True, default="")
     details = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
 
-    objects = ActQuerySet.as_manager()
+    objects = LogEntryQuerySet.as_manager()
 
     class Meta:
+        db_table = "raffles_act"  # as it was first called
+        verbose_name_plural = "log entries"
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("subject", "id"), name="act_by_subject"),
-            models.Index(fields=("deed", "id"), name="act_by_deed"),
+            models.Index(fields=("action", "id"), name="act_by_deed"),
         )
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.deed}"
+        return f"{self.subject}: {self.action}"
 
 
 def subject_of(row: models.Model) -> str:
@@ -57,36 +59,36 @@ def subject_of(row: models.Model) -> str:
 
 
 # From one word to the next in the index: DISTINCT would read every row.
-_DEEDS = """
+_ACTIONS = """
     WITH RECURSIVE known AS (
-        SELECT min(deed) AS deed FROM raffles_act
+        SELECT min(action) AS action FROM raffles_act
         UNION ALL
-        SELECT (SELECT min(deed) FROM raffles_act WHERE deed > known.deed) FROM known
-        WHERE known.deed IS NOT NULL
-    ) SELECT deed FROM known WHERE deed IS NOT NULL
+        SELECT (SELECT min(action) FROM raffles_act WHERE action > known.action) FROM known
+        WHERE known.action IS NOT NULL
+    ) SELECT action FROM known WHERE action IS NOT NULL
 """
 
 
-def deeds() -> list[str]:
+def actions() -> list[str]:
     """Every word for what was done that is in the record, in order."""
     with connection.cursor() as cursor:
-        cursor.execute(_DEEDS)
-        return [deed for (deed,) in cursor.fetchall()]
+        cursor.execute(_ACTIONS)
+        return [action for (action,) in cursor.fetchall()]
 
 
 def record(
     subject: models.Model | str,
-    deed: str,
+    action: str,
     *,
     at: datetime,
     by: str,
     why: str = "",
     **details: Any,
-) -> Act:
-    """Says that ``by`` did ``deed`` to ``subject``; ``details`` hold no data of participants."""
-    return Act.objects.create(
+) -> LogEntry:
+    """Says that ``by`` did ``action`` to ``subject``; ``details`` hold no data of participants."""
+    return LogEntry.objects.create(
         subject=subject if isinstance(subject, str) else subject_of(subject),
-        deed=deed,
+        action=action,
         at=at,
         by=by,
         why=why,

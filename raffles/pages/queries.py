@@ -21,8 +21,8 @@ from raffles.models import (
     Prize,
     Raffle,
     Replacement,
-    Standing,
     Winner,
+    WinnerState,
 )
 
 SHOWN = 1_000  # winners a page
@@ -152,23 +152,23 @@ class Outcome:
     """
 
     prize: Prize | None = None
-    standing: Standing | None = None
+    state: WinnerState | None = None
     until: datetime | None = None
     lost: str = ""
 
 
 def outcome_of(raffle: Raffle, slot: int, now: datetime) -> Outcome:
     """What became of the ticket in a slot; a deadline that has passed counts before any run."""
-    winner = Winner.objects.with_standing().filter(raffle=raffle, slot=slot).first()
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
     if winner is None:
         return Outcome()
-    until, standing = winner.claim_until(), winner.standing()
-    if standing == Standing.REPLACED:
-        return Outcome(standing=standing, lost=winner.replacement.reason)
+    until, state = winner.claim_until(), winner.state()
+    if state == WinnerState.REPLACED:
+        return Outcome(state=state, lost=winner.replacement.reason)
     is_overdue = until is not None and winner.handover.is_overdue(now)
-    if standing == Standing.FORFEITED or is_overdue:
-        return Outcome(standing=Standing.FORFEITED, until=until)
-    return Outcome(winner.held_prize(), standing, until)
+    if state == WinnerState.FORFEITED or is_overdue:
+        return Outcome(state=WinnerState.FORFEITED, until=until)
+    return Outcome(winner.held_prize(), state, until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from events.models import Event, Occurrence, Reward, Setback
 from events.tests.acting import DAY, DRAW, scheduled, taken
 from raffles.domain.prizes import note_told, replace_winner
 from raffles.models import (
-    Act,
     Announcement,
     ApiKey,
     Contact,
@@ -24,6 +23,7 @@ from raffles.models import (
     Draw,
     Endpoint,
     Handover,
+    LogEntry,
     Raffle,
     Replacement,
     State,
@@ -44,7 +44,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "raffles_winner": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_replacement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_announcement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
-    "raffles_act": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_logentry": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_endpoint": (EVERYBODY, "M", "M", "M"),
     "raffles_delivery": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_event": (EVERYBODY, "M", "M", NOBODY),
@@ -118,7 +118,7 @@ def rows() -> dict[str, Model]:
     Setback.objects.create(raffle=raffle, error="Rain", failed_at=now, next_try_at=now)
     User.objects.create_user("somebody")
     kinds = (
-        *(Act, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
+        *(LogEntry, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
         *(ApiKey, Event, Occurrence, Reward, Setback, User, Group),
     )
     found = {kind: kind._default_manager.first() for kind in kinds} | {Raffle: raffle}

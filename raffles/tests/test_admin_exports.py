@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from events.tests.acting import DRAW, run, scheduled, taken
-from raffles.models import Act, Raffle, State
+from raffles.models import LogEntry, Raffle, State
 from raffles.tests.factories import NOW, RaffleFactory, enter_nth
 from raffles.web.callers import address_tag
 
@@ -73,7 +73,7 @@ def test_table_is_streamed_as_a_file_that_nobody_keeps(staff: Client, what: str)
     assert answer["Content-Disposition"] == f'attachment; filename="{name}"'
     assert "no-store" in answer["Cache-Control"]
     assert len(rows(answer)) > 1
-    assert Act.objects.about(raffle).last().by == SAM  # type: ignore[union-attr]
+    assert LogEntry.objects.about(raffle).last().by == SAM  # type: ignore[union-attr]
 
 
 def test_evidence_is_an_archive(staff: Client) -> None:
@@ -98,7 +98,7 @@ def test_page_offers_what_there_is(staff: Client, state: State, offered: list[st
     raffle = RaffleFactory.create(state=state)
     text = staff.get(page(raffle)).content.decode()
     assert re.findall(r'name="what" value="(\w+)"', text) == offered
-    assert not Act.objects.filter(deed__endswith="exported").exists()
+    assert not LogEntry.objects.filter(action__endswith="exported").exists()
     for what in {"winners", "entries", "record", "evidence", "codes"} - set(offered):
         answer = staff.post(page(raffle), {"what": what}, follow=True)
         assert told(answer) == ["There is no such file of this raffle."]
@@ -174,7 +174,7 @@ def test_raffle_leads_to_what_the_role_may(client: Client) -> None:
         user.groups.add(Group.objects.get(name=role))
         client.force_login(user)
         texts = [client.get(page(raffle, "change")).content.decode() for raffle in raffles]
-        lists = [reverse(f"admin:raffles_{kind}_changelist") for kind in ("raffle", "act")]
+        lists = [reverse(f"admin:raffles_{kind}_changelist") for kind in ("raffle", "logentry")]
         listed = [EVERYTHING in client.get(url).content.decode() for url in lists]
         links = [re.findall(r'href="\.\./(export|tickets)/"', text) for text in texts]
         found[role] = (*links, *listed)
@@ -282,8 +282,8 @@ def test_batch_is_shown_again_by_its_line(staff: Client) -> None:
     (batch,) = re.findall(r'name="batch" value="(\w+)">', text.split("Printed before")[1])
     assert codes(hand_out(staff, raffle, 2, batch)) == first
     assert not [code for code in first if code in text]
-    acts = Act.objects.about(raffle).exclude(deed="raffle.created")
-    assert [(act.deed, act.by) for act in acts] == [
+    acts = LogEntry.objects.about(raffle).exclude(action="raffle.created")
+    assert [(act.action, act.by) for act in acts] == [
         ("tickets.printed", SAM),
         ("tickets.printed_again", SAM),
     ]

@@ -15,7 +15,7 @@ from django.urls import reverse
 from raffles.admin import raffle_actions as pages
 from raffles.domain import due
 from raffles.domain.drawing import advance, redraw
-from raffles.models import Act, Announcement, Raffle, Replacement, State, Winner
+from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
 from raffles.web.callers import address_tag
 
@@ -64,8 +64,8 @@ def test_draw_happens_once_however_often_it_is_confirmed(staff: Client) -> None:
     ]
     assert raffle.state == State.DRAWN
     assert Announcement.objects.filter(kind=Announcement.Kind.DRAWN).count() == 1
-    acts = Act.objects.about(raffle).filter(by=SAM)
-    assert [act.deed for act in acts] == [
+    acts = LogEntry.objects.about(raffle).filter(by=SAM)
+    assert [act.action for act in acts] == [
         "raffle.sold_out",
         "raffle.closed",
         "draw.sealed",

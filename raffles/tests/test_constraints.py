@@ -15,13 +15,13 @@ from django.db.models import F
 
 from raffles.domain.locking import violated
 from raffles.models import (
-    Act,
     Announcement,
     Contact,
     Delivery,
     Draw,
     Endpoint,
     Handover,
+    LogEntry,
     Outbox,
     Pool,
     Prize,
@@ -357,8 +357,8 @@ BREAKS = (
         hand_over(notified_at=NOW),
         lambda _: Handover.objects.all()._raw_delete(using="default"),
     ),
-    broken("act_unchangeable", OPEN, lambda _: Act.objects.update(by="Nobody")),
-    broken("act_kept", OPEN, lambda _: Act.objects.all()._raw_delete(using="default")),
+    broken("act_unchangeable", OPEN, lambda _: LogEntry.objects.update(by="Nobody")),
+    broken("act_kept", OPEN, lambda _: LogEntry.objects.all()._raw_delete(using="default")),
     # What is announced
     broken("announcement_unchangeable", SEALED, update(Announcement, payload={})),
     broken("announcement_unchangeable", DRAWN, announced_name("Eve")),

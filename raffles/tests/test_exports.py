@@ -27,7 +27,7 @@ from raffles.domain.exports import (
 )
 from raffles.domain.prizes import claim_prize, hand_over, replace_winner
 from raffles.domain.refusals import NotDrawn
-from raffles.models import Act, Raffle, State
+from raffles.models import LogEntry, Raffle, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -143,7 +143,7 @@ def test_winners_say_what_became_of_each_prize() -> None:
     replace_winner(raffle.uuid, ticket_number=other, reason="-ill", **act)
     heading, *found = winners_of(raffle)
     assert heading == [
-        *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "standing"),
+        *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "state"),
         *("holds", "claim until (UTC)", "told at (UTC)", "claimed at (UTC)"),
         *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
     ]
@@ -169,7 +169,7 @@ def test_winners_before_the_draw_are_refused_and_not_recorded() -> None:
     raffle = RaffleFactory.create(state=State.SEALED)
     with pytest.raises(NotDrawn):
         winners_of(raffle)
-    assert not Act.objects.filter(deed="winners.exported").exists()
+    assert not LogEntry.objects.filter(action="winners.exported").exists()
 
 
 def test_no_raffle_of_that_name() -> None:
@@ -224,7 +224,7 @@ def test_winners_of_an_event_in_a_period() -> None:
     assert [(row[0], row[4], row[5]) for row in found[1:]] == [
         ("Breakfast, 2026-02-11", "user 1", "Coffee")
     ]
-    act_of_it = Act.objects.get(deed="winners.exported")
+    act_of_it = LogEntry.objects.get(action="winners.exported")
     assert (act_of_it.subject, act_of_it.by) == ("event breakfast", STAFF)
     with pytest.raises(NotDrawn):
         export_winners_of_event("dinner", **period, **act)
@@ -236,7 +236,7 @@ def test_record_of_a_raffle_and_of_everything() -> None:
     raffle, other = RaffleFactory.create(), RaffleFactory.create(state=State.VOID)
     found = rows("".join(export_record(raffle.uuid, now=NOW, by="=staff")))
     assert [row[:5] for row in found] == [
-        ["at (UTC)", "subject", "deed", "by", "why"],
+        ["at (UTC)", "subject", "action", "by", "why"],
         [AT_NOON, f"raffle {raffle.uuid}", "raffle.created", STAFF, ""],
         [AT_NOON, f"raffle {raffle.uuid}", "record.exported", "'=staff", ""],
     ]
@@ -259,8 +259,8 @@ def test_every_export_is_recorded_before_its_first_line() -> None:
         export_winners(raffle.uuid, full_names=False, **act),
         export_record(raffle.uuid, **act),
     ]
-    exported = Act.objects.about(raffle).filter(deed__endswith=".exported")
-    assert [(line.deed, line.details) for line in exported] == [
+    exported = LogEntry.objects.about(raffle).filter(action__endswith=".exported")
+    assert [(line.action, line.details) for line in exported] == [
         ("entries.exported", {"full_names": True}),
         ("winners.exported", {"full_names": False}),
         ("record.exported", {}),

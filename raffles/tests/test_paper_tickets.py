@@ -17,7 +17,7 @@ from raffles.domain.prizes import check_ticket
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import AlreadyDrawn, GateShut, SoldOut, ThroughEvent, Voided
 from raffles.fairness.verify import hash_leaf
-from raffles.models import Act, Raffle, State
+from raffles.models import LogEntry, Raffle, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 from raffles.tests.nothing_lost.harness import flaws, race
 
@@ -52,8 +52,8 @@ def test_the_same_batch_again_is_the_same_tickets() -> None:
     first, again = printed(raffle), printed(raffle, 2)
     assert (again.asked_for, again.entries) == (3, first.entries)
     assert issued(raffle) == 3
-    deeds = Act.objects.about(raffle).values_list("deed", flat=True)
-    assert [*deeds][1:] == ["tickets.printed", "tickets.printed_again"]
+    actions = LogEntry.objects.about(raffle).values_list("action", flat=True)
+    assert [*actions][1:] == ["tickets.printed", "tickets.printed_again"]
 
 
 def test_another_batch_is_other_tickets_of_the_same_address_or_none() -> None:
@@ -146,7 +146,7 @@ def test_event_hands_out_its_own_tickets() -> None:
 def test_nothing_of_a_code_is_stored() -> None:
     raffle = RaffleFactory.create(total_tickets=3)
     entries = printed(raffle).entries
-    told = str([*Act.objects.values_list("details", "why"), *raffle.tickets.values_list()])
+    told = str([*LogEntry.objects.values_list("details", "why"), *raffle.tickets.values_list()])
     assert not [entry for entry in entries if entry.verification_code in told]
 
 

@@ -25,7 +25,7 @@ from raffles.domain.refusals import (
     NotDrawn,
     Refusal,
 )
-from raffles.models import Act, Handover, Raffle, Standing, State, Winner
+from raffles.models import Handover, LogEntry, Raffle, State, Winner, WinnerState
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ class Drawn:
         take_to(State.DRAWN, self.raffle)
 
     def winner(self, rank: int = 1) -> Winner:
-        return Winner.objects.with_standing().get(raffle=self.raffle, rank=rank)
+        return Winner.objects.with_state().get(raffle=self.raffle, rank=rank)
 
     def number(self, rank: int = 1) -> int:
         return self.winner(rank).ticket_number()
@@ -55,28 +55,28 @@ class Drawn:
             self.raffle.uuid, ticket_number=number, code=self.codes[number], now=now, by=STAFF
         )
 
-    def deeds(self) -> list[str]:
+    def actions(self) -> list[str]:
         """What was done about the prizes, oldest first."""
-        acts = Act.objects.about(self.raffle).filter(deed__startswith="prize.")
-        return list(acts.values_list("deed", flat=True))
+        acts = LogEntry.objects.about(self.raffle).filter(action__startswith="prize.")
+        return list(acts.values_list("action", flat=True))
 
 
 def test_prize_is_drawn_then_told_then_claimed_then_handed_over() -> None:
     drawn = Drawn()
-    standings = [drawn.winner().standing()]
+    states = [drawn.winner().state()]
     note_told([drawn.winner()], now=SOON, by="e-mail")
-    standings.append(drawn.winner().standing())
+    states.append(drawn.winner().state())
     drawn.present(claim_prize)
-    standings.append(drawn.winner().standing())
+    states.append(drawn.winner().state())
     drawn.present(hand_over)
-    standings.append(drawn.winner().standing())
-    assert standings == [
-        Standing.DRAWN,
-        Standing.NOTIFIED,
-        Standing.CLAIMED,
-        Standing.HANDED_OVER,
+    states.append(drawn.winner().state())
+    assert states == [
+        WinnerState.DRAWN,
+        WinnerState.NOTIFIED,
+        WinnerState.CLAIMED,
+        WinnerState.HANDED_OVER,
     ]
-    assert drawn.deeds() == ["prize.notified", "prize.claimed", "prize.handed_over"]
+    assert drawn.actions() == ["prize.notified", "prize.claimed", "prize.handed_over"]
 
 
 def test_telling_and_claiming_twice_is_once() -> None:
@@ -86,7 +86,7 @@ def test_telling_and_claiming_twice_is_once() -> None:
         drawn.present(claim_prize, now=now)
     handover = Handover.objects.get()
     assert (handover.notified_at, handover.claimed_at) == (SOON, SOON)
-    assert drawn.deeds() == ["prize.notified", "prize.claimed"]
+    assert drawn.actions() == ["prize.notified", "prize.claimed"]
 
 
 def test_handing_over_twice_is_refused() -> None:
@@ -141,9 +141,9 @@ def test_overdue_prize_is_forfeited_once() -> None:
     (forfeited,) = forfeit_overdue(now=LATE, by=STAFF)
     assert (forfeited.winner.rank, forfeited.replacement) == (1, None)
     assert list(forfeit_overdue(now=LATE, by=STAFF)) == []
-    assert drawn.winner().standing() == Standing.FORFEITED
+    assert drawn.winner().state() == WinnerState.FORFEITED
     assert drawn.winner().held_prize() is None
-    assert drawn.deeds() == ["prize.forfeited"]
+    assert drawn.actions() == ["prize.forfeited"]
 
 
 def test_forfeited_prize_is_no_prize_to_its_ticket() -> None:
@@ -162,12 +162,12 @@ def test_forfeited_prize_is_promoted_where_so_set_with_a_deadline_of_its_own() -
     assert forfeited.replacement is not None
     assert forfeited.replacement.alternate == drawn.winner(2)
     assert forfeited.replacement.reason == "Not claimed in time"
-    assert drawn.winner(1).standing() == Standing.REPLACED
-    assert drawn.winner(2).standing() == Standing.DRAWN
+    assert drawn.winner(1).state() == WinnerState.REPLACED
+    assert drawn.winner(2).state() == WinnerState.DRAWN
     assert drawn.winner(2).claim_until() == LATE + WEEK
     (again,) = forfeit_overdue(now=LATE + WEEK, by=STAFF)
     assert (again.winner, again.replacement) == (drawn.winner(2), None)  # nobody is left
-    assert drawn.winner(2).standing() == Standing.FORFEITED
+    assert drawn.winner(2).state() == WinnerState.FORFEITED
 
 
 def test_claimed_prize_is_not_overdue() -> None:
@@ -191,8 +191,8 @@ def test_forfeited_prize_can_be_passed_on_by_hand() -> None:
     names = {"ticket_number": drawn.number(), "now": SOON, "by": STAFF}
     forfeit(drawn.raffle.uuid, reason="Under age", **names)  # type: ignore[arg-type]
     replace_winner(drawn.raffle.uuid, reason="Under age", **names)  # type: ignore[arg-type]
-    assert drawn.winner(2).standing() == Standing.DRAWN
-    assert [act.why for act in Act.objects.about(drawn.raffle)][-2:] == ["Under age"] * 2
+    assert drawn.winner(2).state() == WinnerState.DRAWN
+    assert [act.why for act in LogEntry.objects.about(drawn.raffle)][-2:] == ["Under age"] * 2
 
 
 def test_handed_over_prize_stays_with_its_winner() -> None:
@@ -206,17 +206,17 @@ def test_handed_over_prize_stays_with_its_winner() -> None:
 def test_refused_replacement_changes_nothing() -> None:
     drawn = Drawn()
     replace_winner(drawn.raffle.uuid, ticket_number=drawn.number(), reason="A", now=SOON, by=STAFF)
-    acts, handovers = Act.objects.count(), Handover.objects.count()
+    acts, handovers = LogEntry.objects.count(), Handover.objects.count()
     refusals: list[type[Refusal]] = [NotAWinner, NoAlternateLeft]
     for rank, refusal in zip((1, 2), refusals, strict=True):
         number = drawn.number(rank)
         with pytest.raises(refusal):
             replace_winner(drawn.raffle.uuid, ticket_number=number, reason="B", now=SOON, by=STAFF)
-    assert (Act.objects.count(), Handover.objects.count()) == (acts, handovers)
+    assert (LogEntry.objects.count(), Handover.objects.count()) == (acts, handovers)
 
 
-@pytest.mark.parametrize("standing", list(Standing))
-def test_query_and_row_agree_on_the_standing(standing: Standing) -> None:
+@pytest.mark.parametrize("state", list(WinnerState))
+def test_query_and_row_agree_on_the_state(state: WinnerState) -> None:
     for moment in (None, "notified", "claimed", "handed over", "forfeited", "replaced"):
         drawn = Drawn()
         match moment:
@@ -229,7 +229,7 @@ def test_query_and_row_agree_on_the_standing(standing: Standing) -> None:
             case "forfeited" | "replaced":
                 act = forfeit if moment == "forfeited" else replace_winner
                 act(drawn.raffle.uuid, ticket_number=drawn.number(), reason="A", now=SOON, by=STAFF)
-    everybody = Winner.objects.with_standing().order_by("pk")
-    by_row = [winner.pk for winner in everybody if winner.standing() == standing]
-    assert list(everybody.standing(standing).values_list("pk", flat=True)) == by_row
+    everybody = Winner.objects.with_state().order_by("pk")
+    by_row = [winner.pk for winner in everybody if winner.state() == state]
+    assert list(everybody.state(state).values_list("pk", flat=True)) == by_row
     assert by_row

@@ -53,8 +53,8 @@ def statuses(count: int, name: str, **how: Any) -> list[int]:
 
 
 def noted() -> list[tuple[str, str, str]]:
-    acts = apps.get_model("raffles", "Act").objects.order_by("pk")
-    return list(acts.values_list("subject", "deed", "by"))
+    acts = apps.get_model("raffles", "LogEntry").objects.order_by("pk")
+    return list(acts.values_list("subject", "action", "by"))
 
 
 def test_the_admin_is_our_site() -> None:
@@ -168,7 +168,7 @@ def test_own_new_password_is_on_record_and_ends_other_sessions(sam: User) -> Non
         here.post(change, fields | {"new_password2": "another winding phrase"}).status_code == 302
     )
     assert (here.get(HOME).status_code, there.get(HOME).status_code) == (200, 302)
-    assert [deed for _, deed, _ in noted()] == ["login", "login", "password.changed"]
+    assert [action for _, action, _ in noted()] == ["login", "login", "password.changed"]
 
 
 # --- For how long

@@ -160,8 +160,8 @@ class World:
 
     def _replacements(self, case: Case) -> UUID:
         self._caller = MANAGER
-        winners = Winner.objects.with_standing().filter(raffle=self.drawn)
-        number = next(winner.ticket_number() for winner in winners if winner.standing_prize())
+        winners = Winner.objects.with_state().filter(raffle=self.drawn)
+        number = next(winner.ticket_number() for winner in winners if winner.current_prize())
         case.body = {"ticket_number": number, "reason": "Did not come"}
         return UUID(str(self.drawn.uuid))
 

@@ -61,7 +61,7 @@ def test_door_and_first_page_are_sound(visit: Visit, axe: str, boss: User) -> No
     visitor.see("First steps")
     found["empty"] = unsound(visitor, axe)
     something_of_everything()
-    for name, path in {"home": "/admin/", "record": "/admin/raffles/act/"}.items():
+    for name, path in {"home": "/admin/", "record": "/admin/raffles/logentry/"}.items():
         visitor.go(path)
         found[name] = unsound(visitor, axe)
     assert {name: said for name, said in found.items() if said} == {}

@@ -27,7 +27,7 @@ from raffles.fairness.tickets import code_tag, read_code
 from raffles.models import Announcement, Raffle, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, code_of, enter_nth
 from raffles.tests.nothing_lost.harness import (
-    Standing,
+    WinnerState,
     die_at,
     flaws,
     fork,
@@ -145,35 +145,35 @@ DEEDS = {
 # --- Killing them --------------------------------------------------------------------------
 
 
-def killings(deed: Deed) -> Iterator[list[str]]:
-    """Does the deed once for each of its moments, is killed in it, looks, and does it again.
+def killings(action: Deed) -> Iterator[list[str]]:
+    """Does the action once for each of its moments, is killed in it, looks, and does it again.
 
     Yields of each moment what was wrong after it.
     """
-    undisturbed = deed.prepare()
-    deed.do(undisturbed)
-    whole = Standing.of(deed.made(undisturbed))
+    undisturbed = action.prepare()
+    action.do(undisturbed)
+    whole = WinnerState.of(action.made(undisturbed))
     for moment in count():
-        raffle = deed.prepare()
-        if not is_killed(fork(partial(do_until, moment, deed, raffle))):
+        raffle = action.prepare()
+        if not is_killed(fork(partial(do_until, moment, action, raffle))):
             break
-        wrong = [f"killed at {moment}: {flaw}" for flaw in flaws(deed.made(raffle))]
+        wrong = [f"killed at {moment}: {flaw}" for flaw in flaws(action.made(raffle))]
         try:
-            deed.do(raffle)
+            action.do(raffle)
         except Refusal:
             pass  # done already
         except Exception as error:  # noqa: BLE001 - whatever it is, it should have gone through
             wrong.append(f"killed at {moment}, then {error!r}")
-        made = deed.made(raffle)
+        made = action.made(raffle)
         wrong += [f"killed at {moment} and done again: {flaw}" for flaw in flaws(made)]
-        if Standing.of(made) != whole:
-            wrong.append(f"killed at {moment} and done again: {Standing.of(made)}")
+        if WinnerState.of(made) != whole:
+            wrong.append(f"killed at {moment} and done again: {WinnerState.of(made)}")
         yield wrong
 
 
-def do_until(moment: int, deed: Deed, raffle: Raffle) -> None:
+def do_until(moment: int, action: Deed, raffle: Raffle) -> None:
     die_at(moment)
-    deed.do(raffle)
+    action.do(raffle)
 
 
 @pytest.mark.parametrize("name", DEEDS)
@@ -220,7 +220,7 @@ def shut_gate_alone(raffle: Raffle) -> int:
 
 
 @pytest.mark.parametrize(
-    ("deed", "modules"),
+    ("action", "modules"),
     [
         (DEEDS["create"], (creating,)),
         (DEEDS["close what nobody entered"], (sealing,)),
@@ -235,7 +235,7 @@ def shut_gate_alone(raffle: Raffle) -> int:
     ],
 )
 def test_an_act_in_autocommit_is_seen(
-    deed: Deed, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
+    action: Deed, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same act, its transaction left out: each of its statements commits by itself."""
     alone = {
@@ -247,7 +247,7 @@ def test_an_act_in_autocommit_is_seen(
     for module, word in product(modules, alone):
         if hasattr(module, word):
             monkeypatch.setattr(module, word, alone[word])
-    assert any(killings(deed))
+    assert any(killings(action))
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
