@@ -113,9 +113,14 @@ def _made_before(request: Request | None) -> Raffle | None:
     return raffle
 
 
+def count_stripes(total_tickets: int) -> int:
+    """How many stripes a raffle of that size has. SQLite has one writer and so one stripe."""
+    return min(total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+
+
 def make_stripes(raffle: Raffle) -> None:
-    """Divides the slots over the stripes. SQLite has one writer and so one stripe."""
-    count = min(raffle.total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+    """Divides the slots over the stripes."""
+    count = count_stripes(raffle.total_tickets)
     bounds = [raffle.total_tickets * stripe // count for stripe in range(count + 1)]
     Stripe.objects.bulk_create(
         Stripe(
