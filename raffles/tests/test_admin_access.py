@@ -32,7 +32,7 @@ from raffles.models import (
 
 from .factories import NOW, STAFF, RaffleFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ROLES = {"M": "Manager", "O": "Operator", "A": "Auditor"}
 EVERYBODY, NOBODY = "MOA", ""

@@ -16,7 +16,7 @@ from raffles.tests.factories import RaffleFactory
 
 from .acting import MANAGER, PROXY, STRANGER, caller, terms
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 # Peer and X-Forwarded-For of each caller.
 CALLERS: dict[str, tuple[str, str | None]] = {
