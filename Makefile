@@ -1,18 +1,19 @@
 # Each target sets up what it needs in a fresh clone.
 .PHONY: help run test check bench lock
-PY = .venv/bin/python
+VENV ?= .venv
+PY = $(VENV)/bin/python
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
-run: .venv/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
+run: $(VENV)/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
 	$(PY) manage.py demo
 
-PYTEST ?= -n auto
-test: .venv/.site ## run the tests on SQLite, with nothing else installed (PYTEST="-k parsing")
+PYTEST ?= -n auto --dist worksteal
+test: $(VENV)/.site ## run the tests on SQLite, with nothing else installed (PYTEST="-k parsing")
 	ENV_FILE= MANAGER_IPS=123.123.123.123,127.0.0.2 $(PY) -m pytest $(PYTEST)
 
-check: .venv/.dev ## lint, types, migrations, settings for production, schema
+check: $(VENV)/.dev ## lint, types, migrations, settings for production, schema
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
@@ -22,20 +23,20 @@ check: .venv/.dev ## lint, types, migrations, settings for production, schema
 	ENV_FILE= $(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null
 SECRET = $$($(PY) -c 'import secrets; print(secrets.token_hex(32))')
 
-bench: .venv/.site ## measure how fair and how fast it is (minutes)
+bench: $(VENV)/.site ## measure how fair and how fast it is (minutes)
 	$(PY) -m benchmarks
 
-lock: .venv/.dev ## pin anew what production and development install
+lock: $(VENV)/.dev ## pin anew what production and development install
 	$(COMPILE) --generate-hashes --output-file requirements.lock requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --upgrade \
   --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links
 
 $(PY):
-	python3 -m venv .venv
-.venv/.site: $(PY) requirements.txt
+	python3 -m venv $(VENV)
+$(VENV)/.site: $(PY) requirements.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
-.venv/.dev: $(PY) requirements-dev.txt
+$(VENV)/.dev: $(PY) requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
-	@touch $@ .venv/.site
+	@touch $@ $(VENV)/.site

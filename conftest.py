@@ -2,18 +2,29 @@
 
 import pytest
 from django.db import connection
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 MANAGER = "123.123.123.123"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what only PostgreSQL can do where the database is another."""
-    if connection.vendor == "postgresql":
-        return
+    """Mark what uses no database; skip what only PostgreSQL can do where it is another."""
     for item in items:
-        if item.get_closest_marker("postgres"):
+        if not (item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.once)
+        if item.get_closest_marker("postgres") and connection.vendor != "postgresql":
             item.add_marker(pytest.mark.skip(reason="needs PostgreSQL (DATABASE_URL)"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Let no commit wait for the disk, of whichever process: no test pulls the plug."""
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            name = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit TO off")
+            connection.close()  # those that are opened from now on
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from django.urls import URLResolver, get_resolver
 
 from events.tests.acting import DRAW, MANAGER, at, caller, run, scheduled, taken
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 STRANGER = "198.51.100.1"
 Body = dict[str, object] | None
 REWARD: Body = {"name": "Phone"}

@@ -20,7 +20,7 @@ from django.db.models import Q, Sum
 from raffles.domain.announcing import announce_sold_out
 from raffles.domain.keys import signer, ticket_key
 from raffles.domain.locking import violated
-from raffles.domain.pool import STRIPES
+from raffles.domain.pool import count_stripes
 from raffles.domain.refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
 from raffles.fairness.numbering import Numbering, numbering
 from raffles.fairness.receipts import Receipt
@@ -226,7 +226,7 @@ def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
     values += [claim.username, claim.order_tag, claim.address_tag]
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
     try:
-        slot = claimed(facts.pk, values)
+        slot = claimed(facts, values)
     except IntegrityError as error:
         refusal = _REFUSALS.get(violated(error))
         if refusal is None:
@@ -259,27 +259,28 @@ _TICKET = (
 _CLAIM = "SELECT raffles_claim(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
-def _claim_postgresql(raffle_pk: int, values: list[Any]) -> int | None:
+def _claim_postgresql(facts: Facts, values: list[Any]) -> int | None:
     """One call that commits by itself: a stripe's lock held across another round trip would wait.
 
     The function moves the first free stripe from a random one on, and lands the ticket.
     """
-    start = int(random.random() * STRIPES)  # noqa: S311 - spreads load, decides nothing
+    stripes = count_stripes(facts.total)
+    start = int(random.random() * stripes)  # noqa: S311 - spreads load, decides nothing
     # Inside a caller's transaction it must at least fail alone.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [raffle_pk, start, *values])
+        cursor.execute(_CLAIM, [facts.pk, start, *values])
         slot: int | None = cursor.fetchone()[0]
     return slot
 
 
-def _claim_sqlite(raffle_pk: int, values: list[Any]) -> int | None:
+def _claim_sqlite(facts: Facts, values: list[Any]) -> int | None:
     """One short IMMEDIATE transaction: SQLite has one writer."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE raffles_stripe SET issued = issued + 1 "
             "WHERE raffle_id = %s AND issued < cap RETURNING lo + issued - 1",
-            [raffle_pk],
+            [facts.pk],
         )
         row = cursor.fetchone()
         cursor.fetchall()  # an unfetched RETURNING makes the COMMIT fail
@@ -287,6 +288,6 @@ def _claim_sqlite(raffle_pk: int, values: list[Any]) -> int | None:
             return None
         cursor.execute(
             f"INSERT INTO {_TICKET} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
-            [raffle_pk, row[0], *values],
+            [facts.pk, row[0], *values],
         )
         return int(row[0])

@@ -126,9 +126,14 @@ def shut_gate(raffle: Raffle) -> int:
 STRIPES = 64  # at least twice the connections; more cost the sum of what is left
 
 
+def count_stripes(total_tickets: int) -> int:
+    """Return how many stripes a raffle of that size has; SQLite has one writer and so one."""
+    return min(total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+
+
 def make_stripes(raffle: Raffle) -> None:
-    """Divides the slots over the stripes. SQLite has one writer and so one stripe."""
-    count = min(raffle.total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+    """Divide the slots over the stripes."""
+    count = count_stripes(raffle.total_tickets)
     bounds = [raffle.total_tickets * stripe // count for stripe in range(count + 1)]
     Stripe.objects.bulk_create(
         Stripe(

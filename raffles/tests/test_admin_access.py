@@ -31,7 +31,7 @@ from raffles.models import (
 )
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ROLES = {"M": "Manager", "O": "Operator", "A": "Auditor"}
 EVERYBODY, NOBODY = "MOA", ""

@@ -69,9 +69,11 @@ class Hub:
         self.is_closing = True
         self._ready.set()
         self._audience.dismiss(self.head)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = set(self._tasks)
+        while tasks:  # `wait_for` of Python 3.11 and redis-py may swallow a cancellation
+            for task in tasks:
+                task.cancel()
+            _, tasks = await asyncio.wait(tasks, timeout=0.1)
         await self.ask(self._hang_up)
         await asyncio.to_thread(self._thread.shutdown)
 

@@ -15,7 +15,7 @@ from raffles.models import State
 from raffles.tests.api.acting import MANAGER, PROXY, STRANGER, caller, terms
 from raffles.tests.factories import RaffleFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 # Peer and X-Forwarded-For of each caller.
 CALLERS: dict[str, tuple[str, str | None]] = {

@@ -1,5 +1,6 @@
 """Taking part: one ticket for each address, and the order of refusals."""
 
+import random
 import re
 from datetime import datetime
 from uuid import UUID
@@ -208,3 +209,14 @@ def test_participate_is_one_statement_once_the_raffle_is_known() -> None:
         words = [query["sql"].split()[0] for query in queries.captured_queries]
         # Savepoints are the test's: outside of its transaction the statement commits alone.
         assert [word for word in words if word not in ("SAVEPOINT", "RELEASE")] == statements
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("chance", "slot"), [(0.0, 0), (0.3, 1), (0.5, 2), (0.999, 3)])
+def test_participate_in_a_small_raffle_begins_at_any_of_its_stripes(
+    chance: float, slot: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raffle_id = created(total_tickets=4)["id"]
+    monkeypatch.setattr(random, "random", lambda: chance)
+    entered(raffle_id, 1)
+    assert Ticket.objects.get().slot == slot

@@ -11,6 +11,7 @@ def test_schema_is_valid_and_complete(tmp_path: object) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_site_answers_what_the_schema_says() -> None:
     campaign = fuzzing.run(fuzzing.World(), max_examples=5, seed=1)

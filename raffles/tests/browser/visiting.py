@@ -15,7 +15,12 @@ if TYPE_CHECKING:  # a tool of development, which the browser's tests find or ar
     from playwright.sync_api import ConsoleMessage, Page, Request, Response, Route
 
 # Of every module of these tests: what a server of its own reads must be committed.
-BROWSER = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.once,
+    pytest.mark.django_db(transaction=True),
+]
 CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",

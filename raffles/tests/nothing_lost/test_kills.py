@@ -251,12 +251,12 @@ def test_an_act_in_autocommit_is_seen(
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(raffle_pk: int, values: list[Any]) -> int | None:
-        stripe = Stripe.objects.filter(raffle=raffle_pk, issued__lt=F("cap")).first()
+    def claim(facts: entering.Facts, values: list[Any]) -> int | None:
+        stripe = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap")).first()
         if stripe is None:
             return None
         Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
-        insert_ticket(raffle_pk, stripe.lo + stripe.issued, values)
+        insert_ticket(facts.pk, stripe.lo + stripe.issued, values)
         return stripe.lo + stripe.issued
 
     monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)

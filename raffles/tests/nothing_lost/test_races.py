@@ -72,11 +72,11 @@ def test_last_ticket_goes_to_one_of_64() -> None:
 def test_reading_the_counter_before_writing_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     raffle, meet = with_one_left(), meeting(8)
 
-    def claim(raffle_pk: int, values: list[Any]) -> int | None:
-        stripe = Stripe.objects.get(raffle=raffle_pk, issued__lt=F("cap"))
+    def claim(facts: entering.Facts, values: list[Any]) -> int | None:
+        stripe = Stripe.objects.get(raffle=facts.pk, issued__lt=F("cap"))
         meet()
         slot = stripe.lo + stripe.issued
-        insert_ticket(raffle_pk, slot, values)
+        insert_ticket(facts.pk, slot, values)
         Stripe.objects.filter(pk=stripe.pk).update(issued=stripe.issued + 1)
         return slot
 
@@ -140,12 +140,12 @@ def test_one_address_gets_one_ticket_from_16_clients() -> None:
 
 
 def test_ignoring_the_second_ticket_of_an_address_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(raffle_pk: int, values: list[Any]) -> int:
+    def claim(facts: entering.Facts, values: list[Any]) -> int:
         with transaction.atomic():
-            stripes = Stripe.objects.filter(raffle=raffle_pk, issued__lt=F("cap"))
+            stripes = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap"))
             stripe = stripes.select_for_update().order_by("stripe")[0]
             Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
-            insert_ticket(raffle_pk, stripe.lo + stripe.issued, values, "ON CONFLICT DO NOTHING")
+            insert_ticket(facts.pk, stripe.lo + stripe.issued, values, "ON CONFLICT DO NOTHING")
         return stripe.lo + stripe.issued
 
     raffle = RaffleFactory.create(total_tickets=70)

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from raffles.models import Endpoint
 from raffles.tests.serving import SITE, free_port, running
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.once]
 
 
 def printed() -> str:

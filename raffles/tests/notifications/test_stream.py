@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -196,6 +197,23 @@ def test_closing_ends_the_streams_and_takes_no_more() -> None:
             return application.hub.clients, late.status
 
     assert run(act) == (0, 503)
+
+
+@pytest.mark.parametrize("with_redis", [False, True])
+def test_hub_can_be_closed_at_any_moment(with_redis: bool, settings: Settings) -> None:
+    if with_redis and not settings.REDIS_URL:
+        pytest.skip("needs Redis (REDIS_URL)")
+    settings.REDIS_URL = settings.REDIS_URL if with_redis else ""
+    chance = random.Random(1)
+
+    async def act() -> None:
+        for _ in range(40):
+            one = hub.Hub()
+            one.start()
+            await asyncio.sleep(0.02 * chance.random())
+            await asyncio.wait_for(one.close(), 20)
+
+    run(act)
 
 
 def test_client_whose_buffer_is_full_delays_nobody_and_hears_the_rest_in_order() -> None:

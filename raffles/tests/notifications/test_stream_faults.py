@@ -31,6 +31,7 @@ from raffles.tests.notifications.redis_server import Server
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.slow,
+    pytest.mark.once,
     pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server"),
 ]
 CLIENTS, RECONNECTS, ROUNDS = 40, 10, 12

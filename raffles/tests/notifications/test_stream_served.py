@@ -108,6 +108,7 @@ def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int,
         yield behind, front
 
 
+@pytest.mark.once
 def test_events_arrive_one_by_one_and_a_restart_loses_none(ports: tuple[int, int]) -> None:
     behind, front = ports
     with streaming(behind) as server:
@@ -197,6 +198,7 @@ def test_listeners_without_their_own_process_leave_the_site_to_others(
     assert sorted(heard) == [[]] * (50 - staying) + [["1"]] * staying
 
 
+@pytest.mark.once
 def test_stream_of_no_event_is_a_problem(ports: tuple[int, int]) -> None:
     behind, front = ports
     with streaming(behind):
