@@ -178,9 +178,7 @@ def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) 
     return path
 
 
-def check_consistency(
-    old: int, size: int, old_root: bytes, root: bytes, path: list[bytes]
-) -> None:
+def check_consistency(old: int, size: int, old_root: bytes, root: bytes, path: list[bytes]) -> None:
     """Raises ``Invalid`` unless the path leads from the old root to the new one."""
     if not 0 < old <= size:
         raise Invalid(f"a tree of {old} does not begin one of {size}")
@@ -888,7 +886,11 @@ def der_set(content: bytes) -> list[Der]:
 def der_integer(element: Der, tag: int = INTEGER) -> int:
     """A whole number from 0 on, in its shortest form."""
     content = opened(element, tag)
-    if not content or content[0] > 127 or (content[0] == 0 and len(content) > 1 and content[1] < 128):
+    if (
+        not content
+        or content[0] > 127
+        or (content[0] == 0 and len(content) > 1 and content[1] < 128)
+    ):
         raise ValueError("not a whole number in its shortest form")
     return int.from_bytes(content, "big")
 
@@ -997,7 +999,10 @@ def read_info(content: bytes, text: bytes) -> tuple[int, bool, int]:
     """genTime (seconds, and whether a fraction follows) and accuracy of a TSTInfo."""
     version, _, imprint, _, moment, *rest = der(opened(only(der(content)), SEQUENCE))
     algorithm, digest = der(opened(imprint, SEQUENCE))
-    if der_integer(version) != 1 or digest_by(algorithm, text) != ("sha256", opened(digest, OCTETS)):
+    if der_integer(version) != 1 or digest_by(algorithm, text) != (
+        "sha256",
+        opened(digest, OCTETS),
+    ):
         raise ValueError("the token is over something else")
     if moment.tag != GENERALIZED_TIME:
         raise ValueError("genTime is not a GeneralizedTime")
@@ -1241,8 +1246,10 @@ class Reader:
         while True:
             try:
                 value, end = self.decode(self.text, self.at)
-                # "1." or "1e" may be the beginning of a longer number.
-                if end + 2 < len(self.text) or not self.more(size):
+                if end + 2 < len(self.text):  # "1." or "1e" may be the beginning of a number
+                    break
+                end -= self.at  # because reading on forgets what is used up
+                if not self.more(size):
                     break
             except UnicodeDecodeError:
                 raise
@@ -1602,7 +1609,10 @@ def check_bounds(commitment: Any, public_key: str) -> None:
     cosigner_keys = [cosigner["key"] for cosigner in cosigners]
     keys = cosigner_keys + [key for authority in authorities for key in authority["keys"]]
     for is_broken, reason in (
-        (commitment["tickets"] > terms["capacity"], "more tickets are committed than the raffle has"),
+        (
+            commitment["tickets"] > terms["capacity"],
+            "more tickets are committed than the raffle has",
+        ),
         (prizes > 10**5, "the prizes are more than 100000"),
         (prizes > terms["capacity"], "the prizes are more than the raffle has tickets"),
         (
