@@ -25,7 +25,7 @@ from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime
 from hashlib import sha256, sha512
 from itertools import chain, count, islice, repeat
 from typing import Any, BinaryIO, NamedTuple
@@ -927,8 +927,7 @@ def der_time(element: Der) -> tuple[int, bool]:
     if not found:
         raise ValueError("not a time as DER writes it")
     *parts, fraction = found.groups()
-    year, month, day, hour, minute, second = map(int, parts)
-    at = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    at = datetime.fromisoformat("{}-{}-{}T{}:{}:{}+00:00".format(*parts))
     return int(at.timestamp()), fraction is not None
 
 
@@ -1051,7 +1050,7 @@ def check_signing_certificate(attributes: dict[bytes, Der], certificate: bytes) 
         first, *_ = der(opened(certificates, SEQUENCE))
         members = der(opened(first, SEQUENCE))
         if attribute == SIGNING_CERTIFICATE:
-            digest = hashlib.sha1(certificate).digest()
+            digest = hashlib.sha1(certificate, usedforsecurity=False).digest()
         elif members[0].tag == SEQUENCE:
             digest = digest_by(members.pop(0), certificate)[1]
         else:
@@ -1178,7 +1177,7 @@ def ecdsa_is_good(curve: Curve, key: bytes, digest: bytes, signature: bytes) -> 
 # --- Section 8: strict JSON --------------------------------------------------------------
 
 CHUNK = 1 << 20  # bytes that are read at once
-WHITE = re.compile("[ \t\r\n]*")
+NOT_WHITE = re.compile("[^ \t\r\n]")
 DEEPEST = 12
 BAD_NUMBER = "has a number that is not an integer from 0 to 2^53 - 1"
 BAD_KEY = "has a key twice in one object"
@@ -1235,9 +1234,10 @@ class Reader:
     def peek(self) -> str:
         """The next character that is no white space, empty at the end of the file."""
         while True:
-            self.at = WHITE.match(self.text, self.at).end()  # type: ignore[union-attr]
-            if self.at < len(self.text) or not self.more():
-                return self.text[self.at : self.at + 1]
+            found = NOT_WHITE.search(self.text, self.at)
+            self.at = found.start() if found else len(self.text)
+            if found or not self.more():
+                return found.group() if found else ""
 
     def value(self, depth: int = 0) -> Any:
         """The value that comes next, inside as many lists and objects as ``depth`` says."""
@@ -1309,9 +1309,10 @@ def refuse_constant(_name: str) -> int:
 
 
 def depth_of(value: Any) -> int:
-    if type(value) is dict:
-        value = list(value.values())
-    return 1 + max(map(depth_of, value), default=0) if type(value) is list else 0
+    items = value.values() if type(value) is dict else value if type(value) is list else None
+    if items is None:
+        return 0
+    return 1 + max((depth_of(item) for item in items if type(item) in (dict, list)), default=0)
 
 
 def read_json(file: BinaryIO, label: str, in_file: tuple[str, ...] = ()) -> Any:
@@ -1370,17 +1371,21 @@ def check_shape(value: Any, shape: Any, where: str) -> None:
         if not shape.fits(value):
             raise Invalid(f"{where} is not {shape.words}")
     elif isinstance(shape, Many):
-        if type(value) not in (list, Entries):
-            raise Invalid(f"{where} is not a list")
-        if shape.high is not None and not shape.low <= len(value) <= shape.high:
-            raise Invalid(f"{where} is not a list of {shape.low} to {shape.high}")
-        for i, item in enumerate(value):
-            check_shape(item, shape.shape, f"{where}[{i}]")
+        check_list(value, shape, where)
     else:
         if type(value) is not dict or value.keys() != shape.keys():
             raise Invalid(f"{where} is not an object with exactly the keys {', '.join(shape)}")
         for key, inner in shape.items():
             check_shape(value[key], inner, f"{where}.{key}")
+
+
+def check_list(value: Any, many: Many, where: str) -> None:
+    if type(value) not in (list, Entries):
+        raise Invalid(f"{where} is not a list")
+    if many.high is not None and not many.low <= len(value) <= many.high:
+        raise Invalid(f"{where} is not a list of {many.low} to {many.high}")
+    for i, item in enumerate(value):
+        check_shape(item, many.shape, f"{where}[{i}]")
 
 
 def matching(words: str, pattern: str) -> Field:
@@ -1537,9 +1542,7 @@ def proof_shape(proof: Any) -> Shape:
     }
 
 
-# --- Section 8: the proof, step by step --------------------------------------------------
-
-BEFORE_CLOSE, BEFORE_ROUND = 60, 5  # seconds: how early and how late an answer may be
+# --- Section 8, steps 1 to 7: the proof by itself ----------------------------------------
 
 
 class Step(NamedTuple):
@@ -1550,23 +1553,6 @@ class Step(NamedTuple):
 
     name: str
     computed: str
-
-
-Trusted = set[tuple[str, str]]  # (name, key) of the witnesses that the reader trusts
-
-
-class Counted(NamedTuple):
-    """A witness whose answer counts: its key in hex, its seconds before the randomness."""
-
-    name: str
-    key: str
-    seconds: int
-
-
-class Verdict(NamedTuple):
-    words: str
-    status: int
-    counted: list[Counted]
 
 
 def shown(text: str) -> str:
@@ -1748,8 +1734,14 @@ def root_of(entry: Any, leaf_hash: bytes, size: int) -> str:
     return root_from_path(entry["index"], size, leaf_hash, path).hex()
 
 
+# --- Section 8, step 8: the log and its witnesses ----------------------------------------
+
+# Seconds before the close and before the randomness between which an answer counts.
+BEFORE_CLOSE, BEFORE_ROUND = 60, 5
+
+
 def check_log(proof: Any) -> tuple[Step, list[Note]]:
-    """Step 8: the seal stands in the log of each checkpoint, and the operator signed them."""
+    """The seal stands in the log of each checkpoint, and the operator signed them all."""
     terms, log = proof["commitment"]["terms"], proof["log"]
     public_key = bytes.fromhex(proof["seal"]["public_key"])
     sealed = make_statement(
@@ -1792,6 +1784,23 @@ def check_checkpoint(checkpoint: Any, which: str, origin: str, public_key: bytes
     return note
 
 
+Trusted = set[tuple[str, str]]  # (name, key) of the witnesses that the reader trusts
+
+
+class Counted(NamedTuple):
+    """A witness whose answer counts: its key in hex, its seconds before the randomness."""
+
+    name: str
+    key: str
+    seconds: int
+
+
+class Verdict(NamedTuple):
+    words: str
+    status: int
+    counted: list[Counted]
+
+
 class Answer(NamedTuple):
     """What one key said about a checkpoint; no time where it does not verify."""
 
@@ -1831,8 +1840,8 @@ def cosignatures(cosigner: Any, notes: list[Note]) -> list[Answer]:
 def token_answers(checkpoints: list[Any], notes: list[Note]) -> list[Answer]:
     return [
         answer_of(token, note.text.encode())
-        for note, checkpoint in zip(notes, checkpoints)  # noqa: B905 - Python 3.9
-        for token in checkpoint["tokens"]
+        for i, note in enumerate(notes)
+        for token in checkpoints[i]["tokens"]
     ]
 
 
@@ -1906,7 +1915,7 @@ def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: 
     return Verdict(words, 0, counted)
 
 
-# --- Section 9 of the order: files beside the proof --------------------------------------
+# --- Section 8, step 9: files beside the proof -------------------------------------------
 
 
 class Signers:
@@ -2121,17 +2130,11 @@ def check_key(history: History, n: int) -> None:
 
 
 def check_history(history: History, commitment_hash: str, largest: int) -> None:
-    """One seal, and no call off before the draw; only what was signed accuses."""
-    seals, voids, is_drawn = [], [], False
-    for statement in history.of_raffle:
-        if statement["kind"] == "sealed":
-            seals.append((statement["n"], statement["commitment_hash"]))
-        elif statement["kind"] == "voided" and not is_drawn:
-            voids.append(statement["n"])
-        elif statement["kind"] == "drawn":
-            is_drawn = is_drawn or statement["commitment_hash"] == commitment_hash
-    signed = [sealed for n, sealed in seals if n < largest]
-    if any(sealed != commitment_hash for sealed in signed):
+    """One seal, and not called off before the draw; only what was signed accuses."""
+    seals = [said for said in history.of_raffle if said["kind"] == "sealed"]
+    signed = [said["commitment_hash"] for said in seals if said["n"] < largest]
+    voids = list(voided_before_drawn(history, commitment_hash))
+    if any(other != commitment_hash for other in signed):
         raise Invalid("the log holds another seal of this raffle")
     if len(signed) > 1:
         raise Invalid("the log holds this seal twice")
@@ -2141,6 +2144,14 @@ def check_history(history: History, commitment_hash: str, largest: int) -> None:
         raise Invalid(f"a second seal follows in the file{UNSIGNED}")
     if voids:
         raise Invalid(f"this raffle is called off in the file{UNSIGNED}")
+
+
+def voided_before_drawn(history: History, commitment_hash: str) -> Iterator[int]:
+    for said in history.of_raffle:
+        if said["kind"] == "drawn" and said["commitment_hash"] == commitment_hash:
+            return
+        if said["kind"] == "voided":
+            yield said["n"]
 
 
 def read_witnesses(file: BinaryIO) -> Trusted:
@@ -2165,7 +2176,7 @@ def read_witnesses(file: BinaryIO) -> Trusted:
 Tell = Callable[[Step], object]
 
 
-def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda step: None) -> Verdict:
+def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -> Verdict:
     """The verdict, each step told once it holds; ``Invalid`` says why there is none.
 
     ``files`` has what the reader keeps by the names of the options: receipt, commitment,
@@ -2200,7 +2211,7 @@ def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda step: None) ->
 def check_witnesses(
     proof: Any, trusted: Trusted | None, tell: Tell
 ) -> tuple[list[Note], list[Seen], list[Seen]]:
-    """Step 8: the checkpoints, and what cosigners and authorities answered to them."""
+    """The checkpoints, and what cosigners and authorities answered to them."""
     if "round" not in proof["commitment"]:
         return [], [], []
     terms, times, notes = proof["commitment"]["terms"], times_of(proof["commitment"]), []
@@ -2265,7 +2276,7 @@ def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
     files = {}
     for label, path in paths.items():
         try:
-            file = stack.enter_context(open(path, "rb"))  # noqa: SIM115 - the stack closes it
+            file = stack.enter_context(io.BufferedReader(io.FileIO(path)))
             if label == "witnesses":
                 files[label] = read_witnesses(file)
             elif label in BINARY:
