@@ -1765,7 +1765,8 @@ def check_log(proof: Any) -> tuple[Step, list[Note]]:
     if len({note.size for note in notes}) < len({(note.size, note.root) for note in notes}):
         raise Invalid("the operator signed two logs")
     where = f"statement {log['n']} of {shown(terms['operator'])}"
-    return Step("log", f"{where}, in {len(notes)} checkpoints signed by the key of the seal"), notes
+    signed = f"checkpoints signed by the key of the seal: {len(notes)}"
+    return Step("log", f"{where}, {signed}"), notes
 
 
 def check_checkpoint(checkpoint: Any, which: str, origin: str, public_key: bytes) -> Note:
