@@ -39,7 +39,8 @@ def code_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
 def holder_tag(key: bytes, identity: str) -> bytes:
     """Return the 16 bytes that stand for a holder: text with its kind in front.
 
-    `ip:203.0.113.7`, `user:alice`, `mail:alice@example.org`, `invitation:<id>`, `list:<identifier>`.
+    `ip:203.0.113.7`, `user:alice`, `mail:alice@example.org`, `invitation:<id>`,
+    `list:<identifier as normalised>`.
     Keyed, because a plain hash of all IPv4 addresses is reversed in minutes.
     """
     return hmac.digest(key, identity.encode(), "sha256")[:16]
