@@ -723,7 +723,7 @@ def read_statement(line: bytes) -> dict[str, Any]:
         check_shape(statement, statement_shape(statement["kind"]), "statement")
         if len(line) <= LARGEST_STATEMENT and canonical(statement) == line:
             return dict(statement)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (Invalid, ValueError, TypeError, KeyError, RecursionError):
         pass
     raise Invalid("not a statement")
 
