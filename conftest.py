@@ -36,6 +36,7 @@ def site(settings: Settings) -> None:
     settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = settings.THROTTLE_LOGIN = ""
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
+    settings.CLOCK = "process"
     settings.PUBLIC_URL = "http://testserver"
     settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False

@@ -1,5 +1,8 @@
 """The site as an application: its checks, and its own admin in place of Django's."""
 
+from importlib import import_module
+from typing import Any
+
 from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
@@ -38,4 +41,11 @@ class RafflesiteConfig(AppConfig):
         ):
             register(check, Tags.security, deploy=True)
         # The last with models: the permissions of all are there by then.
-        post_migrate.connect(make_groups, sender=apps.get_app_config("events"))
+        last = apps.get_app_config("events")
+        post_migrate.connect(make_groups, sender=last)
+        post_migrate.connect(_announce_keys, sender=last)
+
+
+def _announce_keys(**_: Any) -> None:
+    """Have the log know the keys before anything is signed; once its tables are there."""
+    import_module("raffles.domain.log").announce_keys()

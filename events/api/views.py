@@ -178,7 +178,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def winners(self, request: Request) -> Response:
         since = timezone.now() - timedelta(days=_days(request))
         rows = Winner.objects.of_prizes().filter(
-            raffle__event_slug__isnull=False, raffle__draws__drawn_at__gte=since
+            raffle__event_slug__isnull=False, raffle__draw__drawn_at__gte=since
         )
         rows = rows.select_related("prize", "ticket", "raffle__occurrence__event")
         rows = rows.prefetch_related("raffle__draws")

@@ -31,7 +31,7 @@ from raffles.domain.refusals import (
     SoldOut,
 )
 from raffles.fairness.tickets import holder_key, holder_tag
-from raffles.models import Privacy, State, Winner
+from raffles.models import EntryMode, Privacy, State, Winner
 
 OPENED_BY = "the first ticket"
 
@@ -199,6 +199,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
             closes_at=draw.draw_at,
             event_slug=event.slug,
             privacy=Privacy(event.privacy),
+            entry=EntryMode.PARTNER if event.entry == Event.Entry.PARTNER else EntryMode.USERNAME,
             claim=event.claim_terms(),
             now=now,
             by=OPENED_BY,

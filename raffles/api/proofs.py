@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,10 +23,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from raffles.domain.keys import signer
-from raffles.domain.proofs import drawn, inclusion, published_draw, stream_leaves, stream_proof
+from raffles.domain.log import published_keys
+from raffles.domain.proofs import (
+    commitment_file,
+    drawn,
+    inclusion,
+    published_draw,
+    stream_leaves,
+    stream_proof,
+)
 from raffles.fairness import verify
-from raffles.models import Draw, Raffle, Winner
+from raffles.models import Winner
 from raffles.web.problems import answers
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -57,13 +63,21 @@ class TermsAnswer(serializers.Serializer[Any]):
     """What participants agreed to, frozen by the first ticket."""
 
     raffle_id = serializers.CharField()
+    operator = serializers.CharField()
     name = serializers.CharField()
     capacity = serializers.IntegerField()
+    opens_at = serializers.IntegerField()
     closes_at = serializers.IntegerField()
+    entry = serializers.CharField()
+    tickets_per_holder = serializers.IntegerField()
+    max_wins_per_holder = serializers.IntegerField()
     prizes = serializers.ListField(child=serializers.DictField())
     alternates = serializers.IntegerField()
-    max_wins_per_holder = serializers.IntegerField()
+    claim = serializers.DictField(child=serializers.IntegerField())
+    rules_hash = serializers.CharField(allow_blank=True)
     entropy = serializers.DictField(child=serializers.CharField())
+    cosigners = serializers.ListField(child=serializers.DictField())
+    authorities = serializers.ListField(child=serializers.DictField())
 
 
 class CommitmentBody(serializers.Serializer[Any]):
@@ -71,8 +85,6 @@ class CommitmentBody(serializers.Serializer[Any]):
 
     v = serializers.CharField()
     terms = TermsAnswer()
-    draw_no = serializers.IntegerField()
-    prev = serializers.CharField()
     tickets = serializers.IntegerField()
     root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
     closed_at = serializers.IntegerField()
@@ -84,8 +96,7 @@ class CommitmentAnswer(serializers.Serializer[Any]):
 
     commitment = CommitmentBody()
     commitment_hash = serializers.CharField()
-    signed_at = serializers.IntegerField()
-    key_id = serializers.CharField()
+    public_key = serializers.CharField()
     signature = serializers.CharField()
 
 
@@ -106,10 +117,12 @@ class ProofAnswer(serializers.Serializer[Any]):
 
     commitment = CommitmentBody()
     commitment_hash = serializers.CharField()
+    seal = serializers.DictField(child=serializers.CharField())
     entropy = serializers.DictField()
     seed = serializers.CharField()
     winners = ProofWinner(many=True)
     skipped = serializers.ListField(child=serializers.DictField())
+    log = serializers.DictField(required=False)
 
 
 class InclusionAnswer(serializers.Serializer[Any]):
@@ -129,29 +142,17 @@ class VoidAnswer(serializers.Serializer[Any]):
     commitment_hash = serializers.CharField()
     reason = serializers.CharField()
     voided_at = serializers.IntegerField()
-    key_id = serializers.CharField()
+    public_key = serializers.CharField()
     signature = serializers.CharField()
-
-
-class DrawAnswer(serializers.Serializer[Any]):
-    """A draw over the pool; more than one when an earlier one was called off."""
-
-    draw_no = serializers.IntegerField()
-    commitment_hash = serializers.CharField()
-    sealed_at = serializers.DateTimeField()
-    round = serializers.IntegerField(allow_null=True)
-    draws_at = serializers.DateTimeField(allow_null=True)
-    drawn_at = serializers.DateTimeField(allow_null=True)
-    late = serializers.BooleanField()
-    void = VoidAnswer(allow_null=True)
 
 
 class KeyAnswer(serializers.Serializer[Any]):
     """A key that signs receipts, seals and voids, or did."""
 
-    key_id = serializers.CharField()
     algorithm = serializers.CharField()
     public_key = serializers.CharField()
+    since = serializers.IntegerField()
+    until = serializers.IntegerField(help_text="0: it still signs.")
 
 
 class KeysAnswer(serializers.Serializer[Any]):
@@ -164,33 +165,17 @@ class ProvingViewSet(GenericViewSet[Any]):
     """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
 
     @extend_schema(
-        summary="The draws over the sealed pool, latest first",
-        responses=answers(404, _200=DrawAnswer(many=True)),
-        filters=False,
-    )
-    @action(detail=True, methods=["get"], pagination_class=None)
-    def draws(self, _request: Request, raffle_id: UUID) -> Response:
-        raffle = Raffle.objects.get(uuid=raffle_id)
-        draws = Draw.objects.filter(raffle=raffle).select_related("raffle").order_by("-number")
-        return Response(DrawAnswer([_draw(draw) for draw in draws], many=True).data)
-
-    @extend_schema(
         summary="The signed commitment",
-        parameters=[OpenApiParameter("draw_no", _whole(1), description="An earlier draw.")],
         responses=answers(404, _200=CommitmentAnswer, _304=None),
         filters=False,
     )
     @action(detail=True, methods=["get"], pagination_class=None)
     def commitment(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
-        number = _number(request, "draw_no", least=1)
-        draw = published_draw(raffle_id, number)
-        # Without its number it may be followed by another until it is drawn.
-        is_final = number is not None or draw.drawn_at is not None
+        draw = published_draw(raffle_id)
         return _cached(
             request,
             bytes(draw.commitment_hash).hex(),
-            lambda: Response({"commitment": draw.commitment(), **draw.seal()}),
-            caching=IMMUTABLE if is_final else REVALIDATE,
+            lambda: Response(commitment_file(draw)),
         )
 
     @extend_schema(
@@ -264,7 +249,7 @@ class KeysView(APIView):
 
     @extend_schema(summary="The public keys", responses=answers(_200=KeysAnswer))
     def get(self, _request: Request) -> Response:
-        return Response(signer().public_keys())
+        return Response(published_keys())
 
 
 @require_safe
@@ -282,20 +267,6 @@ def verifier_checksum(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8"
     )
-
-
-def _draw(draw: Draw) -> dict[str, Any]:
-    draws_at = draw.draws_at()
-    return {
-        "draw_no": draw.number,
-        "commitment_hash": bytes(draw.commitment_hash).hex(),
-        "sealed_at": draw.closed_at,
-        "round": draw.round,
-        "draws_at": None if draws_at is None else datetime.fromtimestamp(draws_at, UTC),
-        "drawn_at": draw.drawn_at,
-        "late": draw.is_late(),
-        "void": draw.void(),
-    }
 
 
 def _number(request: Request, name: str, *, least: int, most: int = _LARGEST) -> int | None:

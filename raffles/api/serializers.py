@@ -8,7 +8,6 @@ from django.conf import settings
 from rest_framework import serializers
 
 from raffles.models import Entropy, Prize, Raffle
-from raffles.models.draw import planned_round
 from raffles.models.raffle import (
     MAX_ALTERNATES,
     MAX_CLAIM_DAYS,
@@ -82,8 +81,9 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     winners_drawn = serializers.SerializerMethodField()
     promotes_alternates = serializers.SerializerMethodField()
     prizes = PrizeAnswer(many=True)
-    planned_round = serializers.SerializerMethodField(
-        help_text="The beacon round promised with the terms, when the closing time is known."
+    planned_round = serializers.IntegerField(
+        allow_null=True,
+        help_text="The beacon round promised with the terms, when the closing time is known.",
     )
 
     class Meta:
@@ -115,9 +115,6 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     def get_promotes_alternates(self, raffle: Raffle) -> bool:
         return bool(raffle.promotes_alternates)
 
-    def get_planned_round(self, raffle: Raffle) -> int | None:
-        return planned_round(raffle)
-
 
 class ReceiptAnswer(serializers.Serializer[Any]):
     """The signed promise that a ticket is in the draw; keep it."""
@@ -125,7 +122,7 @@ class ReceiptAnswer(serializers.Serializer[Any]):
     leaf = serializers.CharField()
     terms_hash = serializers.CharField()
     issued_at = serializers.IntegerField()
-    key_id = serializers.CharField()
+    public_key = serializers.CharField()
     signature = serializers.CharField()
 
 
@@ -178,10 +175,9 @@ class EmptyRequest(StrictSerializer):
 
 
 class VoidRequest(StrictSerializer):
-    """Why, in public; ``redraw`` keeps the pool and draws it again."""
+    """Why, in public."""
 
-    reason = VisibleTextField(max_length=500)
-    redraw = StrictBooleanField(default=False)
+    reason = VisibleTextField(max_length=200)
 
 
 class ReplacementRequest(StrictSerializer):

@@ -22,7 +22,7 @@ from raffles.api.proofs import ProvingViewSet
 from raffles.domain.contacts import keep_contact
 from raffles.domain.creating import Request as CreatingRequest
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import Waiting, redraw, void_raffle
+from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
 from raffles.domain.prizes import check_ticket, replace_winner
@@ -80,7 +80,6 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
         "list": PAGE | RaffleFilter.base_filters.keys(),
         "winners": PAGE | {"alternates"},
         "replacements": PAGE,
-        "commitment": {"draw_no"},
         "proof": {"limit", "after"},
     }
     # None is a method that nobody may use: 405 says more than 403.
@@ -227,11 +226,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     @action(detail=True, methods=["post"])
     def void(self, request: Request, raffle_id: UUID) -> Response:
         asked = _valid(serializers.VoidRequest, request)
-        now, by = timezone.now(), actor(request)
-        if asked["redraw"]:
-            redraw(raffle_id, reason=asked["reason"], now=now, clock=timezone.now, by=by)
-        else:
-            void_raffle(raffle_id, reason=asked["reason"], now=now, by=by)
+        void_raffle(raffle_id, reason=asked["reason"], by=actor(request))
         return self._shown(raffle_id)
 
     @extend_schema(

@@ -51,7 +51,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
 
 def finished_before(moment: datetime) -> RaffleQuerySet:
     """The raffles that were drawn or voided before ``moment``."""
-    return Raffle.objects.filter(Q(draws__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
+    return Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
 
 
 def _forget_names(raffle: Raffle) -> None:

@@ -28,7 +28,7 @@ def ticket_key(wanted: str) -> bytes:
 
 
 def signer() -> Signer:
-    """Signs receipts, seals and voids with the first of RECEIPT_KEY; publishes all of them."""
+    """Signs receipts, seals and voids with the first of RECEIPT_KEY; cosigns with all of them."""
     return _signer(tuple(settings.RECEIPT_SEEDS))
 
 
