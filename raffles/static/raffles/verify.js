@@ -706,9 +706,15 @@ const P256 = curve(
 const P384 = curve(
   2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
   2n ** 384n - 0x389cb27e0bc8d220a7e5f24db74f58851313e695333ad68dn,
-  BigInt("0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef"),
-  BigInt("0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7"),
-  BigInt("0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f"),
+  BigInt(
+    "0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
+  ),
+  BigInt(
+    "0xaa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7",
+  ),
+  BigInt(
+    "0x3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f",
+  ),
 );
 
 /** Renes, Costello and Batina 2016, equation 1 with a = -3: complete, as the orders are odd. */
@@ -742,12 +748,14 @@ function ecdsaIsGood(curve, publicKey, digest, [r, s]) {
 
 // --- RSA, PKCS #1 v1.5 (RFC 8017) ------------------------------------------------------------
 
-/** `hash` is a row of HASHES. */
-function rsaIsGood(modulus, exponent, hash, digest, signature) {
+/** The padding is built and compared as a whole; `oid` is that of the hash, in hex. */
+function rsaIsGood(modulus, exponent, oid, digest, signature) {
   const size = Math.ceil(bitsOf(modulus).length / 8);
   const number = toNumber(signature);
   if (signature.length !== size || number >= modulus) return false;
-  const info = join([0x30, 17 + digest.length, 0x30, 13, 6, 9], unhex(hash.oid), [5, 0, 4, digest.length], digest);
+  const length = digest.length;
+  const named = join([0x30, 17 + length, 0x30, 13, 6, 9], unhex(oid), [5, 0]);
+  const info = join(named, [4, length], digest);
   const filling = new Uint8Array(size - info.length - 3).fill(0xff);
   return same(toBytes(power(number, exponent, modulus), size), join([0, 1], filling, [0], info));
 }
@@ -1070,15 +1078,15 @@ function checkBounds({ terms, tickets }, sealKey) {
 
 // --- Signed notes and cosignatures (section 7) -----------------------------------------------
 
-const LINE = "\u2014 ([!-*,-~]+) ([A-Za-z0-9+/=]+)\n";
+const LINE = "\u2014 ([!-*,-~]{1,200}) ([A-Za-z0-9+/=]+)\n";
 const NOTE_FORM = new RegExp(
-  `^(([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})\n)\n((?:${LINE}){1,64})$`,
+  `^(([!-*,-~]{1,200})\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})\n)\n((?:${LINE}){1,64})$`,
 );
 
 /** {text, origin, size, root, lines: [{name, keyHash, signature}]} of a checkpoint, else null. */
 function readNote(checkpoint) {
-  const match = utf8(checkpoint).length > 65536 ? null : NOTE_FORM.exec(checkpoint);
-  if (!match || /\p{Surrogate}/u.test(checkpoint)) return null;
+  const match = NOTE_FORM.exec(checkpoint);
+  if (!match || utf8(checkpoint).length > 65536) return null;
   const [, text, origin, digits, root] = match;
   const lines = Array.from(match[5].matchAll(new RegExp(LINE, "g")), ([, name, coded]) => {
     const bytes = unbase64(coded);
@@ -1106,30 +1114,30 @@ function timeOfCosignature(key, { text }, signature) {
 
 // --- Timestamps of authorities (RFC 3161, section 7) -------------------------------------------
 
-/** Why a token or something in it cannot be read or does not verify: then it does not count. */
+/** Why a token cannot be read or does not verify: then it does not count. */
 class NotShown extends Error {}
 
 function need(holds, what) {
   if (!holds) throw new NotShown(what);
 }
 
-const [INTEGER, BITS, OCTETS, OID, SEQUENCE, SET] = [0x02, 0x03, 0x04, 0x06, 0x30, 0x31];
-const [UTC_TIME, GENERAL_TIME] = [0x17, 0x18];
+const [BOOLEAN, INTEGER, BITS, OCTETS, OID] = [0x01, 0x02, 0x03, 0x04, 0x06];
+const [SEQUENCE, SET, UTC_TIME, GENERAL_TIME] = [0x30, 0x31, 0x17, 0x18];
 const inBrackets = (number) => 0xa0 + number; // [number], with values in it
 
-/** The values in DER that stand in these bytes one after another: {tag, content, whole}. */
+/** The values in DER that these bytes are, one after another: {tag, content, whole}. */
 function derValues(bytes) {
   const values = [];
   for (let at = 0; at < bytes.length; ) {
-    need(at + 2 <= bytes.length && (bytes[at] & 31) !== 31, "a cut value or a long tag");
+    need(at + 2 <= bytes.length && (bytes[at] & 31) !== 31, "a value with a short tag");
     let [size, start] = [bytes[at + 1], at + 2];
     if (size > 127) {
       const digits = bytes.subarray(start, start + size - 128);
       start += size - 128;
       size = Number(toNumber(digits));
-      need(digits[0] && digits.length < 5 && size > 127, "a length in another than its one form");
+      need(digits[0] && size > 127, "a length in its one form");
     }
-    need(start + size <= bytes.length, "a value goes on after the end");
+    need(start + size <= bytes.length, "a whole value");
     const [whole, content] = [at, start].map((from) => bytes.subarray(from, start + size));
     values.push({ tag: bytes[at], content, whole });
     at = start + size;
@@ -1137,61 +1145,41 @@ function derValues(bytes) {
   return values;
 }
 
-/** Takes values one after another by their tags. */
-class DerReader {
-  constructor(bytes) {
-    this.values = derValues(bytes);
-  }
-
-  /** The next value if it has the tag, else null. */
-  maybe(tag) {
-    return this.values[0]?.tag === tag ? this.values.shift() : null;
-  }
-
-  take(tag) {
-    const value = this.maybe(tag);
-    need(value, `no value of the type ${tag}`);
-    return value;
-  }
-
-  /** A reader of what stands in the next value. */
-  enter(tag) {
-    return new DerReader(this.take(tag).content);
-  }
-
-  end() {
-    need(!this.values.length, "more values than there can be");
-  }
-
-  oid() {
-    return hex(this.take(OID).content);
-  }
-
-  /** A whole number from 0 on, as BigInt. */
-  natural(tag = INTEGER) {
-    const { content } = this.take(tag);
-    const isPadded = content[0] === 0 && content.length > 1 && content[1] < 128;
-    need(content.length && content[0] < 128 && !isPadded, "a negative or padded number");
-    return toNumber(content);
-  }
-
-  /** The identifier of an algorithm that has no parameters but NULL. */
-  algorithm() {
-    const reader = this.enter(SEQUENCE);
-    const found = reader.oid();
-    const parameters = reader.values.shift();
-    need(!parameters || hex(parameters.whole) === "0500", "parameters of an algorithm");
-    reader.end();
-    return found;
-  }
+function contentOf(value, tag) {
+  need(value?.tag === tag, `a value with the tag ${tag}`);
+  return value.content;
 }
 
-/** The one value that these bytes are, entered. */
-function derWhole(bytes, tag) {
-  const reader = new DerReader(bytes);
-  const inner = reader.enter(tag);
-  reader.end();
-  return inner;
+/** The values in a value, so many of them. */
+function inside(value, tag, least, most = least) {
+  const values = derValues(contentOf(value, tag));
+  need(least <= values.length && values.length <= most, "as many values as belong there");
+  return values;
+}
+
+/** The values in a SET OF, which DER sorts. */
+function insideSet(value, tag) {
+  const values = inside(value, tag, 1, Infinity);
+  const texts = values.map(({ whole }) => hex(whole));
+  need(texts.every((text, i) => i === 0 || texts[i - 1] <= text), "a sorted set");
+  return values;
+}
+
+const oidOf = (value) => hex(contentOf(value, OID));
+
+/** A whole number from 0 on, as BigInt. */
+function naturalOf(value, tag = INTEGER) {
+  const content = contentOf(value, tag);
+  const isPadded = content[0] === 0 && content.length > 1 && content[1] < 128;
+  need(content.length && content[0] < 128 && !isPadded, "a whole number in its one form");
+  return toNumber(content);
+}
+
+/** The identifier of an algorithm and its parameters in hex, "" for none or NULL. */
+function algorithmOf(value) {
+  const [name, parameters] = inside(value, SEQUENCE, 1, 2);
+  const inHex = parameters ? hex(parameters.whole) : "";
+  return [oidOf(name), inHex === "0500" ? "" : inHex];
 }
 
 const HASHES = [
@@ -1199,8 +1187,7 @@ const HASHES = [
   { oid: "608648016503040202", of: sha384, rsa: "2a864886f70d01010c", ecdsa: "2a8648ce3d040303" },
   { oid: "608648016503040203", of: sha512, rsa: "2a864886f70d01010d", ecdsa: "2a8648ce3d040304" },
 ];
-const [SHA256] = HASHES;
-const CURVES = { "2a8648ce3d030107": P256, "2b81040022": P384 };
+const CURVES = { "06082a8648ce3d030107": P256, "06052b81040022": P384 };
 const RSA_KEY = "2a864886f70d010101";
 const EC_KEY = "2a8648ce3d0201";
 const SIGNED_DATA = "2a864886f70d010702";
@@ -1210,177 +1197,158 @@ const MESSAGE_DIGEST = "2a864886f70d010904";
 const CERTIFICATE_V1 = "2a864886f70d010910020c";
 const CERTIFICATE_V2 = "2a864886f70d010910022f";
 
-function hashNamed(oid) {
-  const hash = HASHES.find((row) => row.oid === oid);
-  need(hash, "a hash that is none of SHA-256, SHA-384 and SHA-512");
+/** The row of HASHES that an algorithm names. */
+function hashOf(value) {
+  const [name, parameters] = algorithmOf(value);
+  const hash = HASHES.find(({ oid }) => oid === name);
+  need(hash && !parameters, "SHA-256, SHA-384 or SHA-512");
   return hash;
 }
 
-/** Seconds of UNIX time without the fraction, and whether there is one. */
-function derTime({ tag, content }, mayHaveFraction = false) {
+/** [seconds, fraction]: UNIX time without the fraction of a second, and 1 if there is one. */
+function timeOf({ tag, content }) {
+  need(tag === UTC_TIME || tag === GENERAL_TIME, "a time");
   const text = String.fromCharCode(...content);
-  const form = tag === UTC_TIME ? /^(..)(..)(..)(..)(..)(..)Z$/ : /^(....)(..)(..)(..)(..)(..)(\.[0-9]*[1-9])?Z$/;
-  const [, year, month, ...rest] = form.exec(text) ?? [];
-  const fraction = rest[4];
-  const digits = text.slice(0, tag === UTC_TIME ? 12 : 14);
-  need(/^[0-9]+$/.test(digits) && year && (mayHaveFraction || !fraction), "a time in another form");
-  const century = tag !== UTC_TIME ? 0 : Number(year) < 50 ? 2000 : 1900;
-  const date = new Date(0);
-  date.setUTCFullYear(century + Number(year), Number(month) - 1, Number(rest[0]));
-  date.setUTCHours(...rest.slice(1, 4).map(Number));
-  const shown = date.toISOString().replace(/\D/g, "").slice(0, 14);
-  need(shown.endsWith(digits), "a time that no calendar has");
-  return { seconds: date.getTime() / 1000, hasFraction: Boolean(fraction) };
+  const century = tag === GENERAL_TIME ? "" : text < "50" ? "20" : "19";
+  const form = /^([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(\.[0-9]*[1-9])?Z$/;
+  const match = form.exec(century + text);
+  need(match, "a time as DER writes it");
+  const date = `${match.slice(1, 4).join("-")}T${match.slice(4, 7).join(":")}`;
+  const time = new Date(`${date}Z`);
+  const isOne = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(date);
+  need(isOne, "a time of the calendar"); // the 30th of February is none
+  return [time.getTime() / 1000, match[7] ? 1 : 0];
 }
 
 /** The parts of a certificate that bind a token to it. */
-function readCertificate(whole) {
-  const fields = derWhole(whole, SEQUENCE).enter(SEQUENCE);
-  fields.maybe(inBrackets(0)); // its version
-  const serial = fields.take(INTEGER).content;
-  fields.take(SEQUENCE); // its signature's algorithm
-  const issuer = fields.take(SEQUENCE).whole;
-  const validity = fields.enter(SEQUENCE).values;
-  need(validity.length === 2 && validity.every(({ tag }) => tag === UTC_TIME || tag === GENERAL_TIME), "a validity of two times");
-  const [since, until] = validity.map((value) => derTime(value).seconds);
-  fields.take(SEQUENCE); // its subject
-  return { whole, serial, issuer, since, until, key: fields.take(SEQUENCE).whole };
+function readCertificate(value) {
+  const [signed] = inside(value, SEQUENCE, 1, Infinity);
+  const fields = inside(signed, SEQUENCE, 6, Infinity);
+  if (fields[0].tag === inBrackets(0)) fields.shift(); // its version
+  const [serial, , issuer, validity, , key] = fields;
+  need(key, "a certificate's key");
+  const [since, until] = inside(validity, SEQUENCE, 2).map((time) => timeOf(time)[0]);
+  return { whole: value.whole, serial, issuer, since, until, key: key.whole };
 }
 
-/** What a timestamp says: its imprint, and its time in parts. */
-function readTimestamp(bytes) {
-  const fields = derWhole(bytes, SEQUENCE);
-  need(fields.natural() === 1n, "a timestamp of another version");
-  fields.take(OID); // its policy
-  const imprint = fields.enter(SEQUENCE);
-  need(imprint.algorithm() === SHA256.oid, "an imprint that is not SHA-256");
-  const digest = imprint.take(OCTETS).content;
-  imprint.end();
-  fields.take(INTEGER); // its serial number
-  const time = derTime(fields.take(GENERAL_TIME), true);
-  const accuracy = fields.values[0]?.tag === SEQUENCE ? accuracyOf(fields.enter(SEQUENCE)) : 0;
-  for (const tag of [0x01, INTEGER, inBrackets(0), inBrackets(1)]) fields.maybe(tag);
-  fields.end();
-  return { digest, ...time, accuracy };
+/** [seconds, fraction, accuracy] of the timestamp that these bytes are, if it is of the text. */
+function readTimestamp(bytes, text) {
+  const [stamp, ...others] = derValues(bytes);
+  need(!others.length, "one timestamp");
+  const fields = inside(stamp, SEQUENCE, 5, Infinity);
+  const [version, , imprint, , time, ...rest] = fields;
+  const [algorithm, digest] = inside(imprint, SEQUENCE, 2);
+  const isOfText = hashOf(algorithm).of === sha256 && same(contentOf(digest, OCTETS), sha256(text));
+  need(naturalOf(version) === 1n && isOfText, "a timestamp of this note");
+  need(time.tag === GENERAL_TIME, "a GeneralizedTime");
+  const tags = rest.map(({ tag }) => tag);
+  const known = [SEQUENCE, BOOLEAN, INTEGER, inBrackets(0), inBrackets(1)];
+  need(String(tags) === String(known.filter((tag) => tags.includes(tag))), "no other members");
+  return [...timeOf(time), tags[0] === SEQUENCE ? accuracyOf(rest[0]) : 0];
 }
 
 /** In seconds, rounded up. */
-function accuracyOf(fields) {
-  const part = (tag, most) => {
-    const number = fields.values[0]?.tag === tag ? fields.natural(tag) : 0n;
-    need(number <= most, "an accuracy out of bounds");
-    return number;
-  };
-  const seconds = part(INTEGER, 2n ** 53n - 1n);
-  const [millis, micros] = [part(0x80, 999n), part(0x81, 999n)];
-  fields.end();
-  return Number(seconds) + Math.ceil(Number(millis * 1000n + micros) / 1e6);
+function accuracyOf(value) {
+  const parts = inside(value, SEQUENCE, 0, 3);
+  const seconds = parts[0]?.tag === INTEGER ? naturalOf(parts.shift()) : 0n;
+  const thousandths = [0x80, 0x81].map((tag) => {
+    if (parts[0]?.tag !== tag) return false;
+    const number = naturalOf(parts.shift(), tag);
+    need(1n <= number && number <= 999n, "thousandths from 1 to 999");
+    return true;
+  });
+  need(!parts.length, "no other parts");
+  return Number(seconds) + Number(thousandths.includes(true)); // both together are below a second
 }
 
 /** The one value of each signed attribute, by its type. */
-function readAttributes(bytes) {
+function readAttributes(value) {
   const found = new Map();
-  for (const { tag, content } of derValues(bytes)) {
-    need(tag === SEQUENCE, "an attribute");
-    const attribute = new DerReader(content);
-    const [type, values] = [attribute.oid(), attribute.enter(SET).values];
-    attribute.end();
-    need(!found.has(type) && values.length === 1, "an attribute with one value, once");
-    found.set(type, values[0]);
+  for (const attribute of insideSet(value, inBrackets(0))) {
+    const [type, values] = inside(attribute, SEQUENCE, 2);
+    need(!found.has(oidOf(type)), "an attribute once");
+    found.set(oidOf(type), inside(values, SET, 1)[0]);
   }
   return found;
 }
 
 /** Whether the first ESSCertID or ESSCertIDv2 of an attribute is this certificate's. */
-function namesCertificate(attribute, certificate, version) {
-  const identifier = derWhole(attribute.whole, SEQUENCE).enter(SEQUENCE).enter(SEQUENCE);
-  const names = version === 2 && identifier.values[0]?.tag === SEQUENCE;
-  const hash = version === 1 ? sha1 : names ? hashNamed(identifier.algorithm()).of : sha256;
-  return same(identifier.take(OCTETS).content, hash(certificate));
+function namesCertificate(attribute, type, certificate) {
+  const [identifiers] = inside(attribute, SEQUENCE, 1, Infinity);
+  const [first] = inside(identifiers, SEQUENCE, 1, Infinity);
+  const members = inside(first, SEQUENCE, 1, Infinity);
+  let hash = type === CERTIFICATE_V1 ? sha1 : sha256;
+  if (type === CERTIFICATE_V2 && members[0].tag === SEQUENCE) hash = hashOf(members.shift()).of;
+  return same(contentOf(members[0], OCTETS), hash(certificate));
 }
 
-/** Checks a signature with the key of a certificate (its SubjectPublicKeyInfo). */
-function checkSignedBy(key, algorithm, hash, message, signature) {
-  const info = derWhole(key, SEQUENCE);
-  const kind = info.enter(SEQUENCE);
-  const bits = info.take(BITS).content;
-  info.end();
-  need(bits[0] === 0, "a key of whole bytes");
-  const [digest, publicKey, type] = [hash.of(message), bits.subarray(1), kind.oid()];
-  if (type === RSA_KEY) {
-    need([RSA_KEY, hash.rsa].includes(algorithm), "an algorithm of another key");
-    const numbers = derWhole(publicKey, SEQUENCE);
-    const [modulus, exponent] = [numbers.natural(), numbers.natural()];
-    numbers.end();
+/** Whether a signature is by the key of a certificate (its SubjectPublicKeyInfo). */
+function isSignedBy(key, hash, algorithm, message, signature) {
+  const [info] = derValues(key);
+  const [kind, bits] = inside(info, SEQUENCE, 2);
+  const [type, parameters] = algorithmOf(kind);
+  const [name, others] = algorithmOf(algorithm);
+  const content = contentOf(bits, BITS);
+  need(content[0] === 0 && !others, "a key of whole bytes");
+  const [publicKey, digest] = [content.subarray(1), hash.of(message)];
+  if (type === RSA_KEY && !parameters && (name === RSA_KEY || name === hash.rsa)) {
+    const [numbers, ...more] = derValues(publicKey);
+    const [modulus, exponent] = inside(numbers, SEQUENCE, 2).map((number) => naturalOf(number));
     const width = bitsOf(modulus).length;
-    need(2048 <= width && width <= 4096, "an RSA key of 2048 to 4096 bits");
-    need(exponent % 2n && exponent > 2n && exponent < 2n ** 64n, "an exponent as in use");
-    need(rsaIsGood(modulus, exponent, hash, digest, signature), "an RSA signature");
-    return;
+    need(!more.length && 2048 <= width && width <= 4096, "an RSA key of 2048 to 4096 bits");
+    need(3n <= exponent && exponent < 2n ** 64n, "an exponent as in use");
+    return rsaIsGood(modulus, exponent, hash.oid, digest, signature);
   }
-  need(type === EC_KEY && algorithm === hash.ecdsa, "an RSA or ECDSA signature");
-  const curve = CURVES[kind.oid()];
-  need(curve, "the curve P-256 or P-384");
-  const pair = derWhole(signature, SEQUENCE);
-  const numbers = [pair.natural(), pair.natural()];
-  pair.end();
-  need(ecdsaIsGood(curve, publicKey, digest, numbers), "an ECDSA signature");
+  const curve = CURVES[parameters];
+  need(type === EC_KEY && name === hash.ecdsa && curve, "RSA, P-256 or P-384");
+  const [pair, ...more] = derValues(signature);
+  need(!more.length, "one pair of numbers");
+  const numbers = inside(pair, SEQUENCE, 2).map((number) => naturalOf(number));
+  return ecdsaIsGood(curve, publicKey, digest, numbers);
+}
+
+/** The certificate, of those given, by which a SignerInfo signs the content. */
+function signerOf(value, content, certificates) {
+  const fields = inside(value, SEQUENCE, 6, Infinity);
+  const [version, name, algorithm, signed, signing, signature] = fields;
+  const [issuer, serial] = inside(name, SEQUENCE, 2);
+  need(naturalOf(version) === 1n, "a signer by issuer and serial");
+  const [certificate, ...others] = certificates.filter(
+    (one) => same(one.issuer.whole, issuer.whole) && same(one.serial.whole, serial.whole),
+  );
+  need(certificate && !others.length, "the one certificate of the signer");
+  const attributes = readAttributes(signed);
+  const hash = hashOf(algorithm);
+  need(oidOf(attributes.get(CONTENT_TYPE)) === TIMESTAMP, "the type of the content");
+  const digest = contentOf(attributes.get(MESSAGE_DIGEST), OCTETS);
+  need(same(digest, hash.of(content)), "the digest of the content");
+  const types = [CERTIFICATE_V1, CERTIFICATE_V2].filter((type) => attributes.has(type));
+  const isNamed = (type) => namesCertificate(attributes.get(type), type, certificate.whole);
+  need(types.length && types.every(isNamed), "the certificate among what is signed");
+  const message = join([SET], signed.whole.subarray(1)); // under the tag that it has by itself
+  const isGood = isSignedBy(certificate.key, hash, signing, message, contentOf(signature, OCTETS));
+  need(isGood, "a signature that verifies");
+  return certificate;
 }
 
 /** {key, time} of a token over a note's text: the hash of its signer's key, and UNIX seconds. */
 function readToken(bytes, text) {
-  const outer = derWhole(bytes, SEQUENCE);
-  need(outer.oid() === SIGNED_DATA, "signed data");
-  const fields = outer.enter(inBrackets(0)).enter(SEQUENCE);
-  outer.end();
-  fields.take(INTEGER); // its version
-  fields.take(SET); // digest algorithms
-  const content = fields.enter(SEQUENCE);
-  need(content.oid() === TIMESTAMP, "a timestamp");
-  const signed = content.enter(inBrackets(0)).take(OCTETS).content;
-  content.end();
-  const certificates = derValues(fields.maybe(inBrackets(0))?.content ?? []);
-  fields.maybe(inBrackets(1)); // lists of what was revoked
-  const signers = fields.enter(SET);
-  fields.end();
-
-  const signer = signers.enter(SEQUENCE);
-  signers.end();
-  signer.take(INTEGER); // its version
-  const named = signer.enter(SEQUENCE);
-  const [issuer, serial] = [named.take(SEQUENCE).whole, named.take(INTEGER).content];
-  named.end();
-  const hash = hashNamed(signer.algorithm());
-  const attributesValue = signer.take(inBrackets(0));
-  const attributes = readAttributes(attributesValue.content);
-  const algorithm = signer.algorithm();
-  const signature = signer.take(OCTETS).content;
-  signer.maybe(inBrackets(1)); // unsigned attributes
-  signer.end();
-
-  const certificate = certificates
-    .filter(({ tag }) => tag === SEQUENCE)
-    .map(({ whole }) => readCertificate(whole))
-    .find((one) => same(one.issuer, issuer) && same(one.serial, serial));
-  need(certificate, "the certificate of the signer");
-  const type = attributes.get(CONTENT_TYPE);
-  need(type?.tag === OID && hex(type.content) === TIMESTAMP, "the type among the attributes");
-  const digest = attributes.get(MESSAGE_DIGEST);
-  need(digest?.tag === OCTETS && same(digest.content, hash.of(signed)), "the content's digest");
-  const names = [attributes.get(CERTIFICATE_V1), attributes.get(CERTIFICATE_V2)];
-  need(names[0] || names[1], "the certificate among the attributes");
-  for (const [i, attribute] of names.entries()) {
-    need(!attribute || namesCertificate(attribute, certificate.whole, i + 1), "its certificate");
-  }
-  const message = attributesValue.whole.slice();
-  message[0] = SET; // as signed, instead of [0]
-  checkSignedBy(certificate.key, algorithm, hash, message, signature);
-
-  const stamp = readTimestamp(signed);
-  need(same(stamp.digest, sha256(text)), "a timestamp of this note");
-  const ended = stamp.seconds + Number(stamp.hasFraction);
-  need(certificate.since <= stamp.seconds && ended <= certificate.until, "a certificate in its time");
-  return { key: hex(sha256(certificate.key)), time: ended + stamp.accuracy };
+  const [token, ...others] = derValues(bytes);
+  need(!others.length, "one token");
+  const [kind, wrapped] = inside(token, SEQUENCE, 2);
+  const [signedData] = inside(wrapped, inBrackets(0), 1);
+  const fields = inside(signedData, SEQUENCE, 5, Infinity);
+  const [type, octets] = inside(fields[2], SEQUENCE, 2);
+  need(oidOf(kind) === SIGNED_DATA && oidOf(type) === TIMESTAMP, "a timestamp");
+  const content = contentOf(inside(octets, inBrackets(0), 1)[0], OCTETS);
+  const [seconds, fraction, accuracy] = readTimestamp(content, text);
+  const certificates = insideSet(fields[3], inBrackets(0)).map(readCertificate);
+  const signers = insideSet(fields.at(-1), SET);
+  need(signers.length === 1, "one signer");
+  const { since, until, key } = signerOf(signers[0], content, certificates);
+  const latest = seconds + fraction;
+  need(since <= seconds && latest <= until, "a certificate that is valid at that time");
+  return { key: hex(sha256(key)), time: latest + accuracy };
 }
 
 /** Like readToken; null for what cannot be read, is over something else or does not verify. */
@@ -1467,25 +1435,25 @@ function checkSeed({ commitment_hash, entropy, seed }) {
   return seed;
 }
 
-/** Draws again and compares step by step, so it never goes further than the proof does. */
+/** Draws again beside the lists, so it never goes further than the proof does. */
 async function checkDraw({ commitment, seed, winners, skipped }, work) {
   const leftOut = (index) => new Invalid(`index ${index} was drawn, the proof leaves it out`);
-  const holders = new Map();
-  for (const entry of [...winners, ...skipped]) holders.set(entry.index, entry.leaf.slice(48, 80));
+  const next = { winners: 0, skipped: 0 };
   const holderOf = (index) => {
-    if (!holders.has(index)) throw leftOut(index);
-    return holders.get(index);
+    const heads = [winners[next.winners], skipped[next.skipped]];
+    const entry = heads.find((head) => head?.index === index);
+    if (!entry) throw leftOut(index);
+    return entry.leaf.slice(48, 80);
   };
-  const given = { winners: winners.values(), skipped: skipped.values() };
   for (const pick of select(commitment.terms, unhex(seed), commitment.tickets, holderOf)) {
-    const entry = given["rank" in pick ? "winners" : "skipped"].next().value;
+    const entry = "rank" in pick ? winners[next.winners++] : skipped[next.skipped++];
     if (!entry) throw leftOut(pick.index);
     if (Object.keys(pick).some((key) => entry[key] !== pick[key])) {
       throw new Invalid(`draw ${pick.draw} is index ${pick.index}, the proof says otherwise`);
     }
     await work.did(COST.draw);
   }
-  if (!given.winners.next().done || !given.skipped.next().done) {
+  if (next.winners < winners.length || next.skipped < skipped.length) {
     throw new Invalid("the proof lists entries that were not drawn");
   }
   return `${winners.length} winners and alternates, ${skipped.length} skipped`;
@@ -1608,22 +1576,23 @@ async function hear({ commitment, log }, notes, work) {
 function answerOf({ name, keys }, times, { closed_at, round }, trusted) {
   const asNamed = trusted ? "" : " (as the operator named it)";
   const held = trusted ? keys.filter((key) => trusted.has(`${name} ${key}`)) : keys;
-  if (!held.length) return { key: keys[0], seconds: null, words: "not among the witnesses you hold" };
+  if (!held.length) {
+    return { key: keys[0], seconds: null, words: "not among the witnesses you hold" };
+  }
   const answers = held.flatMap((key) => (times.get(key) ?? []).map((time) => ({ key, time })));
   const isLate = ({ time }) => time !== null && Number(time) + 5 > timeOfRound(round);
   const isEarly = ({ time }) => time !== null && Number(time) < closed_at - 60;
   const counted = answers
     .filter((answer) => answer.time !== null && !isLate(answer) && !isEarly(answer))
-    .sort((a, b) => Number(a.time) - Number(b.time));
+    .sort((a, b) => Number(a.time) - Number(b.time) || (a.key < b.key ? -1 : 1));
   if (counted.length) {
     const seconds = timeOfRound(round) - Number(counted[0].time);
     return { key: counted[0].key, seconds, words: `${seconds} s before the randomness${asNamed}` };
   }
-  const [late, early] = [answers.find(isLate), answers.find(isEarly)];
-  const { key } = late ?? early ?? answers[0] ?? { key: held[0] };
-  const missing = answers.length ? "an answer that does not verify" : "no answer";
-  const words = late ? "answered too late" : early ? "answered too early" : missing;
-  return { key, seconds: null, words: words + asNamed };
+  let words = answers.length ? "an answer that does not verify" : "no answer";
+  if (answers.some(isEarly)) words = "answered too early";
+  if (answers.some(isLate)) words = "answered too late";
+  return { key: keys[0], seconds: null, words: words + asNamed };
 }
 
 // --- What somebody kept (section 8, step 9) ------------------------------------------------------
@@ -1632,7 +1601,9 @@ function answerOf({ name, keys }, times, { closed_at, round }, trusted) {
 function readKeys(keys) {
   checkShape(keys, KEYS, "keys");
   const spans = new Map();
-  for (const key of keys.keys) spans.set(key.public_key, [...(spans.get(key.public_key) ?? []), key]);
+  for (const span of keys.keys) {
+    spans.set(span.public_key, [...(spans.get(span.public_key) ?? []), span]);
+  }
   return spans;
 }
 
@@ -1653,7 +1624,8 @@ function checkKept(what, file, isGood, time, raffleId, proof, keys) {
   if (!isGood) throw new Invalid(`the signature of the ${what} is wrong`);
   const key = file.public_key;
   if (keys ? !keys.has(key) : key !== proof.seal.public_key) {
-    throw new Invalid("these two files are of different signers; nothing is shown about the operator");
+    const signers = "these two files are of different signers";
+    throw new Invalid(`${signers}; nothing is shown about the operator`);
   }
   if (keys && !isValidAt(keys.get(key), time)) {
     throw new Invalid(`the key of the ${what} was not valid at the time of what it signed`);
@@ -1759,7 +1731,7 @@ async function checkLeaves(leaves, { commitment }, leafHash, work) {
 function hasTwice(leaves) {
   const view = new DataView(leaves.buffer, leaves.byteOffset, leaves.byteLength);
   const beginningAt = (at) => view.getUint32(at) * 65536 + view.getUint16(at + 4);
-  const beginnings = Float64Array.from({ length: leaves.length / 32 }, (_, i) => beginningAt(32 * i));
+  const beginnings = new Float64Array(leaves.length / 32).map((_, i) => beginningAt(32 * i));
   const sorted = beginnings.slice().sort();
   const shared = new Set(sorted.filter((beginning, i) => beginning === sorted[i - 1]));
   const rivals = [];
@@ -1818,9 +1790,11 @@ function* statementsIn(log, origin) {
   }
 }
 
-/** The log as its checkpoints sign it; what follows them is held to its rules, but accuses nobody. */
-async function checkStatements(log, { commitment, commitment_hash, log: { n }, seal }, notes, work) {
+/** What follows the largest checkpoint is held to the same rules, but accuses nobody. */
+async function checkStatements(log, proof, notes, work) {
+  const { commitment, commitment_hash, seal } = proof;
   const { raffle_id, operator } = commitment.terms;
+  const { n } = proof.log;
   const roots = new Map(notes.map(({ size, root }) => [size, root]));
   const signed = Math.max(...roots.keys());
   const tree = new Tree();
@@ -1835,13 +1809,14 @@ async function checkStatements(log, { commitment, commitment_hash, log: { n }, s
     await work.did(COST.statement);
     const { kind } = statement;
     if (statement.n < n && statement.public_key === seal.public_key) {
-      [isAnnounced, isRetired] = [true, kind === "key_retired"];
+      isAnnounced ||= kind === "key";
+      isRetired ||= kind === "key_retired"; // for good
     }
     if (statement.raffle_id !== raffle_id) continue;
-    if (kind === "sealed" && statement.commitment_hash !== commitment_hash) {
-      seals.other.push(statement.n);
-    } else if (kind === "sealed" && statement.n !== n) seals.again.push(statement.n);
-    isDrawn ||= kind === "drawn";
+    const isOfThis = statement.commitment_hash === commitment_hash;
+    if (kind === "sealed" && !isOfThis) seals.other.push(statement.n);
+    if (kind === "sealed" && isOfThis && statement.n !== n) seals.again.push(statement.n);
+    isDrawn ||= kind === "drawn" && isOfThis;
     if (kind === "voided" && !isDrawn) voidedAt ??= statement.n;
     if (kind === "replaced") replaced.push(statement);
   }
@@ -1895,8 +1870,8 @@ function verdictOn({ entropy, cosigners, authorities }, counted, hasLog) {
   const [k, n] = [ofNamed.length, named.length];
   if (n === 0) return { exit: 0, verdict: "VALID, not witnessed" };
   if (2 * k <= n) {
-    const verdict = `NOT AS PROMISED: the winners follow, but only ${k} of ${n} witnesses saw the seal in time`;
-    return { exit: 3, verdict };
+    const words = `the winners follow, but only ${k} of ${n} witnesses saw the seal in time`;
+    return { exit: 3, verdict: `NOT AS PROMISED: ${words}` };
   }
   if (!cosigners.length) {
     const verdict = `VALID, older than the randomness by the word of ${k} of ${n} authorities`;
