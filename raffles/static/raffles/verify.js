@@ -905,7 +905,7 @@ function misfit(value, shape) {
   if (shape instanceof Field) return shape.fits(value) ? null : ` is not ${shape.words}`;
   if (shape instanceof List) {
     const { low, high, item } = shape;
-    const fits = Array.isArray(value) && low <= value.length && value.length <= high;
+    const fits = !Array.isArray(value) || (low <= value.length && value.length <= high);
     return fits ? misfit(value, [item]) : ` is not a list of ${low} to ${high}`;
   }
   if (Array.isArray(shape)) {
@@ -1080,7 +1080,7 @@ function checkBounds({ terms, tickets }, sealKey) {
 
 const LINE = "\u2014 ([!-*,-~]{1,200}) ([A-Za-z0-9+/=]+)\n";
 const NOTE_FORM = new RegExp(
-  `^(([!-*,-~]{1,200})\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/=]{44})\n)\n((?:${LINE}){1,64})$`,
+  `^(([!-*,-~]{1,200})\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n)\n((?:${LINE}){1,64})$`,
 );
 
 /** {text, origin, size, root, lines: [{name, keyHash, signature}]} of a checkpoint, else null. */
@@ -2004,9 +2004,9 @@ const lineOf = ({ name, computed }) => (name ? `${name.padEnd(12)} ${computed}` 
  * witnesses, each as bytes (Uint8Array) or text; null is no file. onStep({name, computed}) is
  * called as soon as a step holds, onProgress(percent) while long ones run; `signal` cancels.
  *
- * The answer is {verdict, exit, lines, steps, counted, winners}: the last line, the status and
- * the lines of verify.py; {name, key, seconds} of each answer that counts; and the winners'
- * {rank, prize, index, ticket_number} if they follow, else an empty list.
+ * The answer is {verdict, exit, lines, steps, counted, raffle, winners}: the last line, the status
+ * and the lines of verify.py; {name, key, seconds} of each answer that counts; and, if the winners
+ * follow, the raffle's id and their {rank, prize, index, ticket_number}, else null and none.
  */
 export async function verify(files, { onStep, onProgress, signal } = {}) {
   const steps = [];
@@ -2014,10 +2014,11 @@ export async function verify(files, { onStep, onProgress, signal } = {}) {
     steps.push({ name, computed });
     onStep?.({ name, computed });
   };
-  let [judged, winners] = [null, []];
+  let [judged, raffle, winners] = [null, null, []];
   try {
     const given = readFiles(files);
     judged = await judge(given, tell, new Work(onProgress, signal));
+    raffle = given.proof.commitment.terms.raffle_id;
     winners = given.proof.winners.map(({ rank, prize, index, ticket_number }) => ({
       rank,
       prize,
@@ -2033,7 +2034,7 @@ export async function verify(files, { onStep, onProgress, signal } = {}) {
   }
   onProgress?.(100);
   const { verdict, exit, counted } = judged;
-  return { verdict, exit, lines: [...steps.map(lineOf), verdict], steps, counted, winners };
+  return { verdict, exit, lines: [...steps.map(lineOf), verdict], steps, counted, raffle, winners };
 }
 
 // --- Have I won? ---------------------------------------------------------------------------------
