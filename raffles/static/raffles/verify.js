@@ -833,6 +833,8 @@ class Reader {
 
   string() {
     const start = this.at++;
+    this.take(/[^"\\\u0000-\u001f]*/y);
+    if (this.text[this.at] === '"') return this.text.slice(start + 1, this.at++);
     do {
       this.take(/[^"\\\u0000-\u001f]*/y);
     } while (this.take(/\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y));
@@ -1952,8 +1954,8 @@ async function judge(given, tell, work) {
   if (terms.entropy.source === "drand") {
     if (proof.log) notes = await checkLog(proof, work);
     const statement = `statement ${proof.log?.n} of ${shown(terms.operator)}`;
-    const inNotes = `in ${notes.length} checkpoints signed by the key of the seal`;
-    tell("log", proof.log ? `${statement}, ${inNotes}` : "the proof shows no log");
+    const signed = `checkpoints signed by the key of the seal: ${notes.length}`;
+    tell("log", proof.log ? `${statement}, ${signed}` : "the proof shows no log");
     const { times, words } = await hear(proof, notes, work);
     const listen = (kind, list, name, keys) => {
       const { key, seconds, words: said } = answerOf({ name, keys }, times, commitment, witnesses);

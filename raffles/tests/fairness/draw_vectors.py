@@ -41,7 +41,7 @@ def _files_of(case: dict[str, Any]) -> Files:
 
 
 def _read() -> list[Case]:
-    path = Path(__file__).parent / "draw-vectors.json"
+    path = Path(__file__).parent / "vectors" / "draw-vectors.json"
     groups = json.loads(path.read_text(encoding="utf-8"))["cases"]
     return [
         Case(name, _files_of(case), case)

@@ -129,16 +129,14 @@ def mutate_value(rng: random.Random, holder: list[Any]) -> None:
         container.insert(key, rng.choice(container))
     elif kind == 2:
         container["another"] = value
-    elif isinstance(value, bool) or value is None:
-        container[key] = "x"
-    elif isinstance(value, int):
+    elif isinstance(value, (int, float)):
         container[key] = value + rng.choice([-1, 1, -60, 60, 2**32])
     elif isinstance(value, str):
         container[key] = mutate_text(rng, value)
     elif isinstance(value, list):
         rng.shuffle(value)
     else:
-        container[key] = list(value.values())
+        container[key] = list(value or "x")
 
 
 def mutate_text(rng: random.Random, text: str) -> str:
