@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from raffles.fairness import verify
-from raffles.tests.fairness import in_node
+from raffles.tests.fairness import in_node, mutations, proofs, scenarios
 from raffles.tests.fairness.draw_vectors import CASES, Case, Files
 
 pytestmark = pytest.mark.skipif(
     in_node.NODE is None, reason="node is not installed; verify.js needs one"
 )
+ROUNDS = int(os.environ.get("PARITY_ROUNDS", "300"))
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,39 @@ def compare(case: Case, python: dict[str, Any], browser: dict[str, Any]) -> None
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_cases(case: Case, in_python: in_node.Judge, in_browser: in_node.Judge) -> None:
     compare(case, in_python(case.files), in_browser(case.files))
+
+
+@pytest.mark.parametrize("name", scenarios.SCENARIOS)
+def test_what_was_kept(
+    name: str, in_python: in_node.Judge, in_browser: in_node.Judge
+) -> None:
+    values = {"proof": scenarios.PROOF, **scenarios.SCENARIOS[name].files}
+    files = {
+        label: value if isinstance(value, bytes) else mutations.encode(value)
+        for label, value in values.items()
+    }
+    compare(Case(name, files, {}), in_python(files), in_browser(files))
+
+
+@pytest.mark.parametrize("text", [text for text, _ in scenarios.TEXTS], ids=lambda text: text[:20])
+def test_texts_in_place_of_a_proof(
+    text: bytes, in_python: in_node.Judge, in_browser: in_node.Judge
+) -> None:
+    files = {"proof": text}
+    compare(Case("text", files, {}), in_python(files), in_browser(files))
+
+
+@pytest.mark.slow
+def test_random_draws_and_a_mutation_of_each(
+    in_python: in_node.Judge, in_browser: in_node.Judge
+) -> None:
+    for seed in range(ROUNDS):
+        rng = random.Random(seed)
+        proof = proofs.make_random(rng, rng.choice(["drand", "system"])).proof
+        name, mutated = mutations.mutate(rng, proof)
+        for kind, data in (("valid", mutations.encode(proof)), (name, mutated)):
+            files = {"proof": data}
+            compare(Case(f"seed {seed}, {kind}", files, {}), in_python(files), in_browser(files))
 
 
 # --- Mutations ----------------------------------------------------------------------------
@@ -155,7 +189,7 @@ def mutate_text(rng: random.Random, text: str) -> str:
 
 @pytest.mark.slow
 def test_mutations(in_python: in_node.Judge, in_browser: in_node.Judge) -> None:
-    for seed in range(int(os.environ.get("MUTATIONS", "300"))):
+    for seed in range(ROUNDS):
         rng = random.Random(seed)
         case = rng.choice(CASES)
         files = case.files
