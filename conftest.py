@@ -1,10 +1,17 @@
 """What every test starts from, whatever the environment or `.env` say."""
 
 import pytest
+from django.apps import apps
+from django.conf import settings as django_settings
 from django.db import connection
+from django.db.models.signals import post_migrate
 from pytest_django import DjangoDbBlocker, Settings
 
 MANAGER = "123.123.123.123"
+
+# Tests live in times of their own, and so does the log: its first statement comes with an act.
+django_settings.CLOCK = "process"
+post_migrate.disconnect(sender=apps.get_app_config("events"), dispatch_uid="announce_keys")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,7 +43,6 @@ def site(settings: Settings) -> None:
     settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = settings.THROTTLE_LOGIN = ""
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
-    settings.CLOCK = "process"
     settings.PUBLIC_URL = "http://testserver"
     settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False

@@ -7,6 +7,7 @@ from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 from rafflesite import checks
 from rafflesite.roles import make_groups
@@ -43,9 +44,9 @@ class RafflesiteConfig(AppConfig):
         # The last with models: the permissions of all are there by then.
         last = apps.get_app_config("events")
         post_migrate.connect(make_groups, sender=last)
-        post_migrate.connect(_announce_keys, sender=last)
+        post_migrate.connect(_announce_keys, sender=last, dispatch_uid="announce_keys")
 
 
 def _announce_keys(**_: Any) -> None:
     """Have the log know the keys before anything is signed; once its tables are there."""
-    import_module("raffles.domain.log").announce_keys()
+    import_module("raffles.domain.log").announce_keys(timezone.now())

@@ -149,9 +149,9 @@ def foresee_void(raffle: Any) -> list[str]:
     return [*sentences, PUBLIC]
 
 
-def perform_void(raffle: Raffle, *, by: str, reason: str, **_: Any) -> Outcome:
+def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Outcome:
     """Ends it without winners."""
-    void_raffle(raffle.uuid, reason=reason, by=by)
+    void_raffle(raffle.uuid, reason=reason, now=now, by=by)
     return Outcome("Called off. The reason is public.")
 
 

@@ -226,7 +226,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     @action(detail=True, methods=["post"])
     def void(self, request: Request, raffle_id: UUID) -> Response:
         asked = _valid(serializers.VoidRequest, request)
-        void_raffle(raffle_id, reason=asked["reason"], by=actor(request))
+        void_raffle(raffle_id, reason=asked["reason"], now=timezone.now(), by=actor(request))
         return self._shown(raffle_id)
 
     @extend_schema(

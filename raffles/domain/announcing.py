@@ -35,7 +35,7 @@ def announce(
     kind says besides its raffle; ``turn`` is the caller's, where the fact depends on its time. The
     record keeps a line of it.
     """
-    turn = turn or take_turn()
+    turn = turn or take_turn(at)
     subject = raffle or f"event {payload['event']}"
     record(subject, kind, at=at, by=by, why=payload.get("reason", ""), announced=turn.n + 1)
     transaction.on_commit(wake_readers, robust=True)

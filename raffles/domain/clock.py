@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 
-def database_now() -> datetime:
-    """Return the database's clock, in UTC; of SQLite, which has none, this process's.
+def signed_time(now: datetime) -> datetime:
+    """Return the database's clock; of SQLite, which has none of its own, the caller's `now`.
 
-    Tests that travel in time set ``CLOCK`` to ``process`` and get that on either.
+    Tests travel in time, which no server follows: they set ``CLOCK`` to ``process`` and get their
+    `now` on either engine.
     """
     if not is_database_asked():
-        return timezone.now()
+        return now
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]

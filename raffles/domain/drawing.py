@@ -53,7 +53,7 @@ def advance(
         tree = build_tree(raffle, progress)
         for more_tries in reversed(range(5)):
             try:
-                seal(raffle_pk, tree, by=by)
+                seal(raffle_pk, tree, clock=clock, by=by)
                 break
             except SealTooLate:
                 if not more_tries:
@@ -179,7 +179,7 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
     }
 
 
-def void_raffle(raffle_id: UUID, *, reason: str, by: str) -> Raffle:
+def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
     """End a raffle without winners, at any time before they are stored, and for good.
 
     The time is that of its statement in the log. A sealed pool stays public, so with a beacon
@@ -193,7 +193,7 @@ def void_raffle(raffle_id: UUID, *, reason: str, by: str) -> Raffle:
             raise Voided
         if raffle.state == State.OPEN:
             shut_gate(raffle)
-        turn = take_turn()
+        turn = take_turn(now)
         if raffle.state == State.SEALED:
             _void_draw(Draw.objects.get(raffle=raffle), reason=reason, turn=turn)
         mark_void(raffle, reason=reason, now=turn.moment(), by=by, turn=turn)

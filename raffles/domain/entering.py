@@ -162,7 +162,7 @@ def enter(
     """
     known = _facts.get(raffle_id)
     if known is None:
-        announce_keys()  # a key that the log does not know signs no receipt
+        announce_keys(now)  # a key that the log does not know signs no receipt
     facts = known or Facts.of(Raffle.objects.get(uuid=raffle_id))
     if facts.is_of_event and entrant is None:
         raise ThroughEvent

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from raffles.domain.clock import database_now
+from raffles.domain.clock import signed_time
 from raffles.domain.keys import signer
 from raffles.fairness.verify import (
     TreeBuilder,
@@ -60,26 +60,26 @@ class Turn(NamedTuple):
         return datetime.fromtimestamp(self.at, UTC)
 
 
-def take_turn() -> Turn:
+def take_turn(now: datetime) -> Turn:
     """Take the end of the list: from here to the end of the transaction others wait.
 
     Our key is announced before it signs anything, so where the log lacks it, this does that first.
     """
-    turn = _next_turn()
+    turn = _next_turn(now)
     for public_key in signer().public_keys:
         if public_key not in announced_keys():
             write(turn, Announcement.Kind.KEY, {"public_key": public_key})
-            turn = _next_turn()
+            turn = _next_turn(now)
     return turn
 
 
-def _next_turn() -> Turn:
+def _next_turn(now: datetime) -> Turn:
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
     with connection.cursor() as cursor:
         cursor.execute(_TAKE)
         n, before = cursor.fetchone()
-    return Turn(n, max(before, int(database_now().timestamp())))
+    return Turn(n, max(before, int(signed_time(now).timestamp())))
 
 
 def write(
@@ -157,7 +157,7 @@ def announced_keys() -> set[str]:
     return {key.public_key for key in keys() if not key.until}
 
 
-def announce_keys() -> None:
+def announce_keys(now: datetime) -> None:
     """Announce the keys of RECEIPT_KEY that the log lacks, and retire those that left the list.
 
     A key stays while a raffle that it sealed waits for its draw. Called by `migrate` and by
@@ -167,13 +167,13 @@ def announce_keys() -> None:
     if announced_keys() == ours:
         return
     with transaction.atomic():
-        turn = take_turn()
+        turn = take_turn(now)
         if "RECEIPT_KEY" in settings.EPHEMERAL_SECRETS:
             return  # a key of this process alone says nothing about the others'
         waiting = set(Draw.objects.waiting().values_list("public_key", flat=True))
         for public_key in sorted(announced_keys() - ours - waiting):
             write(turn, Announcement.Kind.KEY_RETIRED, {"public_key": public_key})
-            turn = _next_turn()
+            turn = _next_turn(now)
 
 
 # --- The tree

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Sum
 
 from raffles.domain.announcing import announce, announce_sold_out
-from raffles.domain.clock import database_now
+from raffles.domain.clock import signed_time
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
 from raffles.domain.log import Turn, take_turn
@@ -50,7 +50,7 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
             return
-        if raffle.closes_at and database_now() < raffle.closes_at:
+        if raffle.closes_at and signed_time(now) < raffle.closes_at:
             raise BeforeDrawTime  # by the clock that the seal is dated by
         issued = shut_gate(raffle)
         if issued == raffle.total_tickets:
@@ -82,7 +82,7 @@ def mark_void(
     )
 
 
-def seal(raffle_pk: int, tree: Tree, *, by: str) -> None:
+def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
     """Store the pool and commit to it, once and for ever. Raises PoolDiffers, SealTooLate.
 
     ``closed_at`` is the time of the statement: the database's clock, read once nobody else can
@@ -100,16 +100,16 @@ def seal(raffle_pk: int, tree: Tree, *, by: str) -> None:
         raffle.pool = Pool.objects.create(
             raffle=raffle, tickets=tree.size, root=tree.root, levels=b"".join(tree.levels)
         )
-        draw = _commit(raffle, by=by)
+        draw = _commit(raffle, take_turn(clock()), by=by)
         raffle.state = State.SEALED
         raffle.save(update_fields=["state"])
-        if draw.round and database_now().timestamp() > time_of_round(draw.round) - PATIENCE:
+        if draw.round and signed_time(clock()).timestamp() > time_of_round(draw.round) - PATIENCE:
             raise SealTooLate
 
 
-def _commit(raffle: Raffle, *, by: str) -> Draw:
+def _commit(raffle: Raffle, turn: Turn, *, by: str) -> Draw:
     """Commitment, signature and statement over a locked raffle's pool."""
-    turn, pool = take_turn(), raffle.pool
+    pool = raffle.pool
     is_public = raffle.entropy == Entropy.DRAND
     round_ = round_of(raffle.closes_at_seconds(), turn.at) if is_public else None
     commitment_hash = hash_commitment(

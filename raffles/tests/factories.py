@@ -38,7 +38,7 @@ def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entr
 def code_of(winner: Winner) -> str:
     """The code on the ticket that won."""
     key = code_key(ticket_key(winner.raffle.ticket_key_id), winner.raffle.uuid.bytes)
-    return derive_code(key, bytes(winner.ticket.holder_tag or b""))
+    return derive_code(key, bytes(winner.ticket.holder_tag or b""), 0)
 
 
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):

@@ -61,9 +61,7 @@ def test_cases(case: Case, in_python: in_node.Judge, in_browser: in_node.Judge) 
 
 
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
-def test_what_was_kept(
-    name: str, in_python: in_node.Judge, in_browser: in_node.Judge
-) -> None:
+def test_what_was_kept(name: str, in_python: in_node.Judge, in_browser: in_node.Judge) -> None:
     values = {"proof": scenarios.PROOF, **scenarios.SCENARIOS[name].files}
     files = {
         label: value if isinstance(value, bytes) else mutations.encode(value)
@@ -183,7 +181,9 @@ def mutate_text(rng: random.Random, text: str) -> str:
         code[rng.randrange(len(code))] ^= 1 << rng.randrange(8)
     except ValueError:
         at = rng.randrange(len(text) + 1)
-        return text[:at] + rng.choice(["0", "f", "+", "é", "\n", " ", "\u202e", ""]) + text[at + 1 :]
+        return (
+            text[:at] + rng.choice(["0", "f", "+", "é", "\n", " ", "\u202e", ""]) + text[at + 1 :]
+        )
     return text[:start] + base64.b64encode(code).decode() + text[start + len(coded) :]
 
 
