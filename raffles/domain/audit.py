@@ -40,11 +40,11 @@ def audit(
         return
     draw = drawn(raffle.uuid)
     own = json.loads("".join(stream_proof(draw)))
+    checked: list[Step] = []
+    verify(own if published is None else published, {}, checked.append)
+    yield from checked
     if published is not None:
-        yield from verify(published)
         yield _same(own, published)
-    else:
-        yield from verify(own)
     yield _winners(raffle)
     yield _replacements(raffle)
 
