@@ -2215,7 +2215,8 @@ def check_witnesses(
     """The checkpoints, and what cosigners and authorities answered to them."""
     if "round" not in proof["commitment"]:
         return [], [], []
-    terms, times, notes = proof["commitment"]["terms"], times_of(proof["commitment"]), []
+    terms, times = proof["commitment"]["terms"], times_of(proof["commitment"])
+    notes: list[Note] = []
     step = Step("log", "the proof shows no log")
     if "log" in proof:
         step, notes = check_log(proof)
@@ -2274,7 +2275,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
     """Every file as ``verify`` takes it; those that are walked stay open as long as the stack."""
-    files = {}
+    files: dict[str, Any] = {}
     for label, path in paths.items():
         try:
             file = stack.enter_context(io.BufferedReader(io.FileIO(path)))

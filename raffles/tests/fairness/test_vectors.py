@@ -65,7 +65,7 @@ def test_case(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     case = ALL[name]
     status = verify.main([*write_files(case, tmp_path), "--json"])
     out, err = capsys.readouterr()
-    answer = json.loads(out) if out else {"verdict": "", "exit": 2, "counted": []}
+    answer: Json = json.loads(out) if out else {"verdict": "", "exit": 2, "counted": []}
     assert answer["exit"] == status
     assert bool(err) is (status == 2)
     check_answer(case, status, answer["verdict"], out + err)

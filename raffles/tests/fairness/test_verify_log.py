@@ -392,7 +392,7 @@ def test_without_a_majority_the_log_does_not_help() -> None:
 
 
 def test_replaced_winners_are_told() -> None:
-    replaced = {"commitment_hash": COMMITMENT_HASH, "reason_hash": HASH}
+    replaced: Json = {"commitment_hash": COMMITMENT_HASH, "reason_hash": HASH}
     drawn = said(6, "drawn", commitment_hash=COMMITMENT_HASH, randomness=HASH)
     signed = said(7, "replaced", rank=1, by_rank=4, **replaced)
     after = said(8, "replaced", rank=2, by_rank=5, **replaced)
@@ -407,8 +407,8 @@ def test_replaced_winners_are_told() -> None:
 
 OTHER_SEAL = said(6, "sealed", commitment_hash=HASH)
 SAME_SEAL = said(6, "sealed", commitment_hash=COMMITMENT_HASH)
-VOID = {"commitment_hash": COMMITMENT_HASH, "reason_hash": HASH}
-DRAWN = {"commitment_hash": COMMITMENT_HASH, "randomness": HASH}
+VOID: Json = {"commitment_hash": COMMITMENT_HASH, "reason_hash": HASH}
+DRAWN: Json = {"commitment_hash": COMMITMENT_HASH, "randomness": HASH}
 UNSIGNED = "in a part that no checkpoint of this proof signs"
 
 

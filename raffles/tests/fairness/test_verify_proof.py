@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import io
 import json
 import random
 from typing import Any
@@ -48,6 +49,40 @@ def flipped(text: str) -> str:
 @pytest.mark.parametrize(("text", "expected"), scenarios.TEXTS, ids=range(len(scenarios.TEXTS)))
 def test_text_in_place_of_a_proof(text: bytes, expected: str) -> None:
     assert judge(text).words == expected
+
+
+class Trickle(io.BytesIO):
+    """A file that is read three bytes at a time, through the middle of letters and numbers."""
+
+    def read(self, _size: int | None = -1) -> bytes:
+        return super().read(3)
+
+
+def test_file_is_read_the_same_in_whatever_pieces_it_comes() -> None:
+    proof = made(2, name="Lãva “Ω” 🎉", prizes=[{"name": "🎉", "amount": 2}])
+    data = json.dumps(proof, ensure_ascii=False, indent=1).encode()
+    read = verify.read_json(Trickle(data), "proof", ("winners", "skipped"))
+    assert type(read["winners"]) is verify.Entries
+    assert [list(read["winners"]) for _ in range(2)] == [proof["winners"]] * 2
+    assert len(read["winners"]) == 2
+    whole = read | {"winners": list(read["winners"]), "skipped": list(read["skipped"])}
+    assert whole == proof
+    assert verify.verify(read, {}).words == OPERATOR_ONLY
+
+
+SHORT = [(text, expected) for text, expected in scenarios.TEXTS if len(text) < 200]
+
+
+@pytest.mark.parametrize(("text", "expected"), SHORT, ids=range(len(SHORT)))
+def test_text_in_pieces_in_place_of_a_proof(text: bytes, expected: str) -> None:
+    try:
+        read = verify.read_json(Trickle(text), "proof", ("winners", "skipped"))
+        words = f"INVALID: {verify.verify(read, {}).words}"
+    except verify.Unreadable:
+        words = "UNREADABLE"
+    except verify.Invalid as reason:
+        words = f"INVALID: {reason}"
+    assert words == expected
 
 
 @pytest.mark.parametrize("seed", range(200))
