@@ -1621,8 +1621,11 @@ function checkSigner({ commitment, seal }, keys) {
   return "the key of the seal is among the keys you hold";
 }
 
-/** Nobody is accused but by two signatures: of keys that are held, without keys of one key. */
-function checkKept(what, file, isGood, time, raffleId, proof, keys) {
+/**
+ * Nobody is accused but by two signatures: of keys that are held, without keys of one key.
+ * `read` is what a file says of itself: {isGood, time, raffleId}, of its signature the first.
+ */
+function checkKept(what, file, { isGood, time, raffleId }, proof, keys) {
   if (!isGood) throw new Invalid(`the signature of the ${what} is wrong`);
   const key = file.public_key;
   if (keys ? !keys.has(key) : key !== proof.seal.public_key) {
@@ -1651,7 +1654,8 @@ function readCommitmentFile(file) {
 function checkCommitmentFile(file, proof, keys) {
   const isGood = readCommitmentFile(file);
   const { terms, closed_at } = file.commitment;
-  checkKept("commitment", file, isGood, closed_at, terms.raffle_id, proof, keys);
+  const read = { isGood, time: closed_at, raffleId: terms.raffle_id };
+  checkKept("commitment", file, read, proof, keys);
   if (file.commitment_hash !== proof.commitment_hash) {
     throw new Invalid("two signed commitments for one draw");
   }
@@ -1664,8 +1668,8 @@ function checkReceipt(receipt, proof, keys, hasPlace) {
   const message = join(tag("ticket"), hashLeaf(leaf), termsHash, be64(receipt.issued_at));
   const [key, signature] = [unhex(receipt.public_key), unhex(receipt.signature)];
   const isGood = signatureIsGood(key, message, signature);
-  const raffleId = receipt.leaf.slice(0, 32);
-  checkKept("receipt", receipt, isGood, receipt.issued_at, raffleId, proof, keys);
+  const read = { isGood, time: receipt.issued_at, raffleId: receipt.leaf.slice(0, 32) };
+  checkKept("receipt", receipt, read, proof, keys);
   const { terms, closed_at } = proof.commitment;
   if (receipt.terms_hash !== hex(hashTerms(terms))) {
     throw new Invalid("the receipt was given for other terms");
@@ -1910,10 +1914,9 @@ function sizeOfWork({ proof, leaves, log }) {
   const height = Math.ceil(Math.log2(commitment.tickets)) + 1;
   const statements = (log?.length ?? 0) / 300;
   const answers = proof.log ? 16 : 1;
-  return (
-    (entropy.source === "drand" ? COST.beacon : 0) + entries * (COST.draw + height)
-    + answers * COST.signature + (leaves?.length ?? 0) / 32 + statements * COST.statement
-  );
+  const beacon = entropy.source === "drand" ? COST.beacon : 0;
+  const tree = entries * (COST.draw + height) + (leaves?.length ?? 0) / 32;
+  return beacon + tree + answers * COST.signature + statements * COST.statement;
 }
 
 const JSON_FILES = ["proof", "receipt", "commitment", "inclusion", "keys"];
@@ -2068,8 +2071,8 @@ export async function outcomeOf(files, signature, { onProgress, signal } = {}) {
   const places = sumOf(terms.prizes.map(({ amount }) => amount)) + terms.alternates;
   work.whole = COST.draw * Math.min(places, tickets);
   for (const pick of select({ ...terms, max_wins_per_holder: 0 }, seed, tickets)) {
-    const { index, draw, rank, prize } = pick;
-    if (index === inclusion.index) return { draw, rank, prize, isCertain };
+    const { index, ...outcome } = pick;
+    if (index === inclusion.index) return { ...outcome, isCertain };
     await work.did(COST.draw);
   }
   return { draw: null, rank: null, prize: null, isCertain };

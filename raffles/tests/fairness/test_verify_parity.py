@@ -94,7 +94,8 @@ def test_random_draws_and_a_mutation_of_each(
 # --- Mutations ----------------------------------------------------------------------------
 
 PIECES = [b"1.0", b"-0", b"9007199254740993", b'"', b"{", b"]", b",", b"\\ud800", b"\xff", b"\n"]
-VALUES = [None, True, "", "x", 0, 1, -1, 2**53, 1.5, [], {}]
+CHARACTERS = ["0", "f", "+", "é", "\n", " ", "\u202e", ""]
+VALUES: list[Any] = [None, True, "", "x", 0, 1, -1, 2**53, 1.5, [], {}]
 
 
 def mutate(rng: random.Random, files: Files) -> Files:
@@ -145,30 +146,29 @@ def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def mutate_value(rng: random.Random, holder: list[Any]) -> None:
+    """Changes one thing inside: two times in five something of the log, where there is one."""
     places = list(places_in(holder))
     inner = [place for place in places if place[1] in ("checkpoint", "tokens", "n", "path")]
     container, key = rng.choice(inner if inner and rng.random() < 0.4 else places)
-    value = container[key]
-    if isinstance(value, list) and value and rng.random() < 0.9:
-        container, key = value, rng.randrange(len(value))
-        value = container[key]
-    kind = rng.randrange(8)
-    if kind == 0:
-        container[key] = rng.choice(VALUES)
-    elif kind == 1 and isinstance(container, dict):
-        del container[key]
-    elif kind == 1 or (kind == 2 and isinstance(container, list)):
+    if isinstance(container[key], list) and container[key] and rng.random() < 0.9:
+        container = container[key]
+        key = rng.randrange(len(container))
+    if isinstance(container, list) and rng.random() < 0.2:
         container.insert(key, rng.choice(container))
-    elif kind == 2:
-        container["another"] = value
-    elif isinstance(value, (int, float)):
-        container[key] = value + rng.choice([-1, 1, -60, 60, 2**32])
-    elif isinstance(value, str):
-        container[key] = mutate_text(rng, value)
-    elif isinstance(value, list):
-        rng.shuffle(value)
+    elif isinstance(container, dict) and rng.random() < 0.1:
+        del container[key]
+    elif rng.random() < 0.15:
+        container[key] = rng.choice(VALUES)
     else:
-        container[key] = list(value or "x")
+        container[key] = changed(rng, container[key])
+
+
+def changed(rng: random.Random, value: Any) -> Any:
+    if isinstance(value, str):
+        return mutate_text(rng, value)
+    if isinstance(value, (int, float)):
+        return value + rng.choice([-1, 1, -60, 60, 2**32])
+    return rng.sample(value, len(value)) if isinstance(value, list) else list(value or "x")
 
 
 def mutate_text(rng: random.Random, text: str) -> str:
@@ -181,9 +181,7 @@ def mutate_text(rng: random.Random, text: str) -> str:
         code[rng.randrange(len(code))] ^= 1 << rng.randrange(8)
     except ValueError:
         at = rng.randrange(len(text) + 1)
-        return (
-            text[:at] + rng.choice(["0", "f", "+", "é", "\n", " ", "\u202e", ""]) + text[at + 1 :]
-        )
+        return text[:at] + rng.choice(CHARACTERS) + text[at + 1 :]
     return text[:start] + base64.b64encode(code).decode() + text[start + len(coded) :]
 
 
