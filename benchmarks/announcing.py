@@ -23,10 +23,10 @@ from benchmarks.harness import (
 from benchmarks.listening import process, result
 from benchmarks.pools import new_raffle
 from raffles.domain.announcing import announce
-from raffles.domain.delivering import database_clock, deliver
 from raffles.domain.keys import current_key_id
-from raffles.domain.spreading import spread
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
+from raffles.notifications.delivery import database_clock, deliver
+from raffles.notifications.outbox import spread
 
 _TIMEOUT = 15.0  # seconds, as webhooks have
 _RECEIVER = """

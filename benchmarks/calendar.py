@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from benchmarks.calling import ask
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios, timed
 from benchmarks.pools import new_raffle
-from events.domain.running import due_steps, settle_events
-from events.domain.running import run as run_steps
+from events.domain.due import due_steps, settle_events
+from events.domain.due import run as run_steps
+from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
-from events.domain.taking_part import Participant, take_part
 from events.models import Event
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import advance

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios, timed
 from benchmarks.pools import FULL, QUICK, pool
 from raffles.domain.drawing import store_winners
-from raffles.domain.leaves import Pages
+from raffles.domain.pool import Pages
 from raffles.fairness.verify import select
 from raffles.models import Prize, Raffle, State, Winner
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS

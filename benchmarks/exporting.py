@@ -17,9 +17,9 @@ from benchmarks.pools import fill, new_raffle, pool
 from benchmarks.sealing import megabytes, seal_now
 from raffles.domain.drawing import advance
 from raffles.domain.evidence import export_evidence
-from raffles.domain.exporting import export_entries
-from raffles.domain.proving import drawn, stream_proof
-from raffles.domain.sealing import build_tree
+from raffles.domain.exports import export_entries
+from raffles.domain.pool import build_tree
+from raffles.domain.proofs import drawn, stream_proof
 from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES
 

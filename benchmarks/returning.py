@@ -24,9 +24,9 @@ from benchmarks.harness import free_port, stop, wait_for_port
 from benchmarks.pools import new_raffle
 from raffles.domain import announcing
 from raffles.models import Announcement, Raffle
-from raffles.tests.announcing.redis_server import Server
-from raffles.tests.announcing.returning import Listener, Told, Wrong, compare
 from raffles.tests.nothing_lost.harness import fork, is_killed
+from raffles.tests.notifications.redis_server import Server
+from raffles.tests.notifications.returning import Listener, Told, Wrong, compare
 
 _ANNOUNCERS = 4
 _SEED = 1

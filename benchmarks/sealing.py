@@ -12,8 +12,8 @@ from django.utils import timezone
 from benchmarks.calling import ask
 from benchmarks.harness import Figure, Goal, emit, timed
 from benchmarks.pools import FULL, QUICK, pool
-from raffles.domain.leaves import Pages
-from raffles.domain.sealing import build_tree, close, seal
+from raffles.domain.pool import Pages, build_tree
+from raffles.domain.sealing import close, seal
 from raffles.fairness.numbering import numbering
 from raffles.models import Raffle, State
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
-from raffles.domain.running import run_due
+from raffles.domain.due import run_due
 from raffles.models import Announcement, Raffle
 from raffles.tests.factories import NOW, RaffleFactory
 from raffles.tests.nothing_lost.harness import (

@@ -22,13 +22,13 @@ from benchmarks.calendar import new_event
 from benchmarks.calling import ask
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios, timed
 from benchmarks.pools import PRIZES
-from events.domain.taking_part import Participant, take_part
-from events.pages.reading import coming, latest
+from events.domain.entering import Participant, take_part
+from events.pages.queries import coming, latest
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import draw_now
+from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
 from raffles.models import Raffle
-from raffles.pages.reading import LISTED, open_raffles
+from raffles.pages.queries import LISTED, open_raffles
 
 _PAGES = 10  # of a side and round
 

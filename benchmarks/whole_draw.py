@@ -12,8 +12,8 @@ from benchmarks.pools import fill
 from benchmarks.whole import ROUND, moment
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import Waiting, advance
-from raffles.domain.proving import drawn as drawn_draw
-from raffles.domain.proving import stream_proof
+from raffles.domain.proofs import drawn as drawn_draw
+from raffles.domain.proofs import stream_proof
 from raffles.fairness.verify import time_of_round
 from raffles.tests.fairness.relay import Relay
 

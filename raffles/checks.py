@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from raffles.fairness.beacon import check_relay
+from raffles.domain.beacon import check_relay
 
 
 @register()

@@ -1,19 +1,19 @@
 """The site as an application: its checks, and its own admin in place of Django's."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
+from django.db.models.signals import post_migrate
 
-from rafflesite import checks, documenting
-
-__all__ = ["BackOfficeConfig", "RafflesiteConfig", "documenting"]
+from rafflesite import checks
+from rafflesite.roles import make_groups
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):
     """Django's admin with our site; named in INSTALLED_APPS, since this app is another."""
 
     default = False
-    default_site = "rafflesite.backoffice.BackOffice"
+    default_site = "rafflesite.admin_site.BackOffice"
 
 
 class RafflesiteConfig(AppConfig):
@@ -22,7 +22,7 @@ class RafflesiteConfig(AppConfig):
     name = "rafflesite"
 
     def ready(self) -> None:
-        """Register the checks; those on production only run with `check --deploy`."""
+        """Register the checks, and have `migrate` make the groups."""
         for check in (
             checks.check_networks,
             checks.check_admin,
@@ -37,3 +37,5 @@ class RafflesiteConfig(AppConfig):
             checks.check_cache,
         ):
             register(check, Tags.security, deploy=True)
+        # The last with models: the permissions of all are there by then.
+        post_migrate.connect(make_groups, sender=apps.get_app_config("events"))

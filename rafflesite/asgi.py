@@ -4,16 +4,18 @@ Refuses to serve the public without its secrets.
 """
 
 import os
+from typing import cast
 
 import django
-from django.utils.module_loading import import_string
-
-from rafflesite.checks import require_secrets
-from rafflesite.handlers import UTF8ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
 django.setup(set_prefix=False)
+
+# ruff: noqa: E402 - models can be imported only now
+from events.api.feeds import has_event
+from raffles.notifications.stream.serving import Application, StreamApplication
+from raffles.web.middleware import UTF8ASGIHandler
+from rafflesite.checks import require_secrets
+
 require_secrets()
-application = import_string("raffles.stream.serving.StreamApplication")(
-    UTF8ASGIHandler(), has_event=import_string("events.feeds.has_event")
-)
+application = StreamApplication(cast("Application", UTF8ASGIHandler()), has_event=has_event)

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's word
 from django.core.exceptions import ImproperlyConfigured
 
-from rafflesite.environment import Network, networks
+from raffles.web.environment import Network, networks
 
 Apps = Sequence[AppConfig] | None
 

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import lru_cache
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from rafflesite.problems import problem, unavailable
+from events.domain import due
+from raffles.notifications import outbox
+from raffles.web.problems import problem, unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -56,18 +56,19 @@ def _expected_migrations() -> frozenset[tuple[str, str]]:
 
 
 def warnings() -> list[str]:
-    """Collect the sentences of every function in READINESS_WARNINGS, each `() -> list[str]`."""
+    """Collect a sentence for each thing that is not as it should be."""
     return [
         sentence
-        for name in settings.READINESS_WARNINGS
-        for sentence in _ask(name, import_string(name))
+        for warn in (clock_warnings, due.warnings, outbox.warnings)
+        for sentence in _ask(warn)
     ]
 
 
-def _ask(name: str, warn: Callable[[], list[str]]) -> list[str]:
+def _ask(warn: Callable[[], list[str]]) -> list[str]:
     try:
         return warn()
     except Exception:  # a broken warning must not look like a broken service
+        name = f"{warn.__module__}.{warn.__name__}"
         logger.exception("The warning %s failed", name)
         return [f"{name} failed; see the log."]
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
-from rafflesite.environment import hex_secrets, items, networks, rate
+from raffles.web.environment import hex_secrets, items, networks, rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -93,28 +93,28 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "rafflesite",
     "raffles",
     "events",
+    "rafflesite",
 ]
 
 MIDDLEWARE = [
-    "rafflesite.logs.AccessLogMiddleware",
+    "raffles.web.logs.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "rafflesite.middleware.RefuseMalformedMiddleware",
+    "raffles.web.middleware.RefuseMalformedMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "rafflesite.middleware.PublicReadsMiddleware",
+    "raffles.web.middleware.PublicReadsMiddleware",
     "django.middleware.http.ConditionalGetMiddleware",
-    "rafflesite.middleware.AdminCallersMiddleware",
-    "rafflesite.middleware.AdminSessionMiddleware",
-    "rafflesite.middleware.AdminLocaleMiddleware",
+    "raffles.web.middleware.AdminCallersMiddleware",
+    "raffles.web.middleware.AdminSessionMiddleware",
+    "raffles.web.middleware.AdminLocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "rafflesite.middleware.AdminAuthenticationMiddleware",
-    "rafflesite.middleware.AdminMessageMiddleware",
+    "raffles.web.middleware.AdminAuthenticationMiddleware",
+    "raffles.web.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "rafflesite.middleware.PagePolicyMiddleware",
-    "rafflesite.problems.ProblemMiddleware",
+    "raffles.web.middleware.PagePolicyMiddleware",
+    "raffles.web.problems.ProblemMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -127,6 +127,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "rafflesite.frame.frame",
             ],
         },
     },
@@ -180,16 +181,15 @@ CACHES: dict[str, dict[str, Any]] = {
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rafflesite.parsing.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["raffles.web.parsing.StrictJSONParser"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_PAGINATION_CLASS": "rafflesite.pagination.LinkCursorPagination",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "raffles.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rafflesite.negotiation.LenientNegotiation",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "raffles.web.parsing.LenientNegotiation",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
@@ -256,7 +256,7 @@ LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "rafflesite.logs.JSONFormatter"}},
+    "formatters": {"json": {"()": "raffles.web.logs.JSONFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
@@ -268,19 +268,3 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "WARNING"},
     },
 }
-
-# Function (slug of an event) -> Callable[[str], str | None]: its names as the public sees them.
-ANNOUNCED_NAME = "events.domain.naming.announced_name"
-
-# Function (user, now) -> what the first page of the admin shows.
-HOME = "events.home.home"
-
-# Function (subject, deed, *, at, by): what staff did, for good.
-RECORD = "raffles.domain.recording.record"
-
-# Functions () -> list[str] whose sentences /readyz shows as warnings.
-READINESS_WARNINGS = [
-    "rafflesite.health.clock_warnings",
-    "events.domain.watching.warnings",
-    "raffles.domain.watching.warnings",
-]

@@ -4,8 +4,9 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from raffles.pages import urls as raffles_pages
+from raffles.web.problems import handler400, handler403, handler404, handler500
 from rafflesite.health import livez, readyz
-from rafflesite.problems import handler400, handler403, handler404, handler500
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -15,7 +16,7 @@ docs = SpectacularSwaggerSplitView.as_view(template_name="rafflesite/api_docs.ht
 urlpatterns = [
     path("", include("raffles.api.urls")),
     path("", include("events.api.urls")),
-    path("", include("raffles.pages.urls")),
+    path("", include(raffles_pages.routes(event_page="event_pages:event"))),
     path("", include("events.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -4,10 +4,12 @@ import os
 
 import django
 
-from rafflesite.checks import require_secrets
-from rafflesite.handlers import UTF8WSGIHandler
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
 django.setup(set_prefix=False)
+
+# ruff: noqa: E402 - models can be imported only now
+from raffles.web.middleware import UTF8WSGIHandler
+from rafflesite.checks import require_secrets
+
 require_secrets()
 application = UTF8WSGIHandler()

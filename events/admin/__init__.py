@@ -1,5 +1,5 @@
-"""The back office of events: scheduling them and their rewards, and keys for partners."""
+"""The back office of events: scheduling them and their rewards."""
 
-from . import partners, records, rewards, scheduling
+from . import events, records, rewards
 
-__all__ = ["partners", "records", "rewards", "scheduling"]  # found by the admin through this module
+__all__ = ["events", "records", "rewards"]  # found by the admin through this module

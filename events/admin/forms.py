@@ -8,15 +8,15 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
 from events.domain.refusals import RewardTooLarge
-from events.domain.rewarding import foresee_rewards
+from events.domain.rewards import foresee_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
-from rafflesite.fields import text_fault
+from raffles.web.fields import readable
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")
@@ -24,13 +24,6 @@ RULES = ("entry", "one_per_address", "privacy", "rest_days")
 MAX_SHOWN = 60  # rewards by date beside an event
 _NAMED = 5
 CLAIM = ("claim_days", "claim_place", "promotes_alternates")
-
-
-def readable(text: str) -> str:
-    """The text, if people can read it."""
-    if text and (fault := text_fault(text)):
-        raise ValidationError(fault)
-    return text
 
 
 class PictureField(forms.URLField):

@@ -15,12 +15,19 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from events.domain.copying import MAX_WEEKS, WEEK, copy_week, foresee_copy, weeks_with_rewards
-from events.domain.importing import MAX_BYTES, Unreadable, import_rewards, read_text
 from events.domain.refusals import PlanChanged
-from events.domain.rewarding import Change, fingerprint
+from events.domain.rewards import (
+    MAX_WEEKS,
+    WEEK,
+    Change,
+    copy_week,
+    fingerprint,
+    foresee_copy,
+    weeks_with_rewards,
+)
+from events.domain.rewards_import import MAX_BYTES, Unreadable, import_rewards, read_text
 from events.models import Event
-from rafflesite.records import staff
+from raffles.web.callers import staff
 
 _METHODS = require_http_methods(["GET", "HEAD", "POST"])
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from events.domain.calendar import ComingDraw, planned_draws
-from events.domain.copying import WEEK, monday_of
+from events.domain.rewards import WEEK, monday_of
 from events.models import Event
 
 SHOWN = 30  # dates

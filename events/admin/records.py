@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 from events.models import Occurrence, Setback
-from raffles.admin_record import ReadOnly
+from raffles.admin.base import ReadOnly
 
 
 @admin.register(Occurrence)

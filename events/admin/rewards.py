@@ -9,13 +9,12 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
+from events.admin.forms import REWARD, RewardForm
 from events.domain.scheduling import remove_reward, set_reward
 from events.models import Reward
-from raffles.admin_record import Recorded
+from raffles.admin.base import Recorded
 from raffles.domain.refusals import Refusal
-from rafflesite.records import staff
-
-from .forms import REWARD, RewardForm
+from raffles.web.callers import staff
 
 
 @admin.register(Reward)

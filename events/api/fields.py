@@ -10,7 +10,7 @@ from typing import Any
 from rest_framework import serializers
 
 from events.models.event import RESERVED
-from rafflesite.fields import VisibleTextField
+from raffles.web.fields import VisibleTextField
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)

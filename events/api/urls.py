@@ -7,10 +7,9 @@ from datetime import date
 from django.urls import path, register_converter
 from rest_framework.routers import SimpleRouter
 
-from events import ticket_paths
-from events.feeds import event_stream, event_winners_feed, events_calendar
-
-from .views import EventViewSet
+from events.api import legacy
+from events.api.feeds import event_stream, event_winners_feed, events_calendar
+from events.api.views import EventViewSet
 
 
 class DayConverter:
@@ -35,5 +34,5 @@ urlpatterns = [
     path("events/<slug:slug>/winners.atom", event_winners_feed, name="event-winners-feed"),
     path("events/<slug:slug>/stream/", event_stream, name="event-stream"),
     path("events.ics", events_calendar, name="events-calendar"),
-    *ticket_paths.urlpatterns,
+    *legacy.urlpatterns,
 ]

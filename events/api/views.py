@@ -21,7 +21,10 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
+from events.api import serializers
+from events.api.filters import EventFilter, SoonestFirst, WinnerFilter
 from events.domain.calendar import coming_draws, coming_on, find_event
+from events.domain.entering import Participant, take_part
 from events.domain.refusals import PartnersOnly
 from events.domain.scheduling import (
     Unfit,
@@ -30,24 +33,16 @@ from events.domain.scheduling import (
     schedule_event,
     set_reward,
 )
-from events.domain.taking_part import Participant, take_part
-from events.models import ApiKey, Event, Occurrence
-from raffles.api.documenting import IDEMPOTENCY_KEY, answers
+from events.models import Event, Occurrence
+from raffles.api.authentication import PartnerKey, PartnerThrottle
 from raffles.api.views import PRIVATE, actor
 from raffles.domain.contacts import keep_contact
-from raffles.models import Winner
-from rafflesite.callers import ManagerOrReadOnly, require_holder
-from rafflesite.fields import StrictSerializer
-from rafflesite.idempotency import idempotency_key
-from rafflesite.pagination import LinkCursorPagination
-from rafflesite.queries import PAGE, StrictQueryMixin
-
-from . import problems, serializers, shapes
-from .filters import EventFilter, WinnerFilter
-from .pagination import SoonestFirst
-from .partners import PartnerKey, PartnerThrottle
-
-__all__ = ["EventViewSet", "participant_of", "problems", "valid"]
+from raffles.models import ApiKey, Winner
+from raffles.web.callers import ManagerOrReadOnly, require_holder
+from raffles.web.fields import StrictSerializer
+from raffles.web.lists import PAGE, LinkCursorPagination, StrictQueryMixin
+from raffles.web.parsing import idempotency_key
+from raffles.web.problems import IDEMPOTENCY_KEY, answers
 
 MAX_DAYS = 366
 DAYS = OpenApiParameter(
@@ -157,7 +152,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         if "email" in asked:
             keep_contact(taken.entry, asked["email"], now=now)
         is_again = taken.entry.is_repeat and participant.order_id is not None
-        body = shapes.entry(taken, participant.username)
+        body = serializers.entry(taken, participant.username)
         return Response(body, status=200 if is_again else 201, headers=PRIVATE)
 
     @extend_schema(
@@ -172,7 +167,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         draws = coming_draws(events, now=now, until=now + timedelta(days=days))
         pages = SoonestFirst()
         page = pages.paginate_draws(draws, request)
-        return pages.get_paginated_response([shapes.upcoming(draw) for draw in page])
+        return pages.get_paginated_response([serializers.upcoming(draw) for draw in page])
 
     @extend_schema(
         summary="Who won in the last days, latest first",
@@ -183,12 +178,12 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def winners(self, request: Request) -> Response:
         since = timezone.now() - timedelta(days=_days(request))
         rows = Winner.objects.of_prizes().filter(
-            raffle__series__isnull=False, raffle__draws__drawn_at__gte=since
+            raffle__event_slug__isnull=False, raffle__draws__drawn_at__gte=since
         )
         rows = rows.select_related("prize", "ticket", "raffle__occurrence__event")
         rows = rows.prefetch_related("raffle__draws")
         page = self.paginate_queryset(self.filter_queryset(rows)) or []
-        return self.get_paginated_response([shapes.winner(row) for row in page])
+        return self.get_paginated_response([serializers.winner(row) for row in page])
 
     @extend_schema(
         operation_id="events_draws_list",
@@ -201,10 +196,10 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def draws(self, request: Request, slug: str) -> Response:
         event, now, days = Event.objects.get(slug=slug), timezone.now(), _days(request)
         page = self.paginate_queryset(_opened(event)) or []
-        body = [shapes.opened(row) for row in page]
+        body = [serializers.opened(row) for row in page]
         if "cursor" not in request.query_params:
             draws = coming_draws([event], now=now, until=now + timedelta(days=days))
-            coming = [shapes.coming(draw) for draw in draws if draw.occurrence is None]
+            coming = [serializers.coming(draw) for draw in draws if draw.occurrence is None]
             body = coming[::-1] + body
         return self.get_paginated_response(body)
 
@@ -215,11 +210,11 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def draw(self, _request: Request, slug: str, day: date) -> Response:
         event, now = Event.objects.get(slug=slug), timezone.now()
         if row := _opened(event).filter(date=day).first():
-            return Response(shapes.opened(row))
+            return Response(serializers.opened(row))
         draw = coming_on(event, day, now=now)
         if draw is None:
             raise Occurrence.DoesNotExist
-        return Response(shapes.coming(draw))
+        return Response(serializers.coming(draw))
 
     @extend_schema(
         summary="Set the reward of a date (manager)",
@@ -237,7 +232,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         event = Event.objects.only("pk").get(slug=slug)
         asked = _reward(valid(serializers.RewardShape, request))
         reward, is_new = set_reward(event.pk, day, asked, now=timezone.now(), by=actor(request))
-        body = {"date": reward.date} | shapes.reward_of(reward)
+        body = {"date": reward.date} | serializers.reward_of(reward)
         return Response(body, status=201 if is_new else 200)
 
     @extend_schema(
@@ -281,7 +276,7 @@ def participant_of(request: Request, username: str, order_id: str | None = None)
 
 def _with_next_draw(events: Sequence[Event], now: datetime) -> list[dict[str, Any]]:
     draws = {draw.event.pk: draw for draw in coming_draws(events, now=now, each=1)}
-    return [shapes.event_of(event, draws.get(event.pk)) for event in events]
+    return [serializers.event_of(event, draws.get(event.pk)) for event in events]
 
 
 def _opened(event: Event) -> QuerySet[Occurrence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from events.models.event import TOO_MANY_REWARDS
-from raffles.domain.refusals import AlreadyEntered, Refusal, SoldOut
+from raffles.domain.refusals import AlreadyEntered, Kind, Refusal, SoldOut
 
 
 class DrawFull(SoldOut):
@@ -29,6 +29,7 @@ class AlreadyInDraw(AlreadyEntered):
 class WonRecently(Refusal):
     """Winners of this event rest for some days."""
 
+    kind = Kind.FORBIDDEN
     code = "won_recently"
     sentence = "You have won recently"
 
@@ -43,6 +44,7 @@ class WonRecently(Refusal):
 class PartnersOnly(Refusal):
     """Tickets of this event are handed out by partners."""
 
+    kind = Kind.FORBIDDEN
     code = "partners_only"
     sentence = "An API key is needed to take part in this event"
 
@@ -50,6 +52,7 @@ class PartnersOnly(Refusal):
 class RewardFrozen(Refusal):
     """Somebody holds a ticket for this reward, or the date is over."""
 
+    kind = Kind.CONFLICT
     code = "reward_frozen"
     sentence = "The date has tickets or is over, so its reward can't be changed"
 
@@ -57,6 +60,7 @@ class RewardFrozen(Refusal):
 class NoSuchDate(Refusal):
     """The schedule has no such date in the future."""
 
+    kind = Kind.MISSING
     code = "no_such_date"
     sentence = "The event has no coming draw on this date"
 
@@ -64,6 +68,7 @@ class NoSuchDate(Refusal):
 class RewardTooLarge(Refusal):
     """There are fewer tickets than rewards."""
 
+    kind = Kind.INVALID
     code = "reward_too_large"
     sentence = TOO_MANY_REWARDS
 
@@ -71,6 +76,7 @@ class RewardTooLarge(Refusal):
 class SlugTaken(Refusal):
     """Another event has this slug."""
 
+    kind = Kind.CONFLICT
     code = "slug_taken"
     sentence = "Another event has this slug"
 

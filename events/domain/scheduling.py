@@ -11,15 +11,15 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from events.domain.calendar import forget_events, is_enterable, locked_event
+from events.domain.refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
+from events.domain.settling import settle
 from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
-from raffles.domain.recording import record
-
-from .calendar import forget_events, is_enterable, locked_event
-from .refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
-from .settling import settle
+from raffles.models import Raffle
+from raffles.models.record import record
 
 _TIMING = ("start_date", "until", "draw_time", "time_zone", "frequency")
 
@@ -91,6 +91,8 @@ def edit_event(
             event.settled_until = max(event.settled_until, now)
         event.changed_at, event.changed_by = now, by
         event.save()
+        if "privacy" in changed:
+            Raffle.objects.filter(occurrence__event=event).update(privacy=event.privacy)
         if changed:
             record(event, "event.changed", at=now, by=by, **changed)
         transaction.on_commit(forget_events)

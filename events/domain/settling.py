@@ -7,14 +7,13 @@ from itertools import takewhile
 
 from django.db import transaction
 
+from events.domain.calendar import locked_event
 from events.models import Event, Occurrence, Reward
 from events.models.event import OccurrenceQuerySet
 from raffles.domain.announcing import announce
 from raffles.domain.sealing import NOBODY_CAME
 from raffles.models import Announcement
 from raffles.models.draw import LATE_AFTER
-
-from .calendar import locked_event
 
 Due = tuple[date, datetime]
 

@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event, set_reward
-from events.domain.taking_part import Participant, take_part
 from events.models import Event
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import draw_now
+from raffles.domain.due import draw_now
 from raffles.domain.entering import Entry, enter
 from raffles.domain.refusals import AlreadyDrawn, AlreadyEntered
 from raffles.models import Raffle

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from raffles.models.guards import Guard, changed, drop_guards, make_guards
+from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _OPENED = (
     "EXISTS (SELECT 1 FROM events_occurrence o "

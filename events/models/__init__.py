@@ -1,11 +1,9 @@
-"""The calendar, its partners, and what its runs remember."""
+"""The calendar, and what its runs remember."""
 
-from .event import Event, Occurrence, Reward, Rewarding
-from .partner import ApiKey
-from .running import Heartbeat, Setback
+from events.models.event import Event, Occurrence, Reward, Rewarding
+from events.models.runs import Heartbeat, Setback
 
 __all__ = [
-    "ApiKey",
     "Event",
     "Heartbeat",
     "Occurrence",

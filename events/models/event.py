@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from events.schedule import MAX_RULE, Schedule
 from raffles.models import Raffle
-from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, sum_of_stripes
+from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
 
 MAX_REST_DAYS = 366
 TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
@@ -69,13 +69,6 @@ class Event(Rewarding, ClaimTerms):
 
         OPEN = "open", "Anybody"
         PARTNER = "partner", "Partners with an API key"
-
-    class Privacy(models.TextChoices):
-        """How the public list of winners names them."""
-
-        FULL = "full", "Full names"
-        INITIALS = "initials", "Initials"
-        NUMBER = "number", "Ticket numbers only"
 
     name = models.CharField(max_length=180)
     slug = models.SlugField(

@@ -1,36 +1,32 @@
-"""The calendar's refusals in the visitor's words, added to those of raffles."""
+"""The calendar's refusals in the visitor's words, with those of raffles."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from events.api import problems
 from events.domain import refusals
-from raffles.pages.notices import WORDS
+from raffles.pages import notices
 
-__all__ = ["problems"]  # their statuses are in the one table once it is imported
-
-WORDS.update(
-    {
-        refusals.DrawFull: (
-            _("Tickets for this draw are gone."),
-            _("The next date opens when this one has been drawn."),
-        ),
-        refusals.NoDraw: (
-            _("No draw is planned."),
-            _("The event is over or takes a break. Its past draws stay here."),
-        ),
-        refusals.AlreadyInDraw: (
-            _("You already hold a ticket."),
-            _("This name, or your internet address, is in the next draw. It counts once."),
-        ),
-        refusals.WonRecently: (
-            _("You have won recently."),
-            _("Winners of this event rest for some days, so that others win too."),
-        ),
-        refusals.PartnersOnly: (
-            _("Tickets come from our partners."),
-            _("Ask where you shop or order: they hand the tickets out."),
-        ),
-    }
-)
+WORDS: notices.Words = {
+    **notices.WORDS,
+    refusals.DrawFull: (
+        _("Tickets for this draw are gone."),
+        _("The next date opens when this one has been drawn."),
+    ),
+    refusals.NoDraw: (
+        _("No draw is planned."),
+        _("The event is over or takes a break. Its past draws stay here."),
+    ),
+    refusals.AlreadyInDraw: (
+        _("You already hold a ticket."),
+        _("This name, or your internet address, is in the next draw. It counts once."),
+    ),
+    refusals.WonRecently: (
+        _("You have won recently."),
+        _("Winners of this event rest for some days, so that others win too."),
+    ),
+    refusals.PartnersOnly: (
+        _("Tickets come from our partners."),
+        _("Ask where you shop or order: they hand the tickets out."),
+    ),
+}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.urls import path
 
 from events.api import urls as api_urls
+from events.pages import views
 
-from . import notices, views
-
-__all__ = ["api_urls", "app_name", "notices", "urlpatterns"]  # the converter and the words
+__all__ = ["api_urls", "app_name", "urlpatterns"]  # for its converter
 
 app_name = "event_pages"
 
@@ -18,5 +17,4 @@ urlpatterns = [
     path("e/<slug:slug>/state/", views.event_state, name="state"),
     path("e/<slug:slug>/<day:day>/", views.draw, name="draw"),
     path("e/<slug:slug>/<day:day>/certificate/", views.certificate, name="certificate"),
-    path("r/<uuid:raffle_id>/names/", views.names, name="names"),
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,30 +15,21 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from events.domain.calendar import find_event
-from events.domain.taking_part import Participant, Taken, take_part
-from events.models import Event, Occurrence
+from events.domain.entering import Participant, Taken, take_part
+from events.models import Event
+from events.pages.forms import ParticipationForm
+from events.pages.notices import WORDS
+from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
-from raffles.models.raffle import MAX_PRIZES
 from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
-from raffles.pages.page import page
-from raffles.pages.posting import answered, refuse_foreign, request_key, throttle
-from raffles.pages.reading import open_raffles
+from raffles.pages.page import answered, page, refuse_foreign, request_key, throttle
+from raffles.pages.queries import names_of, open_raffles
 from raffles.pages.views import shown_certificate, shown_result
-from rafflesite.callers import require_holder
-from rafflesite.throttles import EntryThrottle
-
-from .forms import ParticipationForm
-from .reading import (
-    coming,
-    latest,
-    names_of,
-    next_dates,
-    past_dates,
-    picture_of,
-)
+from raffles.web.callers import require_holder
+from raffles.web.throttles import EntryThrottle
 
 
 @require_safe
@@ -71,7 +61,7 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
         if email := form.cleaned_data["email"]:
             keep_contact(taken.entry, email, now=now)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _event(request, slug, form, notice=notice_of(refusal))
+        return _event(request, slug, form, notice=notice_of(refusal, WORDS))
     return _event(request, slug, form, status=201, taken=taken)
 
 
@@ -132,12 +122,13 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
 @page
 def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     """The result of a date, with names as far as the event's privacy shows them."""
-    occurrence, raffle = _drawn_on(slug, day)
+    raffle = _drawn_on(slug, day)
     return shown_result(
         request,
         raffle.uuid,
+        "event_pages:event",
         certificate=reverse("event_pages:certificate", args=[slug, day]),
-        names=lambda after: names_of(occurrence, after=after),
+        names=lambda after: names_of(raffle, after=after),
     )
 
 
@@ -145,26 +136,14 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
 @page
 def certificate(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     """The draw of a date on one sheet of paper, with names as its result shows them."""
-    occurrence, raffle = _drawn_on(slug, day)
+    raffle = _drawn_on(slug, day)
     return shown_certificate(
         request,
         raffle.uuid,
         result=reverse("event_pages:draw", args=[slug, day]),
-        names=lambda after: names_of(occurrence, after=after),
+        names=lambda after: names_of(raffle, after=after),
     )
 
 
-def _drawn_on(slug: str, day: date) -> tuple[Occurrence, Raffle]:
-    occurrence = Occurrence.objects.select_related("event", "raffle").get(
-        event__slug=slug, date=day, raffle__isnull=False
-    )
-    assert occurrence.raffle  # noqa: S101 - that is what was asked for
-    return occurrence, occurrence.raffle
-
-
-@require_safe
-@page
-def names(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
-    """The names that the stage may show, by ticket number; none before the draw."""
-    occurrences = Occurrence.objects.select_related("event")
-    return JsonResponse(names_of(occurrences.get(raffle__uuid=raffle_id), limit=MAX_PRIZES))
+def _drawn_on(slug: str, day: date) -> Raffle:
+    return Raffle.objects.get(occurrence__event__slug=slug, occurrence__date=day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import URLResolver, get_resolver
 
-from .acting import DRAW, MANAGER, at, caller, run, scheduled, taken
+from events.tests.acting import DRAW, MANAGER, at, caller, run, scheduled, taken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 STRANGER = "198.51.100.1"

@@ -12,11 +12,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from events.models import ApiKey, Event, Reward
-from raffles.models import Act
-from rafflesite.callers import address_tag
-
-from .acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
+from events.models import Event, Reward
+from events.tests.acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
+from raffles.models import ApiKey, LogEntry
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
@@ -101,8 +100,8 @@ def test_an_event_with_two_dated_rewards(staff: Client) -> None:
     assert "was added successfully" in page
     event = Event.objects.get()
     assert (event.created_by, event.settled_until) == (SAM, NOW)
-    deeds = [(act.deed, act.by) for act in Act.objects.about(event)]
-    assert deeds == [("event.scheduled", SAM), ("reward.set", SAM), ("reward.set", SAM)]
+    actions = [(act.action, act.by) for act in LogEntry.objects.about(event)]
+    assert actions == [("event.scheduled", SAM), ("reward.set", SAM), ("reward.set", SAM)]
     assert [draw["reward"]["name"] for draw in read("/events/upcoming/?days=3")] == [
         *("Phone", "Washing Machine", "Coffee")
     ]
@@ -230,8 +229,8 @@ def test_a_page_shows_the_next_rewards_and_the_list_all(staff: Client) -> None:
     chosen = {"action": "delete_selected", "_selected_action": event.rewards.get(date=days[-2]).pk}
     post(staff, REWARDS, chosen | {"post": "yes"})
     assert event.rewards.count() == 68
-    deeds = [act.deed for act in Act.objects.about(event)]
-    assert deeds[1:] == ["reward.set", "reward.removed", "reward.removed"]
+    actions = [act.action for act in LogEntry.objects.about(event)]
+    assert actions[1:] == ["reward.set", "reward.removed", "reward.removed"]
 
     taken("alice", now=DRAW)
     first = event.rewards.get(date=days[0])
@@ -308,7 +307,7 @@ def test_an_event_with_draws_is_not_deleted(staff: Client) -> None:
 
 
 def test_a_key_is_shown_once(staff: Client) -> None:
-    path = reverse("admin:events_apikey_add")
+    path = reverse("admin:raffles_apikey_add")
     page = post(
         staff, path, {"name": "Shop", "rate": "10/min", "expires_at_0": "", "expires_at_1": ""}
     )
@@ -317,7 +316,7 @@ def test_a_key_is_shown_once(staff: Client) -> None:
     key = ApiKey.objects.get()
     assert (key.name, key.rate, key.created_by) == ("Shop", "10/min", SAM)
     with at(NOW):
-        shown = staff.get(reverse("admin:events_apikey_change", args=[key.pk])).content.decode()
+        shown = staff.get(reverse("admin:raffles_apikey_change", args=[key.pk])).content.decode()
     assert text not in shown
     assert key.hint in shown
     scheduled(entry="partner")
@@ -325,12 +324,12 @@ def test_a_key_is_shown_once(staff: Client) -> None:
 
 
 def test_a_rate_is_a_rate(staff: Client) -> None:
-    path = reverse("admin:events_apikey_add")
+    path = reverse("admin:raffles_apikey_add")
     assert "is not a rate" in post(staff, path, {"name": "Shop", "rate": "often"})
     assert not ApiKey.objects.exists()
 
 
-@pytest.mark.parametrize("model", ["event", "apikey", "occurrence", "reward", "setback"])
+@pytest.mark.parametrize("model", ["event", "occurrence", "reward", "setback"])
 def test_every_list_opens(staff: Client, model: str) -> None:
     post(staff, ADD, form())
     taken("alice")

@@ -14,11 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 from events.domain.refusals import RewardFrozen
 from events.domain.scheduling import set_reward
 from events.models import Event, Reward
-from raffles.models import Act
-from rafflesite.callers import address_tag
-
-from .acting import NOW, at, scheduled, taken
-from .test_admin import texts
+from events.tests.acting import NOW, at, scheduled, taken
+from events.tests.test_admin import texts
+from raffles.models import LogEntry
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
@@ -95,7 +94,9 @@ def test_a_table_is_shown_before_it_is_set(staff: Client) -> None:
         "2026-02-11: Washing Machine, 2",
         "2026-02-12: Book, 1",
     ]
-    told = [(act.deed, act.details["date"]) for act in Act.objects.filter(by=SAM).order_by("pk")]
+    told = [
+        (act.action, act.details["date"]) for act in LogEntry.objects.filter(by=SAM).order_by("pk")
+    ]
     assert told == [("reward.set", "2026-02-10"), ("reward.set", "2026-02-11")]
 
 

@@ -11,9 +11,8 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from events.models import Event, Heartbeat, Occurrence, Reward, Setback
-from raffles.domain.violations import violated
-
-from .acting import NOW, manage, scheduled, taken
+from events.tests.acting import NOW, manage, scheduled, taken
+from raffles.domain.locking import violated
 
 pytestmark = pytest.mark.django_db
 ON_POSTGRESQL = connection.vendor == "postgresql"

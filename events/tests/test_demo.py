@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from events.management.demo_data import make_demo_data
 from events.models import Event
-from raffles.domain.checking import check_ticket
+from raffles.domain.prizes import check_ticket
 from raffles.management.walkthrough import Client, play, served
 from raffles.models import Raffle, State
 from raffles.tests.factories import NOW

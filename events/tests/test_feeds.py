@@ -14,12 +14,11 @@ from icalendar import Calendar
 
 from events.domain.calendar import coming_draws
 from events.models import Event
-from raffles.domain.auditing import audit
+from events.tests.acting import DRAW, NOW, at, caller, manage, run, scheduled, taken
+from raffles.domain.audit import audit
 from raffles.domain.erasing import erase_holder
 from raffles.models import Announcement, Raffle
-from raffles.stream.reading import read_after
-
-from .acting import DRAW, NOW, at, caller, manage, run, scheduled, taken
+from raffles.notifications.stream.reading import read_after
 
 pytestmark = pytest.mark.django_db
 PARIS = ZoneInfo("Europe/Paris")

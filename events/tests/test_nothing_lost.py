@@ -18,10 +18,10 @@ import pytest
 from django.db import transaction
 from django.db.models import QuerySet
 
-from events.domain import scheduling, settling, taking_part
-from events.domain.running import due_steps, run, settle_events
+from events.domain import entering, scheduling, settling
+from events.domain.due import due_steps, run, settle_events
+from events.domain.entering import Participant, Taken, take_part
 from events.domain.scheduling import edit_event, schedule_event
-from events.domain.taking_part import Participant, Taken, take_part
 from events.models import Event
 from raffles.domain.announcing import announce
 from raffles.domain.refusals import Refusal
@@ -70,7 +70,7 @@ def draw(event: Event, now: datetime) -> list[str]:
 
 def faults(event: Event) -> list[str]:
     """Each promise about an event's dates that the database does not keep now; empty is good."""
-    raffles = list(Raffle.objects.filter(series=event.slug).select_related("occurrence"))
+    raffles = list(Raffle.objects.filter(event_slug=event.slug).select_related("occurrence"))
     rows = event.occurrences.select_related("raffle")
     empty = sum(row.raffle is None for row in rows)
     kept = {
@@ -90,7 +90,7 @@ def _of_empty_dates(event: Event) -> QuerySet[Announcement]:
     return Announcement.objects.filter(raffle=None, payload__event=event.slug)
 
 
-def standing(event: Event) -> list[tuple[str, str, int, int, list[str]]]:
+def state(event: Event) -> list[tuple[str, str, int, int, list[str]]]:
     """Each date: its state, tickets, winners and announcements. Two undisturbed ones are equal."""
     empties = _of_empty_dates(event)
     return [
@@ -148,11 +148,11 @@ DEEDS: dict[str, tuple[Callable[[], Event], Callable[[Event], object]]] = {
 
 
 def killings(name: str) -> Iterator[list[str]]:
-    """Does a deed once for each of its moments, is killed in it, looks, and does it again."""
+    """Does a action once for each of its moments, is killed in it, looks, and does it again."""
     prepare, do = DEEDS[name]
     undisturbed = prepare()
     do(undisturbed)
-    whole = standing(undisturbed)
+    whole = state(undisturbed)
     for moment in count():
         event = prepare()
         if not is_killed(fork(partial(do_until, moment, do, event))):
@@ -162,8 +162,8 @@ def killings(name: str) -> Iterator[list[str]]:
             do(event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it should have gone through
             wrong.append(f"killed at {moment}, then {error!r}")
-        if standing(event) != whole:
-            wrong.append(f"killed at {moment} and done again: {standing(event)}")
+        if state(event) != whole:
+            wrong.append(f"killed at {moment} and done again: {state(event)}")
         yield wrong + [f"killed at {moment} and done again: {fault}" for fault in faults(event)]
 
 
@@ -185,7 +185,7 @@ def announce_alone(*fact: Any, **when: Any) -> Announcement:
 
 
 @pytest.mark.parametrize(
-    ("name", "module"), [("open a date", taking_part), ("settle by a pause", scheduling)]
+    ("name", "module"), [("open a date", entering), ("settle by a pause", scheduling)]
 )
 def test_an_act_in_autocommit_is_seen(
     name: str, module: Any, monkeypatch: pytest.MonkeyPatch
@@ -209,14 +209,14 @@ def test_a_date_is_opened_once_by_whoever_comes_first() -> None:
         outcomes = race(*(partial(enter, event, f"user {n}") for n in range(16)))
         assert tally(outcomes) == {"Taken": 16}
         assert len({taken.entry.raffle_id for taken in outcomes}) == 1
-        assert standing(event) == [("2026-02-10", State.OPEN, 16, 0, [])]
+        assert state(event) == [("2026-02-10", State.OPEN, 16, 0, [])]
         assert faults(event) == []
 
 
 def test_a_date_that_is_opened_without_the_lock_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The constraint still holds then, but people get an error instead of a ticket."""
-    monkeypatch.setattr(taking_part, "locked_event", lambda pk: Event.objects.get(pk=pk))
-    monkeypatch.setattr(taking_part, "transaction", SimpleNamespace(atomic=nullcontext))
+    monkeypatch.setattr(entering, "locked_event", lambda pk: Event.objects.get(pk=pk))
+    monkeypatch.setattr(entering, "transaction", SimpleNamespace(atomic=nullcontext))
     outcomes: list[Any] = []
     for _ in range(20):
         event = new_event()
@@ -242,7 +242,7 @@ def test_an_order_that_opens_another_date_gets_its_first_ticket_again() -> None:
 
     assert tally(outcomes) == {"Taken": 8}
     assert {taken.entry.is_repeat for taken in outcomes} == {True}
-    assert standing(event) == [("2026-02-10", State.OPEN, 1, 0, [])]
+    assert state(event) == [("2026-02-10", State.OPEN, 1, 0, [])]
 
 
 def test_sixteen_runners_draw_each_date_once() -> None:
@@ -253,7 +253,7 @@ def test_sixteen_runners_draw_each_date_once() -> None:
         assert not any("failed" in each for each in outcomes)
         draw(event, DRAW + 2 * DAY)  # the rest, where all were busy with each other
         sealed_and_drawn = ["draw.sealed", "draw.drawn"]
-        assert standing(event) == [
+        assert state(event) == [
             ("2026-02-10", State.DRAWN, 1, 1, sealed_and_drawn),
             ("2026-02-11", "nobody", 0, 0, ["draw.voided"]),
             ("2026-02-12", State.DRAWN, 1, 1, sealed_and_drawn),
@@ -271,7 +271,7 @@ def test_an_empty_date_is_announced_twice_without_the_lock(
         settling._void(event, day, draw_at, now=now, by=by)
         return True
 
-    monkeypatch.setattr("events.domain.running.settle_date", settle)
+    monkeypatch.setattr("events.domain.due.settle_date", settle)
     outcomes: list[Any] = []
     for _ in range(5):
         outcomes += race(*[partial(draw, new_event(), DRAW)] * 8)
@@ -289,7 +289,7 @@ def test_entering_races_the_run_at_the_boundary() -> None:
         )
         assert tally(outcomes) == {"Taken": 8, "list": 8}
         draw(event, DRAW)
-        (first, *later) = standing(event)
+        (first, *later) = state(event)
         assert first[0] == "2026-02-10"
         assert first[1] in (State.DRAWN, "nobody")
         assert [row[:2] for row in later] in ([], [("2026-02-11", State.OPEN)])

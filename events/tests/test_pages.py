@@ -9,13 +9,11 @@ from uuid import UUID
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from raffles.domain.handing import forfeit
-from raffles.domain.replacing import replace_winner
+from events.tests.acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
+from raffles.domain.prizes import forfeit, replace_winner
 from raffles.models import Contact, State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.pages.visiting import head_of, notice, press, text_of, ticket_on, visitor
-
-from .acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
 
 pytestmark = pytest.mark.django_db
 DATE = NOW.date()

@@ -10,10 +10,9 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
-from events.domain.partners import make_key
-from events.models import ApiKey
-
-from .acting import DAY, ENTERED, NOW, participate, refused, scheduled, taken
+from events.tests.acting import DAY, ENTERED, NOW, participate, refused, scheduled, taken
+from raffles.domain.api_keys import make_key
+from raffles.models import ApiKey
 
 pytestmark = pytest.mark.django_db
 BAD_KEY = (401, "bad_key", "This API key is unknown or has expired.")

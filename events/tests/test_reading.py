@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
+from events.tests.acting import DAY, DRAW, NOW, at, caller, manage, read, run, scheduled, taken
 from raffles.tests.api.acting import faults
-
-from .acting import DAY, DRAW, NOW, at, caller, manage, read, run, scheduled, taken
 
 pytestmark = pytest.mark.django_db
 COFFEE = {"name": "Coffee", "amount": 1, "description": "", "picture": ""}

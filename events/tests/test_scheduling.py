@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from events.models import Event, Occurrence, Reward
-from raffles.models import Act, Raffle
-from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
-from rafflesite.callers import address_tag
-
-from .acting import (
+from events.tests.acting import (
     DAY,
     DRAW,
     ENTERED,
@@ -29,6 +25,9 @@ from .acting import (
     taken,
     terms,
 )
+from raffles.models import LogEntry, Raffle
+from raffles.tests.api.acting import MANAGERS_ONLY, NOT_FOUND, faults
+from raffles.web.callers import address_tag
 
 pytestmark = pytest.mark.django_db
 FROZEN = (
@@ -305,8 +304,8 @@ def test_the_record_says_who_scheduled_what() -> None:
     manage("patch", "/events/breakfast/", {"max_participants": 5, "name": "Breakfast"})
     manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Phone", "amount": 2})
     manage("delete", "/events/breakfast/rewards/2026-02-11/")
-    acts = Act.objects.filter(subject="event breakfast").order_by("pk")
-    assert [act.deed for act in acts] == [
+    acts = LogEntry.objects.filter(subject="event breakfast").order_by("pk")
+    assert [act.action for act in acts] == [
         "event.scheduled",
         "event.changed",
         "reward.set",

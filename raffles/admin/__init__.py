@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from raffles import admin_delivery, admin_record
-
-from . import people, raffles, records, winners
+from . import api_keys, base, notifications, raffles, records, staff, winners
 
 # Found by the admin through these.
-__all__ = ["admin_delivery", "admin_record", "people", "raffles", "records", "winners"]
+__all__ = ["api_keys", "base", "notifications", "raffles", "records", "staff", "winners"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -23,24 +25,79 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from raffles.api.problems import STATUS
-from raffles.domain.checking import presented_winner
-from raffles.domain.finding import recently_drawn
-from raffles.domain.handing import claim_prize, hand_over
+from raffles.domain.prizes import claim_prize, hand_over, presented_winner
 from raffles.domain.refusals import Refusal
-from raffles.models import Raffle, Winner
+from raffles.domain.search import recently_drawn
+from raffles.models import Handover, LogEntry, Raffle, Winner, WinnerState
 from raffles.models.raffle import MAX_TICKETS
 from raffles.pages.notices import TooManyTries, notice_of
-from raffles.pages.posting import throttle
-from rafflesite.middleware import uses_camera
-from rafflesite.records import staff
-from rafflesite.throttles import VerifyThrottle
+from raffles.pages.page import throttle
+from raffles.web.callers import staff
+from raffles.web.middleware import uses_camera
+from raffles.web.problems import STATUS
+from raffles.web.throttles import VerifyThrottle
 
-from .answers import Answer, answer_for
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A headline, the prize that it is about, what more there is to say, and what may be done."""
+
+    headline: str
+    lines: tuple[str, ...] = ()
+    kind: str = "no"  # yes, no or done
+    prize: str = ""
+    acts: tuple[str, ...] = ()
+
+
+def answer_for(winner: Winner | None, *, now: datetime) -> Answer:
+    """The answer for a ticket whose code was right; None is one that was not drawn."""
+    if winner is None:
+        return Answer("Not a winner", ("This ticket was in the draw and has not won.",))
+    prize = winner.current_prize() or winner.prize
+    name, handover = prize.name if prize else "", getattr(winner, "handover", None) or Handover()
+    match winner.state():
+        case WinnerState.ALTERNATE:
+            return Answer("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
+        case WinnerState.REPLACED:
+            line = winner.replacement
+            when = f"It went to an alternate on {_shown(line.replaced_at)}."
+            return Answer("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
+        case WinnerState.FORFEITED:
+            act = _act(winner, "prize.forfeited")
+            why = (f"The reason given: {act.why}",) if act and act.why else ()
+            return Answer("Forfeited", (f"On {_shown(handover.forfeited_at)}.", *why), prize=name)
+        case WinnerState.HANDED_OVER:
+            act = _act(winner, "prize.handed_over")
+            by = f", by {act.by}" if act else ""
+            when = f"On {_shown(handover.handed_over_at)}{by}."
+            return Answer("Handed over already", (when,), "done", name)
+    return _held(winner, handover, name, now)
+
+
+def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Answer:
+    """Of a prize that waits for its winner."""
+    rank, kept = f"Rank {winner.rank:,}.", f"Kept until {_shown(handover.claim_until)}."
+    if handover.claimed_at:
+        claimed = f"Claimed on {_shown(handover.claimed_at)}."
+        return Answer("Won", (rank, claimed), "yes", prize, ("hand-over",))
+    if handover.is_overdue(now):
+        return Answer("Too late", (kept,), prize=prize)
+    lines = (rank, kept) if handover.claim_until else (rank,)
+    return Answer("Won", lines, "yes", prize, ("hand-over", "claim"))
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown day"
+
+
+def _act(winner: Winner, action: str) -> LogEntry | None:
+    """The latest act of its kind about the winner's prize."""
+    acts = LogEntry.objects.about(winner.raffle).filter(action=action, details__rank=winner.rank)
+    return acts.last()
+
 
 # What the QR code of a ticket says; scanners that act as a keyboard type it into a field.
 _CARD = re.compile(r"/r/([0-9a-f-]{36})/ticket/#(\d{1,8})\.([0-9A-Z-]{20,24})\s*$", re.IGNORECASE)
-
 ACTS: dict[str, tuple[Callable[..., Winner], str]] = {
     "hand-over": (hand_over, "Handed over"),
     "claim": (claim_prize, "Claimed, to be sent"),
@@ -159,12 +216,12 @@ def _answered(admin: ModelAdmin[Winner], request: HttpRequest, form: TicketForm)
             winner = perform(raffle.uuid, **ticket, now=now, by=staff(request))
             return _next(request, raffle, done, winner)
     except Refusal as refusal:  # what holds now is said below
-        status = STATUS[type(refusal)]
+        status = STATUS[refusal.kind]
     try:
         found = presented_winner(raffle, **ticket)
         answer = answer_for(found, now=now)
     except Refusal as refusal:
-        status, answer = STATUS[type(refusal)], Answer(str(refusal), (_ADVICE,))
+        status, answer = STATUS[refusal.kind], Answer(str(refusal), (_ADVICE,))
         return _page(admin, request, form, answer, status, raffle, asked)
     fresh = TicketForm(initial={"raffle": raffle.uuid})
     return _page(admin, request, fresh, answer, status, raffle, asked)
@@ -174,7 +231,7 @@ _ADVICE = "Compare number and code with the ticket. Capital letters and hyphens 
 
 
 def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> HttpResponse:
-    prize = winner.standing_prize()
+    prize = winner.current_prize()
     name = prize.name if prize else ""
     messages.success(request, f"{done}: {name}, ticket {winner.ticket_number():,}.")
     address = reverse("admin:raffles_winner_counter")

@@ -14,22 +14,21 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from raffles.admin_export import Exports
-from raffles.admin_printing import PaperTickets
-from raffles.admin_record import Recorded
-from raffles.confirming import ConfirmedActs
-from raffles.domain.creating import make_stripes
-from raffles.domain.editing import hold_terms
+from raffles.admin.actions import ConfirmedActs
+from raffles.admin.base import Recorded
+from raffles.admin.exports import Exports
+from raffles.admin.paper_tickets import PaperTickets
+from raffles.admin.raffle_actions import RUNNING
+from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
+from raffles.domain.creating import hold_terms
 from raffles.domain.keys import current_key_id
-from raffles.domain.recording import record
+from raffles.domain.pool import make_stripes
 from raffles.domain.refusals import Refusal, TermsFrozen
 from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
-from rafflesite.records import staff
-
-from .running import RUNNING
-from .terms import TERMS, PrizeInline, RaffleForm, terms_open
+from raffles.models.record import record
+from raffles.web.callers import staff
 
 
 @admin.register(Raffle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from raffles.admin_record import ReadOnly
+from raffles.admin.base import ReadOnly
 from raffles.models import Announcement, Draw
 
 

@@ -18,21 +18,19 @@ from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from raffles.admin_record import ReadOnly
-from raffles.confirming import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
-from raffles.domain.finding import find_winners, searched_without_choice
-from raffles.domain.handing import forfeit, note_told
-from raffles.domain.replacing import replace_winner
-from raffles.models import Raffle, Replacement, Standing, Winner
-
-from .counter import counter_urls
-from .listing import Pages, RaffleFilter, StandingFilter
-from .running import PUBLIC, foresee_heir, passed_on
+from raffles.admin.actions import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
+from raffles.admin.base import ReadOnly
+from raffles.admin.counter import counter_urls
+from raffles.admin.filters import Pages, RaffleFilter, StandingFilter
+from raffles.admin.raffle_actions import PUBLIC, foresee_heir, passed_on
+from raffles.domain.prizes import forfeit, note_told, replace_winner
+from raffles.domain.search import find_winners, searched_without_choice
+from raffles.models import Raffle, Replacement, Winner, WinnerState
 
 NOTHING = "—"
 _FOUND = 50  # winners that a search shows
 
-_HELD = frozenset({Standing.DRAWN, Standing.NOTIFIED, Standing.CLAIMED})
+_HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
 
 
 class SearchForm(forms.Form):
@@ -49,7 +47,7 @@ class SearchForm(forms.Form):
 
 
 def _held(winner: Winner) -> str:
-    prize = winner.standing_prize()
+    prize = winner.current_prize()
     return f"Ticket {winner.ticket_number():,} holds {prize.name if prize else 'no prize'}."
 
 
@@ -109,7 +107,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
             name="told",
             label="Told by phone",
             permission="raffles.hand_over_prize",
-            is_offered=lambda winner: winner.standing() == Standing.DRAWN,
+            is_offered=lambda winner: winner.state() == WinnerState.DRAWN,
             foresee=lambda winner: [_held(winner), "It is noted that you told them, today."],
             perform=_perform_told,
         ),
@@ -117,7 +115,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
             name="replace",
             label="Replace by the next alternate",
             permission="raffles.add_replacement",
-            is_offered=lambda winner: winner.standing() in _HELD | {Standing.FORFEITED},
+            is_offered=lambda winner: winner.state() in _HELD | {WinnerState.FORFEITED},
             foresee=_foresee_replacement,
             perform=_perform_replacement,
             form=ReasonForm,
@@ -127,7 +125,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
             name="forfeit",
             label="Forfeit",
             permission="raffles.add_replacement",
-            is_offered=lambda winner: winner.standing() in _HELD,
+            is_offered=lambda winner: winner.state() in _HELD,
             foresee=_foresee_forfeit,
             perform=_perform_forfeit,
             form=ReasonForm,
@@ -138,7 +136,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Winner]:
         winners: Any = super().get_queryset(request)
         # Joined, the raffles would be gone through before the first row is shown.
-        found: QuerySet[Winner] = winners.with_standing().select_related("ticket")
+        found: QuerySet[Winner] = winners.with_state().select_related("ticket")
         return found.prefetch_related("raffle")
 
     def get_urls(self) -> list[URLPattern]:
@@ -189,7 +187,7 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
 
     @admin.display(description="prize")
     def prize_now(self, winner: Winner) -> str:
-        prize = winner.standing_prize() or winner.prize
+        prize = winner.current_prize() or winner.prize
         return prize.name if prize else NOTHING
 
     @admin.display(description="ticket")
@@ -204,12 +202,12 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     def state(self, winner: Winner) -> str:
         handover = getattr(winner, "handover", None)
         is_late = handover is not None and handover.is_overdue(timezone.now())
-        late = ", too late to claim" if is_late and winner.standing() in _HELD else ""
-        return f"{winner.standing()}{late}"
+        late = ", too late to claim" if is_late and winner.state() in _HELD else ""
+        return f"{winner.state()}{late}"
 
     @admin.display(description="claim until")
     def deadline(self, winner: Winner) -> str:
-        until = winner.claim_until() if winner.standing() in _HELD else None
+        until = winner.claim_until() if winner.state() in _HELD else None
         return _shown(until)
 
     @admin.display(description="told")

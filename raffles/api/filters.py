@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from raffles.models import Raffle, State
 from raffles.models.raffle import RaffleQuerySet
-from rafflesite.filters import FlagFilter, MomentFilter, TextFilter
+from raffles.web.lists import FlagFilter, MomentFilter, TextFilter
 
 
 class RaffleFilter(django_filters.FilterSet):

@@ -25,11 +25,10 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from raffles.domain.keys import signer
-from raffles.domain.proving import drawn, inclusion, published_draw, stream_leaves, stream_proof
+from raffles.domain.proofs import drawn, inclusion, published_draw, stream_leaves, stream_proof
 from raffles.fairness import verify
 from raffles.models import Draw, Raffle, Winner
-
-from .documenting import answers
+from raffles.web.problems import answers
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"

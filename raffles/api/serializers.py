@@ -16,7 +16,7 @@ from raffles.models.raffle import (
     MAX_PRIZES,
     MAX_TICKETS,
 )
-from rafflesite.fields import (
+from raffles.web.fields import (
     MomentField,
     StrictBooleanField,
     StrictIntegerField,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from .feeds import winners_feed
-from .proofs import KeysView, verifier, verifier_checksum
-from .stream import stream
-from .views import RaffleViewSet
+from raffles.api.feeds import winners_feed
+from raffles.api.proofs import KeysView, verifier, verifier_checksum
+from raffles.api.views import RaffleViewSet
+from raffles.notifications.stream.serving import stream
 
 router = SimpleRouter(use_regex_path=False)
 router.register("raffles", RaffleViewSet, basename="raffle")

@@ -16,32 +16,24 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
-from raffles.domain.checking import check_ticket
+from raffles.api import serializers
+from raffles.api.filters import RaffleFilter
+from raffles.api.proofs import ProvingViewSet
 from raffles.domain.contacts import keep_contact
 from raffles.domain.creating import Request as CreatingRequest
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import Waiting, draw_now
+from raffles.domain.drawing import Waiting, redraw, void_raffle
+from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
-from raffles.domain.replacing import replace_winner
-from raffles.domain.voiding import redraw, void_raffle
+from raffles.domain.prizes import check_ticket, replace_winner
 from raffles.models import Raffle, Replacement, Winner
 from raffles.models.raffle import CLAIM_TERMS
-from rafflesite.callers import (
-    ManagerOrReadOnly,
-    address_tag,
-    caller_address,
-    require_holder,
-)
-from rafflesite.fields import StrictSerializer
-from rafflesite.idempotency import idempotency_key
-from rafflesite.pagination import LinkCursorPagination
-from rafflesite.queries import PAGE, StrictQueryMixin
-from rafflesite.throttles import EntryThrottle, VerifyThrottle
-
-from . import serializers
-from .documenting import IDEMPOTENCY_KEY, answers
-from .filters import RaffleFilter
-from .proofs import ProvingViewSet
+from raffles.web.callers import ManagerOrReadOnly, address_tag, caller_address, require_holder
+from raffles.web.fields import StrictSerializer
+from raffles.web.lists import PAGE, LinkCursorPagination, StrictQueryMixin
+from raffles.web.parsing import idempotency_key
+from raffles.web.problems import IDEMPOTENCY_KEY, answers
+from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
 PRIVATE = {"Cache-Control": "no-store"}
 
@@ -114,7 +106,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
         return super().handle_exception(exc)
 
     def list(self, _request: Request) -> Response:
-        raffles = self.get_queryset().filter(series=None)
+        raffles = self.get_queryset().filter(event_slug=None)
         page = self.paginate_queryset(self.filter_queryset(raffles))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

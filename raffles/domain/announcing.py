@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
+from redis.exceptions import RedisError
 
+from raffles.domain.locking import violated
 from raffles.models import Announcement, Raffle, State
-
-from .recording import record
-from .violations import violated
-from .waking import wake_readers
+from raffles.models.record import record
 
 _NEXT = """
     INSERT INTO raffles_streamcounter (id, last) VALUES (1, 1)
@@ -52,7 +56,7 @@ def announce(
 
 def _about(raffle: Raffle) -> dict[str, Any]:
     about = {"raffle": str(raffle.uuid), "name": raffle.name}
-    return about | {"event": raffle.series} if raffle.series else about
+    return about | {"event": raffle.event_slug} if raffle.event_slug else about
 
 
 def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
@@ -75,3 +79,27 @@ def announce_all_sold_out(*, at: datetime, by: str) -> None:
     nothing_left = {"available": 0}
     for raffle in untold.with_available().filter(**nothing_left):
         announce_sold_out(raffle, at=at, by=by)
+
+
+log = logging.getLogger(__name__)
+CHANNEL = "raffles:announced"
+_PAUSE = 5.0  # seconds without a try after a failure, so that acts do not wait for a hung Redis
+_TIMEOUT = 0.5
+_paused_until = 0.0
+
+
+def wake_readers() -> None:
+    """Tells the readers of the stream to look; never raises for a Redis that is away."""
+    global _paused_until  # noqa: PLW0603 - one Redis, one pause
+    if not settings.REDIS_URL or time.monotonic() < _paused_until:
+        return
+    try:
+        _client(settings.REDIS_URL).publish(CHANNEL, b"")
+    except (RedisError, OSError) as error:
+        _paused_until = time.monotonic() + _PAUSE
+        log.warning("Readers of the stream will poll, Redis is away: %s", error)
+
+
+@lru_cache(maxsize=1)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)

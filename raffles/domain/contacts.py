@@ -12,6 +12,10 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from raffles.domain.entering import Entry
+from raffles.domain.keys import current_key_id
+from raffles.domain.locking import held
+from raffles.domain.prizes import note_told, slot_of
 from raffles.models import (
     FINISHED,
     Announcement,
@@ -22,12 +26,6 @@ from raffles.models import (
     Ticket,
     Winner,
 )
-
-from .checking import slot_of
-from .entering import Entry
-from .handing import note_told
-from .keys import current_key_id
-from .locking import held
 
 _TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
 

@@ -10,18 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
+from raffles.domain.keys import current_key_id
+from raffles.domain.locking import locked, violated
+from raffles.domain.pool import hold_claims, make_stripes
+from raffles.domain.refusals import ClosesInThePast, RequestMismatch, TermsFrozen, TooManyPrizes
 from raffles.fairness.verify import canonical
-from raffles.models import Entropy, Prize, Raffle, Stripe
+from raffles.models import Entropy, Privacy, Prize, Raffle, State
 from raffles.models.raffle import MAX_PRIZES
-
-from .keys import current_key_id
-from .recording import record
-from .refusals import ClosesInThePast, RequestMismatch, TooManyPrizes
-from .violations import violated
-
-STRIPES = 64  # at least twice the connections; more cost the sum of what is left
+from raffles.models.record import record
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,8 @@ def create_raffle(
     alternates: int = 10,
     entropy: str = Entropy.SYSTEM,
     closes_at: datetime | None = None,
-    series: str | None = None,
+    event_slug: str | None = None,
+    privacy: Privacy = Privacy.NUMBER,
     claim: Mapping[str, Any] | None = None,
     now: datetime,
     by: str,
@@ -58,8 +57,8 @@ def create_raffle(
 ) -> Raffle:
     """Creates a raffle with its prizes (name, amount) in order of rank.
 
-    One that belongs to a ``series`` is entered through the event of that name. ``claim`` are the
-    terms of `ClaimTerms`.
+    One with an ``event_slug`` is entered through the event of that name. ``claim`` are the terms of
+    `ClaimTerms`.
 
     The same request of the same caller gives the raffle it made before; another body under the same
     key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
@@ -78,7 +77,8 @@ def create_raffle(
         alternates=alternates,
         entropy=entropy,
         closes_at=closes_at,
-        series=series,
+        event_slug=event_slug,
+        privacy=privacy,
         **claim or {},
         ticket_key_id=current_key_id(),
         created_at=now,
@@ -113,18 +113,12 @@ def _made_before(request: Request | None) -> Raffle | None:
     return raffle
 
 
-def count_stripes(total_tickets: int) -> int:
-    """How many stripes a raffle of that size has. SQLite has one writer and so one stripe."""
-    return min(total_tickets, STRIPES if connection.vendor == "postgresql" else 1)
+def hold_terms(raffle_pk: int) -> Raffle:
+    """Locks a raffle and its stripes for an edit in the caller's transaction.
 
-
-def make_stripes(raffle: Raffle) -> None:
-    """Divides the slots over the stripes."""
-    count = count_stripes(raffle.total_tickets)
-    bounds = [raffle.total_tickets * stripe // count for stripe in range(count + 1)]
-    Stripe.objects.bulk_create(
-        Stripe(
-            raffle=raffle, stripe=stripe, lo=bounds[stripe], cap=bounds[stripe + 1] - bounds[stripe]
-        )
-        for stripe in range(count)
-    )
+    Claims wait until its end, so no ticket can appear under half-changed terms. Raises TermsFrozen.
+    """
+    raffle = locked(raffle_pk)
+    if raffle.state != State.OPEN or hold_claims(raffle):
+        raise TermsFrozen
+    return raffle

@@ -5,26 +5,32 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from raffles.fairness import beacon
+from raffles.domain import beacon
+from raffles.domain.announcing import announce
+from raffles.domain.erasing import finish_erasures
+from raffles.domain.keys import signer
+from raffles.domain.locking import locked
+from raffles.domain.pool import Pages, Progress, build_tree, leaves_of, shut_gate
+from raffles.domain.privacy import shown_names
+from raffles.domain.prizes import open_handovers
+from raffles.domain.refusals import (
+    AlreadyDrawn,
+    AlreadyRedrawn,
+    NotSealed,
+    RoundHasCome,
+    Voided,
+)
+from raffles.domain.sealing import Clock, SealTooLate, close, commit, mark_void, seal
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
 from raffles.models import Announcement, Draw, Raffle, State, Winner
-
-from .announcing import announce
-from .erasing import finish_erasures
-from .handing import open_handovers
-from .leaves import Pages, leaves_of
-from .locking import locked
-from .naming import shown_names
-from .refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
-from .sealing import Clock, Progress, SealTooLate, build_tree, close, seal
 
 _SHOWN = 100  # winners in an announcement; the rest are read from the API
 
@@ -35,33 +41,6 @@ class Waiting(Exception):
     def __init__(self, draw: Draw, why: str = "") -> None:
         super().__init__(why)
         self.draw = draw
-
-
-def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
-    """Raises what forbids drawing ``raffle`` (with ``available``) at ``now``."""
-    if raffle.state == State.DRAWN:
-        raise AlreadyDrawn
-    if raffle.state == State.VOID:
-        raise Voided
-    if raffle.state != State.OPEN:
-        return
-    if raffle.closes_at and now < raffle.closes_at:
-        raise BeforeDrawTime
-    if not raffle.closes_at and raffle.available:  # type: ignore[attr-defined]
-        raise TicketsAvailable
-
-
-def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
-    """Draws a raffle because a manager says so, and returns it drawn.
-
-    Raises Raffle.DoesNotExist, a Refusal (also when another caller's draw came first), Waiting.
-    """
-    raffle = Raffle.objects.with_available().get(uuid=raffle_id)
-    refuse_unless_drawable(raffle, now=now)
-    while not advance(raffle.pk, now=now, clock=clock, by=by):
-        # Another caller's draw came first, or a new commitment, over which it goes on.
-        refuse_unless_drawable(Raffle.objects.with_available().get(pk=raffle.pk), now=now)
-    return raffle
 
 
 def advance(
@@ -196,3 +175,74 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
             if winner.prize
         ],
     }
+
+
+BEACON_UNAVAILABLE = "beacon unavailable"
+_BEACON_IS_DEAD_AFTER = timedelta(days=7)
+
+
+def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
+    """Ends a raffle without winners. Raises AlreadyDrawn, Voided, RoundHasCome."""
+    with transaction.atomic():
+        raffle = _voidable(raffle_id)
+        if raffle.state == State.OPEN:
+            shut_gate(raffle)
+        if raffle.state == State.SEALED:
+            _void_draw(raffle.draws.live().get(), reason=reason, now=now)
+        mark_void(raffle, reason=reason, now=now, by=by)
+        finish_erasures(raffle)
+    return raffle
+
+
+def redraw(
+    raffle_id: UUID,
+    *,
+    reason: str,
+    now: datetime,
+    clock: Clock,
+    by: str,
+    number: int | None = None,
+) -> Draw:
+    """Voids the sealed draw and commits to the same pool again, as the next in the chain.
+
+    ``number`` is the draw that is meant, where the caller knows. Raises NotSealed, AlreadyDrawn,
+    Voided, RoundHasCome, AlreadyRedrawn, SealTooLate.
+    """
+    with transaction.atomic():
+        raffle = _voidable(raffle_id)
+        if raffle.state != State.SEALED:
+            raise NotSealed
+        draw = raffle.draws.live().get()
+        if number not in (None, draw.number):
+            raise AlreadyRedrawn
+        _void_draw(draw, reason=reason, now=now)
+        payload = {"reason": reason, "draw_no": draw.number}
+        announce(Announcement.Kind.VOIDED, raffle, payload, at=now, by=by)
+        return commit(raffle, clock=clock, by=by, after=draw)
+
+
+def _voidable(raffle_id: UUID) -> Raffle:
+    raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+    if raffle.state == State.DRAWN:
+        raise AlreadyDrawn
+    if raffle.state == State.VOID:
+        raise Voided
+    return raffle
+
+
+def _void_draw(draw: Draw, *, reason: str, now: datetime) -> None:
+    """Signs and stores the end of a sealed draw.
+
+    Once its round is public the result is known, so then only a beacon that stayed silent for a
+    week is a reason, and anyone can refute it by producing the round.
+    """
+    draws_at = draw.draws_at()
+    if draws_at is not None and now.timestamp() >= draws_at:
+        is_dead = now.timestamp() >= draws_at + _BEACON_IS_DEAD_AFTER.total_seconds()
+        if not (is_dead and reason == BEACON_UNAVAILABLE):
+            raise RoundHasCome
+    now = now.replace(microsecond=0)
+    signed = signer().void(bytes(draw.commitment_hash), reason, int(now.timestamp()))
+    draw.voided_at, draw.void_reason = now, reason
+    draw.void_key_id, draw.void_signature = signed["key_id"], bytes.fromhex(signed["signature"])
+    draw.save(update_fields=["voided_at", "void_reason", "void_key_id", "void_signature"])

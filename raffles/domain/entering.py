@@ -17,6 +17,11 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, Sum
 
+from raffles.domain.announcing import announce_sold_out
+from raffles.domain.keys import signer, ticket_key
+from raffles.domain.locking import violated
+from raffles.domain.pool import count_stripes
+from raffles.domain.refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
 from raffles.fairness.numbering import Numbering, numbering
 from raffles.fairness.receipts import Receipt
 from raffles.fairness.tickets import (
@@ -29,12 +34,6 @@ from raffles.fairness.tickets import (
 )
 from raffles.fairness.verify import hash_terms, make_leaf
 from raffles.models import Raffle, Stripe, Ticket
-
-from .announcing import announce_sold_out
-from .creating import count_stripes
-from .keys import signer, ticket_key
-from .refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
-from .violations import violated
 
 _REMEMBERED = 4096  # raffles a process keeps the facts of, about 2 KB each
 
@@ -63,7 +62,7 @@ class Facts:
             numbering=numbering(bytes(raffle.numbering_key), raffle.total_tickets),
             total=raffle.total_tickets,
             closes_at=raffle.closes_at,
-            is_of_event=raffle.series is not None,
+            is_of_event=raffle.event_slug is not None,
             holder_key=holder_key(key, uuid),
             code_key=code_key(key, uuid),
             terms_hash=hash_terms(raffle.terms()),

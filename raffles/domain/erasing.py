@@ -11,16 +11,15 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from raffles.domain.contacts import forget_contacts
+from raffles.domain.keys import ticket_key
+from raffles.domain.locking import locked
+from raffles.domain.pool import leaves_of
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
 from raffles.models import FINISHED, Announcement, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
-
-from .contacts import forget_contacts
-from .keys import ticket_key
-from .leaves import leaves_of
-from .locking import locked
 
 _CHUNK = 5_000
 
@@ -57,7 +56,7 @@ def finished_before(moment: datetime) -> RaffleQuerySet:
 
 def _forget_names(raffle: Raffle) -> None:
     """Takes the names of erased winners out of what was announced; no more of it may change."""
-    if raffle.series is None:
+    if raffle.event_slug is None:
         return  # nobody was named
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
     for announcement in raffle.announcements.filter(kind=Announcement.Kind.DRAWN):

@@ -20,14 +20,13 @@ from zipfile import ZipFile, ZipInfo
 
 from django.db import transaction
 
+from raffles.domain.exports import EXPORTED, log_table
+from raffles.domain.keys import signer
+from raffles.domain.proofs import published_draw, stream_proof
+from raffles.domain.refusals import NotFinished
 from raffles.fairness import verify
-from raffles.models import Act, Announcement, Draw, Raffle, Replacement
-
-from .exporting import EXPORTED, acts_table
-from .keys import signer
-from .proving import published_draw, stream_proof
-from .recording import record
-from .refusals import NotFinished
+from raffles.models import Announcement, Draw, LogEntry, Raffle, Replacement
+from raffles.models.record import record
 
 Member = tuple[str, Iterable[bytes]]
 
@@ -111,8 +110,8 @@ def _members(raffle: Raffle) -> Iterator[Member]:
     announced = Announcement.objects.filter(raffle=raffle).order_by("sequence")
     yield "announcements.json", _json([announcement.public() for announcement in announced])
     # An archive would otherwise differ from the one before, which it mentions.
-    acts = Act.objects.about(raffle).exclude(deed__endswith=EXPORTED)
-    yield "record.csv", map(str.encode, acts_table(acts))
+    acts = LogEntry.objects.about(raffle).exclude(action__endswith=EXPORTED)
+    yield "record.csv", map(str.encode, log_table(acts))
 
 
 def _raffle(raffle: Raffle) -> dict[str, Any]:

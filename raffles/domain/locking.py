@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import F, Sum
+from django.db import IntegrityError, connection
 
-from raffles.models import Raffle, Stripe
+from raffles.models import Raffle
 
 
 def locked(raffle_pk: int) -> Raffle:
@@ -23,19 +22,23 @@ def held(raffle_id: UUID) -> Raffle:
     return Raffle.objects.get(uuid=raffle_id)
 
 
-def hold_claims(raffle: Raffle) -> int:
-    """Locks the stripes of a locked raffle, waiting for claims in flight; returns what they issued.
+# SQLite names a unique constraint's columns instead of the constraint.
+_BY_COLUMNS = {
+    "raffles_announcement.raffle_id": "sold_out_announced_once",
+    "raffles_raffle.request_tag": "raffle_created_once",
+    "raffles_ticket.raffle_id, raffles_ticket.holder_tag": "ticket_holder_once",
+    "raffles_ticket.raffle_id, raffles_ticket.address_tag": "ticket_address_once",
+    "raffles_ticket.order_tag": "ticket_order_once",
+    "raffles_ticket.raffle_id, raffles_ticket.slot": "ticket_slot_once",
+}
 
-    Locking them in order keeps it from deadlocking with a claim that waits, and the sum is read
-    after the locks: read with them it would be too early.
-    """
-    stripes = Stripe.objects.filter(raffle=raffle)
-    list(stripes.select_for_update().order_by("raffle_id", "stripe").values_list("pk"))
-    return stripes.aggregate(issued=Sum("issued"))["issued"] or 0
 
-
-def shut_gate(raffle: Raffle) -> int:
-    """Sets every stripe's cap to what it issued, and returns the sum; for a locked raffle."""
-    issued = hold_claims(raffle)
-    Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
-    return issued
+def violated(error: IntegrityError) -> str:
+    """The name of the constraint or guard that refused; empty when the database does not say."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    if diagnosis is not None:
+        return diagnosis.constraint_name or ""
+    message = str(error)
+    return _BY_COLUMNS.get(
+        message.partition("UNIQUE constraint failed: ")[2]
+    ) or message.removeprefix("CHECK constraint failed: ")

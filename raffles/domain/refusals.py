@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Kind(StrEnum):
+    """Why an act is refused, for whoever has to answer in terms of a protocol."""
+
+    GONE = "gone"
+    FORBIDDEN = "forbidden"
+    CONFLICT = "conflict"
+    MISSING = "missing"
+    INVALID = "invalid"
+    MISMATCHED = "mismatched"
 
 
 class Refusal(Exception):
     """An act that may not be done now; nothing was changed."""
 
+    kind: ClassVar[Kind]
     code: ClassVar[str]
     sentence: ClassVar[str]
 
@@ -18,6 +31,7 @@ class Refusal(Exception):
 class SoldOut(Refusal):
     """Every ticket has been handed out."""
 
+    kind = Kind.GONE
     code = "sold_out"
     sentence = "Tickets to this raffle are no longer available"
 
@@ -31,6 +45,7 @@ class GateShut(SoldOut):
 class AlreadyEntered(Refusal):
     """The holder has a ticket."""
 
+    kind = Kind.FORBIDDEN
     code = "already_entered"
     sentence = "Your ip address has already participated in this raffle"
 
@@ -44,6 +59,7 @@ class OrderUsed(AlreadyEntered):
 class ThroughEvent(Refusal):
     """The raffle is a date of an event, which hands out its tickets."""
 
+    kind = Kind.FORBIDDEN
     code = "through_event"
     sentence = "Take part through the event"
 
@@ -51,6 +67,7 @@ class ThroughEvent(Refusal):
 class RequestMismatch(Refusal):
     """The same idempotency key came with another request."""
 
+    kind = Kind.MISMATCHED
     code = "idempotency_mismatch"
     sentence = "This Idempotency-Key was used for another request"
 
@@ -58,6 +75,7 @@ class RequestMismatch(Refusal):
 class TooManyPrizes(Refusal):
     """The amounts of the prizes sum to more than there may be."""
 
+    kind = Kind.INVALID
     code = "too_many_prizes"
     sentence = "Too many prizes"
 
@@ -65,6 +83,7 @@ class TooManyPrizes(Refusal):
 class ClosesInThePast(Refusal):
     """The closing time has passed already."""
 
+    kind = Kind.INVALID
     code = "closes_in_the_past"
     sentence = "closes_at must be in the future"
 
@@ -72,6 +91,7 @@ class ClosesInThePast(Refusal):
 class TermsFrozen(Refusal):
     """Somebody holds a ticket under these terms."""
 
+    kind = Kind.CONFLICT
     code = "terms_frozen"
     sentence = "The raffle has tickets, so its terms can't be changed"
 
@@ -79,6 +99,7 @@ class TermsFrozen(Refusal):
 class TicketsAvailable(Refusal):
     """The raffle draws when sold out, and is not."""
 
+    kind = Kind.FORBIDDEN
     code = "tickets_available"
     sentence = "Winners can't be drawn when tickets are still available"
 
@@ -86,6 +107,7 @@ class TicketsAvailable(Refusal):
 class AlreadyDrawn(Refusal):
     """The winners stand."""
 
+    kind = Kind.FORBIDDEN
     code = "already_drawn"
     sentence = "Winners for the raffle have already been drawn"
 
@@ -93,6 +115,7 @@ class AlreadyDrawn(Refusal):
 class BeforeDrawTime(Refusal):
     """The raffle has a closing time, and it has not come."""
 
+    kind = Kind.FORBIDDEN
     code = "before_draw_time"
     sentence = "Winners can't be drawn before the draw time"
 
@@ -100,6 +123,7 @@ class BeforeDrawTime(Refusal):
 class Voided(Refusal):
     """The raffle was called off."""
 
+    kind = Kind.FORBIDDEN
     code = "voided"
     sentence = "The raffle has been voided"
 
@@ -107,6 +131,7 @@ class Voided(Refusal):
 class NotDrawn(Refusal):
     """There are no winners yet."""
 
+    kind = Kind.INVALID
     code = "not_drawn"
     sentence = "Winners for the raffle have not been drawn yet"
 
@@ -114,6 +139,7 @@ class NotDrawn(Refusal):
 class NotSealed(Refusal):
     """There is no commitment yet."""
 
+    kind = Kind.MISSING
     code = "not_sealed"
     sentence = "The raffle has not been sealed yet"
 
@@ -121,6 +147,7 @@ class NotSealed(Refusal):
 class InvalidCode(Refusal):
     """No such ticket with such a code."""
 
+    kind = Kind.INVALID
     code = "invalid_code"
     sentence = "Invalid verification code"
 
@@ -128,6 +155,7 @@ class InvalidCode(Refusal):
 class RoundHasCome(Refusal):
     """The beacon has spoken, so the draw can't be stopped any more."""
 
+    kind = Kind.CONFLICT
     code = "round_has_come"
     sentence = "The draw can't be voided: its beacon round is public"
 
@@ -135,6 +163,7 @@ class RoundHasCome(Refusal):
 class AlreadyRedrawn(Refusal):
     """The draw that was meant has been voided, and another waits in its place."""
 
+    kind = Kind.CONFLICT
     code = "already_redrawn"
     sentence = "The draw has been voided and sealed again already"
 
@@ -142,6 +171,7 @@ class AlreadyRedrawn(Refusal):
 class NoAlternateLeft(Refusal):
     """Every alternate has taken somebody's place."""
 
+    kind = Kind.CONFLICT
     code = "no_alternate"
     sentence = "There is no alternate left"
 
@@ -149,6 +179,7 @@ class NoAlternateLeft(Refusal):
 class NotAWinner(Refusal):
     """The ticket holds no prize that could be taken from it."""
 
+    kind = Kind.INVALID
     code = "not_a_winner"
     sentence = "This ticket holds no prize"
 
@@ -156,6 +187,7 @@ class NotAWinner(Refusal):
 class HandedOver(Refusal):
     """The winner has the prize in hand."""
 
+    kind = Kind.CONFLICT
     code = "handed_over"
     sentence = "The prize has been handed over"
 
@@ -163,6 +195,7 @@ class HandedOver(Refusal):
 class Forfeited(Refusal):
     """Nobody claimed the prize in time."""
 
+    kind = Kind.CONFLICT
     code = "forfeited"
     sentence = "The prize was not claimed in time"
 
@@ -170,6 +203,7 @@ class Forfeited(Refusal):
 class NoSuchTicket(Refusal):
     """Nobody holds a ticket of that number."""
 
+    kind = Kind.MISSING
     code = "no_such_ticket"
     sentence = "There is no ticket with this number"
 
@@ -177,6 +211,7 @@ class NoSuchTicket(Refusal):
 class NotFinished(Refusal):
     """It is neither drawn nor void."""
 
+    kind = Kind.CONFLICT
     code = "not_finished"
     sentence = "The raffle is not finished yet"
 
@@ -184,4 +219,5 @@ class NotFinished(Refusal):
 class NoProofYet(NotDrawn):
     """The proof comes with the winners."""
 
+    kind = Kind.MISSING
     code = "no_proof_yet"

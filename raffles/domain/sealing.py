@@ -12,25 +12,21 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.db.models import Sum
 
+from raffles.domain.announcing import announce, announce_sold_out
+from raffles.domain.keys import signer
+from raffles.domain.locking import locked
+from raffles.domain.pool import shut_gate
 from raffles.fairness.verify import (
     Tree,
-    TreeBuilder,
     first_round_at,
     hash_commitment,
     time_of_round,
 )
 from raffles.models import Announcement, Draw, Entropy, Pool, Raffle, State
 from raffles.models.draw import BEACON_DELAY, commitment_of, planned_round
-
-from .announcing import announce, announce_sold_out
-from .keys import signer
-from .leaves import stream_leaf_hashes
-from .locking import locked, shut_gate
-from .recording import record
+from raffles.models.record import record
 
 Clock = Callable[[], datetime]
-Progress = Callable[[int, int], None]  # leaves hashed so far, of how many
-
 NOBODY_CAME = "Nobody took part"
 _COMMITTED_BEFORE_ROUND = 30  # seconds; a verifier refuses less
 
@@ -65,17 +61,6 @@ def mark_void(raffle: Raffle, *, reason: str, now: datetime, by: str) -> None:
     raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, now, reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
     announce(Announcement.Kind.VOIDED, raffle, {"reason": reason}, at=now, by=by)
-
-
-def build_tree(raffle: Raffle, progress: Progress | None = None) -> Tree:
-    """The tree over a shut pool, in one pass of constant memory."""
-    builder = TreeBuilder()
-    add = builder.add
-    for slot, leaf_hash in stream_leaf_hashes(raffle, 0, raffle.total_tickets):
-        add(leaf_hash)
-        if progress and slot % 65_536 == 0:
-            progress(slot, raffle.total_tickets)
-    return builder.finish()
 
 
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:

@@ -23,8 +23,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 
 from raffles.fairness import verify
-
-from .progress import Bar
+from raffles.management.progress import Bar
 
 MANAGER = "127.0.0.1"
 _FIRST = IPv4Address("127.1.0.1")  # participants call from here upwards

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from raffles.models.guards import Guard, changed, drop_guards, make_guards
+from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _HAS_TICKETS = "EXISTS (SELECT 1 FROM raffles_stripe s WHERE s.raffle_id = {}.id AND s.issued > 0)"
 _POOL_IN_USE = (

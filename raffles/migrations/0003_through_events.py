@@ -9,7 +9,7 @@ from typing import Any
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from raffles.models.guards import Guard, changed, drop_guards, make_guards
+from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _SET_ANEW = "(NEW.{0} IS NOT NULL AND NEW.{0} IS DISTINCT FROM OLD.{0})"
 

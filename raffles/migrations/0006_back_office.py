@@ -8,7 +8,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from raffles.models.guards import Guard, changed, drop_guards, make_guards
+from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _MOVED = "(OLD.{0} IS NOT NULL AND NEW.{0} IS DISTINCT FROM OLD.{0})"
 _MOMENTS = ("notified_at", "claimed_at", "handed_over_at", "forfeited_at")

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-from raffles.models.guards import Guard, changed, drop_guards, make_guards
+from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _NAMED = 100  # winners at the most that an announcement names
 _BEFORE = (Guard("announcement_unchangeable", "raffles_announcement", "UPDATE"),)

@@ -1,18 +1,28 @@
 """What the database remembers: inputs of a draw, its output, and nothing computed twice."""
 
-from .act import Act
-from .announcement import Announcement, StreamCounter
-from .delivery import Attempt, Contact, Delivery, Endpoint, Outbox
-from .draw import Draw, Pool
-from .raffle import ENTERABLE, FINISHED, Entropy, Prize, Raffle, State, Stripe
-from .ticket import Ticket
-from .winner import Handover, Replacement, Standing, Winner
+from raffles.models.announcement import Announcement, StreamCounter
+from raffles.models.api_key import ApiKey
+from raffles.models.delivery import Attempt, Contact, Delivery, Endpoint, Outbox
+from raffles.models.draw import Draw, Pool
+from raffles.models.raffle import (
+    ENTERABLE,
+    FINISHED,
+    Entropy,
+    Privacy,
+    Prize,
+    Raffle,
+    State,
+    Stripe,
+)
+from raffles.models.record import LogEntry
+from raffles.models.ticket import Ticket
+from raffles.models.winner import Handover, Replacement, Winner, WinnerState
 
 __all__ = [
     "ENTERABLE",
     "FINISHED",
-    "Act",
     "Announcement",
+    "ApiKey",
     "Attempt",
     "Contact",
     "Delivery",
@@ -20,15 +30,17 @@ __all__ = [
     "Endpoint",
     "Entropy",
     "Handover",
+    "LogEntry",
     "Outbox",
     "Pool",
+    "Privacy",
     "Prize",
     "Raffle",
     "Replacement",
-    "Standing",
     "State",
     "StreamCounter",
     "Stripe",
     "Ticket",
     "Winner",
+    "WinnerState",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
-from .raffle import Raffle
+from raffles.models.raffle import Raffle
 
 
 class StreamCounter(models.Model):

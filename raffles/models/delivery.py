@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
-from .announcement import Announcement
-from .raffle import Raffle
-from .winner import Winner
+from raffles.models.announcement import Announcement
+from raffles.models.raffle import Raffle
+from raffles.models.winner import Winner
 
 # Seconds from one try to the next; the first is at once. Standard Webhooks recommends them.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)

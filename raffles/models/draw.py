@@ -9,8 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from raffles.fairness.verify import first_round_at, time_of_round
-
-from .raffle import Entropy, Raffle
+from raffles.models.raffle import Entropy, Raffle
 
 BEACON_DELAY = 60  # seconds from the seal to its round, at the least (draw protocol, section 3)
 LATE_AFTER = timedelta(minutes=3)  # cron runs each minute; two missed runs are late

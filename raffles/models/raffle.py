@@ -44,6 +44,14 @@ class Entropy(models.TextChoices):
     DRAND = "drand"
 
 
+class Privacy(models.TextChoices):
+    """How far everybody may see who takes part."""
+
+    FULL = "full", "Full names"
+    INITIALS = "initials", "Initials"
+    NUMBER = "number", "Ticket numbers only"
+
+
 class RaffleQuerySet(models.QuerySet["Raffle"]):
     """Query words of raffles."""
 
@@ -112,7 +120,8 @@ class Raffle(ClaimTerms):
 
     ``uuid`` is the public name. ``numbering_key`` scrambles the order in which numbers leave;
     ``ticket_key_id`` names the environment key that its tags and codes are derived from.
-    ``series`` is the name of the event whose date it is: entries come through that.
+    ``event_slug`` names the event whose date it is: entries come through that. ``privacy`` is the
+    event's.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -129,8 +138,11 @@ class Raffle(ClaimTerms):
     closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: drawn when sold out. Whole seconds."
     )
-    series = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
+    event_slug = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
         max_length=50, null=True, editable=False
+    )
+    privacy = models.CharField(
+        max_length=8, choices=Privacy.choices, default=Privacy.NUMBER, editable=False
     )
     state = models.CharField(
         max_length=8, choices=State.choices, default=State.OPEN, editable=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from .raffle import Raffle
+from raffles.models.raffle import Raffle
 
 
 class Ticket(models.Model):

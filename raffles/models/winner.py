@@ -8,11 +8,11 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from .raffle import Prize, Raffle
-from .ticket import Ticket
+from raffles.models.raffle import Prize, Raffle
+from raffles.models.ticket import Ticket
 
 
-class Standing(models.TextChoices):
+class WinnerState(models.TextChoices):
     """How a winner stands; read from what is stored, the last that applies."""
 
     ALTERNATE = "alternate"
@@ -31,8 +31,8 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         """Those who were drawn for a prize, without the alternates."""
         return self.filter(prize__isnull=False)
 
-    def with_standing(self) -> WinnerQuerySet:
-        """With what `standing` and its kin read, in the same query."""
+    def with_state(self) -> WinnerQuerySet:
+        """With what `state` and its kin read, in the same query."""
         return self.select_related("prize", "replacement", "replaces__prize", "handover")
 
     def unclaimed(self) -> WinnerQuerySet:
@@ -41,9 +41,9 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
         return self.filter(mine, replacement=None, handover__claim_until=None, **nobody_came)
 
-    def standing(self, standing: str) -> WinnerQuerySet:
+    def state(self, state: str) -> WinnerQuerySet:
         """Those who stand so."""
-        return self.filter(_STANDING[Standing(standing)])
+        return self.filter(_STATE[WinnerState(state)])
 
 
 class Winner(models.Model):
@@ -86,7 +86,7 @@ class Winner(models.Model):
     def __str__(self) -> str:
         return f"rank {self.rank}"
 
-    def standing_prize(self) -> Prize | None:
+    def current_prize(self) -> Prize | None:
         """The prize drawn or passed on to this rank, unless it was passed on from it."""
         if getattr(self, "replacement", None):
             return None
@@ -95,18 +95,18 @@ class Winner(models.Model):
 
     def held_prize(self) -> Prize | None:
         """The prize that is theirs now."""
-        is_forfeited = self.standing() == Standing.FORFEITED
-        return None if is_forfeited else self.standing_prize()
+        is_forfeited = self.state() == WinnerState.FORFEITED
+        return None if is_forfeited else self.current_prize()
 
-    def standing(self) -> Standing:
+    def state(self) -> WinnerState:
         """What became of the prize."""
         handover = getattr(self, "handover", None)
         if getattr(self, "replacement", None):
-            return Standing.REPLACED
-        reached: Standing | None = handover.reached() if handover else None
+            return WinnerState.REPLACED
+        reached: WinnerState | None = handover.reached() if handover else None
         if reached:
             return reached
-        return Standing.DRAWN if self.standing_prize() else Standing.ALTERNATE
+        return WinnerState.DRAWN if self.current_prize() else WinnerState.ALTERNATE
 
     def claim_until(self) -> datetime | None:
         """Until when the prize is kept for them; None without a deadline."""
@@ -209,39 +209,39 @@ class Handover(models.Model):
         )
 
     def __str__(self) -> str:
-        return self.reached() or Standing.DRAWN
+        return self.reached() or WinnerState.DRAWN
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether nobody has claimed it, and the time for it is over."""
         is_late = self.claim_until is not None and self.claim_until <= now
         return is_late and self.claimed_at is None
 
-    def reached(self) -> Standing | None:
+    def reached(self) -> WinnerState | None:
         """The furthest it has come; None before the first moment."""
-        reached = (standing for standing, moment in MOMENTS if getattr(self, moment))
+        reached = (state for state, moment in MOMENTS if getattr(self, moment))
         return next(reached, None)
 
 
 # What a handover has reached, the furthest first, and the moment that says so.
 MOMENTS = (
-    (Standing.FORFEITED, "forfeited_at"),
-    (Standing.HANDED_OVER, "handed_over_at"),
-    (Standing.CLAIMED, "claimed_at"),
-    (Standing.NOTIFIED, "notified_at"),
+    (WinnerState.FORFEITED, "forfeited_at"),
+    (WinnerState.HANDED_OVER, "handed_over_at"),
+    (WinnerState.CLAIMED, "claimed_at"),
+    (WinnerState.NOTIFIED, "notified_at"),
 )
 
 
-def _conditions() -> dict[Standing, Q]:
-    """`Winner.standing` as conditions: each excludes those that go further."""
+def _conditions() -> dict[WinnerState, Q]:
+    """`Winner.state` as conditions: each excludes those that go further."""
     has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
-    conditions = {Standing.REPLACED: Q(replacement__isnull=False)}
+    conditions = {WinnerState.REPLACED: Q(replacement__isnull=False)}
     further = Q(replacement__isnull=True)
-    for standing, moment in MOMENTS:
-        conditions[standing] = further & Q(**{f"handover__{moment}__isnull": False})
+    for state, moment in MOMENTS:
+        conditions[state] = further & Q(**{f"handover__{moment}__isnull": False})
         further &= Q(**{f"handover__{moment}__isnull": True})
-    conditions[Standing.DRAWN] = further & has_prize
-    conditions[Standing.ALTERNATE] = further & ~has_prize
+    conditions[WinnerState.DRAWN] = further & has_prize
+    conditions[WinnerState.ALTERNATE] = further & ~has_prize
     return conditions
 
 
-_STANDING = _conditions()
+_STATE = _conditions()

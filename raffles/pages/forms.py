@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import MAX_TICKETS
-from rafflesite.fields import text_fault
+from raffles.web.fields import text_fault
 
 
 class TicketForm(forms.Form):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from raffles.api.problems import STATUS
 from raffles.domain import refusals
 from raffles.domain.refusals import Refusal
+from raffles.web.problems import STATUS
 
 
 class TooManyTries(Exception):
@@ -36,7 +37,9 @@ class Notice:
     retry_after: int | None = None
 
 
-WORDS: dict[type[Refusal], tuple[Promise, Promise]] = {
+Words = Mapping[type[Refusal], tuple[str | Promise, str | Promise]]
+
+WORDS: Words = {
     refusals.SoldOut: (
         _("Tickets are gone."),
         _("Every ticket has been given out. You can still watch the draw here."),
@@ -67,8 +70,8 @@ WORDS: dict[type[Refusal], tuple[Promise, Promise]] = {
 }
 
 
-def notice_of(error: Refusal | TooManyTries | PermissionDenied) -> Notice:
-    """What a page says of what was raised."""
+def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = WORDS) -> Notice:
+    """Return what a page says of what was raised; `words` are the visitor's, by refusal."""
     if isinstance(error, TooManyTries):
         wait = max(1, math.ceil(error.wait))
         text = _("Wait %(seconds)d seconds, then try again.") % {"seconds": wait}
@@ -85,6 +88,6 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied) -> Notice:
             _("A proxy between us hides your address. Tell whoever runs this site."),
             403,
         )
-    status = STATUS[type(error)]
-    words = WORDS.get(type(error))
-    return Notice(*words, status) if words else Notice(error.sentence, "", status)
+    status = STATUS[error.kind]
+    said = words.get(type(error), (error.sentence, ""))
+    return Notice(*said, status)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
-from rafflesite.languages import in_language_of
-from rafflesite.problems import RETRY_AFTER
+from raffles.pages.notices import ForeignForm, Notice, TooManyTries
+from raffles.web.languages import in_language_of
+from raffles.web.problems import RETRY_AFTER
+from raffles.web.throttles import AddressThrottle
 
 log = logging.getLogger(__name__)
-
 View = Callable[..., HttpResponse]
 
 
@@ -47,3 +51,46 @@ def _answer(view: View, request: HttpRequest, *args: object, **kwargs: object) -
         response = render(request, "503.html", status=503)
         response["Retry-After"] = str(RETRY_AFTER)
         return response
+
+
+LONGEST_KEY = 255  # characters of a request key that are read
+
+
+def request_key(request: HttpRequest) -> str | None:
+    """What the page's form was given, so that sending it again brings the same ticket again."""
+    return request.POST.get("request_key", "")[:LONGEST_KEY] or None
+
+
+def answered(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    notice: Notice | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page, with the notice's status; what answers a form is kept nowhere."""
+    status = notice.status if notice else status
+    response = render(request, template, context, status=status)
+    if request.method == "POST":
+        response["Cache-Control"] = "no-store"
+    if notice and notice.retry_after:
+        response["Retry-After"] = str(notice.retry_after)
+    return response
+
+
+def refuse_foreign(request: HttpRequest) -> None:
+    """Raises ForeignForm for a form that our own page did not send.
+
+    Browsers name the sender's site, or on plain http at least its origin; neither can be forged
+    by a page.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    own = f"{request.scheme}://{request.get_host()}"
+    if site != "same-origin" if site else request.headers.get("Origin") != own:
+        raise ForeignForm
+
+
+def throttle(request: HttpRequest, limit: AddressThrottle) -> None:
+    """Raises TooManyTries when the visitor asks too often, together with their calls of the API."""
+    if not limit.allow_request(Request(request), APIView()):
+        raise TooManyTries(limit.wait())

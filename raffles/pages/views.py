@@ -21,22 +21,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
-from raffles.domain.checking import checked_slot
 from raffles.domain.entering import enter
 from raffles.domain.keys import signer
-from raffles.domain.proving import inclusion
+from raffles.domain.prizes import checked_slot
+from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Raffle, State
-from rafflesite.callers import require_holder
-from rafflesite.middleware import uses_camera
-from rafflesite.throttles import EntryThrottle, VerifyThrottle
-
-from .card import Card, card_of, qr
-from .forms import TicketForm
-from .notices import Notice, TooManyTries, notice_of
-from .page import page
-from .posting import answered, refuse_foreign, request_key, throttle
-from .reading import (
+from raffles.pages.card import Card, card_of, qr
+from raffles.pages.forms import TicketForm
+from raffles.pages.notices import Notice, TooManyTries, notice_of
+from raffles.pages.page import answered, page, refuse_foreign, request_key, throttle
+from raffles.pages.queries import (
     PODIUM,
     SHOWN,
     outcome_of,
@@ -45,6 +40,9 @@ from .reading import (
     story_of,
     takes_entries,
 )
+from raffles.web.callers import require_holder
+from raffles.web.middleware import uses_camera
+from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
 _LIGHT = 640  # hashes of a proof that comes with the page, so that the check needs no network
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
@@ -58,10 +56,10 @@ Names: TypeAlias = Callable[[int], Mapping[int, str]]
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
-def raffle(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """A raffle, and its one button."""
     if request.method != "POST":
-        return _raffle(request, raffle_id)
+        return _raffle(request, raffle_id, event_page)
     try:
         refuse_foreign(request)
         throttle(request, EntryThrottle())
@@ -72,15 +70,19 @@ def raffle(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
             request_key=request_key(request),
         )
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _raffle(request, raffle_id, notice=notice_of(refusal))
-    return _raffle(request, raffle_id, card=card_of(entry))
+        return _raffle(request, raffle_id, event_page, notice=notice_of(refusal))
+    return _raffle(request, raffle_id, event_page, card=card_of(entry))
 
 
 def _raffle(
-    request: HttpRequest, raffle_id: UUID, card: Card | None = None, notice: Notice | None = None
+    request: HttpRequest,
+    raffle_id: UUID,
+    event_page: str,
+    card: Card | None = None,
+    notice: Notice | None = None,
 ) -> HttpResponse:
     context = {
-        **_state(raffle_id, is_held=card is not None),
+        **_state(raffle_id, event_page, is_held=card is not None),
         "card": card,
         "notice": notice,
         # Sent again by a reload or a second click, it brings the same ticket again.
@@ -91,17 +93,18 @@ def _raffle(
 
 @require_safe
 @page
-def raffle_state(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """The part of a raffle's page that changes, for a page that is open."""
-    context = _state(raffle_id, is_held="held" in request.GET)
+    context = _state(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
 
-def _state(raffle_id: UUID, *, is_held: bool) -> dict[str, Any]:
+def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
     return {
         "raffle": raffle,
+        "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
         "takes_entries": takes_entries(raffle, timezone.now()),
         "is_held": is_held,
         "story": story_of(raffle_id) if is_sealed else None,
@@ -147,19 +150,25 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
 
 @require_safe
 @page
-def result(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """The winners, how they came about, and a check by the visitor's own machine."""
     paper = reverse("pages:certificate", args=[raffle_id])
-    return shown_result(request, raffle_id, certificate=paper)
+    return shown_result(request, raffle_id, event_page, certificate=paper)
 
 
 def shown_result(
-    request: HttpRequest, raffle_id: UUID, *, certificate: str, names: Names | None = None
+    request: HttpRequest,
+    raffle_id: UUID,
+    event_page: str,
+    *,
+    certificate: str,
+    names: Names | None = None,
 ) -> HttpResponse:
     """The result page, and where its certificate is."""
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
-        return render(request, "raffles/result_pending.html", _state(raffle_id, is_held=True))
+        context = _state(raffle_id, event_page, is_held=True)
+        return render(request, "raffles/result_pending.html", context)
     after = _rank(request)
     rows = places(shown, after=after, names=names(after) if names else {})
     story = story_of(raffle_id)

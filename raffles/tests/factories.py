@@ -8,11 +8,11 @@ from typing import Any
 import factory
 
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import Entry, enter
 from raffles.domain.keys import ticket_key
-from raffles.domain.sealing import build_tree, close, seal
-from raffles.domain.voiding import void_raffle
+from raffles.domain.pool import build_tree
+from raffles.domain.sealing import close, seal
 from raffles.fairness.tickets import code_key, derive_code
 from raffles.models import Raffle, State, Winner
 

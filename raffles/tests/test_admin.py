@@ -16,11 +16,10 @@ from django.urls import reverse
 
 from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
-from raffles.domain.replacing import replace_winner
-from raffles.models import Act, Prize, Raffle, State
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory, address, enter_nth
+from raffles.domain.prizes import replace_winner
+from raffles.models import LogEntry, Prize, Raffle, State
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
@@ -68,7 +67,8 @@ def test_raffle_created_by_staff_can_be_entered(staff: Client) -> None:
         (2, "Jam", 2),
     ]
     assert raffle.created_by == SAM
-    assert [(act.deed, act.by) for act in Act.objects.about(raffle)] == [("raffle.created", SAM)]
+    entries = LogEntry.objects.about(raffle)
+    assert [(entry.action, entry.by) for entry in entries] == [("raffle.created", SAM)]
     numbers = {
         enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW).ticket_number for n in range(10)
     }

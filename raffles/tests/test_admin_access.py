@@ -12,25 +12,24 @@ from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, URLResolver, reverse
 from django.utils import timezone
 
-from events.models import ApiKey, Event, Occurrence, Reward, Setback
+from events.models import Event, Occurrence, Reward, Setback
 from events.tests.acting import DAY, DRAW, scheduled, taken
-from raffles.domain.handing import note_told
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import note_told, replace_winner
 from raffles.models import (
-    Act,
     Announcement,
+    ApiKey,
     Contact,
     Delivery,
     Draw,
     Endpoint,
     Handover,
+    LogEntry,
     Raffle,
     Replacement,
     State,
     Winner,
 )
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -45,14 +44,14 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "raffles_winner": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_replacement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_announcement": (EVERYBODY, NOBODY, NOBODY, NOBODY),
-    "raffles_act": (EVERYBODY, NOBODY, NOBODY, NOBODY),
+    "raffles_logentry": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_endpoint": (EVERYBODY, "M", "M", "M"),
     "raffles_delivery": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_event": (EVERYBODY, "M", "M", NOBODY),
     "events_reward": (EVERYBODY, NOBODY, "M", "M"),
     "events_occurrence": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_setback": (EVERYBODY, NOBODY, NOBODY, NOBODY),
-    "events_apikey": (EVERYBODY, "M", "M", "M"),
+    "raffles_apikey": (EVERYBODY, "M", "M", "M"),
     "auth_user": ("A", NOBODY, NOBODY, NOBODY),
     "auth_group": ("A", NOBODY, NOBODY, NOBODY),
 }
@@ -119,7 +118,7 @@ def rows() -> dict[str, Model]:
     Setback.objects.create(raffle=raffle, error="Rain", failed_at=now, next_try_at=now)
     User.objects.create_user("somebody")
     kinds = (
-        *(Act, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
+        *(LogEntry, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
         *(ApiKey, Event, Occurrence, Reward, Setback, User, Group),
     )
     found = {kind: kind._default_manager.first() for kind in kinds} | {Raffle: raffle}

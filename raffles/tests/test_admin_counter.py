@@ -15,12 +15,10 @@ from django.test import Client
 from django.urls import reverse
 
 from raffles.domain.entering import Entry
-from raffles.domain.handing import forfeit
-from raffles.domain.replacing import replace_winner
-from raffles.models import Handover, Raffle, Standing, State, Winner
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.domain.prizes import forfeit, replace_winner
+from raffles.models import Handover, Raffle, State, Winner, WinnerState
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.web.callers import address_tag
 
 pytestmark = pytest.mark.django_db
 
@@ -84,7 +82,7 @@ def test_ticket_is_checked_handed_over_and_the_next_one_comes(staff: Client) -> 
     assert [str(message) for message in page.context["messages"]] == [
         f"Handed over: Phone, ticket {number}."
     ]
-    assert Winner.objects.with_standing().get(rank=1).standing() == Standing.HANDED_OVER
+    assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
 
 
 def test_second_click_says_when_and_by_whom_it_was_handed_over(staff: Client) -> None:

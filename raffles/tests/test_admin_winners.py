@@ -16,12 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from events.tests.acting import run, scheduled, taken
-from raffles.domain import finding
+from raffles.domain import search
 from raffles.domain.entering import Entry
-from raffles.domain.handing import forfeit, hand_over
-from raffles.models import Act, Raffle, Standing, State, Winner
-
-from .factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+from raffles.domain.prizes import forfeit, hand_over
+from raffles.models import LogEntry, Raffle, State, Winner, WinnerState
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +56,7 @@ def act_on(staff: Client, winner: Winner, act: str, **typed: Any) -> list[str]:
 def shown(staff: Client, **filters: Any) -> list[tuple[int, str]]:
     """Rank and state of the rows of the list."""
     rows = staff.get(LIST, filters).context["cl"].result_list
-    return [(winner.rank, str(winner.standing())) for winner in rows]
+    return [(winner.rank, str(winner.state())) for winner in rows]
 
 
 def test_list_is_filtered_by_raffle_and_state(staff: Client) -> None:
@@ -139,8 +138,8 @@ def test_search_without_a_raffle_is_bounded_by_the_winners(
 ) -> None:
     older, _ = drawn(alternates=2)
     latest, _ = drawn(alternates=2)
-    monkeypatch.setattr(finding, "_LOOKED_AT", 5)
-    assert finding.searched_without_choice() == [latest]
+    monkeypatch.setattr(search, "_LOOKED_AT", 5)
+    assert search.searched_without_choice() == [latest]
     assert len(find(staff, 1)) == 1
     assert len(find(staff, 1, raffle=older.pk)) == 1
 
@@ -171,7 +170,7 @@ def test_winner_told_by_phone_is_notified_once(staff: Client) -> None:
     for _ in range(2):
         assert act_on(staff, winner, "told") == ["Noted that the winner was told."]
     assert shown(staff, raffle=raffle.pk)[0] == (1, "notified")
-    assert Act.objects.about(raffle).filter(deed="prize.notified").count() == 1
+    assert LogEntry.objects.about(raffle).filter(action="prize.notified").count() == 1
 
 
 def test_prize_forfeited_by_hand_goes_to_nobody_unless_so_set(staff: Client) -> None:
@@ -219,4 +218,4 @@ def test_prize_in_the_winners_hands_stays_there(staff: Client) -> None:
     hand_over(raffle.uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
     for act in ("forfeit", "replace"):
         assert act_on(staff, winner, act, reason="Too late") == ["The prize has been handed over"]
-    assert shown(staff, raffle=raffle.pk)[0] == (1, str(Standing.HANDED_OVER))
+    assert shown(staff, raffle=raffle.pk)[0] == (1, str(WinnerState.HANDED_OVER))

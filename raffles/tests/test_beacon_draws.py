@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from raffles.domain.drawing import Waiting, advance, draw_now
+from raffles.domain.drawing import BEACON_UNAVAILABLE, Waiting, advance, redraw, void_raffle
+from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
-from raffles.domain.proving import proof_head, published_draw, stream_proof
+from raffles.domain.pool import build_tree
+from raffles.domain.proofs import proof_head, published_draw, stream_proof
 from raffles.domain.refusals import RoundHasCome
-from raffles.domain.sealing import SealTooLate, build_tree, close, seal
-from raffles.domain.voiding import BEACON_UNAVAILABLE, redraw, void_raffle
+from raffles.domain.sealing import SealTooLate, close, seal
 from raffles.fairness.verify import read_json, time_of_round, verify
 from raffles.models import Announcement, Draw, Entropy, Raffle, State
-
-from .factories import RaffleFactory, address
-from .fairness import relay as relays
-from .fairness.relay import ROUNDS, Relay
+from raffles.tests.factories import RaffleFactory, address
+from raffles.tests.fairness import relay as relays
+from raffles.tests.fairness.relay import ROUNDS, Relay
 
 pytestmark = pytest.mark.django_db
 

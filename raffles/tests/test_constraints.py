@@ -13,15 +13,15 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
-from raffles.domain.violations import violated
+from raffles.domain.locking import violated
 from raffles.models import (
-    Act,
     Announcement,
     Contact,
     Delivery,
     Draw,
     Endpoint,
     Handover,
+    LogEntry,
     Outbox,
     Pool,
     Prize,
@@ -33,8 +33,7 @@ from raffles.models import (
     Ticket,
     Winner,
 )
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
 Change = Callable[[Raffle], object]
 OPEN, CLOSED, SEALED, DRAWN, VOID = State
@@ -229,7 +228,7 @@ BREAKS = (
     broken("raffle_starts_open", OPEN, again(Raffle, **ANOTHER, state=CLOSED)),
     broken("raffle_identity_fixed", OPEN, update(Raffle, total_tickets=4)),
     broken("raffle_identity_fixed", OPEN, update(Raffle, numbering_key=b"k" * 32)),
-    broken("raffle_series_fixed", OPEN, update(Raffle, series="daily")),
+    broken("raffle_series_fixed", OPEN, update(Raffle, event_slug="daily")),
     broken("raffle_terms_frozen", OPEN, update(Raffle, name="Other"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, closes_at=NOW), tickets=1),
     broken("raffle_terms_frozen", CLOSED, update(Raffle, alternates=2)),
@@ -358,8 +357,8 @@ BREAKS = (
         hand_over(notified_at=NOW),
         lambda _: Handover.objects.all()._raw_delete(using="default"),
     ),
-    broken("act_unchangeable", OPEN, lambda _: Act.objects.update(by="Nobody")),
-    broken("act_kept", OPEN, lambda _: Act.objects.all()._raw_delete(using="default")),
+    broken("act_unchangeable", OPEN, lambda _: LogEntry.objects.update(by="Nobody")),
+    broken("act_kept", OPEN, lambda _: LogEntry.objects.all()._raw_delete(using="default")),
     # What is announced
     broken("announcement_unchangeable", SEALED, update(Announcement, payload={})),
     broken("announcement_unchangeable", DRAWN, announced_name("Eve")),

@@ -12,14 +12,13 @@ from raffles.domain.entering import Entrant, Entry, enter
 from raffles.domain.erasing import erase_holder
 from raffles.domain.refusals import AlreadyEntered, OrderUsed, SoldOut, ThroughEvent
 from raffles.models import Announcement, Raffle, State, Ticket
-
-from .factories import NOW, STAFF, RaffleFactory, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
 
 pytestmark = pytest.mark.django_db
 
 
 def of_event(**terms: Any) -> Raffle:
-    return RaffleFactory.create(series="daily", closes_at=NOW + timedelta(hours=1), **terms)
+    return RaffleFactory.create(event_slug="daily", closes_at=NOW + timedelta(hours=1), **terms)
 
 
 def enter_as(name: str, raffle: Raffle, key: str | None = None, **entrant: Any) -> Entry:

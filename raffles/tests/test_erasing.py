@@ -8,15 +8,14 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from raffles.domain.auditing import audit
-from raffles.domain.checking import check_ticket
+from raffles.domain.audit import audit
 from raffles.domain.drawing import advance
 from raffles.domain.erasing import erase_holder, erase_tickets
-from raffles.domain.proving import inclusion
+from raffles.domain.prizes import check_ticket
+from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import InvalidCode
 from raffles.models import Raffle, State, Ticket
-
-from .factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
 

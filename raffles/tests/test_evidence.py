@@ -20,20 +20,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from raffles.domain.drawing import advance, store_draw
+from raffles.domain.drawing import advance, redraw, store_draw, void_raffle
 from raffles.domain.entering import enter
 from raffles.domain.evidence import export_evidence
-from raffles.domain.exporting import export_record
-from raffles.domain.proving import published_draw
-from raffles.domain.recording import record
+from raffles.domain.exports import export_record
+from raffles.domain.pool import build_tree
+from raffles.domain.prizes import replace_winner
+from raffles.domain.proofs import published_draw
 from raffles.domain.refusals import NotFinished
-from raffles.domain.replacing import replace_winner
-from raffles.domain.sealing import build_tree, close, seal
-from raffles.domain.voiding import redraw, void_raffle
+from raffles.domain.sealing import close, seal
 from raffles.fairness import verify
-from raffles.models import Act, Prize, Raffle, State, Stripe
-
-from .factories import NOW, STAFF, RaffleFactory, clock
+from raffles.models import LogEntry, Prize, Raffle, State, Stripe
+from raffles.models.record import record
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +112,7 @@ def test_archive_is_the_same_at_any_time_and_whoever_takes_it() -> None:
             export_evidence(raffle.uuid, now=NOW + timedelta(days=900), by="somebody else")
         )
     assert first == again
-    exported = Act.objects.about(raffle).filter(deed="evidence.exported")
+    exported = LogEntry.objects.about(raffle).filter(action="evidence.exported")
     assert [act.by for act in exported] == [STAFF, "somebody else"]
 
 
@@ -155,8 +154,8 @@ def test_replacements_and_the_record_are_in_it(tmp_path: Path) -> None:
     announced = json.loads((folder / "announcements.json").read_text())
     public = ["raffle.sold_out", "draw.sealed", "draw.drawn", "winner.replaced"]
     assert [row["type"] for row in announced] == public
-    deeds = [row.split(",")[2] for row in (folder / "record.csv").read_text().splitlines()]
-    assert deeds == ["deed", "raffle.created", public[0], "raffle.closed", *public[1:]]
+    actions = [row.split(",")[2] for row in (folder / "record.csv").read_text().splitlines()]
+    assert actions == ["action", "raffle.created", public[0], "raffle.closed", *public[1:]]
 
 
 def test_voided_draws_are_in_it_with_their_signed_reasons(tmp_path: Path) -> None:
@@ -192,7 +191,7 @@ def test_unfinished_raffle_has_no_evidence(state: State) -> None:
     raffle = RaffleFactory.create(state=state)
     with pytest.raises(NotFinished):
         archive_of(raffle)
-    assert not Act.objects.filter(deed="evidence.exported").exists()
+    assert not LogEntry.objects.filter(action="evidence.exported").exists()
 
 
 def test_archive_costs_as_many_queries_with_three_replaced_winners_as_with_one() -> None:
@@ -252,5 +251,5 @@ def test_archive_is_the_same_whatever_the_database(settings: Settings) -> None:
         "proof.json": "0b10127eba4602f9",
         "replacements.json": "a675ca1d4ecdc9b8",
         "announcements.json": "870b55b309330962",
-        "record.csv": "881472cab97ac611",
+        "record.csv": "a2d9675b2687e9bb",
     }

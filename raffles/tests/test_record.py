@@ -14,13 +14,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from raffles.admin_record import FirstRows, Recorded
-from raffles.domain.recording import record
-from raffles.models import Act, Delivery, Endpoint, State
-from raffles.models.act import deeds
-from rafflesite.callers import address_tag
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.admin.base import FirstRows, Recorded
+from raffles.models import Delivery, Endpoint, LogEntry, State
+from raffles.models.record import actions, record
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
+from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
@@ -37,7 +35,7 @@ def page(kind: str, *args: Any) -> str:
 
 
 def acts(subject: Any) -> list[tuple[str, str]]:
-    return [(act.deed, act.by) for act in Act.objects.about(subject)]
+    return [(act.action, act.by) for act in LogEntry.objects.about(subject)]
 
 
 def test_every_model_of_the_admin_is_recorded() -> None:
@@ -51,8 +49,8 @@ def test_staff_and_what_they_may_is_on_record(staff: Client) -> None:
     fields = {"username": "ann", "is_active": "on", "is_staff": "on", "groups": auditor.pk}
     dates = {"date_joined_0": "2026-02-10", "date_joined_1": "12:00:00"}
     assert staff.post(page("auth_user_change", ann.pk), fields | dates).status_code == 302
-    (act,) = Act.objects.about(ann)
-    assert (act.deed, act.by) == ("user.changed", SAM)
+    (act,) = LogEntry.objects.about(ann)
+    assert (act.action, act.by) == ("user.changed", SAM)
     assert {name: act.details[name] for name in ("active", "staff", "superuser", "groups")} == {
         "active": True,
         "staff": True,
@@ -69,7 +67,7 @@ def test_new_and_deleted_staff_are_on_record(staff: Client) -> None:
     staff.post(page("auth_user_password_change", ann.pk), fields | {"password2": secret})
     staff.post(page("auth_user_delete", ann.pk), {"post": "yes"})
     assert acts(ann) == [("user.added", SAM), ("user.changed", SAM), ("user.deleted", SAM)]
-    assert secret not in json.dumps([act.details for act in Act.objects.all()])
+    assert secret not in json.dumps([act.details for act in LogEntry.objects.all()])
 
 
 def test_what_is_deleted_in_bulk_is_on_record_one_by_one(staff: Client) -> None:
@@ -100,8 +98,8 @@ def test_who_is_told_and_what_is_sent_again_is_on_record(staff: Client) -> None:
         ("endpoint.rotated", SAM),
         ("endpoint.sent_again", SAM),
     ]
-    assert Act.objects.about(endpoint)[2].details == {"messages": [str(dead.message_id)]}
-    assert "secret" not in json.dumps([act.details for act in Act.objects.all()])
+    assert LogEntry.objects.about(endpoint)[2].details == {"messages": [str(dead.message_id)]}
+    assert "secret" not in json.dumps([act.details for act in LogEntry.objects.all()])
     assert "endpoint.sent_again" in read(staff, page("raffles_delivery_history", dead.pk))
 
 
@@ -128,8 +126,12 @@ def test_history_of_what_belongs_to_a_raffle_is_the_raffles(staff: Client) -> No
     rows = {"raffle": raffle, "draw": raffle.draws.get(), "winner": raffle.winners.get(rank=1)}
     for kind, row in rows.items():
         shown = read(staff, page(f"raffles_{kind}_history", row.pk))
-        assert [deed for deed in ("raffle.created", "raffle.closed", "draw.drawn") if deed in shown]
-        assert shown.count('<th scope="row"><time') == Act.objects.about(raffle).count()
+        assert [
+            action
+            for action in ("raffle.created", "raffle.closed", "draw.drawn")
+            if action in shown
+        ]
+        assert shown.count('<th scope="row"><time') == LogEntry.objects.about(raffle).count()
 
 
 def test_history_of_nothing_says_so(staff: Client) -> None:
@@ -140,7 +142,7 @@ def test_history_of_nothing_says_so(staff: Client) -> None:
 
 def test_queries_do_not_grow_with_the_record(staff: Client) -> None:
     raffle = RaffleFactory.create()
-    addresses = (page("raffles_act_changelist"), page("raffles_raffle_history", raffle.pk))
+    addresses = (page("raffles_logentry_changelist"), page("raffles_raffle_history", raffle.pk))
     counts = []
     for _ in range(2):
         record(raffle, "raffle.seen", at=NOW, by=STAFF)
@@ -157,8 +159,8 @@ def test_queries_do_not_grow_with_the_record(staff: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "deeds_found"),
     [
-        ("?deed=event.changed", ["event.changed"]),
-        ("?deed=nothing", []),
+        ("?action=event.changed", ["event.changed"]),
+        ("?action=nothing", []),
         ("?q=ann", ["event.changed"]),
         ("?q=Called+off", ["draw.voided"]),
         ("?q=event+daily", ["event.changed"]),
@@ -171,26 +173,28 @@ def test_record_is_found_by_deed_date_subject_person_and_reason(
 ) -> None:
     RaffleFactory.create(state=State.VOID)
     record("event daily", "event.changed", at=NOW + timedelta(days=40), by="staff ann")
-    found = staff.get(page("raffles_act_changelist") + query).context["cl"].result_list
-    assert [act.deed for act in found] == deeds_found
+    found = staff.get(page("raffles_logentry_changelist") + query).context["cl"].result_list
+    assert [act.action for act in found] == deeds_found
 
 
 def test_deeds_are_listed_once_each_in_order() -> None:
-    assert deeds() == []
-    for deed in ("b", "a", "b", "c", "a"):
-        record("something", deed, at=NOW, by=STAFF)
-    assert deeds() == ["a", "b", "c"]
+    assert actions() == []
+    for action in ("b", "a", "b", "c", "a"):
+        record("something", action, at=NOW, by=STAFF)
+    assert actions() == ["a", "b", "c"]
 
 
 def test_pages_count_no_further_than_they_go() -> None:
-    Act.objects.bulk_create(
-        Act(subject="something", deed="a", at=NOW, by=STAFF) for _ in range(10_500)
+    LogEntry.objects.bulk_create(
+        LogEntry(subject="something", action="a", at=NOW, by=STAFF) for _ in range(10_500)
     )
-    assert FirstRows(Act.objects.all(), 100).count == 10_001
+    assert FirstRows(LogEntry.objects.all(), 100).count == 10_001
 
 
 def test_nobody_writes_the_record_by_hand(staff: Client) -> None:
     act = record("something", "a", at=NOW, by=STAFF)
-    assert staff.get(page("raffles_act_add")).status_code == 403
-    assert staff.post(page("raffles_act_change", act.pk), {"why": "Because"}).status_code == 403
-    assert staff.post(page("raffles_act_delete", act.pk), {"post": "yes"}).status_code == 403
+    assert staff.get(page("raffles_logentry_add")).status_code == 403
+    assert (
+        staff.post(page("raffles_logentry_change", act.pk), {"why": "Because"}).status_code == 403
+    )
+    assert staff.post(page("raffles_logentry_delete", act.pk), {"post": "yes"}).status_code == 403

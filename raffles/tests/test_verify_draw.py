@@ -11,11 +11,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from raffles.domain.proving import published_draw, stream_proof
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import replace_winner
+from raffles.domain.proofs import published_draw, stream_proof
 from raffles.models import Raffle, State, Winner
-
-from .factories import NOW, STAFF, RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
 pytestmark = pytest.mark.django_db
 

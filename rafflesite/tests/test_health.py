@@ -7,17 +7,12 @@ import time_machine
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries, Settings
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
+from events.models import Heartbeat
+from raffles.notifications import outbox
 from rafflesite.health import clock_warnings
-
-
-def no_warnings() -> list[str]:
-    return []
-
-
-def two_warnings() -> list[str]:
-    return ["The cat is hungry.", "So is the dog."]
 
 
 def broken_warnings() -> list[str]:
@@ -31,11 +26,9 @@ def test_alive_without_the_database(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_ready(
-    client: Client, settings: Settings, django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    settings.READINESS_WARNINGS = ["rafflesite.health.clock_warnings"]
-    with django_assert_max_num_queries(3):
+def test_ready(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    Heartbeat.objects.create(ran_at=timezone.now())
+    with django_assert_max_num_queries(9):
         response = client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "warnings": []})
 
@@ -65,18 +58,14 @@ def test_no_database_is_503(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_warnings_are_200(client: Client, settings: Settings) -> None:
-    settings.READINESS_WARNINGS = [
-        f"{__name__}.{name}" for name in ("no_warnings", "two_warnings", "broken_warnings")
-    ]
+def test_warnings_are_200_and_a_broken_one_hides_no_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "warnings", broken_warnings)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["warnings"]) == (
         200,
-        [
-            "The cat is hungry.",
-            "So is the dog.",
-            f"{__name__}.broken_warnings failed; see the log.",
-        ],
+        ["draw_winners has never run.", f"{__name__}.broken_warnings failed; see the log."],
     )
 
 

@@ -15,11 +15,11 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.running import Step, beat, due_forfeits, due_steps, forfeit, run, settle_events
+from events.domain.due import Step, beat, due_forfeits, due_steps, forfeit, run, settle_events
 from events.models import Event
-from raffles.domain.delivering import deliver_all
 from raffles.management.progress import Bar
 from raffles.models import Raffle
+from raffles.notifications.delivery import deliver_all
 
 FAILED, USAGE, WAITING = 1, 2, 75
 _DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
@@ -87,7 +87,7 @@ def _line(step: Step, outcome: str, detail: str = "") -> Line:
     raffle, event = step.raffle, step.event
     return {
         "outcome": outcome,
-        "event": event.slug if event else raffle.series if raffle else None,
+        "event": event.slug if event else raffle.event_slug if raffle else None,
         "raffle": str(raffle.uuid) if raffle else None,
         "name": str(step),
         "due_at": step.due_at.isoformat() if step.due_at else None,

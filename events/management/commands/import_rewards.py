@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.importing import Unreadable, import_rewards, read_text
+from events.domain.rewards_import import Unreadable, import_rewards, read_text
 from events.models import Event
 
 USAGE = 2

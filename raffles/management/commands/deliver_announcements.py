@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 
-from raffles.domain.delivering import deliver_all
-from raffles.domain.marking import Tally
+from raffles.notifications.attempts import Tally
+from raffles.notifications.delivery import deliver_all
 
 log = logging.getLogger(__name__)
 

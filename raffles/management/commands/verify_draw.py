@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from raffles.domain.auditing import audit
+from raffles.domain.audit import audit
 from raffles.fairness.verify import Invalid, read_json
 from raffles.management.progress import Bar
 from raffles.models import Pool, Raffle

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import Settings
 
-from .acting import MANAGER
+from raffles.tests.api.acting import MANAGER
 
 
 @pytest.fixture(autouse=True)

@@ -28,14 +28,16 @@ from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.hooks import HookContext
 from schemathesis.openapi.checks import RejectedPositiveData
 
-from raffles.api.problems import STATUS
+from raffles.domain.refusals import Refusal
 from raffles.models import State, Winner
+from raffles.tests.api.acting import MANAGER, holder
 from raffles.tests.factories import RaffleFactory, enter_nth, take_to
 
-from .acting import MANAGER, holder
-
 # A request may be right and refused all the same, for the state of the raffle it names ...
-_REFUSALS = {refusal.code for refusal in STATUS} | {"not_found", "managers_only"}
+_REFUSALS = {"not_found", "managers_only"}
+for _refusal in (family := [Refusal]):
+    family += _refusal.__subclasses__()
+    _REFUSALS.add(getattr(_refusal, "code", ""))
 # ... and JSON Schema has no word for what people can read.
 _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
@@ -158,8 +160,8 @@ class World:
 
     def _replacements(self, case: Case) -> UUID:
         self._caller = MANAGER
-        winners = Winner.objects.with_standing().filter(raffle=self.drawn)
-        number = next(winner.ticket_number() for winner in winners if winner.standing_prize())
+        winners = Winner.objects.with_state().filter(raffle=self.drawn)
+        number = next(winner.ticket_number() for winner in winners if winner.current_prize())
         case.body = {"ticket_number": number, "reason": "Did not come"}
         return UUID(str(self.drawn.uuid))
 

@@ -12,9 +12,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from raffles.models import State
+from raffles.tests.api.acting import MANAGER, PROXY, STRANGER, caller, terms
 from raffles.tests.factories import RaffleFactory
-
-from .acting import MANAGER, PROXY, STRANGER, caller, terms
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 

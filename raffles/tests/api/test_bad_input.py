@@ -16,9 +16,7 @@ from django.apps import apps
 from django.db.models import Model
 
 from raffles.models import Raffle, State
-from raffles.tests.factories import RaffleFactory
-
-from .acting import (
+from raffles.tests.api.acting import (
     ENTERED,
     MANAGER,
     MANAGERS_ONLY,
@@ -29,6 +27,7 @@ from .acting import (
     refused,
     terms,
 )
+from raffles.tests.factories import RaffleFactory
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,7 @@ import time_machine
 from pytest_django import Settings
 
 from raffles.models import Prize, Raffle
-
-from .acting import MANAGERS_ONLY, caller, created, faults, manager, refused, terms
+from raffles.tests.api.acting import MANAGERS_ONLY, caller, created, faults, manager, refused, terms
 
 pytestmark = pytest.mark.django_db
 

@@ -16,9 +16,17 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from raffles.tests.api.acting import (
+    MANAGER,
+    NOWHERE,
+    caller,
+    created,
+    draw,
+    participate,
+    refused,
+    terms,
+)
 from raffles.tests.factories import RaffleFactory
-
-from .acting import MANAGER, NOWHERE, caller, created, draw, participate, refused, terms
 
 AWAY = (
     503,

@@ -7,8 +7,7 @@ import time_machine
 from pytest_django import Settings
 
 from raffles.models import Raffle, Ticket
-
-from .acting import (
+from raffles.tests.api.acting import (
     CLOSED,
     ENTERED,
     MANAGER,

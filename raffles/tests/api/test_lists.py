@@ -8,9 +8,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from raffles.tests.factories import RaffleFactory
-
-from .acting import (
+from raffles.tests.api.acting import (
     NOT_FOUND,
     NOWHERE,
     caller,
@@ -23,6 +21,7 @@ from .acting import (
     refused,
     sold_out,
 )
+from raffles.tests.factories import RaffleFactory
 
 pytestmark = pytest.mark.django_db
 

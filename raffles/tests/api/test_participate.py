@@ -14,8 +14,7 @@ from pytest_django import Settings
 from raffles.domain.keys import signer
 from raffles.fairness.verify import be64, hash_leaf, hash_terms, signature_is_good, tag
 from raffles.models import Raffle, Ticket
-
-from .acting import (
+from raffles.tests.api.acting import (
     CLOSED,
     ENTERED,
     NOT_FOUND,

@@ -15,15 +15,14 @@ from django.conf import LazySettings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from raffles.domain.drawing import redraw
 from raffles.domain.entering import enter
 from raffles.domain.erasing import erase_tickets
 from raffles.domain.keys import signer
-from raffles.domain.voiding import redraw
 from raffles.fairness.verify import Invalid, root_from_path, verify
 from raffles.models import Raffle, State
-
-from ..factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
-from .acting import caller
+from raffles.tests.api.acting import caller
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
 

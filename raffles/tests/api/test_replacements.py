@@ -9,8 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from raffles.models import Replacement
-
-from .acting import (
+from raffles.tests.api.acting import (
     MANAGERS_ONLY,
     NOT_FOUND,
     NOWHERE,

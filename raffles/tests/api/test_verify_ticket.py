@@ -5,7 +5,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from .acting import (
+from raffles.tests.api.acting import (
     NOT_FOUND,
     NOWHERE,
     caller,

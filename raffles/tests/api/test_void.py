@@ -6,8 +6,7 @@ import pytest
 import time_machine
 
 from raffles.models import Announcement, Draw, Raffle
-
-from .acting import (
+from raffles.tests.api.acting import (
     MANAGERS_ONLY,
     NOT_FOUND,
     NOWHERE,

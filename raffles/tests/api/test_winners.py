@@ -13,9 +13,7 @@ from pytest_django import Settings
 from raffles.domain.entering import enter
 from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Draw, Raffle, Winner
-from raffles.tests.fairness.relay import ROUNDS, Relay, honest, late
-
-from .acting import (
+from raffles.tests.api.acting import (
     MANAGERS_ONLY,
     NOT_FOUND,
     NOWHERE,
@@ -32,6 +30,7 @@ from .acting import (
     refused,
     sold_out,
 )
+from raffles.tests.fairness.relay import ROUNDS, Relay, honest, late
 
 pytestmark = pytest.mark.django_db
 

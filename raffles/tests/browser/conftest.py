@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .serving import Site
-from .visiting import CHROMIUM, Visit, Visitor
+from raffles.tests.browser.serving import Site
+from raffles.tests.browser.visiting import CHROMIUM, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Browser, BrowserContext

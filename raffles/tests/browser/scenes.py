@@ -13,21 +13,19 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
-from events.domain.taking_part import Participant, take_part
 from events.models import Event
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import Entry, enter
-from raffles.domain.handing import forfeit
-from raffles.domain.replacing import replace_winner
-from raffles.domain.sealing import build_tree, close, seal
-from raffles.domain.voiding import void_raffle
+from raffles.domain.pool import build_tree
+from raffles.domain.prizes import forfeit, replace_winner
+from raffles.domain.sealing import close, seal
 from raffles.fairness.verify import time_of_round
 from raffles.models import Raffle, State, Winner
+from raffles.tests.browser.visiting import Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, address, enter_nth, take_to
 from raffles.tests.fairness.relay import Relay
-
-from .visiting import Visitor
 
 HOUR = timedelta(hours=1)
 PRIZES = (("Telescope", 1), ("A weekend for two in the mountains", 2), ("Book", 5))

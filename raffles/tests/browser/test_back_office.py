@@ -11,10 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from raffles.models import Delivery, Endpoint, State
+from raffles.tests.browser.test_every_page import (
+    RULES,
+    axe,
+    inaccessible,
+    pale_in_the_dark,
+    too_wide,
+)
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import RaffleFactory
-
-from .test_every_page import RULES, axe, inaccessible, pale_in_the_dark, too_wide
-from .visiting import BROWSER, Visit, Visitor
 
 __all__ = ["axe"]  # the fixture
 
@@ -56,7 +61,7 @@ def test_door_and_first_page_are_sound(visit: Visit, axe: str, boss: User) -> No
     visitor.see("First steps")
     found["empty"] = unsound(visitor, axe)
     something_of_everything()
-    for name, path in {"home": "/admin/", "record": "/admin/raffles/act/"}.items():
+    for name, path in {"home": "/admin/", "record": "/admin/raffles/logentry/"}.items():
         visitor.go(path)
         found[name] = unsound(visitor, axe)
     assert {name: said for name, said in found.items() if said} == {}

@@ -14,9 +14,8 @@ from django.utils import timezone
 
 from raffles.domain.drawing import advance
 from raffles.models import Raffle
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, enter_nth
-
-from .visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 

@@ -12,12 +12,11 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from raffles.domain.drawing import advance
-from raffles.models import Act, Raffle, Standing, Winner
+from raffles.models import LogEntry, Raffle, Winner, WinnerState
+from raffles.tests.browser.serving import Site, calling_from
+from raffles.tests.browser.test_taking_part_pages import READS_CODES
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, enter_nth
-
-from .serving import Site, calling_from
-from .test_taking_part_pages import READS_CODES
-from .visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 
@@ -74,7 +73,7 @@ def enter(raffle: Raffle, site: Site) -> dict[int, Ticket]:
 
 def winners(raffle: Raffle) -> dict[int, Winner]:
     """By rank."""
-    found = Winner.objects.with_standing().filter(raffle=raffle).select_related("raffle")
+    found = Winner.objects.with_state().filter(raffle=raffle).select_related("raffle")
     return {winner.rank: winner for winner in found}
 
 
@@ -149,12 +148,12 @@ def test_raffle_is_made_drawn_and_its_prizes_given_away(
     visitor.go(f"/admin/raffles/winner/?raffle={raffle.pk}")
     rows = visitor.page.locator("#result_list tbody tr .field-state").all_inner_texts()
     assert rows == ["handed over", "replaced", "drawn", "alternate"]
-    assert [winner.standing() for winner in winners(raffle).values()] == [
-        *(Standing.HANDED_OVER, Standing.REPLACED, Standing.DRAWN, Standing.ALTERNATE)
+    assert [winner.state() for winner in winners(raffle).values()] == [
+        *(WinnerState.HANDED_OVER, WinnerState.REPLACED, WinnerState.DRAWN, WinnerState.ALTERNATE)
     ]
     visitor.go(f"/admin/raffles/raffle/{raffle.pk}/history/")
-    done = Act.objects.about(raffle).filter(by__startswith="staff mia")
-    assert {act.deed for act in done} >= {
+    done = LogEntry.objects.about(raffle).filter(by__startswith="staff mia")
+    assert {act.action for act in done} >= {
         *("raffle.created", "raffle.closed", "draw.sealed", "draw.drawn", "prize.handed_over"),
         *("prize.notified", "prize.forfeited", "winner.replaced"),
     }
@@ -197,4 +196,4 @@ def test_counter_works_without_scripts(visit: Visit, manager: User) -> None:
     type_ticket(plain, tickets[number])
     plain.press("Hand over")
     plain.see(f"Handed over: Bicycle, ticket {number}.")
-    assert winners(raffle)[1].standing() == Standing.HANDED_OVER
+    assert winners(raffle)[1].state() == WinnerState.HANDED_OVER

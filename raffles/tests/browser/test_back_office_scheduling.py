@@ -8,11 +8,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from events.models import Event
-from raffles.models import Act
-
-from .test_back_office_running import PHONE, confirm, log_in, manager
-from .test_every_page import too_wide
-from .visiting import BROWSER, Visit, Visitor
+from raffles.models import LogEntry
+from raffles.tests.browser.test_back_office_running import PHONE, confirm, log_in, manager
+from raffles.tests.browser.test_every_page import too_wide
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 __all__ = ["manager"]  # the fixture
 
@@ -93,7 +92,9 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     assert rewards(twin) == rewards(event)
 
     done = (
-        Act.objects.about(event).filter(by__startswith="staff mia").values_list("deed", flat=True)
+        LogEntry.objects.about(event)
+        .filter(by__startswith="staff mia")
+        .values_list("action", flat=True)
     )
     assert {*done} == {"event.scheduled", "reward.set", "event.changed"}
     visitor.go(f"/admin/events/event/{event.pk}/history/")

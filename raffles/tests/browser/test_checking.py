@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.test import Client
 
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import replace_winner
 from raffles.models import Raffle, State, Winner
+from raffles.tests.browser.scenes import drawn_by_beacon
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
-
-from .scenes import drawn_by_beacon
-from .visiting import BROWSER, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import FilePayload

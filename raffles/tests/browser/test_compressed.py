@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from raffles.models import State
+from raffles.tests.browser.serving import Site
+from raffles.tests.browser.test_every_page import HEAVIEST
+from raffles.tests.browser.visiting import BROWSER, Visit
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.serving import SITE, free_port, running
-
-from .serving import Site
-from .test_every_page import HEAVIEST
-from .visiting import BROWSER, Visit
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Request

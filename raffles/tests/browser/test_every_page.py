@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from .scenes import make_scenes
-from .visiting import BROWSER, Visit, Visitor
+from raffles.tests.browser.scenes import make_scenes
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
@@ -19,7 +19,7 @@ PARTS = {
     "pages:forfeited",
     "pages:robots",
     "pages:state",
-    "event_pages:names",
+    "pages:names",
     "event_pages:state",
 }
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from .scenes import make_scenes
-from .visiting import BROWSER, Visit
+from raffles.tests.browser.scenes import make_scenes
+from raffles.tests.browser.visiting import BROWSER, Visit
 
 pytestmark = [
     *BROWSER,

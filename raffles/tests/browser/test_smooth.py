@@ -10,13 +10,12 @@ from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
 
+from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
-from events.domain.taking_part import Participant, take_part
 from events.models import Event
 from raffles.models import Raffle
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF
-
-from .visiting import BROWSER, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Page
@@ -67,7 +66,7 @@ def event_of_names() -> Raffle:
             participant = Participant(f"Participant {number} of Many", STAFF, STAFF)
             take_part(event, participant, now=before - timedelta(days=1))
     call_command("draw_winners", event=event.slug, verbosity=0)
-    return Raffle.objects.get(series=event.slug)
+    return Raffle.objects.get(event_slug=event.slug)
 
 
 def roll(visitor: Visitor, clock: Clock, raffle: Raffle, known: int) -> float:

@@ -10,13 +10,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from raffles.domain.drawing import advance
-from raffles.domain.handing import forfeit
-from raffles.domain.replacing import replace_winner
+from raffles.domain.prizes import forfeit, replace_winner
 from raffles.models import Raffle, Replacement, State, Winner
+from raffles.tests.browser.serving import Site
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
-
-from .serving import Site
-from .visiting import BROWSER, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Route

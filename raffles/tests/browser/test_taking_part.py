@@ -11,10 +11,9 @@ from django.utils import timezone
 
 from raffles.domain.drawing import advance
 from raffles.models import Raffle, State
+from raffles.tests.browser.serving import Site, calling_from
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, enter_nth, take_to
-
-from .serving import Site, calling_from
-from .visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")

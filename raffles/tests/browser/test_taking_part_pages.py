@@ -8,15 +8,14 @@ from pathlib import Path
 
 from django.utils import timezone
 
+from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
-from events.domain.taking_part import Participant, take_part
 from events.models import Event
 from raffles.domain.entering import Entry
 from raffles.models import Raffle, State
+from raffles.tests.browser.serving import Site
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import RaffleFactory, enter_nth, take_to
-
-from .serving import Site
-from .visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
 

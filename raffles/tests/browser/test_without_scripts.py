@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from raffles.models import State
+from raffles.tests.browser.test_taking_part import ticket_of
+from raffles.tests.browser.visiting import BROWSER, Visit
 from raffles.tests.factories import RaffleFactory, take_to
-
-from .test_taking_part import ticket_of
-from .visiting import BROWSER, Visit
 
 pytestmark = BROWSER
 

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from py_arkworks_bls12381 import G1Point, Scalar
 
-from raffles.fairness.beacon import BeaconFault, NotYet, check_relay, check_signature, fetch
+from raffles.domain.beacon import BeaconFault, NotYet, check_relay, fetch
+from raffles.fairness.beacon import check_signature
 from raffles.fairness.verify import CHAIN, Invalid
 from raffles.tests.fairness import relay as relays
 from raffles.tests.fairness.relay import ROUNDS, TORSION_42, Behaviour, Relay

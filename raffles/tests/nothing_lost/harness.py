@@ -23,7 +23,7 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.db.models import Count
 
-from raffles.domain.auditing import audit
+from raffles.domain.audit import audit
 from raffles.domain.entering import _TICKET, enter
 from raffles.domain.keys import ticket_key
 from raffles.domain.sealing import NOBODY_CAME
@@ -39,11 +39,11 @@ from raffles.models import (
     StreamCounter,
     Ticket,
 )
-from raffles.models import Act as Recorded
-from raffles.models import Standing as HeldAs
+from raffles.models import LogEntry as Recorded
+from raffles.models import WinnerState as HeldAs
 from raffles.tests.factories import NOW, address
 
-Act = Callable[[], object]
+LogEntry = Callable[[], object]
 Result = TypeVar("Result")
 Kind = Announcement.Kind
 PATIENCE = 30.0  # seconds until a race that hangs is a failure
@@ -107,7 +107,7 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
             }
         ),
     )
-    acts = Counter(Recorded.objects.about(raffle).values_list("deed", flat=True))
+    acts = Counter(Recorded.objects.about(raffle).values_list("action", flat=True))
     yield (
         "the record tells what was announced",
         {kind: acts[kind] for kind in announced} == dict(announced),
@@ -125,8 +125,8 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     yield (
         "every prize has its deadline",
         not raffle.claim_days
-        or not raffle.winners.with_standing()
-        .standing(HeldAs.DRAWN)
+        or not raffle.winners.with_state()
+        .state(HeldAs.DRAWN)
         .filter(handover__claim_until=None)
         .exists(),
     )
@@ -150,7 +150,7 @@ def _is_partition(raffle: Raffle, stripes: Sequence[Any]) -> bool:
     return ends[0][0] == 0 and all(end <= lo for (_, end), (lo, _) in pairwise(ends))
 
 
-class Standing(NamedTuple):
+class WinnerState(NamedTuple):
     """How far a raffle is; two that went the same way compare equal."""
 
     state: str
@@ -165,7 +165,7 @@ class Standing(NamedTuple):
     held_as: tuple[str, ...]
 
     @classmethod
-    def of(cls, raffle: Raffle | None) -> Standing | None:
+    def of(cls, raffle: Raffle | None) -> WinnerState | None:
         """What the database says now; None of no raffle."""
         if raffle is None:
             return None
@@ -179,8 +179,8 @@ class Standing(NamedTuple):
             winners=raffle.winners.count(),
             replacements=raffle.replacements.count(),
             announcements=tuple(raffle.announcements.values_list("kind", flat=True)),
-            acts=tuple(Recorded.objects.about(raffle).values_list("deed", flat=True)),
-            held_as=tuple(winner.standing() for winner in raffle.winners.with_standing()),
+            acts=tuple(Recorded.objects.about(raffle).values_list("action", flat=True)),
+            held_as=tuple(winner.state() for winner in raffle.winners.with_state()),
         )
 
 
@@ -197,14 +197,14 @@ def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str =
 # --- Races ---------------------------------------------------------------------------------
 
 
-def race(*acts: Act) -> list[Any]:
+def race(*acts: LogEntry) -> list[Any]:
     """Lets every act go at once, each in a thread with a connection of its own.
 
     Returns in their order what each returned, or the exception that it raised.
     """
     start = Barrier(len(acts))
 
-    def run(act: Act) -> object:
+    def run(act: LogEntry) -> object:
         try:
             _connect()
             start.wait(PATIENCE)
@@ -238,7 +238,7 @@ def tally(outcomes: Iterable[object]) -> dict[str, int]:
 # --- Processes and kills -------------------------------------------------------------------
 
 
-def fork(act: Act) -> int:
+def fork(act: LogEntry) -> int:
     """Starts a process that does ``act`` on connections of its own; returns its id.
 
     It exits with 0, or with 1 and a traceback when the act raised.

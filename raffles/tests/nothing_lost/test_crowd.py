@@ -12,8 +12,15 @@ from django.db import connection, transaction
 
 from raffles.domain.entering import enter
 from raffles.tests.factories import NOW, RaffleFactory, address
-
-from .harness import Acknowledged, Crowd, Ledger, discrepancies, flaws, run_crowd, take_part
+from raffles.tests.nothing_lost.harness import (
+    Acknowledged,
+    Crowd,
+    Ledger,
+    discrepancies,
+    flaws,
+    run_crowd,
+    take_part,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 # SQLite has one writer, and each of its claims waits for the disk alone.

@@ -15,30 +15,25 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from raffles.domain import (
-    creating,
-    drawing,
-    entering,
-    erasing,
-    handing,
-    replacing,
-    sealing,
-    voiding,
-)
+from raffles.domain import creating, drawing, entering, erasing, prizes, sealing
 from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, redraw, void_raffle
 from raffles.domain.erasing import erase_holder
-from raffles.domain.handing import forfeit_overdue, hand_over
+from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Refusal
-from raffles.domain.replacing import replace_winner
-from raffles.domain.voiding import redraw, void_raffle
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, read_code
 from raffles.models import Announcement, Raffle, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, code_of, enter_nth
-
-from .harness import Standing, die_at, flaws, fork, insert_ticket, is_killed
+from raffles.tests.nothing_lost.harness import (
+    WinnerState,
+    die_at,
+    flaws,
+    fork,
+    insert_ticket,
+    is_killed,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -150,35 +145,35 @@ DEEDS = {
 # --- Killing them --------------------------------------------------------------------------
 
 
-def killings(deed: Deed) -> Iterator[list[str]]:
-    """Does the deed once for each of its moments, is killed in it, looks, and does it again.
+def killings(action: Deed) -> Iterator[list[str]]:
+    """Does the action once for each of its moments, is killed in it, looks, and does it again.
 
     Yields of each moment what was wrong after it.
     """
-    undisturbed = deed.prepare()
-    deed.do(undisturbed)
-    whole = Standing.of(deed.made(undisturbed))
+    undisturbed = action.prepare()
+    action.do(undisturbed)
+    whole = WinnerState.of(action.made(undisturbed))
     for moment in count():
-        raffle = deed.prepare()
-        if not is_killed(fork(partial(do_until, moment, deed, raffle))):
+        raffle = action.prepare()
+        if not is_killed(fork(partial(do_until, moment, action, raffle))):
             break
-        wrong = [f"killed at {moment}: {flaw}" for flaw in flaws(deed.made(raffle))]
+        wrong = [f"killed at {moment}: {flaw}" for flaw in flaws(action.made(raffle))]
         try:
-            deed.do(raffle)
+            action.do(raffle)
         except Refusal:
             pass  # done already
         except Exception as error:  # noqa: BLE001 - whatever it is, it should have gone through
             wrong.append(f"killed at {moment}, then {error!r}")
-        made = deed.made(raffle)
+        made = action.made(raffle)
         wrong += [f"killed at {moment} and done again: {flaw}" for flaw in flaws(made)]
-        if Standing.of(made) != whole:
-            wrong.append(f"killed at {moment} and done again: {Standing.of(made)}")
+        if WinnerState.of(made) != whole:
+            wrong.append(f"killed at {moment} and done again: {WinnerState.of(made)}")
         yield wrong
 
 
-def do_until(moment: int, deed: Deed, raffle: Raffle) -> None:
+def do_until(moment: int, action: Deed, raffle: Raffle) -> None:
     die_at(moment)
-    deed.do(raffle)
+    action.do(raffle)
 
 
 @pytest.mark.parametrize("name", DEEDS)
@@ -225,22 +220,22 @@ def shut_gate_alone(raffle: Raffle) -> int:
 
 
 @pytest.mark.parametrize(
-    ("deed", "modules"),
+    ("action", "modules"),
     [
         (DEEDS["create"], (creating,)),
         (DEEDS["close what nobody entered"], (sealing,)),
         (DEEDS["close, seal and draw"], (sealing,)),
         (Deed(raffle(state=State.SEALED), draw), (drawing,)),
-        (DEEDS["void"], (voiding, sealing)),
-        (DEEDS["commit anew"], (voiding, sealing)),
-        (DEEDS["replace"], (replacing,)),
-        (DEEDS["hand over"], (handing,)),
-        (DEEDS["forfeit and promote"], (handing, replacing)),
+        (DEEDS["void"], (drawing, sealing)),
+        (DEEDS["commit anew"], (drawing, sealing)),
+        (DEEDS["replace"], (prizes,)),
+        (DEEDS["hand over"], (prizes,)),
+        (DEEDS["forfeit and promote"], (prizes,)),
         (DEEDS["erase after the draw"], (erasing,)),
     ],
 )
 def test_an_act_in_autocommit_is_seen(
-    deed: Deed, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
+    action: Deed, modules: tuple[ModuleType, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same act, its transaction left out: each of its statements commits by itself."""
     alone = {
@@ -252,7 +247,7 @@ def test_an_act_in_autocommit_is_seen(
     for module, word in product(modules, alone):
         if hasattr(module, word):
             monkeypatch.setattr(module, word, alone[word])
-    assert any(killings(deed))
+    assert any(killings(action))
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,19 +18,24 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F, Sum
 
-from raffles.domain import drawing, entering, handing, replacing, sealing, voiding
+from raffles.domain import drawing, entering, prizes, sealing
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import advance, draw_now
-from raffles.domain.handing import Forfeit, forfeit, forfeit_overdue, hand_over
+from raffles.domain.drawing import advance, redraw, void_raffle
+from raffles.domain.due import Run, draw_now, run_due
+from raffles.domain.pool import build_tree
+from raffles.domain.prizes import Forfeit, forfeit, forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Voided
-from raffles.domain.replacing import replace_winner
-from raffles.domain.running import Run, run_due
-from raffles.domain.sealing import PoolDiffers, build_tree, close, seal
-from raffles.domain.voiding import redraw, void_raffle
+from raffles.domain.sealing import PoolDiffers, close, seal
 from raffles.models import Draw, Raffle, Replacement, State, Stripe, Ticket, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock, code_of, enter_nth
-
-from .harness import PATIENCE, flaws, insert_ticket, postgresql_only, race, tally
+from raffles.tests.nothing_lost.harness import (
+    PATIENCE,
+    flaws,
+    insert_ticket,
+    postgresql_only,
+    race,
+    tally,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Meet = Callable[[], None]
@@ -274,11 +279,11 @@ def test_one_request_of_eight_clients_makes_one_raffle() -> None:
     ("module", "prepare", "act", "outcomes"),
     [
         (drawing, sealed, draw, {"Raffle": 1, "AlreadyDrawn": 1}),
-        (voiding, sold_out, void, {"Raffle": 1, "Voided": 1}),
-        (voiding, sealed, draw_again, {"Draw": 2}),
-        (replacing, drawn, replace_first, {"Replacement": 1, "NotAWinner": 1}),
-        (handing, kept_a_day, hand_first_over, {"Winner": 1, "HandedOver": 1}),
-        (handing, drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 1}),
+        (drawing, sold_out, void, {"Raffle": 1, "Voided": 1}),
+        (drawing, sealed, draw_again, {"Draw": 2}),
+        (prizes, drawn, replace_first, {"Replacement": 1, "NotAWinner": 1}),
+        (prizes, kept_a_day, hand_first_over, {"Winner": 1, "HandedOver": 1}),
+        (prizes, drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 1}),
     ],
     ids=["draw", "void", "draw_again", "replace", "hand_over", "forfeit"],
 )

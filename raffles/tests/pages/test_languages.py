@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from rafflesite.languages import LANGUAGES
+from raffles.web.languages import LANGUAGES
 
 CATALOGUES = [Path(settings.LOCALE_PATHS[0], language, "LC_MESSAGES") for language in LANGUAGES[1:]]
 # What gettext marks in templates and in Python.

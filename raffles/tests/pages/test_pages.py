@@ -17,15 +17,13 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from raffles.domain.handing import claim_prize, forfeit, forfeit_overdue, hand_over
-from raffles.domain.proving import inclusion
-from raffles.domain.replacing import replace_winner
-from raffles.domain.voiding import void_raffle
+from raffles.domain.drawing import void_raffle
+from raffles.domain.prizes import claim_prize, forfeit, forfeit_overdue, hand_over, replace_winner
+from raffles.domain.proofs import inclusion
 from raffles.models import Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, code_of, enter_nth, take_to
-from rafflesite.problems import handler400, handler403, handler500
-
-from .visiting import PAGES, head_of, notice, press, text_of, visitor
+from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
+from raffles.web.problems import handler400, handler403, handler500
 
 pytestmark = pytest.mark.django_db
 

@@ -15,13 +15,20 @@ from django.utils.translation import override
 from icalendar import Calendar
 from pytest_django import Settings
 
-from raffles.domain.checking import check_ticket
+from raffles.domain.prizes import check_ticket
 from raffles.fairness.tickets import read_code
 from raffles.models import State, Ticket
 from raffles.pages.notices import WORDS
 from raffles.tests.factories import NOW, RaffleFactory, take_to
-
-from .visiting import VISITOR, notice, press, take_part, text_of, ticket_on, visitor
+from raffles.tests.pages.visiting import (
+    VISITOR,
+    notice,
+    press,
+    take_part,
+    text_of,
+    ticket_on,
+    visitor,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -124,7 +131,7 @@ def test_closed_raffle_says_so() -> None:
 
 
 def test_raffle_of_an_event_is_entered_there() -> None:
-    raffle = RaffleFactory.create(series="daily")
+    raffle = RaffleFactory.create(event_slug="daily")
 
     response = take_part(raffle.uuid)
 

@@ -1,0 +1,129 @@
+"""Pausing, resuming and duplicating an event, each confirmed on a page of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+
+from events.admin.preview import shown
+from events.domain.calendar import ComingDraw, coming_draws
+from events.domain.refusals import SlugTaken
+from events.domain.rewards import coming_rewards, duplicate_event, name_of_copy, slug_of_copy
+from events.domain.scheduling import edit_event
+from events.models import Event
+from events.models.event import RESERVED, SLUG_IS_RESERVED
+from raffles.admin.actions import ConfirmedAct, Outcome
+from raffles.web.fields import readable
+
+
+class DuplicateForm(forms.Form):
+    """What tells the copy from the event."""
+
+    name = forms.CharField(max_length=180)
+    slug = forms.SlugField(max_length=50, help_text="Part of its address; it can't be changed.")
+    has_rewards = forms.BooleanField(
+        required=False, label="With the rewards of the coming dates", initial=True
+    )
+    is_paused = forms.BooleanField(
+        required=False,
+        label="Paused at first",
+        initial=True,
+        help_text="Nobody takes part until you have looked it over and resume it.",
+    )
+
+    def clean_name(self) -> str:
+        return readable(self.cleaned_data["name"])
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"]
+        if slug in RESERVED:
+            raise ValidationError(SLUG_IS_RESERVED)
+        if Event.objects.filter(slug=slug).exists():
+            raise ValidationError(SlugTaken.sentence)
+        return slug
+
+
+def _foresee_pause(event: Event) -> Iterator[str]:
+    yield "No date comes until you resume it, and those in between are not made up for."
+    yield "Who asks for a ticket is told that there is none to be had."
+    for draw in _next(event, 3):
+        if draw.occurrence is not None:
+            yield f"Drawn all the same, because it has tickets: {shown(draw)}."
+
+
+def _pause(event: Event, *, now: datetime, by: str) -> Outcome:
+    _, kept = edit_event(event.pk, {"paused": True}, now=now, by=by)
+    dates = ", ".join(str(row.date) for row in kept)
+    still = f" Dates with tickets are drawn as they stood: {dates}." if kept else ""
+    return Outcome(f"{event} is paused.{still}")
+
+
+def _foresee_resume(event: Event) -> Iterator[str]:
+    event.paused_at = None
+    event.settled_until = timezone.now()
+    for draw in _next(event, 1):
+        yield f"The next draw: {shown(draw)}, {draw.reward.reward_name}."
+        break
+    else:
+        yield "No date comes any more: change the schedule afterwards."
+    yield "The dates of the pause do not come back."
+
+
+def _resume(event: Event, *, now: datetime, by: str) -> Outcome:
+    edit_event(event.pk, {"paused": False}, now=now, by=by)
+    return Outcome(f"{event} is resumed.")
+
+
+def _foresee_duplicate(event: Event) -> Iterator[str]:
+    count = len(coming_rewards(event, timezone.now()))
+    yield f"A new event on the terms of {event}: schedule, default reward, rules and claiming."
+    yield f"{count} coming dates have a reward of their own, which may come with it."
+    yield "Tickets, draws and winners stay where they are."
+
+
+def _duplicate(event: Event, *, now: datetime, by: str, **wanted: Any) -> Outcome:
+    made = duplicate_event(event.pk, now=now, by=by, **wanted)
+    set_ = sum(not change.fault for change in made.rewards)
+    left = ", ".join(f"{change.day}" for change in made.rewards if change.fault)
+    rewards = f" {set_} rewards came with it." if wanted["has_rewards"] else ""
+    without = f" Left out, because it has no such date: {left}." if left else ""
+    paused = " It is paused." if wanted["is_paused"] else ""
+    page = reverse("admin:events_event_change", args=[made.event.pk])
+    return Outcome(f"{made.event} is made.{rewards}{without}{paused}", page)
+
+
+def _next(event: Event, each: int) -> list[ComingDraw]:
+    return coming_draws([event], now=timezone.now(), each=each)
+
+
+PAUSE = ConfirmedAct(
+    name="pause",
+    label="Pause",
+    permission="events.change_event",
+    foresee=lambda event: list(_foresee_pause(event)),
+    perform=_pause,
+    is_offered=lambda event: event.paused_at is None,
+)
+RESUME = ConfirmedAct(
+    name="resume",
+    label="Resume",
+    permission="events.change_event",
+    foresee=lambda event: list(_foresee_resume(event)),
+    perform=_resume,
+    is_offered=lambda event: event.paused_at is not None,
+)
+DUPLICATE = ConfirmedAct(
+    name="duplicate",
+    label="Duplicate",
+    permission="events.add_event",
+    foresee=lambda event: list(_foresee_duplicate(event)),
+    perform=_duplicate,
+    form=DuplicateForm,
+    initial=lambda event: {"name": name_of_copy(event), "slug": slug_of_copy(event)},
+)

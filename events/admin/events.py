@@ -1,0 +1,253 @@
+"""Scheduling in the back office: events, their next dates, and the rewards of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
+from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
+from events.admin.many_rewards import ManyRewards
+from events.admin.preview import calendar_of, shown
+from events.domain.calendar import ComingDraw, coming_draws
+from events.domain.rewards import coming_rewards
+from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
+from events.models import Event, Occurrence, Reward
+from raffles.admin.actions import ConfirmedActs
+from raffles.admin.base import Recorded
+from raffles.domain.refusals import Refusal
+from raffles.web.callers import staff
+
+
+class RewardInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The dates that have a reward of their own; those that are fixed are in the preview."""
+
+    model = Reward
+    form = RewardForm
+    formset = RewardFormSet
+    extra = 1
+    verbose_name_plural = "rewards of their own for dates"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reward]:
+        rewards: QuerySet[Reward] = super().get_queryset(request)
+        same_date = Occurrence.objects.filter(event=OuterRef("event"), date=OuterRef("date"))
+        first = (timezone.now() - timedelta(days=1)).date()
+        return rewards.filter(~Exists(same_date), date__gte=first)
+
+
+class EventList(ChangeList):
+    """Events with their next draws, all of a page in two queries."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        events: list[Any] = list(self.result_list)
+        draws = coming_draws(events, now=timezone.now(), each=1)
+        following = {draw.event.pk: draw for draw in draws}
+        for event in events:
+            event.following = following.get(event.pk)
+        self.result_list = events
+
+
+class PausedFilter(admin.SimpleListFilter):
+    """Whether dates come."""
+
+    title = "pause"
+    parameter_name = "paused"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        return [("no", "Running"), ("yes", "Paused")]
+
+    def queryset(self, _request: HttpRequest, events: QuerySet[Any]) -> QuerySet[Any]:
+        word = self.value()
+        return events.filter(paused_at__isnull=word == "no") if word else events
+
+
+class Refused(Refusal):
+    """A refusal with the date that it is about."""
+
+    def __init__(self, day: date, refusal: Refusal) -> None:
+        super().__init__(f"{day}: {refusal}. Nothing was saved.")
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@admin.register(Event)
+class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
+    """Events: their dates follow the form, except those that have tickets."""
+
+    form = EventForm
+    domain_records = frozenset({"added", "changed"})
+    inlines = (RewardInline,)
+    acts = (PAUSE, RESUME, DUPLICATE)
+    change_form_template = "admin/events/event/change_form.html"
+    list_display = ("name", "next_draw", "reward", "participants", "state", "frequency")
+    list_filter = (PausedFilter, "entry")
+    search_fields = ("name", "slug")
+    sortable_by = ("name", "frequency")
+    fieldsets = (
+        (None, {"fields": ("name", "slug")}),
+        ("When", {"fields": SCHEDULE}),
+        ("Default reward, for dates without one of their own", {"fields": REWARD}),
+        ("Who takes part", {"fields": RULES, "classes": ("collapse",)}),
+        ("Claiming a prize", {"fields": CLAIM, "classes": ("collapse",)}),
+    )
+
+    class Media:
+        css = {"all": ("events/scheduling.css",)}
+        js = ("events/preview.js",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
+        events: QuerySet[Event] = super().get_queryset(request)
+        return events.order_by("-id")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        return EventList
+
+    def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
+        fieldsets: Any = super().get_fieldsets(request, obj)
+        if obj is not None:
+            return fieldsets
+        # Of an event that exists it is an act of its own, with a page that says what it does.
+        when = ("When", {"fields": (*SCHEDULE, "paused")})
+        return (fieldsets[0], when, *fieldsets[2:])
+
+    def get_readonly_fields(self, _request: HttpRequest, obj: Event | None = None) -> list[str]:
+        return ["slug"] if obj else []
+
+    def get_prepopulated_fields(
+        self, _request: HttpRequest, obj: Event | None = None
+    ) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+    @admin.display(description="next draw")
+    def next_draw(self, event: Any) -> str:
+        """When, on the clocks of its zone."""
+        return shown(event.following) if event.following else "—"
+
+    @admin.display(description="reward")
+    def reward(self, event: Any) -> str:
+        """What it is about."""
+        draw: ComingDraw | None = event.following
+        if draw is None:
+            return "—"
+        is_default = " (default)" if draw.is_default() else ""
+        return f"{draw.reward.reward_amount} × {draw.reward.reward_name}{is_default}"
+
+    @admin.display(description="participants")
+    def participants(self, event: Any) -> str:
+        """How many tickets of it have been handed out."""
+        draw: ComingDraw | None = event.following
+        return f"{draw.participants():,} of {draw.max_participants:,}" if draw else "—"
+
+    @admin.display(description="state")
+    def state(self, event: Any) -> str:
+        """Whether dates come."""
+        if event.paused_at is not None:
+            return f"paused since {event.paused_at:%Y-%m-%d}"
+        return "running" if event.following else "over"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
+        is_used = obj is not None and obj.occurrences.exists()
+        return not is_used and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # Deleting in bulk would try events that have draws.
+        actions = super().get_actions(request)
+        return {name: action for name, action in actions.items() if name != "delete_selected"}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("preview/", view(require_POST(self.preview)), name="events_event_preview"),
+            path(
+                "<int:pk>/preview/",
+                view(require_POST(self.preview)),
+                name="events_event_preview_change",
+            ),
+        ]
+        return own + super().get_urls()
+
+    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        """The next dates as the form stands; nothing is saved."""
+        event = None if pk is None else self.get_object(request, str(pk))
+        if pk is not None and event is None:
+            raise Http404
+        may = self.has_add_permission(request)
+        if not (self.has_change_permission(request, event) if event else may):
+            raise PermissionDenied
+        make_form = self.get_form(request, event, change=event is not None)
+        form = cast("EventForm", make_form(request.POST, instance=event))
+        faults = form.schedule_faults()
+        formsets, _ = self._create_formsets(  # type: ignore[attr-defined]  # not in the stubs
+            request, form.instance, change=event is not None
+        )
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "faults": faults}
+        if not faults:
+            stored = self._rewards(form.instance)
+            rewards = formsets[0].foreseen(stored) if formsets else stored
+            context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
+        return TemplateResponse(request, "admin/events/event/preview.html", context)
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        event: Event | None = context.get("original")
+        if event is not None:
+            if request.method == "POST":  # then ``original`` holds what was refused
+                event = Event.objects.get(pk=event.pk)
+            calendar = calendar_of(event, self._rewards(event), now=timezone.now())
+            context |= {
+                "calendar": calendar,
+                "preview_url": reverse("admin:events_event_preview_change", args=[event.pk]),
+                "can_set_rewards": self.may_set_rewards(request, event),
+            }
+        else:
+            context["preview_url"] = reverse("admin:events_event_preview")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _rewards(self, event: Event) -> Mapping[date, Reward]:
+        return coming_rewards(event, timezone.now()) if event.pk else {}
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except Refusal as refusal:  # somebody took a ticket while the form was open
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(request.path)
+
+    def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
+        now, by = timezone.now(), staff(request)
+        if not change:
+            obj.paused_at = now if form.cleaned_data["paused"] else None
+            schedule_event(obj, now=now, by=by)
+            return
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        event, kept = edit_event(obj.pk, changes, now=now, by=by)
+        obj.__dict__.update(event.__dict__)
+        if changes and kept:
+            dates = ", ".join(str(row.date) for row in kept)
+            messages.info(request, f"Dates with tickets are drawn as they stood: {dates}.")
+
+    def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
+        now, by = timezone.now(), staff(request)
+        rewards, event_pk = formset.save(commit=False), form.instance.pk
+        for reward in (*formset.deleted_objects, *rewards):
+            try:
+                if reward in formset.deleted_objects:
+                    remove_reward(event_pk, reward.date, now=now, by=by)
+                else:
+                    set_reward(event_pk, reward.date, reward.reward(), now=now, by=by)
+            except Refusal as refusal:
+                raise Refused(reward.date, refusal) from refusal

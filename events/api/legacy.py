@@ -1,0 +1,151 @@
+"""The addresses of the older ticket service, over the same acts as the events.
+
+Two of them change something by GET, as its clients expect: they are deprecated in the schema, and
+answer neither HEAD nor a cache.
+"""
+
+from __future__ import annotations
+
+import socket
+from itertools import chain, islice
+from typing import Any
+
+from django.urls import path
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+
+from events.api import serializers
+from events.api.fields import UsernameField
+from events.api.filters import EventFilter, SoonestFirst, WinnerFilter
+from events.api.views import EventViewSet, participant_of
+from events.domain.calendar import find_event
+from events.domain.due import due_steps, run, settle_events
+from events.domain.entering import Taken, take_part
+from events.models import Event
+from events.schedule import parse
+from raffles.api.authentication import PartnerKey, PartnerThrottle
+from raffles.api.views import PRIVATE, actor
+from raffles.domain.privacy import shown_name
+from raffles.fairness.numbering import numbering
+from raffles.models import Raffle, Stripe, Ticket
+from raffles.web.callers import ManagerOnly
+from raffles.web.lists import PAGE
+from raffles.web.problems import answers
+
+_SHOWN = 1000
+_EVENT_ID = OpenApiParameter(
+    "eventID", {"type": "integer", "minimum": 1}, required=True, description="The event's id."
+)
+
+
+class TicketPaths(EventViewSet):
+    """`/ticket/...`: taking part, what comes, who won, and a run of what is due."""
+
+    http_method_names = ["get"]  # a HEAD must not take a ticket
+    query_parameters = {
+        **EventViewSet.query_parameters,
+        "upcoming": PAGE | EventFilter.base_filters.keys() | {"days"},
+        "ticket": {"eventID"},
+    }
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [ManagerOnly()] if self.action == "update_events" else []
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [PartnerThrottle()] if self.action == "ticket" else []
+
+    @extend_schema(
+        summary="Take part in the next draw",
+        deprecated=True,
+        parameters=[_EVENT_ID],
+        responses=answers(401, 403, 404, 410, 422, 429, _200=serializers.TicketRecordAnswer),
+    )
+    def ticket(self, request: Request, username: str) -> Response:
+        text = request.query_params.get("eventID", "")
+        if not text.isascii() or not text.isdecimal() or len(text) > 18:
+            raise ValidationError({"eventID": ["Write the id of an event."]})
+        now = timezone.now()
+        event, draw = find_event(now, pk=int(text))
+        try:
+            name = UsernameField().run_validation(username)
+        except ValidationError as fault:
+            raise ValidationError({"username": fault.detail}) from None
+        taken = take_part(event, participant_of(request, name), now=now, draw=draw)
+        return Response(_record(taken), headers=PRIVATE)
+
+    @extend_schema(
+        summary="Run what is due (manager)",
+        deprecated=True,
+        responses=answers(403, _200=serializers.RunAnswer(many=True)),
+    )
+    def update_events(self, request: Request) -> Response:
+        now = timezone.now()
+        by = f"{actor(request)} on {socket.gethostname()}"
+        done = list(run(due_steps(now), now=now, clock=timezone.now, by=by))
+        settle_events(now)
+        body = [{"name": str(each.step), "outcome": each.outcome} for each in done]
+        return Response(body, headers=PRIVATE)
+
+
+def _record(taken: Taken) -> dict[str, Any]:
+    """The event as the older service showed it, and the ticket."""
+    event, entry = taken.event, taken.entry
+    raffle = Raffle.objects.get(uuid=entry.raffle_id)
+    return {
+        "name": event.name,
+        "event_id": event.pk,
+        "time": event.draw_time.strftime("%H%M%S"),
+        "start_date": event.start_date,
+        "frequency": parse(event.frequency)["FREQ"][0],
+        "ticket_list": [str(number) for number in _free_numbers(raffle)],
+        "max_participants": raffle.total_tickets,
+        "participants": _participants(event, raffle),
+        "ticket_no": str(entry.ticket_number),
+        "verification_code": entry.verification_code,
+        "receipt": entry.receipt,
+    }
+
+
+def _free_numbers(raffle: Raffle) -> list[int]:
+    """The first numbers that nobody holds yet, as many as are shown."""
+    stripes = Stripe.objects.filter(raffle=raffle).order_by("lo")
+    slots = chain.from_iterable(
+        range(stripe.lo + stripe.issued, stripe.lo + stripe.cap) for stripe in stripes
+    )
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
+    return sorted(number(slot) for slot in islice(slots, _SHOWN))
+
+
+def _participants(event: Event, raffle: Raffle) -> list[dict[str, str]]:
+    """Who holds which number, as far as the event's privacy names them."""
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
+    rows = Ticket.objects.filter(raffle=raffle).order_by("slot").values_list("slot", "username")
+    return [
+        {"name": shown_name(username, event.privacy) or "", "ticket_no": str(number(slot))}
+        for slot, username in rows[:_SHOWN]
+    ]
+
+
+urlpatterns = [
+    path(
+        "ticket/upcoming",
+        TicketPaths.as_view({"get": "upcoming"}, pagination_class=SoonestFirst),
+        name="ticket-upcoming",
+    ),
+    path(
+        "ticket/winners",
+        TicketPaths.as_view({"get": "winners"}, filterset_class=WinnerFilter),
+        name="ticket-winners",
+    ),
+    path("ticket/update_events", TicketPaths.as_view({"get": "update_events"}), name="ticket-run"),
+    path(
+        "ticket/<str:username>",
+        TicketPaths.as_view({"get": "ticket"}, authentication_classes=[PartnerKey]),
+        name="ticket",
+    ),
+]

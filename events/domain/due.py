@@ -1,0 +1,250 @@
+"""Running what is due, and remembering what failed: the work of `manage.py draw_winners`.
+
+A run is a list of steps, oldest first: a raffle to close, seal and draw, or a date that nobody
+came to. Each step is conditional on what it finds, so any number of runs end in the same draws.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from django.utils import timezone
+
+from events.domain.settling import Due, due_dates, opened_since, settle_date
+from events.models import Event, Heartbeat, Setback
+from events.models.event import EventQuerySet
+from raffles.domain.due import Outcome, run_due
+from raffles.domain.pool import Progress
+from raffles.domain.prizes import forfeit_overdue
+from raffles.domain.sealing import NOBODY_CAME, Clock
+from raffles.fairness.verify import first_round_at
+from raffles.models import Draw, Handover, Raffle, State, Winner
+from raffles.models.draw import LATE_AFTER
+from raffles.models.raffle import RaffleQuerySet
+
+log = logging.getLogger(__name__)
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is due: a raffle, or an ``event``'s ``date`` without one.
+
+    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock.
+    """
+
+    due_at: datetime | None
+    raffle: Raffle | None = None
+    event: Event | None = None
+    date: date | None = None
+
+    def __str__(self) -> str:
+        return self.raffle.name if self.raffle else f"{self.event}, {self.date}"
+
+    def subject(self) -> dict[str, Raffle | Event | None]:
+        """Whose setback it would be."""
+        return {"raffle": self.raffle, "event": self.event}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a step."""
+
+    step: Step
+    outcome: Outcome | Literal["forfeited"]
+    detail: str = ""
+
+
+def due_steps(
+    now: datetime, *, raffle_id: UUID | None = None, slug: str | None = None
+) -> list[Step]:
+    """Everything due at ``now``, oldest first; of one raffle or one event, if named.
+
+    What has failed waits for its next try, unless it is named.
+    """
+    steps = [Step(raffle.closes_at, raffle) for raffle in _due_raffles(now, raffle_id, slug)]
+    if raffle_id is None:
+        steps += _empty_dates(now, slug)
+    return sorted(steps, key=lambda step: step.due_at or _BEGINNING)
+
+
+def settle_events(now: datetime) -> None:
+    """Moves on the events whose due dates have all been opened, so that none is looked at again."""
+    due = _due_events(Event.objects.all(), now)
+    opened = _opened(due)
+    settled: dict[datetime, list[int]] = {}
+    for event, dates in due.items():
+        if all((event.pk, day) in opened for day, _ in dates):
+            settled.setdefault(dates[-1][1], []).append(event.pk)
+    for last, events in settled.items():
+        Event.objects.filter(pk__in=events, settled_until__lt=last).update(settled_until=last)
+
+
+def _due_raffles(now: datetime, raffle_id: UUID | None, slug: str | None) -> RaffleQuerySet:
+    due = Raffle.objects.due(now)
+    if raffle_id is not None:
+        return due.filter(uuid=raffle_id)
+    if slug is not None:
+        return due.filter(event_slug=slug)
+    return due.exclude(setback__in=Setback.objects.resting(now))
+
+
+def _empty_dates(now: datetime, slug: str | None) -> list[Step]:
+    """A step for each date without tickets."""
+    events = Event.objects.all()
+    if slug is not None:
+        events = events.filter(slug=slug)
+    else:
+        events = events.exclude(setback__in=Setback.objects.resting(now))
+    due = _due_events(events, now)
+    opened = _opened(due)
+    return [
+        Step(draw_at, event=event, date=day)
+        for event, dates in due.items()
+        for day, draw_at in dates
+        if (event.pk, day) not in opened
+    ]
+
+
+def _due_events(events: EventQuerySet, now: datetime) -> dict[Event, list[Due]]:
+    running = events.running().filter(settled_until__lt=now)
+    return {event: dates for event in running if (dates := due_dates(event, now))}
+
+
+def _opened(due: dict[Event, list[Due]]) -> set[tuple[int, date]]:
+    """The dates of these events that have tickets or were settled, as (event, date)."""
+    if not due:
+        return set()
+    rows = opened_since(min(event.settled_until for event in due)).filter(event__in=due)
+    return set(rows.values_list("event_id", "date"))
+
+
+def run(
+    steps: list[Step],
+    *,
+    now: datetime,
+    clock: Clock,
+    by: str,
+    progress: Callable[[Raffle], Progress] | None = None,
+) -> Iterator[Done]:
+    """Takes each step; one that fails is recorded with its next try and stops no other.
+
+    Only the same event's later empty dates wait with it, so that they stay in order.
+    """
+    waiting: set[int] = set()
+    for step in steps:
+        if step.event is not None and step.event.pk in waiting:
+            continue
+        done = (
+            _draw(step, step.raffle, now, clock, by, progress)
+            if step.raffle
+            else _void(step, now, by)
+        )
+        _remember(done, now)
+        if done.outcome == "failed" and step.event is not None:
+            waiting.add(step.event.pk)
+        yield done
+
+
+def _draw(
+    step: Step,
+    raffle: Raffle,
+    now: datetime,
+    clock: Clock,
+    by: str,
+    progress: Callable[[Raffle], Progress] | None,
+) -> Done:
+    (run,) = run_due([raffle], now=now, clock=clock, by=by, progress=progress)
+    return Done(step, run.outcome, run.detail)
+
+
+def _void(step: Step, now: datetime, by: str) -> Done:
+    if step.event is None or step.date is None or step.due_at is None:
+        raise TypeError("a step without a raffle is a date of an event")
+    try:
+        settle_date(step.event.pk, step.date, step.due_at, now=now, by=by)
+    except Exception as error:  # the rest is due as well; this one is tried again
+        log.exception("%s of %s failed", step.date, step.event.slug)
+        return Done(step, "failed", f"{type(error).__name__}: {error}")
+    return Done(step, "void", NOBODY_CAME)
+
+
+def _remember(done: Done, now: datetime) -> None:
+    subject = done.step.subject()
+    if done.outcome == "failed":
+        defaults = {"failed_at": now, "next_try_at": now}
+        setback, _ = Setback.objects.get_or_create(**subject, defaults=defaults)
+        setback.fail_again(done.detail, now)
+    elif done.outcome in ("drawn", "void"):
+        Setback.objects.filter(**subject).delete()
+
+
+def due_forfeits(now: datetime) -> Iterator[tuple[Step, str]]:
+    """Every prize that was not claimed in time: its raffle, and whose it is."""
+    overdue = Winner.objects.filter(handover__in=Handover.objects.overdue(now))
+    for winner in overdue.with_state().select_related("raffle"):
+        yield Step(winner.claim_until(), winner.raffle), f"forfeits ticket {winner.ticket_number()}"
+
+
+def forfeit(*, now: datetime, by: str) -> Iterator[Done]:
+    """Forfeits them, and passes them on where the raffle says so."""
+    for winner, replacement in forfeit_overdue(now=now, by=by):
+        heir = f"to ticket {replacement.alternate.ticket_number()}" if replacement else "to nobody"
+        detail = f"ticket {winner.ticket_number()}, {heir}"
+        yield Done(Step(winner.claim_until(), winner.raffle), "forfeited", detail)
+
+
+def beat(now: datetime) -> None:
+    """Says that a whole run came to its end."""
+    Heartbeat.objects.update_or_create(pk=1, defaults={"ran_at": now})
+
+
+_BEACON_TAKES = timedelta(seconds=30)  # to publish and spread a round; relays lag by a few
+
+
+def warnings() -> list[str]:
+    """A sentence for each thing that is not as it should be now."""
+    now = timezone.now()
+    return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now)]
+
+
+def missed_runs(now: datetime) -> list[str]:
+    """A sentence when no run has come to its end for a while."""
+    last = Heartbeat.objects.first()
+    if last is None:
+        return ["draw_winners has never run."]
+    if now - last.ran_at <= LATE_AFTER:
+        return []
+    return [f"draw_winners has not run since {_shown(last.ran_at)}."]
+
+
+def _overdue_draws(now: datetime) -> list[str]:
+    """Counts what waits for a run; what waits for the beacon is not overdue."""
+    waiting = Draw.objects.live().filter(drawn_at=None, round__isnull=False)
+    overdue = Raffle.objects.due(now - LATE_AFTER).exclude(state=State.SEALED, draws__in=waiting)
+    timed = overdue.filter(closes_at__isnull=False)
+    if not (oldest := timed.first()):
+        return []
+    return [f"{_draws(timed.count())} overdue, the oldest since {_shown(oldest.closes_at)}."]
+
+
+def _late_beacon(now: datetime) -> list[str]:
+    """A round that should be public, and draws that still wait for it."""
+    public = first_round_at(int((now - _BEACON_TAKES).timestamp()))
+    late = Draw.objects.live().filter(drawn_at=None, round__lt=public).order_by("round")
+    if not (oldest := late.first()):
+        return []
+    return [f"{_draws(late.count())} waiting for the beacon, the oldest for round {oldest.round}."]
+
+
+def _draws(count: int) -> str:
+    return "1 draw is" if count == 1 else f"{count} draws are"
+
+
+def _shown(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

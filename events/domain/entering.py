@@ -1,0 +1,243 @@
+"""Taking part in the next draw of an event; whoever comes first opens its raffle.
+
+A date that is open costs one read and the claim. What decides is in the database: one raffle for
+each date, one ticket for each user of a raffle, one for each order ever.
+"""
+
+from __future__ import annotations
+
+import hmac
+import unicodedata
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from events.domain.calendar import ComingDraw, coming_draws, locked_event
+from events.domain.refusals import AlreadyInDraw, DrawFull, NoDraw, PartnersOnly, WonRecently
+from events.models import Event, Occurrence
+from raffles.domain.creating import create_raffle
+from raffles.domain.entering import Entrant, Entry, enter, enter_again
+from raffles.domain.keys import ticket_key
+from raffles.domain.refusals import (
+    AlreadyEntered,
+    GateShut,
+    OrderUsed,
+    RequestMismatch,
+    SoldOut,
+)
+from raffles.fairness.tickets import holder_key, holder_tag
+from raffles.models import Privacy, State, Winner
+
+OPENED_BY = "the first ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who asks for whom.
+
+    ``caller`` is the address (``ip:203.0.113.7``) or the API key (``key:7``) that may ask for the
+    same ticket again; ``address`` is what may hold one ticket where the event says so.
+    ``order_id`` is the caller's own word for what the ticket is for, ``request_key`` an
+    ``Idempotency-Key``; with an order it is not looked at.
+    """
+
+    username: str
+    caller: str
+    address: str
+    is_partner: bool = False
+    order_id: str | None = None
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A ticket of an event; ``draw_at`` is on the clocks of its zone."""
+
+    event: Event
+    draw_at: datetime
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """A participant in the words of a raffle."""
+
+    identity: str
+    request_key: str | None
+    entrant: Entrant
+
+    def enter(self, raffle_id: UUID, now: datetime) -> Entry:
+        return enter(
+            raffle_id,
+            identity=self.identity,
+            now=now,
+            request_key=self.request_key,
+            entrant=self.entrant,
+        )
+
+    def enter_again(self) -> Entry | None:
+        """The ticket that the order or the request has got, whichever draw it was."""
+        if self.entrant.order_tag is None or self.request_key is None:
+            return None
+        which = Q(order_tag=self.entrant.order_tag)
+        return enter_again(which, identity=self.identity, request_key=self.request_key)
+
+
+def identity_of(username: str) -> str:
+    """The identity of a user; names that differ in case or form alone are the same."""
+    folded = unicodedata.normalize("NFKC", username).casefold()
+    return f"user:{unicodedata.normalize('NFKC', folded)}"
+
+
+def take_part(
+    event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
+) -> Taken:
+    """Hands the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
+
+    The same order of the same caller and user gives the same ticket again, for ever. Raises
+    PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
+    """
+    if event.entry == Event.Entry.PARTNER and not participant.is_partner:
+        raise PartnersOnly
+    person = _person(event, participant)
+    try:
+        return _enter_next(event, draw, person, now)
+    except OrderUsed:
+        raise (AlreadyInDraw if participant.order_id else RequestMismatch) from None
+    except AlreadyEntered:
+        raise AlreadyInDraw from None
+    except SoldOut as refusal:
+        raise (refusal if isinstance(refusal, DrawFull) else DrawFull) from None
+
+
+def _person(event: Event, participant: Participant) -> _Person:
+    once = None
+    if participant.order_id is not None:
+        once = f"order\0{participant.order_id}"
+    elif participant.request_key is not None:
+        once = f"key\0{participant.caller}\0{participant.request_key}"
+    return _Person(
+        identity=identity_of(participant.username),
+        request_key=f"{participant.caller}\0{once}" if once else None,
+        entrant=Entrant(
+            username=participant.username,
+            order_tag=_once_tag(event, once) if once else None,
+            address=participant.address if event.one_per_address else None,
+        ),
+    )
+
+
+def _once_tag(event: Event, once: str) -> bytes:
+    """16 bytes that stand for an order of this event, without telling it."""
+    message = f"once\0{event.pk}\0{once}".encode()
+    return hmac.digest(ticket_key(event.ticket_key_id), message, "sha256")[:16]
+
+
+def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
+    """Enters the next draw; at the boundary of two, where the gate has shut, the one after."""
+    if event.rest_days and (taken := _again_or_rest(event, person, now)):
+        return taken
+    passed: set[date] = set()
+    while draw := draw or _next_draw(event, now, passed):
+        try:
+            if taken := _enter(event, draw, person, now, passed):
+                return taken
+            event = Event.objects.get(
+                pk=event.pk
+            )  # somebody opened the date, or changed the schedule
+        except GateShut:
+            if passed:
+                raise
+            passed.add(draw.date)
+        draw = None
+    if entry := person.enter_again():
+        return _taken(event, entry)
+    raise NoDraw
+
+
+def _enter(
+    event: Event, draw: ComingDraw, person: _Person, now: datetime, passed: set[date]
+) -> Taken | None:
+    if draw.occurrence is None or draw.occurrence.raffle is None:
+        return _open(event, person, now, passed)
+    return _taken(event, person.enter(draw.occurrence.raffle.uuid, now), draw)
+
+
+def _taken(event: Event, entry: Entry, draw: ComingDraw | None = None) -> Taken:
+    """The ticket with the time of its draw, which for a repeat can be another than the next."""
+    if draw is None or entry.is_repeat:
+        occurrence = Occurrence.objects.get(raffle__uuid=entry.raffle_id)
+        return Taken(event, occurrence.local(), entry)
+    return Taken(event, draw.local(), entry)
+
+
+def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | None:
+    draws = coming_draws([event], now=now, each=1 + len(passed))
+    return next((draw for draw in draws if draw.date not in passed), None)
+
+
+def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Taken | None:
+    """Makes the next date's raffle with its first ticket, or neither; None if it has been made.
+
+    Under the event's lock, since time, reward and size are those of this moment.
+    """
+    with transaction.atomic():
+        event = locked_event(event.pk)
+        draw = _next_draw(event, now, passed)
+        if draw is None or draw.occurrence is not None:
+            return None
+        raffle = create_raffle(
+            name=f"{event.name}, {draw.date}",
+            total_tickets=draw.max_participants,
+            prizes=[(draw.reward.reward_name, draw.reward.reward_amount)],
+            entropy=settings.DRAW_ENTROPY,
+            closes_at=draw.draw_at,
+            event_slug=event.slug,
+            privacy=Privacy(event.privacy),
+            claim=event.claim_terms(),
+            now=now,
+            by=OPENED_BY,
+        )
+        Occurrence.objects.create(
+            event=event,
+            date=draw.date,
+            draw_at=draw.draw_at,
+            time_zone=draw.time_zone,
+            raffle=raffle,
+            max_participants=draw.max_participants,
+            **draw.reward.reward(),
+        )
+        entry = person.enter(raffle.uuid, now)
+        if entry.is_repeat:  # of an earlier draw, so this date still has no ticket
+            transaction.set_rollback(True)
+    return _taken(event, entry, draw)
+
+
+def _again_or_rest(event: Event, person: _Person, now: datetime) -> Taken | None:
+    """A ticket that was given out before; raises WonRecently for whoever rests."""
+    today = now.astimezone(ZoneInfo(event.time_zone)).date()
+    recent = event.occurrences.filter(
+        date__gt=today - timedelta(days=event.rest_days), raffle__state=State.DRAWN
+    )
+    tickets = Q()
+    for row in recent.select_related("raffle"):
+        assert row.raffle  # noqa: S101 - it is drawn
+        key = holder_key(ticket_key(row.raffle.ticket_key_id), row.raffle.uuid.bytes)
+        tag = holder_tag(key, person.identity)
+        # By the ticket, so that each is one look at its index.
+        tickets |= Q(ticket__raffle=row.raffle, ticket__holder_tag=tag)
+    if not tickets:
+        return None
+    has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
+    won = Winner.objects.filter(tickets).filter(has_prize, replacement=None)
+    last = won.order_by("-raffle__closes_at").values_list("raffle__occurrence__date").first()
+    if last is None:
+        return None
+    if entry := person.enter_again():
+        return _taken(event, entry)
+    raise WonRecently(last[0] + timedelta(days=event.rest_days))

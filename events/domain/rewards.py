@@ -1,0 +1,196 @@
+"""Rewards of many dates at once: first what would become of each, then all that can be set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+
+from events.domain.calendar import locked_event
+from events.domain.refusals import PlanChanged, RewardFrozen, RewardTooLarge
+from events.domain.scheduling import refuse_unless_planned, schedule_event
+from events.models import Event, Reward
+from raffles.domain.refusals import Refusal
+from raffles.models.record import record
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The reward that a date is to have, the one of its own that it has, and why it keeps that.
+
+    Without a ``fault`` the new one can be set.
+    """
+
+    day: date
+    reward: Mapping[str, Any]
+    before: Reward | None
+    fault: str = ""
+
+    def is_none(self) -> bool:
+        """Whether the date has exactly this reward already."""
+        return self.before is not None and self.before.reward() == self.reward
+
+
+def foresee_rewards(
+    event: Event, wanted: Mapping[date, Mapping[str, Any]], *, now: datetime
+) -> list[Change]:
+    """What would become of each date, in order; two queries, whatever the dates.
+
+    None for an event that is yet to be saved.
+    """
+    own: dict[date, Reward] = {}
+    frozen: set[date] = set()
+    if wanted and event.pk:
+        span = (min(wanted), max(wanted))
+        own = {reward.date: reward for reward in event.rewards.filter(date__range=span)}
+        opened = event.occurrences.filter(date__range=span)
+        frozen = set(opened.values_list("date", flat=True))
+    return [
+        Change(day, reward, own.get(day), _fault(event, day, reward, frozen, now))
+        for day, reward in sorted(wanted.items())
+    ]
+
+
+def _fault(
+    event: Event, day: date, reward: Mapping[str, Any], frozen: set[date], now: datetime
+) -> str:
+    if day in frozen:
+        return RewardFrozen.sentence
+    if reward["reward_amount"] > event.max_participants:
+        return RewardTooLarge.sentence
+    try:
+        refuse_unless_planned(event, day, now)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def set_rewards(
+    event: Event, changes: Iterable[Change], *, now: datetime, by: str, agreed_to: str | None
+) -> None:
+    """Sets what was foreseen of a locked event and has no fault.
+
+    ``agreed_to`` is the fingerprint of what somebody has seen and agreed to: if it is no longer
+    what would happen, PlanChanged is raised.
+    """
+    changes = list(changes)
+    if agreed_to is not None and agreed_to != fingerprint(changes):
+        raise PlanChanged
+    settable = [change for change in changes if not change.fault and not change.is_none()]
+    rows = [Reward(event=event, date=change.day, **change.reward) for change in settable]
+    Reward.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=("event", "date"),
+        update_fields=tuple(event.reward()),
+    )
+    for change in settable:
+        record(event, "reward.set", at=now, by=by, date=change.day, **change.reward)
+
+
+def fingerprint(changes: Iterable[Change]) -> str:
+    """The same for the same changes of the same rewards, and for no other."""
+    told = [
+        (change.day, dict(change.reward), change.before and change.before.reward(), change.fault)
+        for change in changes
+    ]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+WEEK = timedelta(days=7)
+MAX_WEEKS = 52
+COPY_OF = "Copy of "
+_LONGEST_NAME, _LONGEST_SLUG = 180, 50
+
+
+def monday_of(day: date) -> date:
+    """The day that its week begins on."""
+    return day - timedelta(days=day.weekday())
+
+
+def weeks_with_rewards(event: Event) -> list[date]:
+    """The Mondays of the weeks that have rewards of their own, latest first."""
+    days = event.rewards.values_list("date", flat=True)
+    return sorted({monday_of(day) for day in days}, reverse=True)
+
+
+def foresee_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
+    """What copying that week's own rewards to each of the ``weeks`` after it would do."""
+    own = event.rewards.filter(date__range=(monday, monday + WEEK - timedelta(days=1)))
+    wanted = {
+        reward.date + WEEK * n: reward.reward() for reward in own for n in range(1, weeks + 1)
+    }
+    return foresee_rewards(event, wanted, now=now)
+
+
+def copy_week(
+    event_pk: int, monday: date, *, weeks: int, now: datetime, by: str, agreed_to: str | None = None
+) -> list[Change]:
+    """Copies a week's rewards forward; what has a fault keeps what it has.
+
+    ``agreed_to`` as in `set_rewards`. Returns what became of each date.
+    """
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        changes = foresee_copy(event, monday, weeks=weeks, now=now)
+        set_rewards(event, changes, now=now, by=by, agreed_to=agreed_to)
+    return changes
+
+
+class Duplicate(NamedTuple):
+    """A new event, and what became of the rewards that were to come with it."""
+
+    event: Event
+    rewards: list[Change]
+
+
+def coming_rewards(event: Event, now: datetime) -> dict[date, Reward]:
+    """The rewards of dates that are not over in any zone."""
+    coming = event.rewards.filter(date__gte=(now - timedelta(days=1)).date())
+    return {reward.date: reward for reward in coming}
+
+
+def duplicate_event(
+    event_pk: int,
+    *,
+    name: str,
+    slug: str,
+    has_rewards: bool,
+    is_paused: bool,
+    now: datetime,
+    by: str,
+) -> Duplicate:
+    """Schedules another event on the terms of one, with its coming rewards where wanted.
+
+    Raises Unfit, SlugTaken.
+    """
+    with transaction.atomic():
+        source = locked_event(event_pk)
+        event = copy(source)
+        event.pk, event.name, event.slug = None, name, slug
+        event.paused_at = now if is_paused else None
+        schedule_event(event, now=now, by=by)
+        record(event, "event.copied", at=now, by=by, source=source.slug)
+        changes = []
+        if has_rewards:
+            wanted = {day: own.reward() for day, own in coming_rewards(source, now).items()}
+            changes = foresee_rewards(event, wanted, now=now)
+            set_rewards(event, changes, now=now, by=by, agreed_to=None)
+    return Duplicate(event, changes)
+
+
+def name_of_copy(event: Event) -> str:
+    """What a copy is called until staff say otherwise."""
+    return f"{COPY_OF}{event.name}"[:_LONGEST_NAME]
+
+
+def slug_of_copy(event: Event) -> str:
+    """A slug that no event has: the event's own with the first free number."""
+    stem = event.slug[: _LONGEST_SLUG - 6]
+    taken = set(Event.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
+    return next(slug for n in range(2, len(taken) + 3) if (slug := f"{stem}-{n}") not in taken)

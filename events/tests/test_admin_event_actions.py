@@ -1,0 +1,131 @@
+"""Pausing, resuming and duplicating an event in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from events.domain.scheduling import set_reward
+from events.models import Event, Occurrence
+from events.tests.acting import DAY, NOW, at, read, scheduled, taken
+from events.tests.test_admin import texts
+from raffles.models import LogEntry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    with at(NOW):
+        client.force_login(User.objects.create_superuser("sam"))
+    return client
+
+
+def foreseen(staff: Client, act: str, now: Any = NOW) -> list[str]:
+    """What the page says will happen."""
+    with at(now):
+        page = staff.get(address(act)).content.decode()
+    return texts(page.split('class="foreseen"')[1].split("</ul>")[0], "<li>.*?</li>")
+
+
+def confirm(staff: Client, act: str, **fields: Any) -> str:
+    with at(NOW):
+        answer = staff.post(address(act), fields, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def address(act: str) -> str:
+    return reverse(f"admin:events_event_{act}", args=[Event.objects.get(slug="breakfast").pk])
+
+
+def actions(slug: str = "breakfast") -> list[str]:
+    return [act.action for act in LogEntry.objects.about(Event.objects.get(slug=slug))]
+
+
+def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
+    scheduled()
+    taken("alice")
+    assert foreseen(staff, "pause") == [
+        "No date comes until you resume it, and those in between are not made up for.",
+        "Who asks for a ticket is told that there is none to be had.",
+        "Drawn all the same, because it has tickets: Tue 2026-02-10 08:00 CET.",
+    ]
+    page = confirm(staff, "pause")
+    assert "Dates with tickets are drawn as they stood: 2026-02-10." in page
+    assert "Resume</a>" in page
+    assert "Pause</a>" not in page
+    assert [draw["draw_at"] for draw in read("/events/upcoming/")] == ["2026-02-10T08:00:00+01:00"]
+    confirm(staff, "pause")  # a second tab
+    assert actions() == ["event.scheduled", "event.changed"]
+
+
+def test_resuming_begins_with_the_next_date(staff: Client) -> None:
+    scheduled()
+    confirm(staff, "pause")
+    assert foreseen(staff, "resume", NOW + DAY / 4) == [
+        "The next draw: Wed 2026-02-11 08:00 CET, Coffee.",
+        "The dates of the pause do not come back.",
+    ]
+    assert "Breakfast is resumed." in confirm(staff, "resume")
+    assert read("/events/breakfast/")["next_draw"]["date"] == "2026-02-10"
+    assert actions() == ["event.scheduled", "event.changed", "event.changed"]
+
+
+def test_the_form_neither_pauses_nor_resumes(staff: Client) -> None:
+    scheduled()
+    with at(NOW):
+        page = staff.get(address("change")).content.decode()
+    assert 'name="paused"' not in page
+
+
+def test_a_duplicate_has_all_terms_and_the_coming_rewards(staff: Client) -> None:
+    scheduled(rest_days=3, privacy="initials", claim_days=9)
+    source = Event.objects.get()
+    for n, name in enumerate(("Phone", "Cup", "Book")):
+        reward = {"reward_name": name, "reward_amount": n + 1}
+        set_reward(source.pk, (NOW + DAY * n).date(), reward, now=NOW, by="test")
+    taken("alice")
+    with at(NOW):
+        page = staff.get(address("duplicate")).content.decode()
+    assert 'value="Copy of Breakfast"' in page
+    assert 'value="breakfast-2"' in page
+
+    fields = {"name": "Copy of Breakfast", "slug": "breakfast-2"}
+    page = confirm(staff, "duplicate", **fields, has_rewards="on", is_paused="on")
+    assert "Copy of Breakfast is made. 3 rewards came with it. It is paused." in page
+    copy = Event.objects.get(slug="breakfast-2")
+    assert (copy.name, copy.paused_at, copy.settled_until) == (fields["name"], NOW, NOW)
+    same = ("draw_time", "time_zone", "frequency", "max_participants", "reward_name", "privacy")
+    for name in (*same, "rest_days", "claim_days"):
+        assert getattr(copy, name) == getattr(source, name)
+    assert [f"{r} {r.reward_amount}" for r in copy.rewards.all()] == [
+        "2026-02-10: Phone 1",
+        "2026-02-11: Cup 2",
+        "2026-02-12: Book 3",
+    ]
+    assert actions("breakfast-2") == ["event.scheduled", "event.copied", *["reward.set"] * 3]
+    assert Occurrence.objects.filter(event=copy).count() == 0
+
+    confirm(staff, "duplicate", name="Bare", slug="bare")
+    bare = Event.objects.get(slug="bare")
+    assert (bare.paused_at, bare.rewards.count()) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("slug", "sentence"),
+    [
+        ("breakfast", "Another event has this slug"),
+        ("upcoming", "This word is taken by the site."),
+        ("a b", "Enter a valid “slug”"),
+    ],
+)
+def test_a_duplicate_needs_a_slug_of_its_own(staff: Client, slug: str, sentence: str) -> None:
+    scheduled()
+    assert sentence in confirm(staff, "duplicate", name="Copy", slug=slug)
+    assert "Control, bidirectional" in confirm(staff, "duplicate", name="\u202eabc", slug="b")
+    assert Event.objects.count() == 1

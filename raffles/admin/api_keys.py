@@ -1,0 +1,57 @@
+"""Keys of partners in the back office."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+
+from raffles.admin.base import Recorded
+from raffles.domain.api_keys import make_key
+from raffles.models import ApiKey
+from raffles.web.callers import staff
+from raffles.web.environment import rate
+from raffles.web.fields import readable
+
+
+class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A key's terms."""
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "rate", "expires_at")
+
+    def clean_name(self) -> str:
+        return readable(self.cleaned_data["name"])
+
+    def clean_rate(self) -> str:
+        text: str = self.cleaned_data["rate"]
+        try:
+            rate(text)
+        except ImproperlyConfigured as fault:
+            raise ValidationError(str(fault)) from fault
+        return text
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(Recorded):
+    """Keys of partners; the text is shown once, when the key is made."""
+
+    form = ApiKeyForm
+    list_display = ("name", "hint", "rate", "expires_at", "last_used_at")
+    readonly_fields = ("hint", "last_used_at", "created_at", "created_by")
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """How often and how long it may be used from now on."""
+        return {"rate": row.rate, "expires_at": row.expires_at}
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        text = make_key(obj, now=timezone.now(), by=staff(request))
+        messages.warning(request, f"Write this key down, it is not shown again: {text}")

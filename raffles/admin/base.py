@@ -1,0 +1,158 @@
+"""The record in the admin: whatever staff do is in it, and every object shows its part of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import models, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.functional import cached_property
+
+from raffles.models import LogEntry, Raffle
+from raffles.models.record import actions, record
+from raffles.web.callers import staff
+
+
+class ReadOnlyMixin:
+    """Neither added, changed nor deleted by hand."""
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        return False
+
+
+_MOST = 10_000  # rows that can be paged through; a search or a filter leads further
+_PAGE = 100
+
+
+class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+    """A page of the admin: what is added, changed or deleted is on record, and History shows that.
+
+    ``domain_records`` are the actions of this kind that the domain writes down by itself.
+    """
+
+    domain_records: ClassVar[frozenset[str]] = frozenset()
+
+    def facts(self, row: Any) -> dict[str, Any]:  # noqa: ARG002 - for those that have any
+        """What the record keeps of a row beside which fields were changed."""
+        return {}
+
+    def about(self, row: Any) -> models.Model:
+        """Whose acts are those of the row: what belongs to a raffle is told of the raffle."""
+        raffle = getattr(row, "raffle", None)
+        return raffle if isinstance(raffle, Raffle) else row
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ARG002
+        """Instead of Django's log, which can be edited and goes with the user."""
+        self.note(request, obj, "added", **self.facts(obj))
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """As above; saving a form in which nothing was changed is no change."""
+        if message:
+            self.note(request, obj, "changed", changes=message, **self.facts(obj))
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
+        """As above, with the name of what will be gone."""
+        for row in queryset:
+            self.note(request, row, "deleted", name=str(row))
+
+    def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
+        """Writes that the user did this to the row, unless the domain has."""
+        if what not in self.domain_records:
+            action = f"{row._meta.model_name}.{what}"  # noqa: SLF001 - the name is public
+            record(row, action, at=timezone.now(), by=staff(request), **details)
+
+    def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
+        """An action and its acts happen together; Django's happen one by one."""
+        with transaction.atomic():
+            return super().response_action(request, queryset, *args)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What was done to the object, oldest first."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_or_change_permission(request, row):
+            raise PermissionDenied
+        pages = Paginator(LogEntry.objects.about(self.about(row)), _PAGE)
+        page = pages.get_page(request.GET.get(PAGE_VAR, 1))
+        how = [json.dumps(act.details, ensure_ascii=False) if act.details else "" for act in page]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History: {row}",
+            "page": page,
+            "acts": zip(page, how, strict=True),
+            "page_range": pages.get_elided_page_range(page.number),
+            "page_var": PAGE_VAR,
+            "object": row,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+
+class ReadOnly(ReadOnlyMixin, Recorded):
+    """The page of one kind of record, with its history."""
+
+
+class FirstRows(Paginator):  # type: ignore[type-arg]  # generic for mypy only
+    """Pages of the first rows: counting millions would take longer than showing them."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        counted: int = rows.order_by()[: _MOST + 1].count()
+        return counted
+
+
+class ActionFilter(admin.SimpleListFilter):
+    """By what was done."""
+
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+        return [(action, action) for action in actions()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnly):
+    """The record of the whole site, latest first."""
+
+    list_display = ("when", "action", "subject", "by", "why")
+    list_filter = (ActionFilter, "at")
+    search_fields = ("subject", "by", "why")
+    search_help_text = "Whom or what it was about, who did it, or the reason."
+    ordering = ("-id",)
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER  # each would count them all
+    paginator = FirstRows
+    list_per_page = _PAGE
+    show_full_result_count = False
+    fields = ("when", "action", "subject", "by", "why", "details")
+    readonly_fields = fields
+
+    @admin.display(description="at (UTC)")
+    def when(self, act: LogEntry) -> str:
+        """To the second."""
+        return f"{act.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,195 @@
+"""What can be taken away from the back office: tables and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from django import forms
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern
+from django.utils import timezone
+from django.utils.text import slugify
+
+from raffles.admin.actions import Link, RafflePages
+from raffles.domain.evidence import export_evidence
+from raffles.domain.exports import (
+    export_entries,
+    export_record,
+    export_winners,
+    export_winners_of_event,
+)
+from raffles.domain.refusals import Refusal
+from raffles.models import FINISHED, Raffle, State
+from raffles.web.callers import staff
+
+PERMISSION = "raffles.export_raffle"
+FULL_NAMES = "raffles.view_ticket"
+
+_LAST_DAY = date.max - timedelta(days=1)
+_MOST = 40  # characters of a raffle's name in a file's
+
+
+class Export(NamedTuple):
+    """A file of one raffle; ``write(raffle_id, now=, by=)`` gives its pieces or refuses."""
+
+    name: str
+    label: str
+    told: str
+    write: Callable[..., Iterator[str] | Iterator[bytes]]
+    states: Sequence[str]
+    has_names: bool = False
+    kind: str = "csv"
+
+
+EXPORTS = (
+    Export(
+        "winners",
+        "Winners",
+        "A row for each rank, alternates too: prize, ticket number, what became of it.",
+        export_winners,
+        [State.DRAWN],
+        has_names=True,
+    ),
+    Export(
+        "entries",
+        "Entries",
+        "A row for each ticket: number, when it was issued, who entered. No codes.",
+        export_entries,
+        State.values,
+        has_names=True,
+    ),
+    Export(
+        "record",
+        "Record",
+        "Who changed what, when and why.",
+        export_record,
+        State.values,
+    ),
+    Export(
+        "evidence",
+        "Evidence",
+        "For somebody who has to look into it: commitments, proof, keys, verifier, replacements "
+        "and record in one archive that is the same whenever it is made.",
+        export_evidence,
+        list(FINISHED),
+        kind="zip",
+    ),
+)
+_TYPES = {"csv": "text/csv; charset=utf-8", "zip": "application/zip"}
+
+
+class WinnersOfEventForm(forms.Form):
+    """An event and a period, both days inclusive."""
+
+    event = forms.SlugField(
+        max_length=50, help_text="The last part of the event's address, such as morning."
+    )
+    since = forms.DateField(
+        label="Drawn from", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label="Drawn to",
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text="Both days inclusive, in UTC.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "since" in cleaned and "until" in cleaned and cleaned["until"] < cleaned["since"]:
+            raise ValidationError("The last day comes before the first.")
+        return cleaned
+
+
+class Exports(RafflePages):
+    """For the admin of raffles: a page of files for each of them, and one of all."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """Their addresses, before those of the admin."""
+        return [
+            self.page_url("export/", self.export_everything, "exports"),
+            self.page_url("<int:object_id>/export/", self.export_raffle, "export"),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def links(self, request: HttpRequest) -> list[Link]:
+        """A link for who may."""
+        own = [Link("../export/", "Export")] if request.user.has_perm(PERMISSION) else []
+        return own + super().links(request)
+
+    def export_raffle(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
+        """The files of a raffle: a GET says which, a POST gives one and is recorded."""
+        raffle = self.permitted_raffle(request, object_id, PERMISSION)
+        offered = {export.name: export for export in EXPORTS if raffle.state in export.states}
+        if request.method != "POST":
+            context = {
+                "raffle": raffle,
+                "exports": offered.values(),
+                "names": _names(request, raffle),
+            }
+            return self.show(request, "export", f"Export: {raffle}", context)
+        export = offered.get(request.POST.get("what", ""))
+        if export is None:
+            return self.back(request, "There is no such file of this raffle.")
+        how = {"full_names": request.user.has_perm(FULL_NAMES)} if export.has_names else {}
+        try:
+            pieces = export.write(raffle.uuid, **how, now=timezone.now(), by=staff(request))
+        except Refusal as refusal:
+            return self.back(request, str(refusal))
+        of = f"{slugify(raffle.name)[:_MOST] or 'raffle'}-{str(raffle.uuid)[:8]}"
+        return _download(pieces, f"{of}-{export.name}", export.kind)
+
+    def export_everything(self, request: HttpRequest) -> HttpResponseBase:
+        """The winners of an event in a period, and the whole record."""
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        act: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+        what = request.POST.get("what")
+        if what == "record":
+            return _download(export_record(None, **act), "record", "csv")
+        form = WinnersOfEventForm(request.POST if what else None, initial=_last_week(request))
+        if form.is_valid():
+            event, since, until = (form.cleaned_data[name] for name in ("event", "since", "until"))
+            behind = min(until, _LAST_DAY) + timedelta(days=1)
+            period: dict[str, Any] = {"since": _midnight(since), "until": _midnight(behind)}
+            act["full_names"] = request.user.has_perm(FULL_NAMES)
+            try:
+                pieces = export_winners_of_event(event, **period, **act)
+            except Refusal:
+                form.add_error(None, "This event drew nothing in that time.")
+            else:
+                return _download(pieces, f"{event}-winners-{since}-{until}", "csv")
+        return self.show(request, "export_everything", "Export", {"form": form})
+
+
+def _download(
+    pieces: Iterator[str] | Iterator[bytes], name: str, kind: str
+) -> StreamingHttpResponse:
+    """A file as it is made; ``name`` holds letters, digits and hyphens only."""
+    response = StreamingHttpResponse(pieces, content_type=_TYPES[kind])
+    response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
+    return response
+
+
+def _names(request: HttpRequest, raffle: Raffle) -> str:
+    if raffle.event_slug is None:
+        return ""
+    if request.user.has_perm(FULL_NAMES):
+        return "Names are as they were entered."
+    return "Names are as the event shows them to everybody."
+
+
+def _last_week(request: HttpRequest) -> dict[str, Any]:
+    today = timezone.now().astimezone(UTC).date()
+    return {
+        "event": request.GET.get("event", "")[:50],
+        "since": today - timedelta(days=7),
+        "until": today,
+    }
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,61 @@
+"""The list of winners: by raffle, by state, a page at a time, however many there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from raffles.admin.base import FirstRows
+from raffles.domain.search import recently_drawn
+from raffles.models import Raffle, WinnerState
+
+_LISTED = 15  # raffles beside the list
+
+
+class RaffleFilter(admin.SimpleListFilter):
+    """By raffle: those drawn last, and the one that is looked at."""
+
+    title = "raffle"
+    parameter_name = "raffle"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        raffles = recently_drawn(_LISTED)
+        chosen = self.chosen()
+        if chosen is not None and chosen not in [raffle.pk for raffle in raffles]:
+            raffles += Raffle.objects.filter(pk=chosen)
+        return [(str(raffle.pk), raffle.name) for raffle in raffles]
+
+    def chosen(self) -> int | None:
+        """The raffle's key."""
+        text = self.value() or ""
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+    def queryset(self, _request: HttpRequest, winners: Any) -> Any:
+        chosen = self.chosen()
+        return winners if chosen is None else winners.filter(raffle=chosen)
+
+
+class StandingFilter(admin.SimpleListFilter):
+    """By what became of the prize."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        return [(state.value, state.value) for state in WinnerState]
+
+    def queryset(self, _request: HttpRequest, winners: Any) -> Any:
+        return winners.state(self.value()) if self.value() in WinnerState.values else winners
+
+
+class Pages(FirstRows):
+    """Pages whose rows are found by key first: whole rows would be sorted on disk."""
+
+    def page(self, number: Any) -> Any:
+        page = super().page(number)
+        rows: Any = page.object_list
+        everything: Any = self.object_list
+        page.object_list = everything.filter(pk__in=list(rows.values_list("pk", flat=True)))
+        return page

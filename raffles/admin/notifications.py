@@ -1,0 +1,233 @@
+"""The back office of delivery: who is told, what they were told, and what has to be sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
+from django.db import models, transaction
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.views.decorators.http import require_POST
+
+from raffles.admin.base import ReadOnly, ReadOnlyMixin, Recorded
+from raffles.domain.keys import KeyMissing, current_key_id
+from raffles.models import Announcement, Attempt, Delivery, Endpoint
+from raffles.models.record import record
+from raffles.notifications.delivery import database_clock, deliver
+from raffles.notifications.outbox import make_test
+from raffles.notifications.webhooks import make_secret, rotate_secret
+from raffles.web.callers import staff
+
+_TESTS_FOR = 20.0  # seconds that the page waits for a test
+
+
+class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who is told, by which way, of what."""
+
+    channel = forms.ChoiceField(
+        choices=[
+            choice for choice in Endpoint.Channel.choices if choice[0] != Endpoint.Channel.WINNERS
+        ]
+    )
+    kinds = forms.MultipleChoiceField(
+        choices=Announcement.Kind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Nothing chosen means everything.",
+    )
+
+    class Meta:
+        model = Endpoint
+        fields = ("channel", "address", "kinds", "topic", "is_enabled")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        channel = cleaned.get("channel") or self.instance.channel
+        try:
+            if channel == Endpoint.Channel.MAIL:
+                validate_email(cleaned.get("address", ""))
+            elif channel == Endpoint.Channel.WEBHOOK:
+                _validate_url(cleaned.get("address", ""))
+        except ValidationError as error:
+            self.add_error("address", error)
+        return cleaned
+
+
+def _validate_url(address: str) -> None:
+    """A URL to which can be posted; where it leads is looked at when it is connected to."""
+    fault = ValidationError("Write an address such as https://example.org/hook.")
+    if not address.isascii() or not address.isprintable() or " " in address:
+        raise fault
+    try:
+        url = urlsplit(address)
+        has_port = url.port is None or url.port > 0
+    except ValueError:
+        raise fault from None
+    if url.scheme not in ("https", "http") or not url.hostname or not has_port:
+        raise fault
+    if url.username or url.password or url.fragment:
+        raise ValidationError("Leave out user names, passwords and what follows a #.")
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(Recorded):
+    """Webhooks and mailboxes; a secret is shown when it is made, and never again."""
+
+    form = EndpointForm
+    change_form_template = "admin/raffles/endpoint/change_form.html"
+    list_display = ("__str__", "channel", "topic", "is_enabled", "failing_since", "rests_until")
+    list_filter = ("channel", "is_enabled")
+    search_fields = ("address", "topic")
+    record = ("disabled_because", "failing_since", "rests_until", "rotated_at", "created_at", "log")
+
+    def get_fields(self, _request: HttpRequest, obj: Endpoint | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return EndpointForm.Meta.fields
+        return EndpointForm.Meta.fields + self.record
+
+    def get_readonly_fields(
+        self, _request: HttpRequest, obj: Endpoint | None = None
+    ) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        is_winners = obj.channel == Endpoint.Channel.WINNERS
+        fixed = ("channel", "address", "topic") if is_winners else ("channel",)
+        return fixed + self.record
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """What they are told; the address may hold a secret, which the record could not forget."""
+        return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
+
+    @admin.display(description="deliveries")
+    def log(self, endpoint: Endpoint) -> str:
+        url = reverse("admin:raffles_delivery_changelist")
+        return format_html('<a href="{}?endpoint__id__exact={}">log</a>', url, endpoint.pk)
+
+    def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
+        if change:
+            changed = [name for name in form.changed_data if name in EndpointForm.Meta.fields]
+            if "is_enabled" in changed and obj.is_enabled:
+                obj.succeed()
+                obj.disabled_because = ""
+                changed += ["failures", "failing_since", "rests_until", "disabled_because"]
+            # Only these: a delivery in another process holds the fence and the lease.
+            obj.save(update_fields=changed)
+            return
+        obj.created_at, obj.key_id = timezone.now(), current_key_id()
+        obj.save()
+        if obj.channel == Endpoint.Channel.WEBHOOK:
+            _show(request, make_secret(obj.key_id, obj, obj.secret_version))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("<int:pk>/test/", view(require_POST(self.test)), name="raffles_endpoint_test"),
+            path(
+                "<int:pk>/rotate/", view(require_POST(self.rotate)), name="raffles_endpoint_rotate"
+            ),
+        ]
+        return own + super().get_urls()
+
+    def test(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Sends a message without news and says what came back."""
+        endpoint = self._to_be_changed(request, pk)
+        if endpoint.channel == Endpoint.Channel.WINNERS or not endpoint.is_enabled:
+            messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
+            return self._back(endpoint)
+        with transaction.atomic():
+            test = make_test(endpoint, now=database_clock())
+            self.note(request, endpoint, "tested")
+        deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
+        tried = Attempt.objects.filter(delivery=test).last()
+        if tried is None:
+            messages.warning(request, "The test waits behind other messages.")
+        elif test.log.filter(delivery__state=Delivery.State.DELIVERED).exists():
+            messages.success(request, f"Delivered, in {tried.milliseconds} ms: {tried.status}.")
+        else:
+            messages.error(request, f"Not delivered: {tried.status or tried.detail}.")
+        return self._back(endpoint)
+
+    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Makes a new secret; the one before is used beside it for a day."""
+        endpoint = self._to_be_changed(request, pk)
+        try:
+            with transaction.atomic():
+                secret = rotate_secret(endpoint, now=database_clock())
+                self.note(request, endpoint, "rotated")
+            _show(request, secret)
+        except KeyMissing as missing:
+            messages.error(request, str(missing))
+        return self._back(endpoint)
+
+    def _to_be_changed(self, request: HttpRequest, pk: int) -> Endpoint:
+        endpoint = self.get_object(request, str(pk))
+        if endpoint is None:
+            raise Http404
+        if not self.has_change_permission(request, endpoint):
+            raise PermissionDenied
+        found: Endpoint = endpoint
+        return found
+
+    def _back(self, endpoint: Endpoint) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:raffles_endpoint_change", args=[endpoint.pk]))
+
+
+def _show(request: HttpRequest, secret: str) -> None:
+    text = "The secret, shown this once: {}"
+    messages.warning(request, format_html(text, secret))
+
+
+class AttemptInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
+    """The tries."""
+
+    model = Attempt
+    fields = ("number", "at", "status", "milliseconds", "detail")
+    readonly_fields = fields
+    extra = 0
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    """The log of deliveries; dead ones can be sent again."""
+
+    inlines = (AttemptInline,)
+    list_display = ("announcement", "endpoint", "state", "attempts", "next_try_at", "finished_at")
+    list_filter = ("state", "endpoint")
+    list_select_related = ("announcement", "endpoint")
+    show_full_result_count = False
+    date_hierarchy = "created_at"
+    fields = (
+        *("message_id", "endpoint", "announcement", "state", "attempts", "next_try_at"),
+        *("created_at", "finished_at"),
+    )
+    readonly_fields = fields
+    actions = ("send_again",)
+
+    @admin.action(description="Send dead messages again", permissions=["replay"])
+    def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
+        chosen = Delivery.objects.filter(pk__in=deliveries.values("pk"))
+        dead = chosen.filter(state=Delivery.State.DEAD).select_for_update(of=("self",))
+        now, again = database_clock(), dict[Endpoint, list[str]]()
+        for delivery in dead.select_related("endpoint"):
+            again.setdefault(delivery.endpoint, []).append(str(delivery.message_id))
+        for endpoint, messages_ in again.items():
+            action = "endpoint.sent_again"
+            record(endpoint, action, at=now, by=staff(request), messages=messages_)
+        count = chosen.send_again(now)
+        self.message_user(request, f"{count} to be sent again.")
+
+    def about(self, row: Any) -> models.Model:
+        """What is sent again is on record of who is told."""
+        endpoint: Endpoint = row.endpoint
+        return endpoint
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("raffles.change_delivery")

@@ -1,0 +1,288 @@
+"""Running a raffle: sealing and drawing, drawing again, calling off, passing a prize on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.db.models import Sum
+from django.urls import reverse
+from django.utils import timezone
+
+from raffles.admin.actions import ConfirmedAct, Outcome, ReasonForm
+from raffles.domain.drawing import BEACON_UNAVAILABLE, Waiting, redraw, void_raffle
+from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
+from raffles.domain.prizes import next_alternate, replace_winner
+from raffles.domain.refusals import Refusal
+from raffles.domain.sealing import NOBODY_CAME, PoolDiffers, SealTooLate, round_of_seal
+from raffles.fairness.verify import time_of_round
+from raffles.models import Draw, Entropy, Raffle, Replacement, State
+from raffles.models.raffle import FINISHED, MAX_TICKETS
+
+_NAMED = 5  # kinds of prizes in a sentence
+PUBLIC = "It is public at once and can't be undone."
+
+
+class Stopped(Refusal):
+    """What keeps a draw from going on, in the words of what was raised."""
+
+    code = "stopped"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def shown(moment: datetime) -> str:
+    """A moment with its zone."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def shown_round(round_: int) -> str:
+    """A beacon round and when it comes."""
+    return (
+        f"beacon round {round_:,}, at {shown(datetime.fromtimestamp(time_of_round(round_), UTC))}"
+    )
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of them, in words."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+# --- Seal and draw
+
+
+def can_be_drawn(raffle: Any) -> bool:
+    """Whether nothing but somebody's word is missing."""
+    try:
+        refuse_unless_drawable(raffle, now=timezone.now())
+    except Refusal:
+        return False
+    return True
+
+
+def foresee_draw(raffle: Any) -> list[str]:
+    """The pool, the prizes, and what decides when."""
+    if raffle.state in FINISHED:
+        return ["The raffle is finished."]
+    if not raffle.issued:
+        return [f"{NOBODY_CAME}: the raffle ends without winners.", PUBLIC]
+    pool = f"{counted(raffle.issued, 'ticket')} of {raffle.total_tickets:,} are in the draw"
+    is_open = raffle.state == State.OPEN
+    return [
+        f"{pool}; no more are handed out from now on." if is_open else f"{pool}.",
+        _prizes(raffle),
+        *_decided(raffle, timezone.now()),
+        PUBLIC,
+    ]
+
+
+def _prizes(raffle: Any) -> str:
+    kinds = list(raffle.prizes.all()[: _NAMED + 1])
+    more = ", …" if len(kinds) > _NAMED else ""
+    total = raffle.prizes.aggregate(sum=Sum("amount"))["sum"] or 0
+    listed = ", ".join(map(str, kinds[:_NAMED]))
+    sentence = f"Prizes: {total:,} ({listed}{more}), and {counted(raffle.alternates, 'alternate')}."
+    if total > raffle.issued:
+        sentence += f" {total - raffle.issued:,} of them without a winner."
+    return sentence
+
+
+def _decided(raffle: Any, now: datetime) -> list[str]:
+    """How the winners come about."""
+    if raffle.state != State.SEALED and raffle.issued > AT_ONCE:
+        return [
+            "A pool of this size takes longer to seal than a page may wait.",
+            "This closes entries; the next run of draw_winners goes on from there.",
+        ]
+    if raffle.entropy != Entropy.DRAND:
+        return [
+            "The pool is sealed and the winners are drawn at once, by the server's own randomness."
+        ]
+    if raffle.state == State.SEALED:
+        live = Draw.objects.live().filter(raffle=raffle).first()
+        decides = shown_round(live.round) if live and live.round else "the beacon"
+        return [f"The pool is sealed; {decides}, decides."]
+    round_ = round_of_seal(raffle, int(now.timestamp())) or 0
+    return [
+        f"The pool is sealed and its fingerprint published; about {shown_round(round_)}, decides.",
+        "Until that round the draw can be called off or sealed again, afterwards no more.",
+        "The winners come with the next run of draw_winners after it.",
+    ]
+
+
+def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Outcome:
+    """Draws, as far as it goes now."""
+    try:
+        done = draw_or_close(raffle.uuid, now=now, clock=timezone.now, by=by)
+    except Waiting as waiting:
+        why = f" ({waiting})" if str(waiting) else ""
+        decides = shown_round(waiting.draw.round or 0)
+        return Outcome(
+            f"The pool is sealed and its fingerprint is public; {decides}, decides{why}."
+        )
+    except (PoolDiffers, SealTooLate) as fault:
+        raise Stopped(f"Not drawn: {fault}") from fault
+    if done.state == State.DRAWN:
+        return Outcome("Drawn. The winners are public.")
+    if done.state == State.VOID:
+        return Outcome(f"{NOBODY_CAME}: the raffle ended without winners.")
+    return Outcome("Entries are closed. The next run of draw_winners seals the pool and draws.")
+
+
+# --- Calling off
+
+
+def foresee_void(raffle: Any) -> list[str]:
+    """What is lost, and what stays."""
+    lost = counted(raffle.issued, "ticket")
+    sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
+    if raffle.state == State.SEALED:
+        sentences.append("The commitment stays public, with your reason under it.")
+        if _round_has_come(raffle):
+            sentences.append(
+                f"Its beacon round has come. Only a beacon that stayed silent for a week is a "
+                f"reason now, and it reads “{BEACON_UNAVAILABLE}”."
+            )
+    return [*sentences, PUBLIC]
+
+
+def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Outcome:
+    """Ends it without winners."""
+    void_raffle(raffle.uuid, reason=reason, now=now, by=by)
+    return Outcome("Called off. The reason is public.")
+
+
+# --- Drawing again
+
+
+class RedrawForm(ReasonForm):
+    """Why, and of which draw, so that a second click does not call off the next one too."""
+
+    number = forms.IntegerField(widget=forms.HiddenInput)
+
+
+def _round_has_come(raffle: Any) -> bool:
+    """Whether the round of the sealed draw is out, as the list's own query says."""
+    round_ = raffle.waits_for
+    return bool(round_) and time_of_round(round_) <= timezone.now().timestamp()
+
+
+def can_be_redrawn(raffle: Any) -> bool:
+    """Whether nobody can know yet what the sealed draw will bring."""
+    return raffle.state == State.SEALED and not _round_has_come(raffle)
+
+
+def foresee_redraw(raffle: Any) -> list[str]:
+    """What becomes of the sealed draw, and of the next."""
+    waits = f" It waits for {shown_round(raffle.waits_for)}." if raffle.waits_for else ""
+    sentences = [
+        f"The sealed draw over {counted(raffle.issued, 'ticket')} is called off in public.{waits}",
+        "The same tickets are sealed again at once, as the next draw in the chain.",
+    ]
+    if raffle.state == State.SEALED and raffle.entropy == Entropy.DRAND:
+        now = int(timezone.now().timestamp())
+        decides = shown_round(round_of_seal(raffle, now) or 0)
+        sentences.append(f"About {decides}, decides that one.")
+    return [*sentences, PUBLIC]
+
+
+def perform_redraw(raffle: Raffle, *, now: datetime, by: str, reason: str, number: int) -> Outcome:
+    """Seals the same pool again."""
+    try:
+        draw = redraw(raffle.uuid, reason=reason, now=now, clock=timezone.now, by=by, number=number)
+    except SealTooLate as fault:
+        raise Stopped(f"Not sealed again: {fault}") from fault
+    decides = f"; {shown_round(draw.round)}, decides" if draw.round else ""
+    return Outcome(f"Draw {draw.number} is sealed{decides}.")
+
+
+# --- Passing a prize on
+
+
+class ReplacementForm(ReasonForm):
+    """Whose prize, and why."""
+
+    ticket_number = forms.IntegerField(min_value=1, max_value=MAX_TICKETS, localize=False)
+    field_order = ("ticket_number", "reason")
+
+
+def foresee_heir(raffle: Raffle) -> str:
+    """Who is next."""
+    alternate = next_alternate(raffle)
+    if alternate is None:
+        return "There is no alternate left."
+    number = alternate.ticket_number()
+    return f"The next alternate gets it: ticket {number:,}, rank {alternate.rank:,}."
+
+
+def foresee_replacement(raffle: Any) -> list[str]:
+    """Who is next, and what stays."""
+    return [
+        "The winner whose ticket you name loses the prize.",
+        foresee_heir(raffle),
+        "The first result stays and your reason stands beside it.",
+        PUBLIC,
+    ]
+
+
+def perform_replacement(
+    raffle: Raffle, *, now: datetime, by: str, ticket_number: int, reason: str
+) -> Outcome:
+    """Gives the prize to the next alternate."""
+    line = replace_winner(raffle.uuid, ticket_number=ticket_number, reason=reason, now=now, by=by)
+    return passed_on(line)
+
+
+def passed_on(line: Replacement) -> Outcome:
+    """Whose prize it is now."""
+    lost, won = line.winner.ticket_number(), line.alternate.ticket_number()
+    page = reverse("admin:raffles_winner_change", args=[line.alternate_id])
+    return Outcome(f"{line.prize.name} went from ticket {lost:,} to ticket {won:,}.", page)
+
+
+RUNNING = (
+    ConfirmedAct(
+        name="draw",
+        label="Seal and draw",
+        permission="raffles.run_raffle",
+        is_offered=can_be_drawn,
+        foresee=foresee_draw,
+        perform=perform_draw,
+    ),
+    ConfirmedAct(
+        name="replace",
+        label="Replace a winner",
+        permission="raffles.add_replacement",
+        is_offered=lambda raffle: raffle.state == State.DRAWN,
+        foresee=foresee_replacement,
+        perform=perform_replacement,
+        form=ReplacementForm,
+    ),
+    ConfirmedAct(
+        name="redraw",
+        label="Redraw",
+        permission="raffles.void_raffle",
+        is_offered=can_be_redrawn,
+        foresee=foresee_redraw,
+        perform=perform_redraw,
+        form=RedrawForm,
+        initial=lambda raffle: {"number": raffle.draws.count()},
+        is_harmful=True,
+    ),
+    ConfirmedAct(
+        name="void",
+        label="Void",
+        permission="raffles.void_raffle",
+        is_offered=lambda raffle: raffle.state not in FINISHED,
+        foresee=foresee_void,
+        perform=perform_void,
+        form=ReasonForm,
+        is_harmful=True,
+    ),
+)

@@ -1,0 +1,56 @@
+"""The staff: Django's users and groups, whose every change is on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from raffles.admin.base import Recorded
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class StaffAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]  # as in Recorded
+    """Who may log in, and as what."""
+
+    list_display = ("username", "first_name", "last_name", "is_active", "last_login")
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """What the user may do from now on."""
+        return {
+            "active": row.is_active,
+            "staff": row.is_staff,
+            "superuser": row.is_superuser,
+            "groups": sorted(group.name for group in row.groups.all()),
+            "permissions": _permissions(row.user_permissions),
+        }
+
+    def user_change_password(
+        self,
+        request: HttpRequest,
+        id: str,  # noqa: A002 - Django's name
+        form_url: str = "",
+    ) -> HttpResponse:
+        """The password and the record of it; Django changes one after the other."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+
+@admin.register(Group)
+class RoleAdmin(Recorded, GroupAdmin):
+    """What those who are in it may do."""
+
+    def facts(self, row: Any) -> dict[str, Any]:
+        """What it allows from now on."""
+        return {"permissions": _permissions(row.permissions)}
+
+
+def _permissions(manager: Any) -> list[str]:
+    rows = manager.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{name}" for app, name in rows)

@@ -1,0 +1,54 @@
+"""Who calls for a partner: the key in `Authorization: Bearer ...`, and how often it may."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from raffles.domain.api_keys import find_key
+from raffles.models import ApiKey
+from raffles.web.throttles import EntryThrottle
+
+
+class PartnerKey(BaseAuthentication):
+    """Finds the API key of a request; 401 for one that is unknown or has expired."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        key = find_key(text.strip(), now=timezone.now()) if scheme.lower() == "bearer" else None
+        if key is None:
+            raise AuthenticationFailed("This API key is unknown or has expired.", "bad_key")
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
+        return "Bearer"
+
+
+class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The key in the schema."""
+
+    target_class = PartnerKey
+    name = "partnerKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
+        return {"type": "http", "scheme": "bearer"}
+
+
+class PartnerThrottle(EntryThrottle):
+    """A key by its own rate; whoever has none by the address."""
+
+    def rate_of(self, request: Request) -> str:
+        if isinstance(request.auth, ApiKey):
+            return request.auth.rate or settings.THROTTLE_API_KEY
+        return super().rate_of(request)
+
+    def counted_by(self, request: Request) -> str:
+        if isinstance(request.auth, ApiKey):
+            return f"key-{request.auth.pk}"
+        return super().counted_by(request)

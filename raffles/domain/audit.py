@@ -1,0 +1,137 @@
+"""Checking the database against what was published: for whoever has both in hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Sum
+
+from raffles.domain.pool import Pages, Progress, build_tree
+from raffles.domain.proofs import drawn, stream_proof
+from raffles.fairness.verify import (
+    Invalid,
+    Step,
+    hash_commitment,
+    hash_leaf,
+    make_leaf,
+    verify,
+)
+from raffles.models import Draw, Pool, Raffle, Replacement, State, Ticket, Winner
+
+_BATCH = 900
+
+
+def audit(
+    raffle: Raffle, *, published: Any = None, progress: Progress | None = None
+) -> Iterator[Step]:
+    """Each check of a sealed raffle once it holds; raises Invalid with the reason otherwise.
+
+    ``published`` is a proof that somebody kept; without it the database's own is checked.
+    """
+    pool = Pool.objects.get(raffle=raffle)
+    yield _gate(raffle, pool)
+    yield _root(raffle, pool, progress)
+    yield _chain(raffle)
+    if raffle.state != State.DRAWN:
+        return
+    draw = drawn(raffle.uuid)
+    own = json.loads("".join(stream_proof(draw)))
+    if published is not None:
+        yield from verify(published)
+        yield _same(own, published)
+    else:
+        yield from verify(own)
+    yield _winners(raffle)
+    yield _replacements(raffle)
+
+
+def _gate(raffle: Raffle, pool: Pool) -> Step:
+    sums = raffle.stripes.aggregate(issued=Sum("issued"), cap=Sum("cap"))
+    stored = Ticket.objects.filter(raffle=raffle).count()
+    if not sums["issued"] == sums["cap"] == stored == pool.tickets:
+        raise Invalid(
+            f"{pool.tickets} tickets were sealed, {sums['issued']} were handed out, "
+            f"{stored} are stored, the gate is at {sums['cap']}"
+        )
+    return Step("gate", f"shut, {stored} tickets handed out, stored and sealed")
+
+
+def _root(raffle: Raffle, pool: Pool, progress: Progress | None) -> Step:
+    tree = build_tree(raffle, progress)
+    if tree.root != bytes(pool.root):
+        raise Invalid(f"the tickets make the root {tree.root.hex()}, not {_hex(pool.root)}")
+    if b"".join(tree.levels) != bytes(pool.levels):
+        raise Invalid("the stored levels of the tree are not those over the tickets")
+    return Step("root", f"{tree.root.hex()}, recomputed from the tickets")
+
+
+def _chain(raffle: Raffle) -> Step:
+    prev = bytes(32)
+    draws = list(Draw.objects.filter(raffle=raffle).select_related("raffle").order_by("number"))
+    for number, draw in enumerate(draws, start=1):
+        if draw.number != number or bytes(draw.prev) != prev:
+            raise Invalid(f"draw {draw.number} does not follow from the one before it")
+        if hash_commitment(draw.commitment()) != bytes(draw.commitment_hash):
+            raise Invalid(f"the terms and pool of draw {number} are not what was committed to")
+        prev = bytes(draw.commitment_hash)
+    return Step("chain", f"{len(draws)} commitment(s), the last {prev.hex()}")
+
+
+def _same(own: dict[str, Any], published: Any) -> Step:
+    for key, value in own.items():
+        if published[key] != value:  # verify() has checked its shape
+            raise Invalid(f"the database and the published proof differ in {key}")
+    return Step("published", "the database gives the same proof")
+
+
+def _winners(raffle: Raffle) -> Step:
+    """The stored winners against the tickets: slot, index and leaf (the proof checked the rest)."""
+    pages, checked = Pages(raffle), 0
+    winners = Winner.objects.filter(raffle=raffle).order_by("rank")
+    while batch := list(winners.filter(rank__gt=checked)[:_BATCH]):
+        slots = [winner.slot for winner in batch]
+        tickets = Ticket.objects.filter(raffle=raffle, slot__in=slots)
+        by_slot = {ticket.slot: ticket for ticket in tickets}
+        for winner in batch:
+            ticket = by_slot.get(winner.slot)
+            if ticket is None or pages.index_of(winner.slot) != winner.index:
+                raise Invalid(f"rank {winner.rank} is not the ticket that was drawn")
+            if not _holds(ticket, raffle, winner):
+                raise Invalid(f"the leaf of rank {winner.rank} is not its ticket's")
+        checked = batch[-1].rank
+    return Step("winners", f"{checked} stored ranks are the tickets drawn")
+
+
+def _holds(ticket: Ticket, raffle: Raffle, winner: Winner) -> bool:
+    leaf = bytes(winner.leaf)
+    if ticket.holder_tag is None or ticket.code_tag is None:
+        return hash_leaf(leaf) == bytes(ticket.leaf_hash or b"")
+    number = winner.ticket_number()
+    tags = bytes(ticket.holder_tag), bytes(ticket.code_tag)
+    return leaf == make_leaf(raffle.uuid.bytes, number, *tags)
+
+
+def _replacements(raffle: Raffle) -> Step:
+    """Each replacement took a prize that was held, and gave it to the first unused alternate."""
+    holds = dict(
+        Winner.objects.filter(raffle=raffle, prize__isnull=False).values_list("pk", "prize_id")
+    )
+    alternates = iter(
+        Winner.objects.filter(raffle=raffle, prize__isnull=True)
+        .order_by("rank")
+        .values_list("pk", flat=True)
+    )
+    lines = list(Replacement.objects.filter(raffle=raffle).order_by("id"))
+    for line in lines:
+        if holds.pop(line.winner_id, None) != line.prize_id:
+            raise Invalid(f"a replacement takes a prize that was not held: {line.reason}")
+        if next(alternates, None) != line.alternate_id:
+            raise Invalid(f"a replacement passes over an alternate: {line.reason}")
+        holds[line.alternate_id] = line.prize_id
+    return Step("replacements", f"{len(lines)}, each to the first unused alternate")
+
+
+def _hex(value: bytes | memoryview) -> str:
+    return bytes(value).hex()

@@ -1,0 +1,163 @@
+"""Tables to take away: CSV that streams at any size and that no spreadsheet takes for formulas.
+
+Each export is one query, read through a cursor: constant memory, and all rows of one moment.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+
+from raffles.domain.privacy import shown_name
+from raffles.domain.refusals import NotDrawn
+from raffles.fairness.numbering import numbering
+from raffles.models import LogEntry, Privacy, Raffle, State, Ticket, Winner
+from raffles.models.record import LogEntryQuerySet, record
+from raffles.models.winner import WinnerQuerySet
+
+Row = Sequence[object]
+
+EXPORTED = ".exported"  # how the actions of this module and of evidence end
+EVERYTHING = "the whole record"  # its subject, when all of it is exported
+
+_MARK = "\ufeff"  # Excel takes UTF-8 without it for the code page of its machine
+_CHUNK = 2_000  # rows of a read and of a piece
+# What a spreadsheet would compute (OWASP): at the start of a cell, and behind what a spreadsheet
+# with other separators takes for the start of one.
+_FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[=+\-@＝＋－＠])|(?<=[;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
+
+_ENTRIES = ("ticket number", "issued at (UTC)", "name", "erased at (UTC)")
+_WINNERS = (
+    *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "state"),
+    *("holds", "claim until (UTC)", "told at (UTC)", "claimed at (UTC)"),
+    *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
+)
+_ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
+
+
+def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
+    """The tickets of a raffle in order of the tree: no code, no tag, no address.
+
+    Names as they were entered, or without ``full_names`` as far as the event shows them to all.
+    Raises Raffle.DoesNotExist.
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    record(raffle, "entries" + EXPORTED, at=now, by=by, full_names=full_names)
+    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
+    privacy = Privacy.FULL if full_names else raffle.privacy
+    tickets = Ticket.objects.filter(raffle=raffle).order_by("slot")
+    rows = tickets.values_list("slot", "issued_at", "username", "erased_at")
+    return table(
+        _ENTRIES,
+        (
+            (number(slot), issued_at, shown_name(username, privacy), erased_at)
+            for slot, issued_at, username, erased_at in rows.iterator(_CHUNK)
+        ),
+    )
+
+
+def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
+    """Winners and alternates of a raffle in order of rank, and what became of each prize.
+
+    Names as in `export_entries`. Raises Raffle.DoesNotExist, NotDrawn.
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=full_names)
+    return _winners(Winner.objects.filter(raffle=raffle), full_names)
+
+
+def export_winners_of_event(
+    event_slug: str, *, since: datetime, until: datetime, full_names: bool, now: datetime, by: str
+) -> Iterator[str]:
+    """The same of all draws of an event in [since, until), the first one first.
+
+    Raises NotDrawn when there was none.
+    """
+    drawn = {"raffle__draws__drawn_at__gte": since, "raffle__draws__drawn_at__lt": until}
+    winners = Winner.objects.filter(raffle__event_slug=event_slug, **drawn)
+    if not winners.exists():
+        raise NotDrawn
+    details: dict[str, Any] = {"since": since, "until": until, "full_names": full_names}
+    record(f"event {event_slug}", "winners" + EXPORTED, at=now, by=by, **details)
+    return _winners(winners, full_names)
+
+
+def export_record(raffle_id: UUID | None, *, now: datetime, by: str) -> Iterator[str]:
+    """What was done to a raffle, or to everything, oldest first. Raises Raffle.DoesNotExist."""
+    raffle = Raffle.objects.get(uuid=raffle_id) if raffle_id else None
+    record(raffle or EVERYTHING, "record" + EXPORTED, at=now, by=by)
+    return log_table(LogEntry.objects.about(raffle) if raffle else LogEntry.objects.order_by("pk"))
+
+
+def log_table(acts: LogEntryQuerySet) -> Iterator[str]:
+    """Acts as a table, in their order."""
+    rows = acts.values_list("at", "subject", "action", "by", "why", "details").iterator(_CHUNK)
+    return table(
+        _ACTS,
+        (
+            # Sorted, since one of the databases keeps no order.
+            (*said, json.dumps(details, sort_keys=True, ensure_ascii=False) if details else "")
+            for *said, details in rows
+        ),
+    )
+
+
+def table(heading: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """A table as CSV (RFC 4180), piece by piece; times in UTC, numbers as numbers."""
+    piece = io.StringIO()
+    lines = csv.writer(piece)
+    piece.write(_MARK)
+    lines.writerow(heading)
+    rows = iter(rows)
+    while True:
+        yield piece.getvalue()
+        piece.seek(0)
+        piece.truncate()
+        lines.writerows([cell(value) for value in row] for row in islice(rows, _CHUNK))
+        if not piece.tell():
+            return
+
+
+def cell(value: object) -> object:
+    """A value as a spreadsheet should read it: text never begins a formula."""
+    if type(value) is int:
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(" ", "seconds")[:19]
+    return _FORMULA.sub("'", str(value))
+
+
+def _winners(winners: WinnerQuerySet, full_names: bool) -> Iterator[str]:
+    found = winners.with_state().select_related("raffle", "replacement__alternate")
+    drawn = found.filter(raffle__draws__drawn_at__isnull=False).annotate(
+        drawn_at=F("raffle__draws__drawn_at"), username=F("ticket__username")
+    )
+    rows = drawn.order_by("drawn_at", "raffle", "rank").iterator(_CHUNK)
+    return table(_WINNERS, (_winner(winner, full_names) for winner in rows))
+
+
+def _winner(winner: Any, full_names: bool) -> Row:
+    handover = getattr(winner, "handover", None)
+    line = getattr(winner, "replacement", None)
+    held = winner.held_prize()
+    moments = ("claim_until", "notified_at", "claimed_at", "handed_over_at", "forfeited_at")
+    return (
+        *(winner.raffle.name, winner.drawn_at, winner.rank, winner.ticket_number()),
+        shown_name(winner.username, Privacy.FULL if full_names else winner.raffle.privacy),
+        *(winner.prize and winner.prize.name, winner.state(), held and held.name),
+        *(getattr(handover, moment, None) for moment in moments),
+        *((line.alternate.ticket_number(), line.reason) if line else (None, None)),
+    )

@@ -1,0 +1,105 @@
+"""Tickets on paper: handed out by the batch, each with a holder of its own.
+
+The holders of a batch follow from its name, so the same batch can be printed again and no code is
+stored; without the ticket key the name, which is in the record, opens nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from raffles.domain.entering import Entry, Facts, enter
+from raffles.domain.keys import signer
+from raffles.domain.locking import locked
+from raffles.domain.refusals import AlreadyDrawn, GateShut, SoldOut, ThroughEvent, Voided
+from raffles.fairness.tickets import code_tag, derive_code, holder_tag, show_code
+from raffles.fairness.verify import make_leaf
+from raffles.models import FINISHED, LogEntry, Raffle, State, Ticket
+from raffles.models.record import LogEntryQuerySet, record
+
+MAX_BATCH = 1_000
+
+PRINTED, PRINTED_AGAIN = "tickets.printed", "tickets.printed_again"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Tickets on paper as their holders will see them, in order of number."""
+
+    name: str
+    asked_for: int
+    entries: list[Entry]
+
+
+def print_tickets(
+    raffle_id: UUID, *, batch: str, amount: int, now: datetime, by: str
+) -> tuple[Raffle, Batch]:
+    """Hands out ``amount`` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
+
+    ``batch`` is a random name that the caller makes up. The same name again gives the same tickets,
+    whatever the amount, and what a crash left out of them. Raises Raffle.DoesNotExist,
+    ThroughEvent, GateShut, SoldOut (not one was left), AlreadyDrawn and Voided (once it is finished
+    nobody needs a code anew, and somebody might want one).
+    """
+    with transaction.atomic():
+        raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+        made = batches_of(raffle).filter(details__batch=batch).first()
+        _refuse_unless_printable(raffle, is_new=made is None)
+        action = PRINTED_AGAIN if made else PRINTED
+        amount = made.details["amount"] if made else amount
+        # First, so that no ticket of an interrupted batch is without its line.
+        record(raffle, action, at=now, by=by, batch=batch, amount=amount)
+    identities = [f"paper:{batch}:{n}" for n in range(amount)]
+    entries = _entries(raffle, identities)
+    if len(entries) < amount and raffle.state == State.OPEN:
+        _hand_out(raffle, identities, batch, now)
+        entries = _entries(raffle, identities)
+    if not entries:
+        raise SoldOut
+    return raffle, Batch(batch, amount, entries)
+
+
+def batches_of(raffle: Raffle) -> LogEntryQuerySet:
+    """The record's lines of batches, the latest first."""
+    return LogEntry.objects.about(raffle).filter(action=PRINTED).order_by("-pk")
+
+
+def _refuse_unless_printable(raffle: Raffle, *, is_new: bool) -> None:
+    if raffle.event_slug is not None:
+        raise ThroughEvent
+    if raffle.state in FINISHED:
+        raise AlreadyDrawn if raffle.is_drawn else Voided
+    if is_new and raffle.state != State.OPEN:
+        raise GateShut
+    left = Raffle.objects.with_available().get(pk=raffle.pk)
+    if is_new and not left.available:  # type: ignore[attr-defined]
+        raise SoldOut
+
+
+def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) -> None:
+    """Enters each; one statement each, since claims in one transaction would stop all others."""
+    for identity in identities:
+        try:
+            enter(raffle.uuid, identity=identity, now=now, request_key=batch)
+        except SoldOut:
+            return
+
+
+def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
+    """The tickets of those who have one."""
+    facts = Facts.of(raffle)
+    tags = [holder_tag(facts.holder_key, identity) for identity in identities]
+    held = Ticket.objects.filter(raffle=raffle, holder_tag__in=tags)
+    entries = []
+    for ticket in held:
+        assert ticket.holder_tag  # noqa: S101 - it was found by it
+        tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
+        code = derive_code(facts.code_key, tag)
+        leaf = make_leaf(facts.uuid, number, tag, code_tag(code))
+        receipt = signer().receipt(leaf, facts.terms_hash, int(ticket.issued_at.timestamp()))
+        entries.append(Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True))
+    return sorted(entries, key=lambda entry: entry.ticket_number)

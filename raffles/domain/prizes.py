@@ -1,0 +1,284 @@
+"""Handing over: told, claimed with the code, handed over; or forfeited once the time is over.
+
+Each moment is set under the raffle's lock, so no prize is handed over and passed on at once.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from raffles.domain.announcing import announce
+from raffles.domain.locking import locked
+from raffles.domain.refusals import (
+    Forfeited,
+    HandedOver,
+    InvalidCode,
+    NoAlternateLeft,
+    NotAWinner,
+    NotDrawn,
+)
+from raffles.fairness.numbering import numbering
+from raffles.fairness.tickets import code_tag, read_code
+from raffles.models import (
+    Announcement,
+    Handover,
+    Prize,
+    Raffle,
+    Replacement,
+    State,
+    Ticket,
+    Winner,
+    WinnerState,
+)
+from raffles.models.record import record
+
+log = logging.getLogger(__name__)
+NOT_CLAIMED = "Not claimed in time"
+_OPEN_ALL = """
+    INSERT INTO raffles_handover (winner_id, claim_until)
+    SELECT id, %s FROM raffles_winner WHERE raffle_id = %s AND prize_id IS NOT NULL
+"""
+
+
+class Forfeit(NamedTuple):
+    """A prize that was forfeited, and who has it now; nobody where none is left or promoted."""
+
+    winner: Winner
+    replacement: Replacement | None
+
+
+def open_handovers(raffle: Raffle, *, now: datetime) -> None:
+    """Gives every winner of a raffle that is drawn at ``now`` the deadline, if it has one."""
+    if until := raffle.claim_until(now):
+        with connection.cursor() as cursor:
+            cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
+
+
+def note_told(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
+    """Notes that winners were told of their prize; the first time counts."""
+    for winner in winners:
+        handover, _ = Handover.objects.get_or_create(winner=winner)
+        if Handover.objects.filter(pk=handover.pk, notified_at=None).update(notified_at=now):
+            _record(winner, "prize.notified", now=now, by=by)
+
+
+def claim_prize(
+    raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str
+) -> Winner:
+    """Notes that the holder came in time; again is the same as once.
+
+    Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited.
+    """
+    with transaction.atomic():
+        winner, handover = _presented(raffle_id, ticket_number, code)
+        _claim(winner, handover, now=now, by=by)
+    return winner
+
+
+def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str) -> Winner:
+    """Notes that the holder, who showed the code, has the prize in hand.
+
+    Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited, HandedOver.
+    """
+    with transaction.atomic():
+        winner, handover = _presented(raffle_id, ticket_number, code)
+        if handover.handed_over_at:
+            raise HandedOver
+        _claim(winner, handover, now=now, by=by)
+        handover.handed_over_at = now
+        handover.save(update_fields=["handed_over_at"])
+        _record(winner, "prize.handed_over", now=now, by=by)
+    return winner
+
+
+def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str) -> Forfeit:
+    """Takes the prize from a winner; the next alternate gets it where the raffle says so.
+
+    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, Forfeited.
+    """
+    with transaction.atomic():
+        raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+        winner = winner_with(raffle, ticket_number)
+        return _forfeit(raffle, winner, reason=reason, now=now, by=by)
+
+
+def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
+    """Forfeits what nobody claimed in time, oldest first; one that fails stops no other.
+
+    Each is a transaction of its own that looks again under the lock, so any number of runs and any
+    crash forfeit it once.
+    """
+    overdue = Handover.objects.overdue(now)
+    for pk in list(overdue.values_list("pk", flat=True)):
+        try:
+            with transaction.atomic():
+                winner = Winner.objects.get(handover=pk)
+                raffle = locked(winner.raffle_id)
+                winner = Winner.objects.with_state().get(pk=winner.pk)
+                if not overdue.filter(pk=pk).exists():
+                    continue  # claimed or forfeited since
+                forfeited = _forfeit(raffle, winner, reason=NOT_CLAIMED, now=now, by=by)
+        except Exception:  # the rest is due as well; this one is tried again next time
+            log.exception("forfeiting handover %s failed", pk)
+            continue
+        yield forfeited
+
+
+def _presented(raffle_id: UUID, ticket_number: int, code: str) -> tuple[Winner, Handover]:
+    raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+    slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
+    if winner is None or winner.state() in (WinnerState.ALTERNATE, WinnerState.REPLACED):
+        raise NotAWinner
+    handover, _ = Handover.objects.get_or_create(winner=winner)
+    return winner, handover
+
+
+def _claim(winner: Winner, handover: Handover, *, now: datetime, by: str) -> None:
+    if handover.forfeited_at or handover.is_overdue(now):
+        raise Forfeited
+    if handover.claimed_at is None:
+        handover.claimed_at = now
+        handover.save(update_fields=["claimed_at"])
+        _record(winner, "prize.claimed", now=now, by=by)
+
+
+def _forfeit(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Forfeit:
+    if winner.state() == WinnerState.HANDED_OVER:
+        raise HandedOver
+    if winner.state() == WinnerState.FORFEITED:
+        raise Forfeited
+    handover, _ = Handover.objects.get_or_create(winner=winner)
+    handover.forfeited_at = now
+    handover.save(update_fields=["forfeited_at"])
+    _record(winner, "prize.forfeited", now=now, by=by, why=reason)
+    if not raffle.promotes_alternates:
+        return Forfeit(winner, None)
+    winner.handover = handover
+    try:
+        return Forfeit(winner, pass_on(raffle, winner, reason=reason, now=now, by=by))
+    except NoAlternateLeft:
+        return Forfeit(winner, None)
+
+
+def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "") -> None:
+    details = {"rank": winner.rank, "ticket_number": winner.ticket_number()}
+    record(winner.raffle, action, at=now, by=by, why=why, **details)
+
+
+def replace_winner(
+    raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str
+) -> Replacement:
+    """Gives the prize of ``ticket_number`` to the first unused alternate.
+
+    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft.
+    """
+    with transaction.atomic():
+        raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+        winner = winner_with(raffle, ticket_number)
+        return pass_on(raffle, winner, reason=reason, now=now, by=by)
+
+
+def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
+    """The winner whose ticket has the number and whose prize was not passed on.
+
+    Raises NotDrawn, NotAWinner.
+    """
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    if not 1 <= ticket_number <= raffle.total_tickets:
+        raise NotAWinner
+    state = Winner.objects.with_state().filter(raffle=raffle)
+    winner = state.filter(slot=slot_of(raffle, ticket_number)).first()
+    if winner is None or winner.current_prize() is None:
+        raise NotAWinner
+    return winner
+
+
+def next_alternate(raffle: Raffle) -> Winner | None:
+    """The first alternate who has taken nobody's place."""
+    unused = raffle.winners.with_state().filter(prize=None, replaces=None)
+    return unused.order_by("rank").first()
+
+
+def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Replacement:
+    """Gives the prize of a locked raffle's winner, who forfeits it, to the first unused alternate.
+
+    Raises NotAWinner, HandedOver, NoAlternateLeft.
+    """
+    prize = winner.current_prize()
+    if prize is None:
+        raise NotAWinner
+    if winner.state() == WinnerState.HANDED_OVER:
+        raise HandedOver
+    alternate = next_alternate(raffle)
+    if alternate is None:
+        raise NoAlternateLeft
+    replacement = Replacement.objects.create(
+        raffle=raffle,
+        winner=winner,
+        alternate=alternate,
+        prize=prize,
+        reason=reason,
+        replaced_at=now,
+        actor=by,
+    )
+    lost, _ = Handover.objects.get_or_create(winner=winner)
+    if lost.forfeited_at is None:
+        lost.forfeited_at = now
+        lost.save(update_fields=["forfeited_at"])
+    if until := raffle.claim_until(now):
+        Handover.objects.create(winner=alternate, claim_until=until)
+    announce(Announcement.Kind.REPLACED, raffle, replacement.public(), at=now, by=by)
+    return replacement
+
+
+def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | None:
+    """The prize that the ticket holds now, None without one.
+
+    Raises Raffle.DoesNotExist, NotDrawn (before the code is looked at), InvalidCode (also for a
+    number that nobody holds).
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    winner = presented_winner(raffle, ticket_number=ticket_number, code=code)
+    return winner.held_prize() if winner else None
+
+
+def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner | None:
+    """How a ticket whose code this is was drawn, with its state; None when it was not.
+
+    Raises NotDrawn (before the code is looked at), InvalidCode.
+    """
+    slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
+    return Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
+
+
+def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
+    """The slot of a ticket of a drawn raffle whose code this is.
+
+    Raises NotDrawn (before the code is looked at), InvalidCode.
+    """
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    written = read_code(code)
+    if written is None or not 1 <= ticket_number <= raffle.total_tickets:
+        raise InvalidCode
+    slot = slot_of(raffle, ticket_number)
+    ticket = Ticket.objects.filter(raffle=raffle, slot=slot).only("code_tag").first()
+    if ticket is None or ticket.code_tag is None:
+        raise InvalidCode
+    if not hmac.compare_digest(bytes(ticket.code_tag), code_tag(written)):
+        raise InvalidCode
+    return slot
+
+
+def slot_of(raffle: Raffle, ticket_number: int) -> int:
+    """The slot behind a number 1..N; ValueError outside of it."""
+    return numbering(bytes(raffle.numbering_key), raffle.total_tickets).slot(ticket_number)

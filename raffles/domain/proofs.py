@@ -1,0 +1,251 @@
+"""Commitment, proof and inclusion: views of stored inputs, put together anew for each reader."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import groupby, islice
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from raffles.domain.pool import Pages, stream_leaf_hashes
+from raffles.domain.prizes import slot_of
+from raffles.domain.refusals import NoProofYet, NoSuchTicket, NotSealed
+from raffles.fairness.verify import Tree, TreeBuilder, derive_seed, inclusion_path
+from raffles.models import Draw, Pool, Raffle, Winner
+
+KEPT_FROM = 8  # the lowest stored level; a block of 2**8 leaves is read from rows
+_FULL = 1 << KEPT_FROM  # leaves of a block; the last may have less
+_READ = 32  # neighbouring blocks are read together, so many at the most: 8,192 rows
+_BATCH = 1_000  # winners read at once
+_HASH = 32
+
+Node = Callable[[int, int], bytes]  # (level, index within it) to the node's hash
+
+
+def published_draw(raffle_id: UUID, number: int | None = None) -> Draw:
+    """The draw of that number, the latest without one, with its raffle, pool and prizes.
+
+    Raises Raffle.DoesNotExist, Draw.DoesNotExist, NotSealed.
+    """
+    raffle = Raffle.objects.prefetch_related("prizes").get(uuid=raffle_id)
+    draws = Draw.objects.filter(raffle=raffle).order_by("-number")
+    if number is not None:
+        draws = draws.filter(number=number)
+    draw = draws.first()
+    if draw is None:
+        raise Draw.DoesNotExist if number else NotSealed
+    raffle.pool = Pool.objects.defer("levels").get(raffle=raffle)
+    draw.raffle = raffle
+    return draw
+
+
+def drawn(raffle_id: UUID) -> Draw:
+    """The draw that decided. Raises Raffle.DoesNotExist, NotSealed, NoProofYet."""
+    draw = published_draw(raffle_id)
+    if draw.drawn_at is None:
+        raise NoProofYet
+    return draw
+
+
+def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
+    """What shows that a ticket is in the sealed pool: one range of 256 rows and a few slices.
+
+    Raises Raffle.DoesNotExist, NotSealed, NoSuchTicket.
+    """
+    draw = published_draw(raffle_id)
+    raffle, size = draw.raffle, draw.raffle.pool.tickets
+    if not 1 <= ticket_number <= raffle.total_tickets:
+        raise NoSuchTicket
+    pages = Pages(raffle)
+    index = pages.index_of(slot_of(raffle, ticket_number))
+    if index is None:
+        raise NoSuchTicket
+    number, within = divmod(index, _FULL)
+    (block,) = _blocks(raffle, pages, [number])
+    node_in = _nodes(block.levels)
+    path = inclusion_path(within, block.size, node_in)
+    path += _slices(raffle.pk, size, _siblings(number, _blocks_of(size)))
+    return {
+        "commitment_hash": bytes(draw.commitment_hash).hex(),
+        "index": index,
+        "tickets": size,
+        "root": bytes(raffle.pool.root).hex(),
+        "leaf_hash": node_in(0, within).hex(),
+        "path": [node.hex() for node in path],
+    }
+
+
+def _blocks_of(size: int) -> int:
+    """How many blocks hold so many leaves: so many nodes has the lowest stored level."""
+    return (size - 1 >> KEPT_FROM) + 1
+
+
+@lru_cache(_FULL)
+def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
+    """Which nodes (level, i) the path of a leaf is made of; blocks have the same ones."""
+    asked: list[tuple[int, int]] = []
+
+    def note(level: int, i: int) -> bytes:
+        asked.append((level, i))
+        return b""
+
+    inclusion_path(index, size, note)
+    return tuple(asked)
+
+
+def proof_head(draw: Draw) -> dict[str, Any]:
+    """The proof of a drawn draw without its winners."""
+    randomness = bytes(draw.randomness or b"")
+    entropy: dict[str, Any] = {"source": "system", "randomness": randomness.hex()}
+    if draw.round is not None:
+        entropy = {
+            "source": "drand",
+            "round": draw.round,
+            "signature": bytes(draw.beacon_signature or b"").hex(),
+            "randomness": randomness.hex(),
+        }
+    return {
+        "commitment": draw.commitment(),
+        "commitment_hash": bytes(draw.commitment_hash).hex(),
+        "entropy": entropy,
+        "seed": derive_seed(bytes(draw.commitment_hash), randomness).hex(),
+    }
+
+
+def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
+    """The proof as JSON text, winner by winner in order of rank.
+
+    ``after`` and ``limit`` (ranks) cut a page out of the winners. It takes the memory of
+    `stream_winners`, whatever the size of the pool.
+    """
+    head = json.dumps(proof_head(draw) | {"skipped": []}, ensure_ascii=False)
+    yield head[:-1] + ', "winners": ['
+    separator = ""
+    for winner in stream_winners(draw, after=after, limit=limit):
+        yield separator + json.dumps(winner, ensure_ascii=False)
+        separator = ", "
+    yield "]}\n"
+
+
+def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[Any]:
+    """The winners of a proof with their inclusion paths, in order of rank.
+
+    Ranks lie anywhere in the pool. The winners' blocks are therefore gone through in the pool's
+    order first, each read and hashed once, and of each winner 256 bytes are kept: 26 MB for the
+    most that terms allow, `MAX_PRIZES` and `MAX_ALTERNATES`.
+    """
+    raffle, size = draw.raffle, draw.raffle.pool.tickets
+    winners = Winner.objects.filter(raffle=raffle, rank__gt=after).order_by("rank")[:limit]
+    if limit:  # a page is held
+        found, indices = iter(winners), array("I", [winner.index for winner in winners])
+    else:
+        found = winners.iterator(_BATCH)
+        indices = array("I", winners.values_list("index", flat=True).iterator(_BATCH))
+    lower = _lower_paths(raffle, Pages(raffle), indices)
+    upper = _nodes(_levels(bytes(Pool.objects.get(raffle=raffle).levels), size))
+    prizes: dict[int | None, str] = {prize.pk: prize.name for prize in raffle.prizes.all()}
+    for position, winner in enumerate(found):
+        path = lower(position) + inclusion_path(winner.index // _FULL, _blocks_of(size), upper)
+        yield {
+            "rank": winner.rank,
+            "prize": prizes.get(winner.prize_id),
+            "draw": winner.rank - 1,
+            "index": winner.index,
+            "ticket_number": winner.ticket_number(),
+            "leaf": bytes(winner.leaf).hex(),
+            "path": [node.hex() for node in path],
+        }
+
+
+def stream_leaves(draw: Draw) -> Iterator[bytes]:
+    """All leaf hashes in order, 32 bytes each, in pieces of 64 KB."""
+    hashes = (hash_ for _, hash_ in stream_leaf_hashes(draw.raffle, 0, draw.raffle.total_tickets))
+    while piece := b"".join(islice(hashes, 2_048)):
+        yield piece
+
+
+def _lower_paths(
+    raffle: Raffle, pages: Pages, indices: Sequence[int]
+) -> Callable[[int], list[bytes]]:
+    """The siblings within its block of the index at a position; every block is read once."""
+
+    def block_of(position: int) -> int:
+        return indices[position] // _FULL
+
+    kept = memoryview(bytearray(len(indices) * KEPT_FROM * _HASH))
+    lengths = bytearray(len(indices))
+    order = array("I", sorted(range(len(indices)), key=indices.__getitem__))
+    numbers = (number for number, _ in groupby(order, block_of))
+    blocks = _blocks(raffle, pages, numbers)
+    for block, (_, members) in zip(blocks, groupby(order, block_of), strict=True):
+        node_in = _nodes(block.levels)
+        for position in members:
+            siblings = _siblings(indices[position] % _FULL, block.size)
+            path = b"".join([node_in(level, i) for level, i in siblings])
+            start = position * KEPT_FROM * _HASH
+            kept[start : start + len(path)] = path
+            lengths[position] = len(siblings)
+
+    def path_at(position: int) -> list[bytes]:
+        start = position * KEPT_FROM * _HASH
+        starts = range(start, start + lengths[position] * _HASH, _HASH)
+        return [bytes(kept[at : at + _HASH]) for at in starts]
+
+    return path_at
+
+
+def _blocks(raffle: Raffle, pages: Pages, numbers: Iterable[int]) -> Iterator[Tree]:
+    """The lower levels over 256 leaves each, recomputed from their rows; ascending numbers."""
+
+    def run_of(counted: tuple[int, int]) -> tuple[int, int]:
+        count, number = counted
+        return number - count, number // _READ
+
+    for _, run in groupby(enumerate(numbers), run_of):
+        run_numbers = [number for _, number in run]
+        first, end = run_numbers[0] * _FULL, (run_numbers[-1] + 1) * _FULL
+        low, high = pages.slot_of(first), pages.slot_of(min(end, pages.size) - 1) + 1
+        hashes = (leaf_hash for _, leaf_hash in stream_leaf_hashes(raffle, low, high))
+        for _ in run_numbers:
+            builder = TreeBuilder(keep_from=0)
+            for leaf_hash in islice(hashes, _FULL):
+                builder.add(leaf_hash)
+            yield builder.finish()
+
+
+def _nodes(levels: Sequence[bytes]) -> Node:
+    return lambda level, i: levels[level][i * _HASH : (i + 1) * _HASH]
+
+
+def _levels(stored: bytes, size: int) -> list[bytes]:
+    """`Pool.levels`, one by one."""
+    levels, nodes, start = [], _blocks_of(size), 0
+    while start < len(stored):
+        levels.append(stored[start : start + nodes * _HASH])
+        start, nodes = start + nodes * _HASH, (nodes + 1) // 2
+    return levels
+
+
+def _offset(size: int, level: int, i: int) -> int:
+    """Where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
+    below = sum((_blocks_of(size) - 1 >> lower) + 1 for lower in range(level))
+    return (below + i) * _HASH
+
+
+def _slices(raffle_pk: int, size: int, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Nodes of the stored levels, the lowest 0, cut out by the database instead of 2.5 MB."""
+    if not nodes:
+        return []
+    starts = (_offset(size, *node) + 1 for node in nodes)
+    columns = ", ".join(f"substr(levels, {start}, {_HASH})" for start in starts)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {columns} FROM raffles_pool WHERE raffle_id = %s",  # noqa: S608 - integers
+            [raffle_pk],
+        )
+        return [bytes(node) for node in cursor.fetchone()]

@@ -1,0 +1,44 @@
+"""Partners: who may hand out tickets of events that are not open to everybody."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Q
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Query words of API keys."""
+
+    def valid(self, now: datetime) -> ApiKeyQuerySet:
+        """Those that have not expired."""
+        return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+
+
+class ApiKey(models.Model):
+    """A partner's key, of which only the SHA-256 is kept; ``hint`` is how it begins."""
+
+    name = models.CharField(max_length=200, help_text="Whose it is.")
+    key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False)
+    rate = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        help_text="Such as 600/min; empty: the usual rate of keys.",
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    created_by = models.CharField(max_length=200, editable=False)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "events_apikey"  # where it was born
+        verbose_name = "API key"
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"

@@ -1,0 +1,111 @@
+"""Spreading: for what was announced, a delivery to everybody who asked to be told it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Func, QuerySet, UUIDField, Value
+from django.utils import timezone
+
+from raffles.domain import contacts
+from raffles.models import Announcement, Delivery, Endpoint, Outbox
+
+_PAGE = 5_000  # announcements that are spread in one transaction
+_COLUMNS = "message_id, endpoint_id, announcement_id, state, attempts, next_try_at, created_at"
+
+
+class _MessageId(Func):
+    """A random id for each row."""
+
+    function = "gen_random_uuid"
+    output_field = UUIDField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> Any:
+        return self.as_sql(compiler, connection, template="lower(hex(randomblob(16)))", **options)
+
+
+def spread(*, now: datetime) -> int:
+    """Makes the deliveries of what was announced since the last time; returns how many."""
+    made = 0
+    while (page := _spread_page(now)) is not None:
+        made += page
+    return made
+
+
+def _spread_page(now: datetime) -> int | None:
+    """One page under the lock of the outbox's row; None when there is nothing new."""
+    if not unspread().exists():
+        return None
+    with transaction.atomic():
+        outbox, _ = Outbox.objects.select_for_update().get_or_create(pk=1)
+        new = Announcement.objects.filter(sequence__gt=outbox.spread).order_by("sequence")
+        numbers = list(new.values_list("sequence", flat=True)[:_PAGE])
+        if not numbers:
+            return None
+        page = new.filter(sequence__lte=numbers[-1])
+        made = sum(_tell(endpoint, page, now) for endpoint in Endpoint.objects.enabled())
+        contacts.forget_losers(page)
+        outbox.spread = numbers[-1]
+        outbox.save(update_fields=["spread"])
+    return made
+
+
+def unspread() -> QuerySet[Announcement]:
+    """What was announced since the last time."""
+    seen = Outbox.objects.filter(pk=1).values_list("spread", flat=True).first() or 0
+    return Announcement.objects.filter(sequence__gt=seen)
+
+
+def _tell(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> int:
+    """Makes what one endpoint is to be told, without any of it leaving the database."""
+    wanted = endpoint.wanted(page)
+    if endpoint.channel == Endpoint.Channel.WINNERS:
+        made = Delivery.objects.bulk_create(
+            (
+                Delivery(
+                    endpoint=endpoint,
+                    announcement_id=announcement,
+                    winner_id=winner,
+                    next_try_at=now,
+                    created_at=now,
+                )
+                for announcement, winner in contacts.winners_to_tell(wanted)
+            ),
+            batch_size=1_000,
+        )
+        return len(made)
+    rows = wanted.values_list(
+        *(_MessageId(), Value(endpoint.pk), "pk", Value(Delivery.State.PENDING.value), Value(0)),
+        *(Value(now), Value(now)),
+    )
+    select, values = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        insert = f"INSERT INTO raffles_delivery ({_COLUMNS}) {select}"
+        cursor.execute(insert, values)
+        return int(cursor.rowcount)
+
+
+def make_test(endpoint: Endpoint, *, now: datetime) -> Delivery:
+    """A message that says nothing, to see whether it arrives."""
+    return Delivery.objects.create(endpoint=endpoint, next_try_at=now, created_at=now)
+
+
+_UNDELIVERED_AFTER = timedelta(minutes=15)
+
+
+def warnings() -> list[str]:
+    """A sentence for each thing about delivery that is not as it should be now."""
+    then = timezone.now() - _UNDELIVERED_AFTER
+    old = Delivery.objects.pending().filter(created_at__lte=then)
+    dead = Delivery.objects.filter(state=Delivery.State.DEAD)
+    found = []
+    waiting = unspread().filter(announced_at__lte=then)
+    if waiting.exists() and Endpoint.objects.enabled().exists():
+        found.append("Announcements wait: deliver_announcements does not run.")
+    if count := old.filter(endpoint__is_enabled=True).count():
+        found.append(f"Announcements undelivered for 15 minutes: {count}.")
+    if count := dead.count():
+        found.append(f"Announcements given up, to be sent again or deleted: {count}.")
+    return found

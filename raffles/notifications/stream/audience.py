@@ -1,0 +1,101 @@
+"""Those who have heard everything so far: they are told what comes next in one pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Generator, Iterable, MutableMapping
+from dataclasses import dataclass
+from types import coroutine
+from typing import Any
+
+from raffles.notifications.stream.frames import heartbeat
+from raffles.notifications.stream.reading import Event, Topic
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+
+
+def body(chunk: bytes) -> Message:
+    """A piece of a stream, to be sent over ASGI."""
+    return {"type": "http.response.body", "body": chunk, "more_body": True}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seat:
+    send: Send
+    called: asyncio.Future[tuple[int, Awaitable[None] | None]]
+
+
+class Audience:
+    """Waking a task for each of a thousand clients takes longer than telling them."""
+
+    def __init__(self) -> None:
+        self._seats: defaultdict[Topic, set[_Seat]] = defaultdict(set)
+
+    async def join(self, topic: Topic, send: Send) -> int:
+        """Is told everything about a topic, until it is too slow or dismissed.
+
+        Joins before it first waits. Returns the number up to which it has been told.
+        """
+        seat = _Seat(send, asyncio.get_running_loop().create_future())
+        self._seats[topic].add(seat)
+        try:
+            reached, rest = await seat.called
+        finally:
+            self._seats[topic].discard(seat)
+        if rest is not None:
+            await rest
+        return reached
+
+    def tell(self, events: Iterable[Event], head: int) -> None:
+        """Tells each of them what is about its topic, up to the number ``head``."""
+        events = tuple(events)
+        for topic, seats in self._seats.items():
+            chunk = b"".join(event.frame for event in events if topic.covers(event))
+            if chunk:
+                _send(chunk, seats, head)
+
+    def beat(self, head: int) -> None:
+        """Tells all of them that there was nothing else, and sweeps topics that all have left."""
+        for topic, seats in list(self._seats.items()):
+            _send(heartbeat(head), seats, head)
+            if not seats:
+                del self._seats[topic]
+
+    def dismiss(self, head: int) -> None:
+        """Lets all of them go."""
+        for seats in self._seats.values():
+            for seat in seats:
+                if not seat.called.done():
+                    seat.called.set_result((head, None))
+
+
+def _send(chunk: bytes, seats: set[_Seat], head: int) -> None:
+    message = body(chunk)
+    for seat in tuple(seats):
+        if seat.called.done():  # it leaves, or has to finish what it was sent before
+            continue
+        try:
+            rest = _begin(seat.send(message))
+        except Exception as error:  # noqa: BLE001 - whatever the server raises is that client's
+            seat.called.set_exception(error)
+        else:
+            if rest is not None:
+                seat.called.set_result((head, rest))
+
+
+def _begin(sending: Awaitable[None]) -> Awaitable[None] | None:
+    """Sends as far as that goes without waiting; the rest, when the client's buffer is full."""
+    steps = sending.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration:
+        return None
+    return _finish(waits_for, steps)
+
+
+@coroutine
+def _finish(waits_for: Any, steps: Generator[Any, Any, None]) -> Generator[Any, Any, None]:
+    yield waits_for
+    yield from steps

@@ -1,0 +1,80 @@
+"""What the stream reads: pages of announcements after a position, and where the last one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import models
+
+from raffles.models import Announcement
+from raffles.notifications.stream.frames import frame
+
+PAGE = 500  # announcements of one query
+REPLAYED = 10_000  # announcements that a reader may be behind; beyond, it starts anew
+_SHOWN = 100  # announcements of a snapshot
+
+
+class Event(NamedTuple):
+    """An announcement on its way to many clients, written once."""
+
+    sequence: int
+    raffle: str | None
+    event: str | None
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Which announcements: of a raffle, of an event (its slug), or all."""
+
+    raffle: UUID | None = None
+    event: str | None = None
+
+    def covers(self, event: Event) -> bool:
+        """Whether an announcement belongs to it."""
+        if self.raffle is not None:
+            return event.raffle == str(self.raffle)
+        return self.event is None or event.event == self.event
+
+
+def read_head() -> int:
+    """The number of the last announcement, 0 before the first."""
+    newest = Announcement.objects.order_by("-sequence").values_list("sequence", flat=True)
+    return newest.first() or 0
+
+
+def read_after(
+    sequence: int, topic: Topic | None = None, *, upto: int | None = None, limit: int = PAGE
+) -> list[Event]:
+    """The next announcements of a topic, in order, as far as the number ``upto``."""
+    rows = _of(topic).filter(sequence__gt=sequence).order_by("sequence")
+    if upto is not None:
+        rows = rows.filter(sequence__lte=upto)
+    return [_event(row) for row in rows[:limit]]
+
+
+def read_snapshot(topic: Topic, head: int) -> list[Announcement]:
+    """For whoever is too far behind: the latest announcements up to ``head``, in order."""
+    rows = _of(topic).filter(sequence__lte=head).order_by("-sequence")
+    return list(rows[:_SHOWN])[::-1]
+
+
+def is_too_far(last: int | None, head: int) -> bool:
+    """Whether replaying from ``last`` (None: unreadable) makes no sense: too old, or not ours."""
+    return last is None or last > head or head - last > REPLAYED
+
+
+def _of(topic: Topic | None) -> models.QuerySet[Announcement]:
+    rows = Announcement.objects.all()
+    if topic is None:
+        return rows
+    if topic.raffle is not None:
+        return rows.filter(raffle__uuid=topic.raffle)
+    return rows if topic.event is None else rows.filter(payload__event=topic.event)
+
+
+def _event(row: Announcement) -> Event:
+    payload = row.payload
+    return Event(row.sequence, payload.get("raffle"), payload.get("event"), frame(row))

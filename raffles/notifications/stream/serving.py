@@ -1,0 +1,247 @@
+"""The stream over ASGI: without Django's request, whose middleware would need a thread a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
+from threading import BoundedSemaphore
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from raffles.models import Raffle
+from raffles.notifications.stream.audience import Message, Send
+from raffles.notifications.stream.frames import (
+    CONTENT_TYPE,
+    HEADERS,
+    heartbeat,
+    last_seen,
+    opening,
+    reset,
+)
+from raffles.notifications.stream.hub import Hub
+from raffles.notifications.stream.reading import (
+    PAGE,
+    Topic,
+    is_too_far,
+    read_after,
+    read_head,
+    read_snapshot,
+)
+from raffles.web.problems import not_found
+
+Scope = Message
+Receive = Callable[[], Awaitable[Message]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+_MOST = 10_000  # clients of a process
+_PATH = re.compile(
+    r"/(?:raffles/(?P<raffle>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
+    r"|events/(?P<event>[-a-zA-Z0-9_]{1,50})/)?stream/",
+    re.ASCII,
+)
+_HEADERS = {"Content-Type": CONTENT_TYPE} | HEADERS
+_PROBLEMS = {
+    404: ("Not Found", "not_found", "There is nothing at this address."),
+    405: ("Method Not Allowed", "method_not_allowed", "The stream is read with GET."),
+    503: (
+        "Service Unavailable",
+        "unavailable",
+        "The stream is not available now; come back later.",
+    ),
+}
+
+
+class StreamApplication:
+    """Serves the streams itself and hands everything else on to ``otherwise``.
+
+    ``has_event`` says whether there is an event of that slug; it is asked in a thread.
+    """
+
+    def __init__(self, otherwise: Application, *, has_event: Callable[[str], bool]) -> None:
+        self._otherwise = otherwise
+        self._has_event = has_event
+        self._hub: Hub | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and (match := _PATH.fullmatch(scope["path"])):
+            raffle = match["raffle"]
+            topic = Topic(UUID(raffle) if raffle else None, match["event"])
+            await self._stream(topic, scope, receive, send)
+        else:
+            await self._otherwise(scope, receive, send)
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of this process, begun with its first client."""
+        if self._hub is None:
+            self._hub = Hub()
+            self._hub.start()
+        return self._hub
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and self._hub is not None:
+                await self._hub.close()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+
+    async def _stream(self, topic: Topic, scope: Scope, receive: Receive, send: Send) -> None:
+        hub = self.hub
+        if scope["method"] not in ("GET", "HEAD"):
+            await _refuse(405, send)
+        elif hub.clients >= _MOST or hub.is_closing:
+            await _refuse(503, send)
+        elif (status := await self._found(topic)) != 200:
+            await _refuse(status, send)
+        elif scope["method"] == "HEAD":
+            await _start(200, _HEADERS, send)
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            hub.clients += 1
+            try:
+                await _until_either_ends(_send_all(hub, topic, scope, send), _hang_up(receive))
+            finally:
+                hub.clients -= 1
+
+    async def _found(self, topic: Topic) -> int:
+        if topic == Topic():
+            return 200
+        try:
+            return 200 if await self.hub.ask(lambda: self._exists(topic)) else 404
+        except (DatabaseError, InterfaceError):
+            return 503
+
+    def _exists(self, topic: Topic) -> bool:
+        if topic.raffle is not None:
+            return Raffle.objects.filter(uuid=topic.raffle).exists()
+        return topic.event is None or self._has_event(topic.event)
+
+
+async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
+    header = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
+    query = parse_qs(scope["query_string"].decode("latin-1")).get("last_event_id", [""])[0]
+    resumes, last = last_seen(header, query)
+    await _start(200, _HEADERS, send)
+    # Without the database the stream ends, and its client comes back for the rest.
+    with suppress(DatabaseError, InterfaceError):
+        await hub.follow(topic, send, resumes=resumes, last=last)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _hang_up(receive: Receive) -> None:
+    """Ends when the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _until_either_ends(*coroutines: Any) -> None:
+    tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError, OSError):
+                await task
+
+
+async def _start(status: int, headers: dict[str, str], send: Send) -> None:
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+
+
+async def _refuse(status: int, send: Send) -> None:
+    title, code, detail = _PROBLEMS[status]
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Access-Control-Allow-Origin": "*",
+        **({"Allow": "GET, HEAD"} if status == 405 else {}),
+        **({"Retry-After": "5"} if status == 503 else {}),
+    }
+    await _start(status, headers, send)
+    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+
+
+_RETRY = 3_000  # milliseconds
+_LOOKS = 0.5  # seconds between two looks
+_HEARTBEAT = 15.0  # seconds
+_LASTS = 300.0  # seconds that a client may stay with DEBUG
+_STAYING = BoundedSemaphore(8)
+
+
+@require_safe
+def stream(
+    request: HttpRequest, raffle_id: UUID | None = None, slug: str | None = None
+) -> HttpResponseBase:
+    """The announcements of a raffle, of an event that there is, or all."""
+    if raffle_id is not None and not Raffle.objects.filter(uuid=raffle_id).exists():
+        return not_found()
+    topic = Topic(raffle_id, slug)
+    resumes, last = last_seen(
+        request.headers.get("Last-Event-ID"), request.GET.get("last_event_id")
+    )
+    chunks: Iterable[bytes] = ()
+    if request.method == "GET":
+        follow = _stay if settings.DEBUG else _catch_up
+        chunks = follow(topic, resumes, last)
+    return StreamingHttpResponse(chunks, content_type=CONTENT_TYPE, headers=HEADERS)
+
+
+def _stay(topic: Topic, resumes: bool, last: int | None) -> Iterator[bytes]:
+    may_stay = _STAYING.acquire(blocking=False)
+    try:
+        yield from _catch_up(topic, resumes, last, lasting=_LASTS if may_stay else 0)
+    finally:
+        if may_stay:
+            _STAYING.release()
+
+
+def _catch_up(
+    topic: Topic, resumes: bool, last: int | None, *, lasting: float = 0
+) -> Iterator[bytes]:
+    """What is new; and for ``lasting`` seconds what comes."""
+    position = head = read_head()
+    if resumes and is_too_far(last, head):
+        yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))
+    else:
+        position = position if last is None else last
+        yield opening(_RETRY, position)
+    end = time.monotonic() + lasting
+    beat = time.monotonic() + _HEARTBEAT
+    while True:
+        head = read_head()
+        page = read_after(position, topic)
+        for event in page:
+            yield event.frame
+        position = page[-1].sequence if page else max(position, head)
+        if len(page) == PAGE:
+            continue
+        if time.monotonic() >= end:
+            yield heartbeat(max(position, head))
+            return
+        if time.monotonic() >= beat:
+            yield heartbeat(position)
+            beat = time.monotonic() + _HEARTBEAT
+        time.sleep(_LOOKS)

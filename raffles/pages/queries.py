@@ -1,0 +1,222 @@
+"""What the pages show, each in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.db.models import F, Prefetch, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from raffles.domain.privacy import shown_name
+from raffles.domain.proofs import proof_head, published_draw
+from raffles.models import (
+    ENTERABLE,
+    FINISHED,
+    Draw,
+    Handover,
+    Privacy,
+    Prize,
+    Raffle,
+    Replacement,
+    Winner,
+    WinnerState,
+)
+
+SHOWN = 1_000  # winners a page
+LISTED = 12  # raffles in a list of the home page
+PODIUM = 3  # winners or prizes of a draw that are shown where there is little room
+
+
+def raffle_to_show(raffle_id: UUID) -> Raffle:
+    """A raffle with ``available`` and its prizes; raises Raffle.DoesNotExist."""
+    raffles = Raffle.objects.with_available().prefetch_related("prizes")
+    return raffles.get(uuid=raffle_id)
+
+
+def takes_entries(raffle: Raffle, now: datetime) -> bool:
+    """Whether the button is shown; whether a ticket is left then, the gate decides."""
+    return (
+        raffle.state in ENTERABLE
+        and raffle.event_slug is None
+        and raffle.available > 0  # type: ignore[attr-defined]
+        and (raffle.closes_at is None or now < raffle.closes_at)
+    )
+
+
+def _to_list() -> QuerySet[Raffle]:
+    """Raffles with what a list shows of them, and no more: the home page is read most often."""
+    prizes = Prize.objects.only("raffle", "name", "amount")
+    shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at")
+    return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
+
+
+def next_draws() -> list[Raffle]:
+    """Raffles that draw at a known time and have not, soonest first."""
+    planned = (
+        _to_list().filter(event_slug=None, closes_at__isnull=False).exclude(state__in=FINISHED)
+    )
+    return list(planned.order_by("closes_at", "pk")[:LISTED])
+
+
+def open_raffles() -> list[Raffle]:
+    """Raffles that draw once they are sold out, latest first."""
+    unplanned = _to_list().filter(event_slug=None, closes_at=None, state__in=ENTERABLE)
+    return list(unplanned.order_by("-id")[:LISTED])
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A ticket that holds a prize; or held it until ``reason``, or ``forfeited`` it.
+
+    ``name`` is its user where one is shown.
+    """
+
+    ticket_number: int
+    name: str = ""
+    reason: str = ""
+    forfeited: str = ""
+    has_it_in_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rank with its prize, and all who held it, in order."""
+
+    rank: int
+    prize: Prize
+    holders: list[Holder]
+
+    def holder(self) -> Holder | None:
+        """Who holds the prize now; nobody where it was forfeited."""
+        last = self.holders[-1]
+        return None if last.forfeited else last
+
+    def former(self) -> list[Holder]:
+        """Those who held it."""
+        return self.holders[:-1] if self.holder() else self.holders
+
+
+def places(
+    raffle: Raffle, *, after: int = 0, limit: int = SHOWN, names: Mapping[int, str] | None = None
+) -> list[Place]:
+    """The prize winners behind rank ``after``, at most ``limit``; ``names`` by ticket number."""
+    winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
+    lines = Replacement.objects.filter(raffle=raffle).select_related("alternate__handover")
+    replaced = {line.winner_id: line for line in lines}
+    return [
+        Place(winner.rank, winner.prize, list(_holders(winner, replaced, names or {})))
+        for winner in winners.select_related("prize", "handover").order_by("rank")[:limit]
+        if winner.prize
+    ]
+
+
+def _holders(
+    winner: Winner, replaced: Mapping[int, Replacement], names: Mapping[int, str]
+) -> Iterator[Holder]:
+    while line := replaced.get(winner.pk):
+        number = winner.ticket_number()
+        yield Holder(number, names.get(number, ""), line.reason)
+        winner = line.alternate
+    number = winner.ticket_number()
+    handover = getattr(winner, "handover", None)
+    yield Holder(
+        number,
+        names.get(number, ""),
+        forfeited=_forfeited(handover) if handover else "",
+        has_it_in_hand=bool(handover and handover.handed_over_at),
+    )
+
+
+def _forfeited(handover: Handover) -> str:
+    if handover.forfeited_at is None:
+        return ""
+    is_late = handover.is_overdue(handover.forfeited_at)
+    return _("Not claimed in time") if is_late else _("Forfeited")
+
+
+def forfeited(raffle: Raffle) -> dict[int, str]:
+    """The tickets that forfeited a prize which went to nobody else, with the words for it."""
+    lost = Handover.objects.filter(winner__raffle=raffle, forfeited_at__isnull=False)
+    rows = lost.filter(winner__replacement=None).select_related("winner")
+    return {row.winner.ticket_number(): _forfeited(row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a drawn ticket has: a prize, to be claimed ``until`` then; or why it has none.
+
+    ``lost`` is the reason that was given when its prize was passed on.
+    """
+
+    prize: Prize | None = None
+    state: WinnerState | None = None
+    until: datetime | None = None
+    lost: str = ""
+
+
+def outcome_of(raffle: Raffle, slot: int, now: datetime) -> Outcome:
+    """What became of the ticket in a slot; a deadline that has passed counts before any run."""
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
+    if winner is None:
+        return Outcome()
+    until, state = winner.claim_until(), winner.state()
+    if state == WinnerState.REPLACED:
+        return Outcome(state=state, lost=winner.replacement.reason)
+    is_overdue = until is not None and winner.handover.is_overdue(now)
+    if state == WinnerState.FORFEITED or is_overdue:
+        return Outcome(state=WinnerState.FORFEITED, until=until)
+    return Outcome(winner.held_prize(), state, until)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A sealed draw in three steps: pool frozen, randomness came, winners follow.
+
+    Hashes are hex; what has not come yet is None or empty.
+    """
+
+    draw: Draw
+    tickets: int
+    root: str
+    commitment_hash: str
+    draws_at: datetime | None
+    randomness: str
+    seed: str
+    earlier: list[Draw]
+
+
+def story_of(raffle_id: UUID) -> Story:
+    """The story of the latest draw. Raises Raffle.DoesNotExist, NotSealed."""
+    draw = published_draw(raffle_id)
+    seconds = draw.draws_at()
+    head = proof_head(draw) if draw.drawn_at else None
+    earlier = Draw.objects.filter(raffle=draw.raffle, number__lt=draw.number)
+    return Story(
+        draw=draw,
+        tickets=draw.raffle.pool.tickets,
+        root=bytes(draw.raffle.pool.root).hex(),
+        commitment_hash=bytes(draw.commitment_hash).hex(),
+        draws_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC),
+        randomness=head["entropy"]["randomness"] if head else "",
+        seed=head["seed"] if head else "",
+        earlier=list(earlier.order_by(F("number").desc())) if draw.number > 1 else [],
+    )
+
+
+def names_of(raffle: Raffle, *, after: int = 0, limit: int = SHOWN) -> Mapping[int, str]:
+    """Return ticket numbers to names, of who holds or held a prize, as far as privacy shows them.
+
+    Of `limit` ranks behind `after`, and of all who took somebody's place.
+    """
+    if raffle.privacy == Privacy.NUMBER:
+        return {}
+    drawn = Q(prize__isnull=False, rank__gt=after, rank__lte=after + limit)
+    rows = raffle.winners.filter(drawn | Q(replaces__isnull=False)).select_related(
+        "ticket", "raffle"
+    )
+    return {
+        row.ticket_number(): shown_name(row.ticket.username, raffle.privacy) or "" for row in rows
+    }

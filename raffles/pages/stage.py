@@ -1,0 +1,84 @@
+"""The stage: winners for a projector, and for the staff a way to replace who is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from raffles.domain.prizes import replace_winner
+from raffles.domain.refusals import Refusal
+from raffles.models import Raffle
+from raffles.models.raffle import MAX_PRIZES
+from raffles.pages.card import qr
+from raffles.pages.forms import ReplacementForm
+from raffles.pages.page import page
+from raffles.pages.queries import forfeited, names_of, raffle_to_show
+from raffles.web.callers import staff
+from raffles.web.problems import STATUS
+
+_OFFERED = 8  # prizes that are shown while the room waits
+
+
+@require_safe
+@page
+def stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
+    """The stage for anybody: it looks, it changes nothing."""
+    return render(request, "raffles/stage.html", _context(raffle_id, event_page))
+
+
+def _context(raffle_id: UUID, event_page: str) -> dict[str, Any]:
+    raffle = raffle_to_show(raffle_id)
+    place = (
+        reverse(event_page, args=[raffle.event_slug])
+        if raffle.event_slug
+        else reverse("pages:raffle", args=[raffle_id])
+    )
+    return {
+        "raffle": raffle,
+        "prizes": list(raffle.prizes.all())[:_OFFERED],
+        "qr": qr(f"{settings.PUBLIC_URL}{place}"),
+    }
+
+
+@require_safe
+@page
+def names(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
+    """Answer the names that the stage may show, by ticket number; none before the draw."""
+    raffle = Raffle.objects.get(uuid=raffle_id, event_slug__isnull=False)
+    return JsonResponse(names_of(raffle, limit=MAX_PRIZES))
+
+
+@require_safe
+@page
+def forfeited_prizes(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
+    """The tickets whose prize nobody holds any more, and how to say so; none before the draw."""
+    return JsonResponse(forfeited(Raffle.objects.get(uuid=raffle_id)))
+
+
+# Under /admin/, where the staff are logged in; elsewhere nobody has a session.
+@staff_member_required
+@permission_required("raffles.add_replacement", raise_exception=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+@page
+def operated_stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
+    """The stage with a form that gives an absent winner's prize to the next alternate."""
+    context = {**_context(raffle_id, event_page), "form": ReplacementForm()}
+    if request.method != "POST":
+        return render(request, "raffles/stage.html", context)
+    form = ReplacementForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"errors": form.errors}, status=400)
+    try:
+        line = replace_winner(raffle_id, **form.cleaned_data, now=timezone.now(), by=staff(request))
+    except Refusal as refusal:
+        return JsonResponse({"detail": refusal.sentence}, status=STATUS[refusal.kind])
+    return JsonResponse(line.public(), status=201)

@@ -1,0 +1,61 @@
+"""What the tests of announcing do: somebody asks to be told, it is announced, it goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from raffles.domain.announcing import announce
+from raffles.domain.contacts import keep_contact
+from raffles.domain.keys import current_key_id
+from raffles.models import Announcement, Delivery, Endpoint, Raffle, State
+from raffles.notifications.attempts import Tally
+from raffles.notifications.delivery import deliver
+from raffles.notifications.outbox import spread
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
+
+Kind = Announcement.Kind
+
+
+def endpoint(address: str = "https://example.org/hook", **fields: Any) -> Endpoint:
+    return Endpoint.objects.create(
+        address=address, created_at=NOW, key_id=current_key_id(), **fields
+    )
+
+
+def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> list[Announcement]:
+    """Announces that many facts about a raffle, each with its number."""
+    raffle = raffle or RaffleFactory.create()
+    with transaction.atomic():
+        return [
+            announce(Kind.SEALED, raffle, {"number": n} | payload, at=NOW, by=STAFF)
+            for n in range(count)
+        ]
+
+
+def delivered_at(now: datetime = NOW, **options: Any) -> Tally:
+    """Spreads and delivers with a clock that stands."""
+    spread(now=now)
+    return deliver(clock=lambda: now, **options)
+
+
+def after(**pause: float) -> datetime:
+    return NOW + timedelta(**pause)
+
+
+def states(deliveries: Sequence[Delivery] | None = None) -> list[str]:
+    rows = Delivery.objects.order_by("pk") if deliveries is None else deliveries
+    return [str(delivery.state) for delivery in rows]
+
+
+def raffle_with_contacts(**terms: Any) -> Raffle:
+    """Sold out and drawn; everybody gave an address."""
+    raffle: Raffle = RaffleFactory.create(**terms)
+    for n in range(raffle.total_tickets):
+        entry = enter_nth(raffle, n)
+        keep_contact(entry, f"holder{entry.ticket_number}@example.org", now=NOW)
+    take_to(State.DRAWN, raffle)
+    return raffle

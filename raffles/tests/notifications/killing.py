@@ -1,0 +1,72 @@
+"""Processes that die with SIGKILL at their n-th statement, commit or send."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection, connections
+
+from raffles.notifications import mail, webhooks
+from raffles.notifications.delivery import deliver
+from raffles.notifications.outbox import spread
+from raffles.tests.factories import NOW
+
+
+class Point:
+    """Counts what happens, on any thread; at the n-th the process is gone."""
+
+    def __init__(self, last: int) -> None:
+        self._left, self._lock = last, threading.Lock()
+
+    def pass_by(self) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.pass_by()
+            answer = act(*args, **kwargs)
+            self.pass_by()
+            return answer
+
+        return watched
+
+    def install(self) -> None:
+        """In a process that is to die: around each statement, commit and send."""
+        connection.execute_wrappers.append(lambda execute, *args: self.around(execute)(*args))
+        connection.commit = self.around(connection.commit)  # type: ignore[method-assign]
+        webhooks._Line.send = self.around(webhooks._Line.send)  # type: ignore[method-assign]
+        mail._try = self.around(mail._try)
+
+
+def in_a_process_of_its_own(act: Callable[[], object]) -> bool:
+    """Whether it came to its end; False when it was killed."""
+    connections.close_all()
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        except BaseException:  # noqa: BLE001 - a child must not go on as the parent
+            os._exit(3)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
+    return not os.WIFSIGNALED(status)
+
+
+def run_until(last: int, mutate: Callable[[], None]) -> bool:
+    """One run that dies at its ``last`` point; True when it ended before that."""
+
+    def run() -> None:
+        mutate()
+        Point(last).install()
+        spread(now=NOW)
+        deliver(clock=lambda: NOW)
+
+    return in_a_process_of_its_own(run)

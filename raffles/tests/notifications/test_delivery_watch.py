@@ -1,0 +1,132 @@
+"""`deliver_announcements --watch` as a process: bad receivers, a bad Redis, SIGTERM under load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+
+from raffles.models import Attempt, Delivery, Endpoint
+from raffles.notifications.delivery import database_clock, deliver
+from raffles.tests.notifications.acting import announced, endpoint
+from raffles.tests.notifications.receiver import Receiver
+from raffles.tests.notifications.redis_server import Server
+from raffles.tests.serving import SITE, database_url
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+SOON = 8.0  # seconds that a process may take to end: three of grace, and a busy machine
+
+
+@contextmanager
+def watching(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, on the database of this test; killed if it is still there at the end."""
+    given = {
+        "DATABASE_URL": database_url(),
+        "TICKET_KEY": ",".join(key.hex() for key in settings.TICKET_KEYS),
+        "WEBHOOK_NETWORKS": "127.0.0.0/8",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "deliver_announcements", "--watch", "-v", "0"],
+        cwd=SITE,
+        env=os.environ | given | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
+    """The exit status after SIGTERM, and whether it came soon."""
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    status = process.wait(60)
+    return status, time.monotonic() - started < SOON
+
+
+def test_sigterm_under_load_ends_soon_and_sends_nothing_twice(receiver: Receiver) -> None:
+    endpoint(receiver.url("ok"))
+    endpoint(receiver.url("empty"))
+    announced(1_000)
+    connections.close_all()
+
+    with watching() as process:
+        wait_for(lambda: len(receiver.ledger) > 300)
+        assert ended(process) == (0, True)
+
+    assert len(receiver.ledger) < 2_000
+    assert list(Endpoint.objects.values_list("leased_until", flat=True)) == [None, None]
+    assert Delivery.objects.filter(state="delivered").count() == len(receiver.ledger)
+    deliver(clock=database_clock)
+    assert Counter(Counter(one.message_id for one in receiver.ledger).values()) == {1: 2_000}
+
+
+def test_sigterm_does_not_wait_for_a_receiver_that_hangs(receiver: Receiver) -> None:
+    told = endpoint(receiver.url("hang"))
+    announced(2)
+    connections.close_all()
+
+    with watching() as process:
+        wait_for(lambda: len(receiver.ledger) == 1)
+        assert ended(process) == (0, True)
+
+    told.refresh_from_db()
+    assert (told.leased_until, told.failures, Attempt.objects.count()) == (None, 0, 0)
+    receiver.behaviours["hang"] = receiver.behaviours["ok"]
+    assert deliver(clock=database_clock).delivered == 2
+    first, again, _ = receiver.ledger
+    assert first.message_id == again.message_id
+
+
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")
+def test_neither_bad_receivers_nor_a_bad_redis_delay_the_others(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = "broken", "hang", "drip", "flood", "flood-headers", "go-on", "reset", "redirect"
+    for behaviour in (*bad, "ok"):
+        endpoint(receiver.url(behaviour))
+    server = Server(tmp_path)
+    url = f"redis://127.0.0.1:{server.port}/0"
+    monkeypatch.setattr(settings, "REDIS_URL", url)
+    faults: list[Callable[[], object]] = [
+        bool,
+        lambda: redis.Redis(port=server.port).flushall(),
+        lambda: server.send(signal.SIGSTOP),
+        lambda: server.send(signal.SIGKILL),  # of a stopped process, too
+    ]
+    took = []
+    with watching(REDIS_URL=url) as process:
+        for count, fault in enumerate(faults, 1):
+            fault()
+            announced(25)
+            connections.close_all()
+            announced_at = time.monotonic()
+            wait_for(lambda so_far=25 * count: len(receiver.received("ok")) >= so_far)  # type: ignore[misc]
+            took.append(time.monotonic() - announced_at)
+        assert ended(process) == (0, True)
+
+    assert max(took[1:]) < 8  # the first waits for the process; one that hangs takes 15 seconds
+    assert Counter(Counter(one.message_id for one in receiver.received("ok")).values()) == {1: 100}
+    assert {one.path.removeprefix("/") for one in receiver.ledger} == {*bad, "ok"}

@@ -1,0 +1,254 @@
+"""Running raffles in the admin: what is foreseen is what happens, once, and refusals say why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from raffles.admin import raffle_actions as pages
+from raffles.domain import due
+from raffles.domain.drawing import advance, redraw
+from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
+from raffles.web.callers import address_tag
+
+SAM = f"staff sam from {address_tag('127.0.0.1')}"
+ENDS = ("ends", "ended")
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    user = User.objects.create_user("sam", is_staff=True)
+    user.groups.set([Group.objects.get(name="Manager")])
+    client.force_login(user)
+    return client
+
+
+def address(raffle: Raffle, act: str) -> str:
+    return reverse(f"admin:raffles_raffle_{act}", args=[raffle.pk])
+
+
+def foreseen(staff: Client, raffle: Raffle, act: str) -> list[str]:
+    with time_machine.travel(NOW, tick=False):
+        return list(staff.get(address(raffle, act)).context["foreseen"])
+
+
+def perform(staff: Client, raffle: Raffle, act: str, **typed: Any) -> list[str]:
+    """Confirms an act and returns what the next page says of it."""
+    with time_machine.travel(NOW + timedelta(seconds=1), tick=False):
+        answer = staff.post(address(raffle, act), typed, follow=True)
+    raffle.refresh_from_db()
+    return [unescape(str(message)) for message in answer.context["messages"]]
+
+
+def offered(staff: Client, raffle: Raffle) -> list[str]:
+    page = reverse("admin:raffles_raffle_change", args=[raffle.pk])
+    with time_machine.travel(NOW, tick=False):
+        return [act.name for act in staff.get(page).context["acts"]]
+
+
+def test_draw_happens_once_however_often_it_is_confirmed(staff: Client) -> None:
+    raffle = RaffleFactory.create(tickets=3)
+    said = [perform(staff, raffle, "draw") for _ in range(2)]
+    assert said == [
+        ["Drawn. The winners are public."],
+        ["Winners for the raffle have already been drawn"],
+    ]
+    assert raffle.state == State.DRAWN
+    assert Announcement.objects.filter(kind=Announcement.Kind.DRAWN).count() == 1
+    acts = LogEntry.objects.about(raffle).filter(by=SAM)
+    assert [act.action for act in acts] == [
+        "raffle.sold_out",
+        "raffle.closed",
+        "draw.sealed",
+        "draw.drawn",
+    ]
+
+
+def test_draw_says_what_will_happen(staff: Client) -> None:
+    raffle = RaffleFactory.create(tickets=3, prizes=(("Phone", 1), ("Cake", 1)))
+    assert foreseen(staff, raffle, "draw") == [
+        "3 tickets of 3 are in the draw; no more are handed out from now on.",
+        "Prizes: 2 (1 × Phone, 1 × Cake), and 1 alternate.",
+        "The pool is sealed and the winners are drawn at once, by the server's own randomness.",
+        "It is public at once and can't be undone.",
+    ]
+
+
+def test_draw_by_beacon_names_the_round_and_then_waits_for_it(staff: Client) -> None:
+    raffle = RaffleFactory.create(tickets=3, entropy="drand")
+    about = "about beacon round 25,973,832, at 2026-02-10 12:01:00 UTC, decides."
+    assert foreseen(staff, raffle, "draw")[2:4] == [
+        f"The pool is sealed and its fingerprint published; {about}",
+        "Until that round the draw can be called off or sealed again, afterwards no more.",
+    ]
+    exactly = "beacon round 25,973,833, at 2026-02-10 12:01:03 UTC, decides."
+    assert perform(staff, raffle, "draw") == [
+        f"The pool is sealed and its fingerprint is public; {exactly}"
+    ]
+    assert raffle.state == State.SEALED
+    assert offered(staff, raffle) == ["draw", "redraw", "void"]
+
+
+def test_prizes_beyond_the_tickets_are_foreseen(staff: Client) -> None:
+    raffle = RaffleFactory.create(
+        tickets=1, prizes=(("Phone", 3),), closes_at=NOW + timedelta(seconds=1)
+    )
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        page = staff.get(address(raffle, "draw"))
+    assert page.context["foreseen"][1] == (
+        "Prizes: 3 (3 × Phone), and 1 alternate. 2 of them without a winner."
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ({"tickets": 2}, "Winners can't be drawn when tickets are still available"),
+        (
+            {"tickets": 3, "closes_at": NOW + timedelta(hours=1)},
+            "Winners can't be drawn before the draw time",
+        ),
+        ({"state": State.VOID}, "The raffle has been voided"),
+    ],
+)
+def test_draw_is_refused_in_the_words_of_the_domain(
+    staff: Client, made: dict[str, Any], said: str
+) -> None:
+    raffle = RaffleFactory.create(**made)
+    before = raffle.state
+    assert "draw" not in offered(staff, raffle)
+    assert perform(staff, raffle, "draw") == [said]
+    assert raffle.state == before
+
+
+def test_nobody_came_ends_without_winners(staff: Client) -> None:
+    raffle = RaffleFactory.create(now=NOW - timedelta(days=1), closes_at=NOW)
+    assert (
+        foreseen(staff, raffle, "draw")[0] == "Nobody took part: the raffle ends without winners."
+    )
+    assert perform(staff, raffle, "draw") == ["Nobody took part: the raffle ended without winners."]
+    assert raffle.state == State.VOID
+
+
+def test_large_pool_is_closed_and_left_to_the_next_run(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (due, pages):
+        monkeypatch.setattr(module, "AT_ONCE", 2)
+    raffle = RaffleFactory.create(tickets=3)
+    assert foreseen(staff, raffle, "draw")[2:4] == [
+        "A pool of this size takes longer to seal than a page may wait.",
+        "This closes entries; the next run of draw_winners goes on from there.",
+    ]
+    left = ["Entries are closed. The next run of draw_winners seals the pool and draws."]
+    assert [perform(staff, raffle, "draw") for _ in range(2)] == [left, left]
+    assert raffle.state == State.CLOSED
+    assert list(Raffle.objects.due(NOW)) == [raffle]
+    advance(raffle.pk, now=NOW, clock=clock, by="draw_winners")
+    raffle.refresh_from_db()
+    assert raffle.state == State.DRAWN
+
+
+def test_void_needs_a_reason_and_publishes_it(staff: Client) -> None:
+    raffle = RaffleFactory.create(tickets=2)
+    assert foreseen(staff, raffle, "void") == [
+        "The raffle ends without winners: 2 tickets handed out for nothing.",
+        "It is public at once and can't be undone.",
+    ]
+    for reason in ("", "  ", "\u202eevil"):
+        assert staff.post(address(raffle, "void"), {"reason": reason}).status_code == 200
+    raffle.refresh_from_db()
+    assert raffle.state == State.OPEN
+    said = [perform(staff, raffle, "void", reason="The sponsor withdrew") for _ in range(2)]
+    assert said == [["Called off. The reason is public."], ["The raffle has been voided"]]
+    assert raffle.void_reason == "The sponsor withdrew"
+
+
+def test_redraw_means_one_draw_and_not_the_next(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
+    with time_machine.travel(NOW, tick=False):
+        form = staff.get(address(raffle, "redraw")).context["form"]
+    typed = {"reason": "Sealed too early", "number": form.initial["number"]}
+    assert perform(staff, raffle, "redraw", **typed) == [
+        "Draw 2 is sealed; beacon round 25,973,833, at 2026-02-10 12:01:03 UTC, decides."
+    ]
+    again = ["The draw has been voided and sealed again already"]
+    assert perform(staff, raffle, "redraw", **typed) == again
+    assert raffle.draws.count() == 2
+
+
+def test_redraw_and_void_are_refused_once_the_round_has_come(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
+    refused = ["The draw can't be voided: its beacon round is public"]
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        page = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
+        assert [act.name for act in page.context["acts"]] == ["draw", "void"]
+        assert "beacon unavailable" in staff.get(address(raffle, "void")).content.decode()
+        for act in ("redraw", "void"):
+            typed = {"reason": "Changed our mind", "number": 1}
+            answer = staff.post(address(raffle, act), typed, follow=True)
+            assert [unescape(str(said)) for said in answer.context["messages"]] == refused
+
+
+def test_redraw_says_which_draw_it_ends(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
+    redraw(raffle.uuid, reason="Once", now=NOW, clock=clock, by=STAFF)
+    assert foreseen(staff, raffle, "redraw")[0] == (
+        "The sealed draw over 3 tickets is called off in public. It waits for beacon round "
+        "25,973,832, at 2026-02-10 12:01:00 UTC."
+    )
+
+
+def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    lost, won = (winner.ticket_number() for winner in Winner.objects.filter(raffle=raffle))
+    assert (
+        foreseen(staff, raffle, "replace")[1]
+        == f"The next alternate gets it: ticket {won}, rank 2."
+    )
+    typed = {"ticket_number": lost, "reason": "Under age"}
+    said = [perform(staff, raffle, "replace", **typed) for _ in range(2)]
+    assert said == [
+        [f"Phone went from ticket {lost} to ticket {won}."],
+        ["This ticket holds no prize"],
+    ]
+    line = Replacement.objects.get()
+    assert (line.reason, line.actor) == ("Under age", SAM)
+    assert foreseen(staff, raffle, "replace")[1] == "There is no alternate left."
+    assert perform(staff, raffle, "replace", ticket_number=won, reason="Ill") == [
+        "There is no alternate left"
+    ]
+
+
+def test_finished_raffle_offers_nothing_to_change(staff: Client) -> None:
+    for state in (State.DRAWN, State.VOID):
+        raffle = RaffleFactory.create(state=state)
+        page = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
+        assert b'name="_save"' not in page.content
+        assert offered(staff, raffle) == (["replace"] if state == State.DRAWN else [])
+    drawn = Raffle.objects.get(state=State.DRAWN)
+    page = staff.get(reverse("admin:raffles_raffle_change", args=[drawn.pk]))
+    for name in ("pages:result", "pages:certificate", "pages:stage", "pages:operated_stage"):
+        assert reverse(name, args=[drawn.uuid]) in page.content.decode()
+    for name in ("raffle-commitment", "raffle-proof"):
+        assert reverse(name, args=[drawn.uuid]) in page.content.decode()
+    assert reverse("verifier") in page.content.decode()
+
+
+def test_raffle_with_tickets_says_that_its_terms_are_frozen(staff: Client) -> None:
+    raffle = RaffleFactory.create(tickets=1)
+    page = reverse("admin:raffles_raffle_change", args=[raffle.pk])
+    answer = staff.post(page, {"name": "Another"}, follow=True)
+    assert [unescape(str(said)) for said in answer.context["messages"]] == [
+        "The raffle has tickets, so its terms can't be changed"
+    ]
+    assert b'name="_save"' not in answer.content

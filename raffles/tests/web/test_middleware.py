@@ -1,0 +1,93 @@
+"""What holds for every answer."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+pytestmark = pytest.mark.urls("raffles.tests.web.urls")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/nowhere/", "/managed/", "/api/docs/"])
+def test_any_origin_may_read_what_is_public(client: Client, path: str) -> None:
+    for response in (client.get(path), client.head(path)):
+        assert response["Access-Control-Allow-Origin"] == "*"
+        assert "Link" in response["Access-Control-Expose-Headers"]
+
+
+def test_no_other_origin_may_write_or_see_the_admin(client: Client) -> None:
+    assert "Access-Control-Allow-Origin" not in client.post("/echo/")
+    assert "Access-Control-Allow-Origin" not in client.get("/admin/login/")
+
+
+@pytest.mark.django_db
+def test_unchanged_reads_are_304(client: Client) -> None:
+    Group.objects.create(name="one")
+    first = client.get("/groups/")
+    again = client.get("/groups/", headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again["Access-Control-Allow-Origin"] == "*"
+    Group.objects.create(name="two")
+    assert client.get("/groups/", headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_writes_have_no_etag(client: Client) -> None:
+    response = client.post("/echo/", {"number": 1}, content_type="application/json")
+    assert (response.status_code, "ETag" in response) == (200, False)
+
+
+@pytest.mark.django_db
+def test_only_the_admin_is_translated(client: Client) -> None:
+    german = {"Accept-Language": "de"}
+    answer = client.post("/echo/", {"number": "1"}, "application/json", headers=german).json()
+    assert answer["errors"] == {"number": ["A valid integer is required."]}
+    assert "Anmelden" in client.get("/admin/login/", headers=german).text
+    answer = client.post("/echo/", {"number": "1"}, "application/json", headers=german).json()
+    assert answer["errors"] == {"number": ["A valid integer is required."]}
+
+
+@pytest.mark.django_db
+def test_staff_can_log_in(client: Client) -> None:
+    User.objects.create_superuser("ada", password="lovelace")
+    login = {"username": "ada", "password": "lovelace", "next": "/admin/"}
+    assert client.post("/admin/login/", login)["Location"] == "/admin/"
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/docs/"])
+def test_pages_keep_their_own_policy(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    policy = response["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    # Nothing of the page is what the policy forbids.
+    assert not re.search(r"<style|<script(?![^>]*\bsrc=)|\son[a-z]+=|\sstyle=", response.text)
+    for url in re.findall(r'(?:src|href)="([^"#]+)"', response.text):
+        assert url.startswith("/")
+
+
+def test_docs_bring_their_script(client: Client) -> None:
+    page = client.get("/api/docs/").text
+    (script,) = re.findall(r'<script src="(/api/docs/[^"]+)"', page)
+    response = client.get(script.replace("&amp;", "&"))
+    assert response["Content-Type"].startswith("application/javascript")
+    assert '"/api/schema/"' in response.text
+
+
+def test_schema_in_both_forms(client: Client) -> None:
+    assert client.get("/api/schema/").text.startswith("openapi: 3.")
+    assert client.get("/api/schema/?format=json").json()["openapi"].startswith("3.")
+
+
+def test_json_needs_no_policy(client: Client) -> None:
+    assert "Content-Security-Policy" not in client.get("/livez")
+    assert client.get("/livez")["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/*"])
+def test_json_is_answered_whatever_is_accepted(client: Client, accept: str) -> None:
+    response = client.post("/entering/", headers={"Accept": accept})
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")

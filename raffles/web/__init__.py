@@ -1,0 +1,1 @@
+"""What every HTTP face needs, and no model: callers, parsing, lists, problems, throttles."""

@@ -1,0 +1,154 @@
+"""Fields of requests that take what they say and nothing that merely resembles it."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from drf_spectacular.extensions import (
+    OpenApiSerializerExtension,
+    OpenApiSerializerFieldExtension,
+)
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+MOMENT_FAULT = "Write the time with its offset, such as 2030-01-31T08:00Z."
+_BIGINT = 2**63
+_FORBIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Letters and symbols by category, blank on every screen: Hangul fillers and the empty Braille.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def text_fault(text: str) -> str | None:
+    """Return a sentence on what makes `text` unfit for being shown as a name; None if it is fit.
+
+    Unfit are control, bidirectional, zero-width and other format characters, line separators,
+    and texts without any visible character.
+    """
+    if not text.isprintable() and any(unicodedata.category(sign) in _FORBIDDEN for sign in text):
+        return "Control, bidirectional and zero-width characters are not allowed."
+    if not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK for sign in text):
+        return "At least one visible character is needed."
+    return None
+
+
+def read_moment(text: str) -> datetime:
+    """Return the instant that ISO 8601 text names, in UTC; ValueError for what names none.
+
+    That is also a time without its offset, and one that is beyond the calendar in UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a time without its offset")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("beyond the calendar") from error
+
+
+class StrictIntegerField(serializers.IntegerField):
+    """A JSON integer: no string, boolean, fraction or exponent, within 64 bits."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("min_value", -_BIGINT)
+        kwargs.setdefault("max_value", _BIGINT - 1)
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:  # a boolean is an int to isinstance
+            self.fail("invalid")
+        return int(data)
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON boolean: no string and no number."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class MomentField(serializers.DateTimeField):
+    """An instant with its offset; without one nobody knows which instant is meant."""
+
+    default_error_messages = {"invalid": MOMENT_FAULT}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return read_moment(value)
+        except (TypeError, ValueError):
+            self.fail("invalid")
+
+
+class VisibleTextField(serializers.CharField):
+    """A JSON string that people can read (see `text_fault`), 200 characters unless said.
+
+    Outer whitespace is dropped, as DRF does, and the answer shows what was kept. With
+    `trim_whitespace=False` it is refused instead: for names that are compared.
+    """
+
+    default_error_messages = {"outer_space": "Spaces around it are not allowed."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 200)
+        super().__init__(**kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        # Before CharField trims: a line break at the end is refused like one in the middle.
+        if isinstance(data, str) and data and (fault := text_fault(data)):
+            raise serializers.ValidationError([fault])
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        if not self.trim_whitespace and data != data.strip():
+            self.fail("outer_space")
+        return str(super().to_internal_value(data))
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A serializer that refuses keys it does not know; a misspelt option must not be ignored."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            known = {field.field_name for field in self._writable_fields}
+            if unknown := [key for key in data if key not in known]:
+                raise serializers.ValidationError({key: ["Unknown field."] for key in unknown})
+        return super().to_internal_value(data)
+
+
+class VisibleTextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Text that people can read is not empty."""
+
+    target_class = "raffles.web.fields.VisibleTextField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        # Its own extensions call it like this.
+        mapped = auto_schema._map_serializer_field(  # type: ignore[no-untyped-call]  # noqa: SLF001
+            self.target, direction, bypass_extensions=True
+        )
+        return mapped if self.target.allow_blank else {**mapped, "minLength": 1}
+
+
+class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Keys that are not known are refused."""
+
+    target_class = "raffles.web.fields.StrictSerializer"
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        mapped = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001
+            self.target, direction, bypass_extensions=True
+        )
+        return {**mapped, "additionalProperties": False}
+
+
+def readable(text: str) -> str:
+    """The text, if people can read it."""
+    if text and (fault := text_fault(text)):
+        raise ValidationError(fault)
+    return text

@@ -1,0 +1,87 @@
+"""Logs: one JSON object a line, tied together by a request id, without addresses."""
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from raffles.web.callers import address_tag, caller_address, is_forwarded
+
+access = logging.getLogger("raffles.access")
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+_ENCODER = json.JSONEncoder(default=str)
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
+# Only our own proxies say which scheme a request came by, and what it is called.
+_FROM_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID")
+
+
+class JSONFormatter(logging.Formatter):
+    """Format a record as `time, level, logger, message, request_id`, and what `fields` adds."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if identity := request_id.get():
+            line["request_id"] = identity
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _ENCODER.encode(line)
+
+
+class AccessLogMiddleware:
+    """Give each request an id and a line: method, path, status, milliseconds, caller's tag."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        identity = _identify(request)
+        token = request_id.set(identity)
+        try:
+            response = self.get_response(request)
+            response["X-Request-ID"] = identity
+            if access.isEnabledFor(logging.INFO):
+                _write_line(request, response.status_code, started)
+            return response
+        finally:
+            request_id.reset(token)
+
+
+def _identify(request: HttpRequest) -> str:
+    """Return the id a trusted proxy gave the request, or a new one; drop what others claim."""
+    if not is_forwarded(request):
+        for name in _FROM_PROXIES:
+            request.META.pop(name, None)
+    given = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _write_line(request: HttpRequest, status: int, started: float) -> None:
+    try:
+        caller = address_tag(caller_address(request))
+    except BadRequest:
+        caller = "unknown"
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "ms": round((time.perf_counter() - started) * 1000, 2),
+        "caller": caller,
+    }
+    access.info("request", extra={"fields": fields})

@@ -1,0 +1,241 @@
+"""Errors in one form: RFC 9457 problem details, whatever raised them and wherever.
+
+`type, title, status, detail, code`, and `errors` by field (`prizes.1.amount`) as lists of
+sentences. Pages that ask for HTML, and the admin, get Django's.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
+from django.views import defaults
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import exceptions, serializers
+
+from raffles.web.languages import in_language_of
+
+logger = logging.getLogger(__name__)
+CONTENT_TYPE: Final = "application/problem+json"
+RETRY_AFTER: Final = 5
+ADMIN: Final = "/admin/"
+NON_FIELD: Final = "non_field_errors"
+# By kind of refusal.
+STATUS: Final = {
+    "gone": 410,
+    "forbidden": 403,
+    "conflict": 409,
+    "missing": 404,
+    "invalid": 400,
+    "mismatched": 422,
+}
+
+Errors = Mapping[str, list[str]]
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """The shape of a problem, for the schema."""
+
+    type = serializers.CharField(default="about:blank")
+    title = serializers.CharField(help_text="The status in words.")
+    status = serializers.IntegerField()
+    detail = serializers.CharField(help_text="What happened, in one sentence.")
+    code = serializers.CharField(help_text="What happened, in one word for programs.")
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field, for DRF
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="Sentences by field.",
+    )
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: Errors | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """Return the answer that says what went wrong."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    if errors:
+        body["errors"] = errors
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def unavailable() -> HttpResponse:
+    """Return 503: the database is away, or busy for longer than a request should wait."""
+    return problem(
+        503,
+        "unavailable",
+        "The service is not available at the moment. Try again in a few seconds.",
+        headers={"Retry-After": str(RETRY_AFTER)},
+    )
+
+
+def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
+    """Translate what a DRF view raised; None for what is not known, which becomes a 500."""
+    if isinstance(exc, exceptions.ValidationError):
+        return _invalid(exc)
+    if isinstance(exc, exceptions.MethodNotAllowed) and "Allow" in context["view"].headers:
+        # DRF always lists OPTIONS, which is switched off.
+        allowed = context["view"].headers["Allow"].split(", ")
+        context["view"].headers["Allow"] = ", ".join(m for m in allowed if m != "OPTIONS")
+    if isinstance(exc, exceptions.APIException):
+        return problem(exc.status_code, _code(exc), str(exc.detail), headers=_headers(exc))
+    return translate(exc)
+
+
+def translate(exc: BaseException | None) -> HttpResponse | None:
+    """Return the problem for what Django and the database raise, None for anything else."""
+    match exc:
+        case OperationalError() | InterfaceError():
+            # Django drops a connection that has failed at the end of the request.
+            logger.warning("The database is not available: %s", exc)
+            return unavailable()
+        case RequestDataTooBig():
+            return too_large()
+        case Http404():
+            return not_found()
+        case DjangoPermissionDenied():
+            return problem(403, "permission_denied", str(exc) or "You may not do this.")
+        case BadRequest():
+            return problem(400, "bad_request", str(exc) or "The request cannot be understood.")
+        case UnreadablePostError():
+            return problem(400, "bad_request", "The request ended before its body did.")
+    return None
+
+
+def not_found() -> HttpResponse:
+    """Return 404, also with DEBUG, where Django would explain its addresses on a page."""
+    return problem(404, "not_found", "There is nothing at this address.")
+
+
+def too_large() -> HttpResponse:
+    """Return 413."""
+    return problem(413, "too_large", "The body of the request is too large.")
+
+
+def _code(exc: exceptions.APIException) -> str:
+    codes = exc.get_codes()
+    return codes if isinstance(codes, str) else exc.default_code
+
+
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if auth_header := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    return headers
+
+
+def _invalid(exc: exceptions.ValidationError) -> HttpResponse:
+    """Return 400 with every sentence; the first that belongs to no field is the detail."""
+    errors: dict[str, list[str]] = {}
+    _flatten(exc.detail, "", errors)
+    detail = errors.get(NON_FIELD, ["The request is not valid; errors says why, by field."])[0]
+    return problem(400, "invalid", detail, errors)
+
+
+def _flatten(detail: Any, path: str, errors: dict[str, list[str]]) -> None:
+    if isinstance(detail, dict):
+        for key, value in detail.items():
+            _flatten(value, f"{path}.{key}" if path else str(key), errors)
+    elif isinstance(detail, list):
+        for position, value in enumerate(detail):
+            nested = isinstance(value, dict | list)
+            _flatten(value, f"{path}.{position}" if nested else path, errors)
+    else:
+        errors.setdefault(path.removesuffix(f".{NON_FIELD}") or NON_FIELD, []).append(str(detail))
+
+
+# --- What Django answers by itself
+
+_Handler = Callable[..., HttpResponse]
+
+
+def _is_page(request: HttpRequest) -> bool:
+    return request.path_info.startswith(ADMIN) or "text/html" in request.headers.get("Accept", "")
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what Django takes for suspicious; without its words, which may quote the request."""
+    if _is_page(request):
+        return in_language_of(request, lambda: defaults.bad_request(request, exception))
+    return translate(exception) or problem(400, "bad_request", "The request cannot be understood.")
+
+
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer PermissionDenied from outside of DRF."""
+    if _is_page(request):
+        return in_language_of(request, lambda: defaults.permission_denied(request, exception))
+    return problem(403, "permission_denied", str(exception) or "You may not do this.")
+
+
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer addresses that do not exist."""
+    if _is_page(request):
+        return in_language_of(request, lambda: defaults.page_not_found(request, exception))
+    return problem(404, "not_found", "There is nothing at this address.")
+
+
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Answer a fault of ours, or 503 when it is the database's (seen by other middleware)."""
+    if away := translate(sys.exc_info()[1]):
+        return away
+    if _is_page(request):
+        return in_language_of(request, lambda: defaults.server_error(request))
+    return problem(500, "server_error", "Something went wrong here. It has been noted.")
+
+
+class ProblemMiddleware:
+    """Turn what escapes views of any kind into problems: 503 without the database, bare 405s."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code == 405 and response.get("Content-Type") != CONTENT_TYPE:
+            detail = f'Method "{request.method}" not allowed.'
+            return problem(
+                405, "method_not_allowed", detail, headers={"Allow": response.get("Allow", "")}
+            )
+        return response
+
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:  # noqa: ARG002
+        if isinstance(exc, OperationalError | InterfaceError | RequestDataTooBig):
+            return translate(exc)
+        return None
+
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    OpenApiParameter.HEADER,
+    description="Send the same key again to get a lost answer again.",
+)
+# Whatever is asked for: a request that nobody could answer, or a server that cannot now.
+_ALWAYS = (400, 411, 413, 415, 503)
+
+
+def answers(*refused: int, **given: Any) -> dict[Any, Any]:
+    """Responses by status: ``_201=Serializer`` what is given, the numbers what is refused."""
+    return {int(status[1:]): body for status, body in given.items()} | {
+        (status, CONTENT_TYPE): ProblemSerializer for status in (*refused, *_ALWAYS)
+    }

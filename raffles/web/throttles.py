@@ -1,0 +1,119 @@
+"""How often one caller may ask. Politeness: what must hold is a constraint in the database."""
+
+import logging
+import time
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.cache import cache
+from redis.exceptions import RedisError
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from raffles.web.callers import address_tag, caller_address, is_manager
+from raffles.web.environment import rate
+
+logger = logging.getLogger(__name__)
+
+
+# Without the cache everybody passes, and nobody waits for its timeout more than this often.
+_PAUSE = 5.0
+
+
+class AddressThrottle(BaseThrottle):
+    """So many requests of one address in each period of the clock; managers without limit.
+
+    Subclasses name the setting that holds the rate; an empty rate is no limit.
+    """
+
+    setting: ClassVar[str]
+    _pause_until: ClassVar[float] = 0.0
+    _wait = 0.0
+    _key = ""
+
+    def allow_request(self, request: Request, view: APIView | None = None) -> bool:  # noqa: ARG002
+        limit = rate(self.rate_of(request))
+        if limit is None or self.is_free(request):
+            return True
+        requests, seconds = limit
+        now = time.time()
+        period = int(now // seconds)
+        self._wait = (period + 1) * seconds - now
+        self._key = f"{self.setting}:{period}:{self.counted_by(request)}"
+        return self._count(self._key, seconds) <= requests
+
+    def rate_of(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
+        """Return the rate that holds for the caller."""
+        return str(getattr(settings, self.setting))
+
+    def is_free(self, request: Request) -> bool:
+        """Say whether the caller has no limit."""
+        return is_manager(request)
+
+    def counted_by(self, request: Request) -> str:
+        """Return what tells callers apart."""
+        return address_tag(caller_address(request))
+
+    def wait(self) -> float:
+        return self._wait
+
+    def _count(self, key: str, seconds: int) -> int:
+        """Count a request and return how many there were; 0 when nobody can tell."""
+        if time.monotonic() < AddressThrottle._pause_until:
+            return 0
+        try:
+            return 1 if cache.add(key, 1, timeout=seconds) else cache.incr(key)
+        except ValueError:
+            return 1  # expired since `add` saw it
+        except (RedisError, OSError) as error:
+            AddressThrottle._pause_until = time.monotonic() + _PAUSE
+            logger.warning("Throttling is off for %.0f s, the cache is away: %s", _PAUSE, error)
+            return 0
+
+
+class EntryThrottle(AddressThrottle):
+    """Taking part."""
+
+    setting = "THROTTLE_ENTRY"
+
+
+class VerifyThrottle(AddressThrottle):
+    """Verifying a ticket's code."""
+
+    setting = "THROTTLE_VERIFY"
+
+
+class LoginThrottle(AddressThrottle):
+    """Failing to log in. Every try is counted before it is made, and taken back if it succeeds.
+
+    Looking first and counting afterwards would let a thousand tries at once pass.
+    """
+
+    setting = "THROTTLE_LOGIN"
+
+    def is_free(self, request: Request) -> bool:  # noqa: ARG002
+        return False
+
+    def forgive(self) -> None:
+        """Take this try back."""
+        try:
+            if self._key:
+                cache.decr(self._key)
+        except (ValueError, RedisError, OSError) as error:
+            # The period is over, or nobody counts: then there is nothing to take back.
+            logger.debug("A try to log in stays counted: %s", error)
+
+
+class NameThrottle(LoginThrottle):
+    """Failing to log in under a name, from wherever.
+
+    Managers' addresses have no such limit: otherwise any stranger could lock the staff out.
+    """
+
+    def is_free(self, request: Request) -> bool:
+        return is_manager(request)
+
+    def counted_by(self, request: Request) -> str:
+        name: str = request.POST.get("username", "")
+        return "name:" + address_tag(name[:150].strip().casefold())

@@ -1,0 +1,91 @@
+"""The admin site: its first page, who may log in how often, and what is on record of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from rest_framework.request import Request
+
+from raffles.models.record import record
+from raffles.web.callers import address_tag, caller_address, staff
+from raffles.web.throttles import LoginThrottle, NameThrottle
+from rafflesite.dashboard import home
+
+
+class BackOffice(AdminSite):
+    """Django's admin, with our first page, limits on logins, and a record of what staff do."""
+
+    site_header = site_title = "Raffles and lucky draws"
+    index_title = "Back office"
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """What is coming, and what somebody should do."""
+        shown = home(request.user, timezone.now())
+        return super().index(request, {"home": shown, **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """What is drawn first, then who may."""
+        found = super().get_app_list(request, app_label)
+        return sorted(found, key=lambda app: app["app_label"] == "auth")
+
+    @method_decorator(never_cache)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The form; failures are counted by address and by name, and all are on record."""
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        name = request.POST.get("username", "")[:150].replace("\0", "")
+        throttles = LoginThrottle(), NameThrottle()
+        asking = cast("Request", request)  # they look at nothing that only DRF's has
+        passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
+        if not all(passed):
+            return self._too_many(request, max(throttle.wait() for throttle in throttles))
+        response: HttpResponse = super().login(request, extra_context)
+        if response.status_code == 302:
+            for throttle in throttles:
+                throttle.forgive()
+            record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
+        else:
+            # Looked for whether the name is known or not: both take the same time.
+            known = get_user_model().objects.filter(username=name).first()
+            by = f"somebody from {address_tag(caller_address(request))}"
+            record(known or "login", "login.failed", at=timezone.now(), by=by)
+        return response
+
+    def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+        context = {
+            **self.each_context(request),
+            "title": "Too many attempts",
+            "minutes": max(1, math.ceil(seconds / 60)),
+        }
+        headers = {"Retry-After": str(max(1, math.ceil(seconds)))}
+        template = "admin/too_many_logins.html"
+        return TemplateResponse(request, template, context, status=429, headers=headers)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Django logs out everywhere else, since a session holds a tag of the password."""
+        if request.method != "POST":
+            return super().password_change(request, extra_context)
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if response.status_code == 302:
+                record(
+                    cast("User", request.user),
+                    "password.changed",
+                    at=timezone.now(),
+                    by=staff(request),
+                )
+        return response

@@ -1,0 +1,290 @@
+"""The first page of the back office: what needs somebody, what is coming, what was done.
+
+Each panel is a fixed number of queries and shows a fixed number of rows, whatever there is; a panel
+that the user may not see is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.urls import reverse
+
+from events.domain.calendar import ComingDraw, coming_draws
+from events.models import Event, Heartbeat
+from raffles.domain.statistics import entries_by_day
+from raffles.models import ApiKey, Draw, Endpoint, Handover, LogEntry, Raffle
+from raffles.models.raffle import FINISHED
+from raffles.models.record import subject_of
+from raffles.models.winner import Winner
+from rafflesite.tasks import (
+    SHOWN,
+    Task,
+    address_of,
+    shown_time,
+    tasks_of_announcing,
+    tasks_of_draws,
+)
+
+DAYS: Final = 14  # of the chart
+_SOON: Final = timedelta(days=3)  # a deadline that is worth a look
+_LATELY: Final = timedelta(days=30)  # draws whose prizes somebody may still come for
+_COUNTED: Final = 1_000  # prizes; more are "more than"
+
+Staff = User | AnonymousUser
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A draw to come."""
+
+    name: str
+    address: str
+    at: datetime
+    shown: str
+    reward: str
+    issued: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """A prize that is kept for somebody until ``at``."""
+
+    prize: str
+    raffle: str
+    ticket_number: int
+    address: str
+    at: datetime
+    shown: str
+    is_over: bool
+    is_soon: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Something that was done; raffles by their names."""
+
+    action: str
+    subject: str
+    address: str
+    at: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The entries of a day, and where its bar stands in a drawing of 280 by 80."""
+
+    day: date
+    entries: int
+    x: float
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the first steps."""
+
+    label: str
+    why: str
+    address: str
+    is_done: bool
+
+
+@dataclass(slots=True)
+class Home:
+    """What the page shows."""
+
+    tasks: list[Task] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    starts: list[tuple[str, str]] = field(default_factory=list)
+    coming: list[Coming] = field(default_factory=list)
+    unclaimed: list[Unclaimed] = field(default_factory=list)
+    undated: str = ""
+    bars: list[Bar] = field(default_factory=list)
+    entries: int = 0
+    most: int = 0
+    acts: list[Done] = field(default_factory=list)
+    sees: frozenset[str] = frozenset()
+
+
+def home(user: Staff, now: datetime) -> Home:
+    """The page as ``user`` may see it."""
+    shown = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
+    if "draws" in shown.sees:
+        shown.steps = _first_steps(user)
+        shown.tasks += tasks_of_draws(now)
+        shown.coming = _coming(now)
+        shown.bars = _bars(entries_by_day(now.date() - timedelta(days=DAYS - 1), now.date()))
+        shown.entries = sum(bar.entries for bar in shown.bars)
+        shown.most = max(bar.entries for bar in shown.bars)
+    if "announcing" in shown.sees:
+        shown.tasks += tasks_of_announcing()
+    if "prizes" in shown.sees:
+        shown.unclaimed = _unclaimed(now)
+        shown.undated = _undated(now)
+    if not shown.steps:
+        shown.starts = _starts(user)
+    if "acts" in shown.sees:
+        shown.acts = _done()
+    return shown
+
+
+_SEES: Final = {
+    "draws": ("events.view_event", "raffles.view_raffle"),
+    "announcing": ("raffles.view_endpoint", "raffles.view_delivery"),
+    "prizes": ("raffles.view_winner",),
+    "acts": ("raffles.view_logentry",),
+}
+_STARTS: Final = (
+    ("Schedule an event", "events.add_event", "admin:events_event_add"),
+    ("Create a raffle", "raffles.add_raffle", "admin:raffles_raffle_add"),
+    ("Hand over a prize", "raffles.hand_over_prize", "admin:raffles_winner_counter"),
+)
+
+
+def _starts(user: Staff) -> list[tuple[str, str]]:
+    return [(label, reverse(name)) for label, may, name in _STARTS if user.has_perm(may)]
+
+
+def _first_steps(user: Staff) -> list[Step]:
+    """Until there is anything to draw; what the user may not do is not a step of theirs."""
+    events, raffles = Event.objects.exists(), Raffle.objects.exists()
+    if events or raffles:
+        return []
+    steps = (
+        (
+            *("Schedule an event", "A draw that recurs, each date with its reward."),
+            *("events.add_event", "admin:events_event_add", events),
+        ),
+        (
+            *("Create a raffle", "So many tickets, some prizes, one draw."),
+            *("raffles.add_raffle", "admin:raffles_raffle_add", raffles),
+        ),
+        (
+            *("Give partners a key", "A shop's server can then hand out tickets."),
+            *("raffles.add_apikey", "admin:raffles_apikey_add", ApiKey.objects.exists()),
+        ),
+        (
+            *("Say who is told", "Webhooks and mail, whenever something is drawn."),
+            *("raffles.add_endpoint", "admin:raffles_endpoint_add", Endpoint.objects.exists()),
+        ),
+    )
+    found = [
+        Step(label, why, reverse(name), is_done)
+        for label, why, may, name, is_done in steps
+        if user.has_perm(may)
+    ]
+    ran = Heartbeat.objects.exists()
+    return [*found, Step("Let draw_winners run", "Cron draws what is due, each minute.", "", ran)]
+
+
+# --- What is coming ------------------------------------------------------------------------
+
+
+def _coming(now: datetime) -> list[Coming]:
+    """The next draw of each event and the raffles with a known time, soonest first."""
+    draws = coming_draws(list(Event.objects.running()), now=now, each=1)
+    planned = Raffle.objects.filter(event_slug=None, closes_at__gt=now).exclude(state__in=FINISHED)
+    raffles = planned.with_issued().prefetch_related("prizes").order_by("closes_at", "pk")
+    found = [*map(_of_event, draws[:SHOWN]), *map(_of_raffle, raffles[:SHOWN])]
+    return sorted(found, key=lambda draw: draw.at)[:SHOWN]
+
+
+def _of_event(draw: ComingDraw) -> Coming:
+    return Coming(
+        name=draw.event.name,
+        address=address_of(draw.event),
+        at=draw.draw_at,
+        shown=f"{draw.local():%a %-d %b, %H:%M %Z}",
+        reward=f"{draw.reward.reward_amount} × {draw.reward.reward_name}",
+        issued=draw.participants(),
+        total=draw.max_participants,
+    )
+
+
+def _of_raffle(raffle: Any) -> Coming:
+    return Coming(
+        name=raffle.name,
+        address=address_of(raffle),
+        at=raffle.closes_at,
+        shown=shown_time(raffle.closes_at),
+        reward=", ".join(str(prize) for prize in list(raffle.prizes.all())[:2]),
+        issued=raffle.issued,
+        total=raffle.total_tickets,
+    )
+
+
+# --- What was won --------------------------------------------------------------------------
+
+
+def _unclaimed(now: datetime) -> list[Unclaimed]:
+    """Prizes that nobody has claimed and that have a deadline, the soonest first."""
+    winners = ("raffle", "prize", "replacement", "replaces__prize")
+    rows = Handover.objects.unclaimed().select_related(*(f"winner__{name}" for name in winners))
+    # By nothing else: a second key would sort all whose deadline is the same.
+    soonest = rows.order_by("claim_until")[:SHOWN]
+    return [
+        Unclaimed(
+            prize=str(getattr(row.winner.current_prize(), "name", "")),
+            raffle=row.winner.raffle.name,
+            ticket_number=row.winner.ticket_number(),
+            address=address_of(row.winner),
+            at=row.claim_until,
+            shown=shown_time(row.claim_until),
+            is_over=row.claim_until <= now,
+            is_soon=row.claim_until <= now + _SOON,
+        )
+        for row in sorted(soonest, key=lambda row: (row.claim_until, row.pk))
+        if row.claim_until
+    ]
+
+
+def _undated(now: datetime) -> str:
+    """How many prizes of the last weeks nobody has claimed, and no deadline ever will."""
+    lately = Draw.objects.filter(drawn_at__gte=now - _LATELY, raffle__claim_days=None)
+    count = (
+        Winner.objects.unclaimed()
+        .filter(raffle__in=lately.values("raffle"))[: _COUNTED + 1]
+        .count()
+    )
+    if count > _COUNTED:
+        return f"more than {_COUNTED:,}"
+    return f"{count:,}" if count else ""
+
+
+def _done() -> list[Done]:
+    """The last acts; that somebody logged in is no news."""
+    acts = LogEntry.objects.exclude(action="login")[:SHOWN]
+    uuids = [
+        act.subject.removeprefix("raffle ") for act in acts if act.subject.startswith("raffle ")
+    ]
+    raffles = {subject_of(raffle): raffle for raffle in Raffle.objects.filter(uuid__in=uuids)}
+    return [
+        Done(
+            action=act.action,
+            subject=raffle.name if raffle else act.subject,
+            address=address_of(raffle or act),
+            at=act.at,
+            by=act.by,
+            why=act.why,
+        )
+        for act in acts
+        for raffle in [raffles.get(act.subject)]
+    ]
+
+
+def _bars(entries: dict[date, int]) -> list[Bar]:
+    most = max(entries.values()) or 1
+    width = 280 / len(entries)
+    return [
+        Bar(day, count, round(n * width + 1, 1), round(80 - height, 1), round(height, 1))
+        for n, (day, count) in enumerate(entries.items())
+        for height in [max(80 * count / most, 1.0 if count else 0.0)]
+    ]

@@ -1,0 +1,11 @@
+"""What the frame of every page leads to; its template belongs to no application."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+def frame(_request: HttpRequest) -> dict[str, dict[str, str]]:
+    """Return the addresses of the calendar and of the reference of the API, for `base.html`."""
+    return {"frame": {"calendar": reverse("events-calendar"), "docs": reverse("docs")}}
