@@ -12,6 +12,7 @@ from benchmarks.crew import Work, crew
 from benchmarks.floor import insert
 from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios
 from benchmarks.pools import claim, new_raffle
+from raffles.domain.entering import Facts
 
 CONNECTIONS = 16
 
@@ -21,7 +22,7 @@ def run(*, quick: bool) -> None:
     raffle = new_raffle()
     seconds = 2.0 if quick else 5.0
 
-    with crew(CONNECTIONS, {"claim": partial(claim, raffle.pk), "insert": insert}) as clerks:
+    with crew(CONNECTIONS, {"claim": partial(claim, Facts.of(raffle)), "insert": insert}) as clerks:
 
         def rate(act: str) -> float:
             return _undisturbed(clerks.do(act, seconds)).rate

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from raffles.domain.creating import create_raffle
-from raffles.domain.entering import _claim_postgresql, _claim_sqlite
+from raffles.domain.entering import Facts, _claim_postgresql, _claim_sqlite
 from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
 
@@ -67,8 +67,8 @@ def fill(raffle: Raffle, issued: int) -> None:
         cursor.execute("CHECKPOINT")
 
 
-def claim(raffle_pk: int) -> None:
+def claim(facts: Facts) -> None:
     """Claims a ticket, alone as the insert is alone: tags and receipt are participate's figures."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
-    claimed(raffle_pk, [os.urandom(16), os.urandom(16), None, now, None, None, None])
+    claimed(facts, [os.urandom(16), os.urandom(16), None, now, None, None, None])
