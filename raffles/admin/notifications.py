@@ -1,4 +1,4 @@
-"""The back office of delivery: who is told, what they were told, and what has to be sent again."""
+"""The back office of delivery: endpoints, what was sent to them, and what to send again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who is told, by which way, of what."""
+    """Where to send what, and by which channel."""
 
     channel = forms.ChoiceField(
         choices=[
@@ -109,7 +109,7 @@ class EndpointAdmin(Recorded):
         return fixed + self.record
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What they are told; the address may hold a secret, which the record could not forget."""
+        """What it gets; the address may hold a secret, which the record could not forget."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
@@ -234,7 +234,7 @@ class DeliveryAdmin(ReadOnly):
         self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
-        """What is sent again is on record of who is told."""
+        """What is sent again is on record of its endpoint."""
         endpoint: Endpoint = row.endpoint
         return endpoint
 
