@@ -1,4 +1,4 @@
-"""The back office of delivery: who is told, what they were told, and what has to be sent again."""
+"""The back office of delivery: endpoints, what was sent to them, and what to send again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
 
 class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who is told, by which way, of what."""
+    """Where to send what, and by which channel."""
 
     channel = forms.ChoiceField(
         choices=[
@@ -83,10 +83,16 @@ class EndpointAdmin(Recorded):
 
     form = EndpointForm
     change_form_template = "admin/raffles/endpoint/change_form.html"
-    list_display = ("__str__", "channel", "topic", "is_enabled", "failing_since", "rests_until")
+    list_display = (
+        *("__str__", "channel", "topic", "is_enabled"),
+        *("failing_since", "rests_until", "rests_because"),
+    )
     list_filter = ("channel", "is_enabled")
     search_fields = ("address", "topic")
-    record = ("disabled_because", "failing_since", "rests_until", "rotated_at", "created_at", "log")
+    record = (
+        *("disabled_because", "failing_since", "rests_until", "rests_because"),
+        *("rotated_at", "created_at", "log"),
+    )
 
     def get_fields(self, _request: HttpRequest, obj: Endpoint | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -103,7 +109,7 @@ class EndpointAdmin(Recorded):
         return fixed + self.record
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What they are told; the address may hold a secret, which the record could not forget."""
+        """What it gets; the address may hold a secret, which the record could not forget."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
@@ -117,7 +123,8 @@ class EndpointAdmin(Recorded):
             if "is_enabled" in changed and obj.is_enabled:
                 obj.succeed()
                 obj.disabled_because = ""
-                changed += ["failures", "failing_since", "rests_until", "disabled_because"]
+                changed += ["failures", "failing_since", "disabled_because"]
+                changed += ["rests_until", "rests_because"]
             # Only these: a delivery in another process holds the fence and the lease.
             obj.save(update_fields=changed)
             return
@@ -146,13 +153,14 @@ class EndpointAdmin(Recorded):
             test = make_test(endpoint, now=database_clock())
             self.note(request, endpoint, "tested")
         deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
-        tried = Attempt.objects.filter(delivery=test).last()
-        if tried is None:
+        test.refresh_from_db()
+        if test.last_attempt_at is None:
             messages.warning(request, "The test waits behind other messages.")
-        elif test.log.filter(delivery__state=Delivery.State.DELIVERED).exists():
-            messages.success(request, f"Delivered, in {tried.milliseconds} ms: {tried.status}.")
+        elif test.state == Delivery.State.DELIVERED:
+            took = f"in {test.last_milliseconds} ms"
+            messages.success(request, f"Delivered, {took}: {test.last_status}.")
         else:
-            messages.error(request, f"Not delivered: {tried.status or tried.detail}.")
+            messages.error(request, f"Not delivered: {test.last_status or test.last_detail}.")
         return self._back(endpoint)
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -186,7 +194,7 @@ def _show(request: HttpRequest, secret: str) -> None:
 
 
 class AttemptInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """The tries."""
+    """The attempts that failed."""
 
     model = Attempt
     fields = ("number", "at", "status", "milliseconds", "detail")
@@ -207,6 +215,7 @@ class DeliveryAdmin(ReadOnly):
     fields = (
         *("message_id", "endpoint", "announcement", "state", "attempts", "next_try_at"),
         *("created_at", "finished_at"),
+        *("last_attempt_at", "last_status", "last_milliseconds", "last_detail"),
     )
     readonly_fields = fields
     actions = ("send_again",)
@@ -225,7 +234,7 @@ class DeliveryAdmin(ReadOnly):
         self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
-        """What is sent again is on record of who is told."""
+        """What is sent again is on record of its endpoint."""
         endpoint: Endpoint = row.endpoint
         return endpoint
 

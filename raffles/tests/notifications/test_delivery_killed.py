@@ -15,7 +15,7 @@ from django.db import connections
 
 from raffles.models import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.notifications import delivery
-from raffles.notifications.attempts import LEASE, Answer, mark
+from raffles.notifications.attempts import LEASE, Result, mark
 from raffles.notifications.delivery import deliver
 from raffles.notifications.outbox import spread
 from raffles.tests.factories import NOW
@@ -87,9 +87,9 @@ def mark_before_sending() -> None:
 
     def claim_and_mark(endpoint: Endpoint, now: Any) -> Any:
         if lane := claim(endpoint, now):
-            accepted = Answer(is_accepted=True, status=200, detail="", seconds=0)
-            letters = lane.way.write(Delivery.objects.filter(pk__in=lane.due))
-            mark(endpoint, [(letter, accepted) for letter in letters], now, is_ended=False)
+            accepted = Result(is_accepted=True, status=200, detail="", seconds=0)
+            messages = lane.transport.render(Delivery.objects.filter(pk__in=lane.due))
+            mark(endpoint, [(message, accepted) for message in messages], now, ends=False)
         return lane
 
     delivery._claim_lane = claim_and_mark
