@@ -54,7 +54,7 @@ def queries_with(raffles: int) -> list[int]:
 def columns(model: type[Model]) -> str:
     """What is the same in a copy of the model's row."""
     own = ("id", "uuid", "raffle_id")
-    fields = model._meta.local_concrete_fields  # noqa: SLF001 - Django documents it
+    fields = model._meta.local_concrete_fields
     return ", ".join(f'"{field.column}"' for field in fields if field.column not in own)
 
 

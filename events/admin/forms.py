@@ -13,7 +13,7 @@ from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
 from events.domain.refusals import RewardTooLarge
-from events.domain.rewards import foresee_rewards
+from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
 from raffles.web.fields import readable
@@ -33,7 +33,7 @@ class PictureField(forms.URLField):
         super().__init__(**kwargs | {"assume_scheme": "https"})
 
 
-class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
+class EventForm(forms.ModelForm):
     """An event, checked by the rules of the API."""
 
     time_zone = forms.ChoiceField(
@@ -57,7 +57,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = "UTC"
         if self.instance.pk:
-            del self.fields["paused"]  # pausing what exists is an act with a page of its own
+            del self.fields["paused"]  # pausing what exists is an action with a page of its own
 
     def clean_name(self) -> str:
         return readable(self.cleaned_data["name"])
@@ -89,7 +89,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
             )
 
     def schedule_faults(self) -> list[str]:
-        """What keeps the next dates from being foreseen; the rest of the form may have faults."""
+        """What keeps the next dates from being previewed; the rest of the form may have faults."""
         needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
@@ -106,7 +106,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         return []
 
 
-class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
+class RewardForm(forms.ModelForm):
     """The reward of a date."""
 
     class Meta:
@@ -127,7 +127,7 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
         return readable(self.cleaned_data["reward_description"])
 
 
-class RewardFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class RewardFormSet(BaseInlineFormSet):
     """The rewards together: on dates that come, and no larger than the event."""
 
     def get_queryset(self) -> Any:
@@ -142,11 +142,11 @@ class RewardFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             return  # the event has errors of its own
         changed = {form.cleaned_data["date"]: form for form in self._kept() if form.has_changed()}
         wanted = {day: form.instance.reward() for day, form in changed.items()}
-        for change in foresee_rewards(self.instance, wanted, now=timezone.now()):
+        for change in preview_rewards(self.instance, wanted, now=timezone.now()):
             if change.fault:
                 changed[change.day].add_error(None, change.fault)
 
-    def foreseen(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
+    def preview(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
         """The rewards by date, were these saved over those that are stored."""
         self.is_valid()
         rewards = dict(stored)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from events.models import Event, Occurrence, Reward, Rewarding
 from events.schedule import EARLIEST, LATEST
 from raffles.models import State
+from raffles.web.formats import shown
 
 Row = TypeVar("Row", Occurrence, Reward)
 
@@ -36,8 +37,12 @@ class ComingDraw:
         )
 
     def local(self) -> datetime:
-        """When it draws, on the clocks of its zone."""
+        """Return when it draws, on the clocks of its zone."""
         return self.draw_at.astimezone(ZoneInfo(self.time_zone))
+
+    def shown(self, style: str) -> str:
+        """Write when it draws, on the clocks of its zone."""
+        return shown(self.draw_at, style, zone=ZoneInfo(self.time_zone))
 
     def is_default(self) -> bool:
         """Whether the date has no reward of its own."""

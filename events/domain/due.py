@@ -26,6 +26,7 @@ from raffles.fairness.verify import first_round_at
 from raffles.models import Draw, Handover, Raffle, State, Winner
 from raffles.models.draw import LATE_AFTER
 from raffles.models.raffle import RaffleQuerySet
+from raffles.web.formats import shown
 
 log = logging.getLogger(__name__)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -220,7 +221,7 @@ def missed_runs(now: datetime) -> list[str]:
         return ["draw_winners has never run."]
     if now - last.ran_at <= LATE_AFTER:
         return []
-    return [f"draw_winners has not run since {_shown(last.ran_at)}."]
+    return [f"draw_winners has not run since {shown(last.ran_at)}."]
 
 
 def _overdue_draws(now: datetime) -> list[str]:
@@ -230,7 +231,7 @@ def _overdue_draws(now: datetime) -> list[str]:
     timed = overdue.filter(closes_at__isnull=False)
     if not (oldest := timed.first()):
         return []
-    return [f"{_draws(timed.count())} overdue, the oldest since {_shown(oldest.closes_at)}."]
+    return [f"{_draws(timed.count())} overdue, the oldest since {shown(oldest.closes_at)}."]
 
 
 def _late_beacon(now: datetime) -> list[str]:
@@ -244,7 +245,3 @@ def _late_beacon(now: datetime) -> list[str]:
 
 def _draws(count: int) -> str:
     return "1 draw is" if count == 1 else f"{count} draws are"
-
-
-def _shown(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

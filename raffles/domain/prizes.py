@@ -61,7 +61,7 @@ def open_handovers(raffle: Raffle, *, now: datetime) -> None:
             cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
 
 
-def note_told(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
+def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
     """Notes that winners were told of their prize; the first time counts."""
     for winner in winners:
         handover, _ = Handover.objects.get_or_create(winner=winner)

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from raffles.models.announcement import Announcement
 from raffles.models.raffle import Raffle
 from raffles.models.winner import Winner
+from raffles.web.formats import shown
 
 # Seconds from one attempt to the next; the first is at once. Standard Webhooks recommends them.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -125,7 +126,7 @@ class Endpoint(models.Model):
         self.failures += 1
         self.failing_since = self.failing_since or now
         if now - self.failing_since >= GIVE_UP_AFTER:
-            self.disable(f"failing since {self.failing_since:%Y-%m-%d %H:%M} UTC")
+            self.disable(f"failing since {shown(self.failing_since)}")
 
     def rest(self, now: datetime, *, why: str, asked: timedelta | None = None) -> None:
         """Send it nothing for as long as it ``asked``, or for longer after each failure.
