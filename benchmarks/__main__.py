@@ -218,12 +218,13 @@ def run_here(module: str, url: str, names: set[str], quick: bool, found: Connect
     set_up(url)
     migrate()
     # It imports models, which exist only now.
-    for seen in import_module(f"benchmarks.{module}").run(quick=quick):
-        if seen.name in names:
-            found.send(seen)
-            names.remove(seen.name)
-        if not names:
-            break
+    with suppress(KeyboardInterrupt):
+        for seen in import_module(f"benchmarks.{module}").run(quick=quick):
+            if seen.name in names:
+                found.send(seen)
+                names.remove(seen.name)
+            if not names:
+                break
 
 
 if __name__ == "__main__":
