@@ -25,8 +25,8 @@ from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection
 
+from benchmarks.apart import running
 from benchmarks.servers import programs
-from benchmarks.site import running
 from raffles.domain.due import run_due
 from raffles.models import Announcement, Raffle
 from raffles.tests.factories import NOW, RaffleFactory

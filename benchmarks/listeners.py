@@ -28,9 +28,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from benchmarks.apart import running
 from benchmarks.inside import new_raffle
 from benchmarks.servers import free_port, granian, require
-from benchmarks.site import running
 from raffles.domain import announcing
 from raffles.models import Announcement, Raffle
 from raffles.tests.nothing_lost.harness import fork, is_killed

@@ -25,9 +25,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from benchmarks.apart import running
 from benchmarks.harness import timing
 from benchmarks.inside import fill, new_raffle
-from benchmarks.site import running
 from raffles.domain.drawing import Waiting, advance
 from raffles.domain.proofs import drawn as drawn_draw
 from raffles.domain.proofs import stream_proof

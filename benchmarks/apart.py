@@ -1,6 +1,7 @@
-"""A site for a program of its own: importing this sets up Django, so import it before any model.
+"""A site apart, for a program of its own: importing this sets up Django, before any model.
 
-Its database is a PostgreSQL that runs in `running`, on a port chosen before.
+Hence a name that sorts before those of modules with models. Its database is a PostgreSQL that runs
+in `running`, on a port chosen before.
 """
 
 from __future__ import annotations
