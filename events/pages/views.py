@@ -25,7 +25,7 @@ from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
 from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
-from raffles.pages.page import answered, page, refuse_foreign, request_key, throttle
+from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of, open_raffles
 from raffles.pages.views import shown_certificate, shown_result
 from raffles.web.callers import require_holder
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "events/home.html", context)
 
 
-@csrf_exempt  # `refuse_foreign` looks where the form came from, so nobody needs a cookie
+@csrf_exempt  # other sites are refused for every address, so nobody needs a cookie
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def event(request: HttpRequest, slug: str) -> HttpResponse:
@@ -52,7 +52,6 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _event(request, slug, form, status=400)
     try:
-        refuse_foreign(request)
         throttle(request, EntryThrottle())
         now = timezone.now()
         found, draw = find_event(now, slug=slug)

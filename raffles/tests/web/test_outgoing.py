@@ -17,6 +17,7 @@ from raffles.web.environment import networks
 from raffles.web.outgoing import Forbidden, canonical, connect, is_public
 
 OURS = [
+    "168.63.129.16",
     "0.0.0.0",
     "10.1.2.3",
     "100.64.0.1",
