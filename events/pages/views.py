@@ -20,6 +20,7 @@ from events.models import Event
 from events.pages.forms import ParticipationForm
 from events.pages.notices import WORDS
 from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
+from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
@@ -106,7 +107,7 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     draw = dates[0] if dates else None
     return {
         "event": found,
-        "zone": found.time_zone,
+        "zone": shown_zone(found.time_zone),
         "form": ParticipationForm(),
         "is_held": is_held,
         "draw": draw,

@@ -113,7 +113,8 @@ def haproxy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
     if not documented:
         conf = (
             "defaults\n mode http\n option forwardfor\n timeout connect 5s\n timeout client 20s\n"
-            f" timeout server 20s\nlisten site\n bind 127.0.0.1:{port}\n server site 127.0.0.1:8000\n"
+            f" timeout server 20s\nlisten site\n bind 127.0.0.1:{port}\n"
+            " server site 127.0.0.1:8000\n"
         )
     file = folder / "haproxy.cfg"
     file.write_text(conf.replace("127.0.0.1:8000", f"127.0.0.1:{behind}"))
@@ -260,9 +261,9 @@ def test_nobody_is_somebody_else(server: str, front: str, tmp_path: Path) -> Non
         redirect = ask(port, "GET", "/raffles", "SCRIPT_NAME: /x", "PATH_INFO: /livez")
         assert redirect.headers["Location"] == "/raffles/"
 
-        if front in ("direct", "haproxy as it comes"):
-            return  # there a stranger may say the scheme, or name the request
-        call_command("check_proxy", f"http://127.0.0.1:{port}", verbosity=0)
+        if front in PROXIES:  # as they come, strangers name the requests
+            url = f"http://127.0.0.1:{port}"
+            call_command("check_proxy", url, source=STRANGER, verbosity=0)
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "granian"])
@@ -280,7 +281,7 @@ def test_the_table_and_the_command_see_a_server_that_folds(front: str, tmp_path:
         raffle = json.loads(ask(port, "POST", "/raffles/", peer=MANAGER, body=TERMS).body)["id"]
         assert holes(port, front, raffle)
         with pytest.raises(CommandError, match="'X_Forwarded_For' gets through: whoever sends it"):
-            call_command("check_proxy", f"http://127.0.0.1:{port}")
+            call_command("check_proxy", f"http://127.0.0.1:{port}", source=STRANGER)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1", "ftp://127.0.0.1", "http://"])
@@ -314,7 +315,9 @@ def test_server_on_a_socket_says_what_to_set(tmp_path: Path) -> None:
     for proxies, status in (("127.0.0.1", 400), ("unix", 200)):
         environment = os.environ | {
             **dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789abcdef" * 4),
-            **{"ENV_FILE": "", "TRUSTED_PROXIES": proxies, "DATABASE_URL": database_url()},
+            "DATABASE_URL": database_url(),
+            "ENV_FILE": "",
+            "TRUSTED_PROXIES": proxies,
         }
         command = [*GUNICORN, "--bind", f"unix:{path}"]
         with subprocess.Popen(

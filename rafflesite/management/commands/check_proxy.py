@@ -57,9 +57,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("url", help="https://draws.example.org, as strangers reach it")
+        parser.add_argument("--source", help="send from this address of the machine")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        site = _Site(options["url"])
+        site = _Site(options["url"], options["source"])
         try:
             if site.ask().status != 200:
                 raise CommandError(f"{site.url}{_PATH} is not answered by this site.")
@@ -79,7 +80,8 @@ class Command(BaseCommand):
 
 
 class _Site:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source: str | None) -> None:
+        self._source = (source, 0) if source else None
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CommandError("Write the address as strangers reach it: https://...", returncode=2)
@@ -115,7 +117,7 @@ class _Site:
 
     def ask(self, headers: list[Header] | None = None, method: str = "GET") -> Answer:
         """Send headers exactly as they are, in this order, before all others."""
-        connection = self._kind(self._netloc, timeout=_TIMEOUT)
+        connection = self._kind(self._netloc, timeout=_TIMEOUT, source_address=self._source)
         try:
             connection.putrequest(method, _PATH, skip_accept_encoding=True)
             for name, value in headers or ():
