@@ -36,9 +36,7 @@ class PictureField(forms.URLField):
 class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
     """An event, checked by the rules of the API."""
 
-    time_zone = forms.ChoiceField(
-        choices=lambda: [(zone, zone) for zone in sorted(zones())]
-    )
+    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
     paused = forms.BooleanField(
         required=False, label="paused at first", help_text="No date comes until it is resumed."
     )

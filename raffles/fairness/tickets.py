@@ -17,7 +17,7 @@ _FROM_RFC_4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD
 _SYMBOLS = 20  # of 5 bits: 100 bits, which nobody guesses
 _AS_WRITTEN = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _FULL_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
-# Dashes, and what is pasted along unseen; of other kinds a minus and a bullet, which are dashes too.
+# Dashes, and what is pasted along unseen; by another category also a minus and a bullet.
 _SEPARATING = frozenset({"Pd", "Cf"})
 _DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
@@ -88,3 +88,8 @@ def _is_separating(sign: str) -> bool:
 def code_tag(code: str) -> bytes:
     """Return the 16 bytes that are stored of a code, to be compared in constant time."""
     return hashlib.sha256(_TAG_CODE + code.encode("ascii")).digest()[:16]
+
+
+def code_tag_of(leaf: bytes) -> bytes:
+    """Return the code's tag in a ticket's leaf: the last 16 of its 56 bytes."""
+    return leaf[-16:]

@@ -25,7 +25,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from raffles.tests.serving import SITE, database_url, free_port, running
-from rafflesite.management.commands.check_proxy import spellings
+from rafflesite.management.commands.check_proxy import orders, spellings
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -130,7 +130,7 @@ def caddy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
         site = "draws.example.org {\n reverse_proxy 127.0.0.1:8000\n}\n"
     site = site.replace("draws.example.org", f"http://127.0.0.1:{port}")
     file = folder / "Caddyfile"
-    file.write_text("{\n admin off\n persist_config off\n}\n" + site.replace("8000", f"{behind}"))
+    file.write_text("{\n admin off\n}\n" + site.replace("8000", f"{behind}"))
     command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)]
     with running(command, port, HOME=str(folder), XDG_DATA_HOME=str(folder)):
         yield port
@@ -192,12 +192,6 @@ FORWARDED = {
 }
 
 
-def orders(line: str) -> Iterator[tuple[str, ...]]:
-    """Yield ways to send a line: alone, before and behind many others."""
-    filling = tuple(f"X-Filling-{number}: x" for number in range(20))
-    yield from ((line,), (line, *filling), (*filling, line))
-
-
 def holes(port: int, front: str, raffle: str) -> list[tuple[str, ...]]:
     """The header lines by which a stranger who holds a ticket was somebody else."""
     lines = [(f"{written}: {claim}",) for n, claim in UNUSED.items() for written in spellings(n)]
@@ -214,8 +208,11 @@ def holes(port: int, front: str, raffle: str) -> list[tuple[str, ...]]:
 
 
 def _in_every_order(name: str) -> list[tuple[str, ...]]:
-    claim = FORWARDED[name]
-    return [each for written in spellings(name) for each in orders(f"{written}: {claim}")]
+    return [
+        tuple(": ".join(header) for header in order)
+        for written in spellings(name)
+        for order in orders((written, FORWARDED[name]))
+    ]
 
 
 def _is_manager(port: int, lines: tuple[str, ...]) -> bool:
@@ -275,12 +272,13 @@ def test_what_a_proxy_says_is_believed(server: str, tmp_path: Path) -> None:
             assert response.status == status
 
 
-@pytest.mark.parametrize("front", ["caddy as it comes", "haproxy as it comes"])
-def test_the_table_and_the_command_see_a_server_that_folds(front: str, tmp_path: Path) -> None:
+def test_the_table_and_the_command_see_a_server_that_folds(tmp_path: Path) -> None:
+    front = "caddy as it comes"
     with served("folding", front, tmp_path) as port:
         raffle = json.loads(ask(port, "POST", "/raffles/", peer=MANAGER, body=TERMS).body)["id"]
+        assert ask(port, "POST", f"/raffles/{raffle}/participate/").status == 201
         assert holes(port, front, raffle)
-        with pytest.raises(CommandError, match="'X_Forwarded_For' gets through: whoever sends it"):
+        with pytest.raises(CommandError, match="_For' gets through: whoever sends it"):
             call_command("check_proxy", f"http://127.0.0.1:{port}", source=STRANGER)
 
 
