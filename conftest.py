@@ -53,7 +53,7 @@ def site(settings: Settings) -> None:
     """Two managers, no proxies, no throttles, no HTTPS; cheap passwords and static files."""
     settings.MANAGER_IPS = [MANAGER, "127.0.0.2"]
     settings.TRUSTED_PROXIES = []
-    settings.IPV6_PREFIX = 128
+    settings.IPV6_PREFIX = 64
     settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = settings.THROTTLE_LOGIN = ""
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"

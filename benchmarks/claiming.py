@@ -19,6 +19,7 @@ from django.db import OperationalError, connection, connections
 from benchmarks.floor import insert, make_bare_table
 from benchmarks.harness import Seen, compared, interleaved
 from benchmarks.inside import claim, new_raffle
+from raffles.domain.entering import Facts
 
 _fork = multiprocessing.get_context("fork")
 Act = Callable[[], object]
@@ -27,7 +28,7 @@ Act = Callable[[], object]
 def run(*, quick: bool) -> Iterator[Seen]:
     """See claims against inserts, on the database at hand."""
     make_bare_table()
-    acts: list[Act] = [partial(claim, new_raffle().pk), insert]
+    acts: list[Act] = [partial(claim, Facts.of(new_raffle())), insert]
     if connection.vendor == "postgresql":
         rounds, seconds = (3, 2.0) if quick else (9, 5.0)
         yield claims("claims_slow_flush", acts, 16, rounds=rounds, seconds=seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -16,6 +15,7 @@ from events.domain.refusals import RewardTooLarge
 from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
+from events.schedule import zones
 from raffles.web.fields import readable
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
@@ -36,9 +36,7 @@ class PictureField(forms.URLField):
 class EventForm(forms.ModelForm):
     """An event, checked by the rules of the API."""
 
-    time_zone = forms.ChoiceField(
-        choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
-    )
+    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
     paused = forms.BooleanField(
         required=False, label="paused at first", help_text="No date comes until it is resumed."
     )

@@ -27,9 +27,11 @@ from raffles.web.environment import Network, networks
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Everything that is not the public internet, even where ipaddress calls it global: the ways to
-# write an IPv4 address in IPv6, old site-local addresses, shared address space.
+# write an IPv4 address in IPv6, old site-local addresses, shared address space, and the address
+# by which Azure's machines reach their host.
 DENIED = networks(
-    "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
+    "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 168.63.129.16, 169.254.0.0/16, "
+    "172.16.0.0/12, "
     "192.0.0.0/24, 192.0.2.0/24, 192.31.196.0/24, 192.52.193.0/24, 192.88.99.0/24, "
     "192.168.0.0/16, 192.175.48.0/24, 198.18.0.0/15, 198.51.100.0/24, 203.0.113.0/24, "
     "224.0.0.0/4, 240.0.0.0/4, "

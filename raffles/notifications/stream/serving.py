@@ -48,7 +48,7 @@ Receive = Callable[[], Awaitable[AsgiMessage]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _MOST = 10_000  # clients of a process
 _PATH = re.compile(
-    r"/(?:raffles/(?P<raffle>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
+    r"/(?:raffles/(?P<raffle>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/"
     r"|events/(?P<event>[-a-zA-Z0-9_]{1,50})/)?stream/",
     re.ASCII,
 )

@@ -28,6 +28,7 @@ from raffles.web.outgoing import (
 )
 
 OURS = [
+    "168.63.129.16",
     "0.0.0.0",
     "10.1.2.3",
     "100.64.0.1",
