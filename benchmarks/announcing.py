@@ -1,34 +1,41 @@
-"""A full outbox to one receiver; the floor is the same bodies posted over one connection."""
+"""Telling many at once: a draw to a thousand listeners, a full outbox to one receiver.
+
+The stream has two floors, with as many sockets, the same clients and a message of the same size.
+One is Redis alone: the sockets are subscribed to its channel, and there is no HTTP. The other is
+`floor_stream`, the least that a stream over ASGI can be, under the same granian: it subscribes to
+Redis too, and hands what comes to the `send` of one client after the other. Neither reads a
+database. The floor of the outbox is the same bodies posted over one connection.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
+import selectors
+import socket
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from http.client import HTTPConnection
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from benchmarks.harness import (
-    Figure,
-    Goal,
-    against,
-    emit,
-    free_port,
-    interleaved,
-    ratios,
-    timed,
-)
-from benchmarks.listening import process, result
-from benchmarks.pools import new_raffle
+from benchmarks.harness import Seen, compared, interleaved, limited, megabytes, timing
+from benchmarks.inside import new_raffle
+from benchmarks.servers import free_port, granian, redis, server
 from raffles.domain.announcing import announce
 from raffles.domain.keys import current_key_id
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 from raffles.notifications.delivery import database_clock, deliver
 from raffles.notifications.outbox import spread
 
-_TIMEOUT = 15.0  # seconds, as webhooks have
+_PATIENCE = 30.0  # seconds
+_LISTEN = b"GET /stream/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _RECEIVER = """
 import asyncio, sys
 async def serve(reader, writer):
@@ -45,37 +52,169 @@ async def main():
     await server.serve_forever()
 asyncio.run(main())
 """
+_numbers = itertools.count(1)
 
 
-def run(*, quick: bool) -> None:
-    """Figure outbox_posts."""
-    emit_posts(new_raffle(), rows=1_000 if quick else 10_000, rounds=3 if quick else 5)
+def run(*, quick: bool) -> Iterator[Seen]:
+    """See how fast it is told."""
+    raffle = new_raffle()
+    yield from stream(raffle, clients=200 if quick else 1_000, rounds=7 if quick else 25)
+    yield outbox(raffle, rows=1_000 if quick else 10_000, rounds=3 if quick else 5)
 
 
-def emit_posts(raffle: Raffle, *, rows: int, rounds: int) -> None:
-    """Figure outbox_posts."""
+def announce_draw(raffle: Raffle, number: int) -> None:
+    """Announce a draw with ten winners, known by its number."""
+    drawn = Announcement.Kind.DRAWN
+    announce(drawn, raffle, result(number), at=timezone.now(), by="benchmark")
+
+
+def result(number: int) -> dict[str, object]:
+    winners = [{"rank": n, "ticket_number": n * 7, "prize": "Bicycle"} for n in range(1, 11)]
+    drawn = {"draw_no": 1, "late": False, "winners_total": 10, "winners": winners}
+    return drawn | {"mark": f"mark-{number}-"}
+
+
+# --- The stream --------------------------------------------------------------------------
+
+
+def stream(raffle: Raffle, *, clients: int, rounds: int) -> Iterator[Seen]:
+    """Milliseconds until the last of so many has heard it, and the memory of one who waits."""
+    with ExitStack() as stack:
+        port = stack.enter_context(redis()).port
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        listening = partial(listeners, count=clients)
+        ours, memory = stack.enter_context(listening("rafflesite.asgi:application"))
+        bare, _ = stack.enter_context(listening("benchmarks.floor_stream:application"))
+        alone = Crowd(port, clients, b"SUBSCRIBE alone\r\n", b":1\r\n")
+        stack.enter_context(closing(alone))
+        streamed, asgi, floor = interleaved(
+            partial(reached_by_stream, ours, raffle),
+            partial(reached_by_redis, bare, port, b"bare"),
+            partial(reached_by_redis, alone, port, b"alone"),
+            rounds=rounds,
+        )
+    note = f", {clients:,} clients"
+    yield compared("stream_fan_out", (streamed, floor), "ms", 1, note)
+    yield compared("stream_over_bare", (streamed, asgi), "ms", 1, note)
+    yield limited("stream_memory", [memory], 64, "KiB", note=" a listener")
+
+
+@contextmanager
+def listeners(application: str, count: int) -> Iterator[tuple[Crowd, float]]:
+    """Provide clients of one ASGI process as documented, and KiB that it took for each of them."""
+    with granian(application, REDIS_URL=settings.REDIS_URL) as served:
+        time.sleep(2)  # the listening socket is there before its worker
+
+        def memory() -> float:
+            used = sum(megabytes("Private_Dirty", pid) for pid in served.workers())
+            return used * 1e6 / 1024 / count
+
+        before = memory()
+        with closing(Crowd(served.port, count, _LISTEN, b"\n\n")) as clients:
+            yield clients, memory() - before
+
+
+class Crowd:
+    """Sockets that have been let in and wait for the same word."""
+
+    def __init__(self, port: int, count: int, hello: bytes, welcome: bytes) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._sockets = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
+            client.sendall(hello)
+            self._sockets.append(client)
+        for client in self._sockets:
+            seen = b""
+            while welcome not in seen:
+                seen += client.recv(65_536)
+            client.setblocking(False)
+            self._selector.register(client, selectors.EVENT_READ, client)
+
+    def hear(self, number: int, act: Callable[[], float]) -> float:
+        """Act on a thread, as another process would; return milliseconds until the last has heard.
+
+        They are counted from the moment (`perf_counter`) that the act returns.
+        """
+        acted: list[float] = []
+        acting = threading.Thread(target=lambda: acted.append(act()))
+        acting.start()
+        word, seen = f"mark-{number}-".encode(), dict.fromkeys(self._sockets, b"")
+        deadline = time.perf_counter() + _PATIENCE
+        while seen and time.perf_counter() < deadline:
+            for key, _ in self._selector.select(1):
+                piece = key.data.recv(65_536)
+                if key.data in seen:  # it has not heard it yet
+                    seen[key.data] += piece
+                    if word in seen[key.data]:
+                        del seen[key.data]
+        heard = time.perf_counter()
+        if seen:
+            raise RuntimeError(f"{len(seen)} clients heard nothing")
+        acting.join()
+        return (heard - acted[0]) * 1000
+
+    def close(self) -> None:
+        self._selector.close()
+        for client in self._sockets:
+            client.close()
+
+
+def reached_by_stream(listeners: Crowd, raffle: Raffle) -> float:
+    """Milliseconds from COMMIT to the last listener."""
+    number, committed = next(_numbers), list[float]()
+
+    def commit() -> float:
+        with transaction.atomic():
+            transaction.on_commit(lambda: committed.append(time.perf_counter()))
+            announce_draw(raffle, number)
+        return committed[0]
+
+    return listeners.hear(number, commit)
+
+
+def reached_by_redis(subscribers: Crowd, port: int, channel: bytes) -> float:
+    """Milliseconds from PUBLISH to the last subscriber, with a message of the same size."""
+    number = next(_numbers)
+    words = (b"PUBLISH", channel, json.dumps(result(number)).encode())
+    command = b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+    def publish() -> float:
+        with socket.create_connection(("127.0.0.1", port)) as publisher:
+            published = time.perf_counter()
+            publisher.sendall(command)
+            publisher.recv(64)
+        return published
+
+    return subscribers.hear(number, publish)
+
+
+# --- The outbox --------------------------------------------------------------------------
+
+
+def outbox(raffle: Raffle, *, rows: int, rounds: int) -> Seen:
+    """Seconds for so many announcements to one receiver."""
     settings.REDIS_URL = ""
     settings.WEBHOOK_NETWORKS = ["127.0.0.1"]
     spread(now=database_clock())  # what went before is nothing to be delivered
     port = free_port()
-    with process([sys.executable, "-c", _RECEIVER, str(port)], port):
+    with server([sys.executable, "-c", _RECEIVER, str(port)], port):
         Endpoint.objects.create(
             address=f"http://127.0.0.1:{port}/",
             created_at=timezone.now(),
             key_id=current_key_id(),
         )
-        pairs = interleaved(lambda: delivered(raffle, rows), lambda: posted(port, rows), rounds)
-    detail = f"{rows:,} messages: {against(pairs, 's', 2)}"
-    emit(Figure.of("outbox_posts", ratios(pairs), Goal("<=", 1.50), detail))
+        sides = interleaved(
+            partial(delivered, raffle, rows), partial(posted, port, rows), rounds=rounds
+        )
+    return compared("outbox_posts", sides, "s", 2, f" for {rows:,}")
 
 
 def delivered(raffle: Raffle, rows: int) -> float:
     """Seconds for spreading and delivering so many announcements."""
     with transaction.atomic():
         for number in range(rows):
-            announce(
-                Announcement.Kind.DRAWN, raffle, result(number), at=timezone.now(), by="benchmark"
-            )
+            announce_draw(raffle, number)
 
     def send() -> None:
         spread(now=database_clock())
@@ -83,20 +222,18 @@ def delivered(raffle: Raffle, rows: int) -> float:
         if tally.delivered != rows or Delivery.objects.pending().exists():
             raise RuntimeError(str(tally))
 
-    return timed(send)
+    return timing(send)()
 
 
 def posted(port: int, rows: int) -> float:
     """Seconds for posting the same bodies by Python's own client, over one kept connection."""
     latest = Announcement.objects.order_by("-sequence")[:rows]
     bodies = [json.dumps(announcement.public()).encode() for announcement in latest]
-    headers = {"Content-Type": "application/json"}
 
     def post() -> None:
-        line = HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
-        for body in bodies:
-            line.request("POST", "/", body, headers)
-            line.getresponse().read()
-        line.close()
+        with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as line:
+            for body in bodies:
+                line.request("POST", "/", body, {"Content-Type": "application/json"})
+                line.getresponse().read()
 
-    return timed(post)
+    return timing(post)()

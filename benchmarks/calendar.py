@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -10,36 +11,33 @@ from itertools import count
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.calling import ask
-from benchmarks.harness import Figure, Goal, against, emit, interleaved, ratios, timed
-from benchmarks.pools import new_raffle
+from benchmarks.harness import Seen, compared, interleaved, limited, timing
+from benchmarks.inside import ask, new_raffle
 from events.domain.due import due_steps, settle_events
 from events.domain.due import run as run_steps
 from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
 from events.models import Event
-from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import advance
 from raffles.domain.entering import enter
-from raffles.models import Raffle
 
 _TICKETS = 10  # of each draw
 _LISTED = 1000  # events
-_QUERIES = 3  # at most
 _numbers = count()
 
 
-def run(*, quick: bool) -> None:
-    """Figures events_run, upcoming_queries and participate_by_event."""
-    draws = 100 if quick else 1000
+def run(*, quick: bool) -> Iterator[Seen]:
+    """See what events add."""
     # Other groups leave sealed pools behind, which would be drawn within the first round.
     list(run_steps(due_steps(now()), now=now(), clock=now, by="benchmark"))
-    seen = interleaved(partial(run_events, draws), partial(run_bare, draws), 1 if quick else 3)
-    emit(Figure.of("events_run", ratios(seen), Goal("<=", 2.0), against(seen, "s", 2)))
-    counted = queries_of_upcoming()
-    detail = f"{counted} with {Event.objects.count()} events"
-    emit(Figure.of("upcoming_queries", [counted / _QUERIES], Goal("<=", 1.0), detail))
-    taking_part(rounds=9 if quick else 25, entries=200)
+    runs = [partial(run_due, 100 if quick else 1000), partial(run_bare, 100 if quick else 1000)]
+    yield compared("events_run", interleaved(*runs, rounds=1 if quick else 3), "s", 2)
+    while (events := Event.objects.count()) < _LISTED:
+        new_event()
+    with CaptureQueriesContext(connection) as queries:
+        ask("GET", "/events/upcoming/")
+    yield limited("upcoming_queries", [len(queries)], 3, "queries", 0, f" with {events} events")
+    yield taking_part(rounds=9 if quick else 25, entries=200)
 
 
 def now() -> datetime:
@@ -47,7 +45,7 @@ def now() -> datetime:
 
 
 def new_event(**values: int) -> Event:
-    """A daily event whose next draw is two minutes from now."""
+    """Schedule a daily event whose next draw is two minutes from now."""
     number, soon = next(_numbers), now() + timedelta(minutes=2)
     event = Event(
         name=f"Event {number}",
@@ -61,7 +59,7 @@ def new_event(**values: int) -> Event:
     return schedule_event(event, now=now(), by="benchmark")
 
 
-def run_events(draws: int) -> float:
+def run_due(draws: int) -> float:
     """Seconds of one run with so many events due, each with its tickets."""
     for _ in range(draws):
         event = new_event()
@@ -77,69 +75,39 @@ def run_events(draws: int) -> float:
         if drawn != draws:
             raise RuntimeError(f"{drawn} of {draws} were drawn")
 
-    return timed(tick)
+    return timing(tick)()
 
 
 def run_bare(draws: int) -> float:
-    """Seconds of so many draws of raffles with as many tickets, one after the other."""
-    raffles = [bare_raffle() for _ in range(draws)]
-    due = now() + timedelta(minutes=3)
+    """Seconds of as many draws of raffles as an event's dates make them, one after the other."""
+    closes_at, due = now() + timedelta(minutes=2), now() + timedelta(minutes=3)
+    raffles = []
+    for _ in range(draws):
+        raffle = new_raffle(100, prizes=[("Coffee", 1)], closes_at=closes_at)
+        for number in range(_TICKETS):
+            enter(raffle.uuid, identity=f"user:user {number}", now=now())
+        raffles.append(raffle.pk)
 
     def draw_all() -> None:
-        for raffle in raffles:
-            advance(raffle.pk, now=due, clock=lambda: due, by="benchmark")
+        for pk in raffles:
+            advance(pk, now=due, clock=lambda: due, by="benchmark")
 
-    return timed(draw_all)
-
-
-def bare_raffle() -> Raffle:
-    """A raffle as an event's date makes it."""
-    raffle = create_raffle(
-        name="Bare",
-        total_tickets=100,
-        prizes=[("Coffee", 1)],
-        closes_at=now() + timedelta(minutes=2),
-        now=now(),
-        by="benchmark",
-    )
-    for number in range(_TICKETS):
-        enter(raffle.uuid, identity=f"user:user {number}", now=now())
-    return raffle
+    return timing(draw_all)()
 
 
-def queries_of_upcoming() -> int:
-    """Queries of one look at the coming draws of a thousand events and more."""
-    while Event.objects.count() < _LISTED:
-        new_event()
-    with CaptureQueriesContext(connection) as queries:
-        status, body = ask("GET", "/events/upcoming/")
-    if status != 200:
-        raise RuntimeError(body)
-    return len(queries)
-
-
-def taking_part(*, rounds: int, entries: int) -> None:
+def taking_part(*, rounds: int, entries: int) -> Seen:
     """Time of a request through an event and of one to a raffle, both with every commit durable."""
     event = new_event(max_participants=1_000_000)
     Event.objects.filter(pk=event.pk).update(draw_time="23:59:59")
-    by_event = partial(enter_all, f"/events/{event.slug}/participate/", entries, has_name=True)
-    by_raffle = partial(enter_all, f"/raffles/{new_raffle().uuid}/participate/", entries)
-    by_event(), by_raffle()
-    seen = interleaved(by_event, by_raffle, rounds)
-    emit(Figure.of("participate_by_event", ratios(seen), Goal("<=", 1.15), against(seen, "ms", 2)))
+    raffle = f"/raffles/{new_raffle().uuid}/participate/"
 
+    def by_event() -> None:
+        body = json.dumps({"username": f"user {next(_numbers)}"}).encode()
+        ask("POST", f"/events/{event.slug}/participate/", body, expected=201)
 
-def enter_all(path: str, entries: int, *, has_name: bool = False) -> float:
-    """Milliseconds of one of so many requests, each of another user and address."""
-    bodies = [
-        json.dumps({"username": f"user {next(_numbers)}"}).encode() if has_name else b""
-        for _ in range(entries)
-    ]
+    def by_raffle() -> None:
+        ask("POST", raffle, expected=201)
 
-    def enter_each() -> None:
-        for body in bodies:
-            status, answer = ask("POST", path, body)
-            if status != 201:
-                raise RuntimeError(answer)
-
-    return timed(enter_each) / entries * 1000
+    acts = [timing(act, times=entries, scale=1000) for act in (by_event, by_raffle)]
+    interleaved(*acts, rounds=1)
+    return compared("participate_by_event", interleaved(*acts, rounds=rounds), "ms", 2)

@@ -14,49 +14,167 @@ With --without-lock numbers are not taken under the counter's lock: then somethi
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
+import asyncio
+import signal
 import sys
-from importlib import import_module
+import time
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from random import Random
 
-import django
-from django.core.management import call_command
+import redis
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
 
-from benchmarks.__main__ import environment
-from benchmarks.harness import Unavailable, cluster, free_port
+from benchmarks.apart import running
+from benchmarks.inside import new_raffle
+from benchmarks.servers import free_port, granian, require
+from raffles.domain import announcing
+from raffles.models import Announcement, Raffle
+from raffles.tests.nothing_lost.harness import fork, is_killed
+from raffles.tests.notifications.redis_server import Server
+from raffles.tests.notifications.returning import Listener, Told, Wrong, compare
+
+_ANNOUNCERS = 4
+_SEED = 1
+_PATIENCE = 60.0  # seconds until the last listener must have heard the last announcement
+_UNLOCKED = "SELECT nextval(pg_get_serial_sequence('raffles_announcement', 'id'))"
 
 
 def main() -> int:
-    """Starts the database and says how many things were wrong."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    """Start the database and say how many things were wrong."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--clients", type=int, default=1_000)
     parser.add_argument("--reconnects", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=40, help="how long it is announced")
     parser.add_argument("--without-lock", action="store_true", help="the negative control")
     options = parser.parse_args()
-    if not shutil.which("redis-server"):
-        raise Unavailable("redis-server is not installed")
-    with TemporaryDirectory(prefix="listeners-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # the cluster runs under another account
-        with cluster(folder) as url:
-            os.environ.update(environment(url), LOG_LEVEL="ERROR")
-            os.environ["REDIS_URL"] = f"redis://127.0.0.1:{free_port()}/0"
-            os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
-            django.setup()
-            call_command("migrate", verbosity=0)
-            # It imports models, which exist only now.
-            returning = import_module("benchmarks.returning")
-            wrong = returning.listen_through_trouble(
-                options.clients,
-                reconnects=options.reconnects,
-                seconds=options.seconds,
-                is_locked=not options.without_lock,
-                folder=folder,
-            )
+    require("redis-server")
+    if options.without_lock:
+        announcing._NEXT = _UNLOCKED  # noqa: SLF001
+    with running() as folder:
+        wrong = listen_through_trouble(options.clients, options.reconnects, options.seconds, folder)
     return 1 if any(wrong) else 0
+
+
+def listen_through_trouble(clients: int, reconnects: int, seconds: float, folder: Path) -> Wrong:
+    """Announce for so many seconds; return what was wrong with what all listeners heard."""
+    raffle, started = new_raffle(), time.monotonic()
+    ledgers = [folder / f"announcer-{n}" for n in range(_ANNOUNCERS)]
+    (folder / "redis").mkdir()
+    trouble = Trouble(Server(folder / "redis"))
+    settings.REDIS_URL = trouble.redis_url
+    announcers = [
+        fork(partial(announce_on, raffle, ledger, seconds, seed=n))
+        for n, ledger in enumerate(ledgers)
+    ]
+    with closing(trouble):
+        listeners = [Listener(trouble.port) for _ in range(clients)]
+
+        async def listen() -> None:
+            until, chance = time.monotonic() + seconds + _PATIENCE, Random(_SEED)
+            stay = partial(Listener.come_and_go, each=2 * seconds / reconnects, until=until)
+            coming = [stay(one, reconnects, Random(chance.random())) for one in listeners]
+            await asyncio.gather(trouble.make(seconds), *coming)
+            for announcer in announcers:
+                await asyncio.to_thread(is_killed, announcer)
+            count = sum(len(read(path)) for path in ledgers)
+            await asyncio.gather(*(one.stay(count, until=until) for one in listeners))
+
+        asyncio.run(listen())
+    ledger = [told for path in ledgers for told in read(path)]
+    wrong = compare(ledger, [listener.heard for listener in listeners])
+    visits = sum(listener.visits for listener in listeners)
+    print(
+        f"{clients:,} listeners, {visits:,} connections, {len(ledger):,} announcements, "
+        f"{trouble}, in {time.monotonic() - started:,.0f} s: {wrong}"
+    )
+    return wrong
+
+
+# --- Announcing --------------------------------------------------------------------------
+
+
+def announce_on(raffle: Raffle, ledger: Path, seconds: float, *, seed: int) -> None:
+    """Announce several times a second; note what was committed."""
+    chance, until, count = Random(seed), time.monotonic() + seconds, 0
+    with ledger.open("w", buffering=1) as lines:
+        while time.monotonic() < until:
+            count += 1
+            mark = f"{seed}-{count}"
+            with transaction.atomic():
+                kind = Announcement.Kind.SEALED
+                row = announcing.announce(
+                    kind, raffle, {"mark": mark}, at=timezone.now(), by="benchmark"
+                )
+                time.sleep(chance.random() ** 3 * 0.2)  # now and then, others overtake
+                if is_rolled_back := chance.random() < 0.1:
+                    transaction.set_rollback(True)
+            if not is_rolled_back:
+                lines.write(f"{row.sequence} {mark}\n")
+            time.sleep(chance.random() * 0.6)
+
+
+def read(ledger: Path) -> list[Told]:
+    """Return what an announcer committed."""
+    lines = (line.split() for line in ledger.read_text().splitlines())
+    return [Told(int(number), mark) for number, mark in lines]
+
+
+# --- Trouble -----------------------------------------------------------------------------
+
+
+class Trouble:
+    """What happens to Redis and to the ASGI process, and how often it did."""
+
+    def __init__(self, server: Server) -> None:
+        self.port = free_port()
+        self.redis_url = f"redis://127.0.0.1:{server.port}/0"
+        self._redis = server
+        self._times, self._ended_in = 0, 0.0
+        self._site = ExitStack()
+        self._serve()
+
+    def __str__(self) -> str:
+        return (
+            f"Redis stopped, emptied and killed {self._times} times each, "
+            f"the ASGI process ended by SIGTERM within {self._ended_in:.1f} s"
+        )
+
+    def close(self) -> None:
+        """End both."""
+        self._redis.send(signal.SIGCONT)
+        self._redis.send(signal.SIGKILL)
+        self._site.close()
+
+    async def make(self, seconds: float) -> None:
+        """Trouble Redis again and again, and in the middle restart the ASGI process."""
+        pause = seconds / 12
+        for turn in range(4):
+            await asyncio.sleep(pause)
+            self._redis.send(signal.SIGSTOP)
+            await asyncio.sleep(pause)
+            self._redis.send(signal.SIGCONT)
+            await asyncio.sleep(pause / 2)
+            await asyncio.to_thread(redis.Redis(port=self._redis.port).flushall)
+            self._redis.send(signal.SIGKILL)
+            self._times += 1
+            if turn == 1:
+                await asyncio.to_thread(self._restart)
+            await asyncio.sleep(pause / 2)
+            await asyncio.to_thread(self._redis.start)
+
+    def _restart(self) -> None:
+        asked = time.monotonic()
+        self._site.close()
+        self._ended_in = time.monotonic() - asked
+        self._serve()
+
+    def _serve(self) -> None:
+        serving = granian("rafflesite.asgi:application", self.port, REDIS_URL=self.redis_url)
+        self._site.enter_context(serving)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,57 @@
-"""Taking part over HTTP against a bare DRF view, and what the receipt's signature costs."""
+"""Taking part over HTTP: against a stock and a bare Django, with its signature, by size."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from functools import partial
+from statistics import median
 from unittest import mock
 
-from benchmarks.calling import ask
-from benchmarks.harness import Figure, Goal, against, cpu_timed, emit, interleaved, ratios
-from benchmarks.pools import new_raffle
-from benchmarks.serving import Load, Server, granian, load
+from benchmarks.floor import make_bare_table
+from benchmarks.harness import Seen, compared, interleaved, ratios, timing
+from benchmarks.inside import FULL, QUICK, ask, new_raffle, pool
+from benchmarks.servers import Client, gunicorn, load
 from raffles.domain import entering, keys
 from raffles.fairness.receipts import Signer
+from raffles.models import Raffle
 
-CONNECTIONS = 16
-
-
-def run(*, quick: bool) -> None:
-    """Figures participate_requests, participate_cpu and receipt_cpu."""
-    against_bare_view(rounds=3 if quick else 9, seconds=2.5 if quick else 5.0)
-    receipt(rounds=9 if quick else 25, entries=200)
+_FLOOR = "django.core.wsgi:get_wsgi_application()"
+_WARM = 40  # entries after which both workers know the raffle
 
 
-def against_bare_view(*, rounds: int, seconds: float) -> None:
-    """Requests a second and CPU a request of both servers, in the same rounds."""
-    entering_path = f"/raffles/{new_raffle().uuid}/participate/"
+def run(*, quick: bool) -> Iterator[Seen]:
+    """See how an entry compares."""
+    yield from against_floors(rounds=3 if quick else 9, seconds=2.5 if quick else 5.0)
+    yield receipt(rounds=9 if quick else 25, entries=200)
+    yield by_size(pool(QUICK if quick else FULL), rounds=3 if quick else 9, entries=250)
+
+
+def against_floors(*, rounds: int, seconds: float) -> Iterator[Seen]:
+    """Requests a second and CPU a request of all three servers, in the same rounds."""
+    make_bare_table()
+    path = f"/raffles/{new_raffle().uuid}/participate/"
+    floor = {"DJANGO_SETTINGS_MODULE": "benchmarks.floor_settings"}
     with (
-        granian("rafflesite.wsgi:application") as ours,
-        granian("benchmarks.bare:application", "benchmarks.bare_settings") as bare,
+        gunicorn("rafflesite.wsgi:application") as ours,
+        gunicorn(_FLOOR, FLOOR="stock", **floor) as stock,
+        gunicorn(_FLOOR, FLOOR="bare", **floor) as bare,
     ):
+        acts = [partial(load, ours, path), partial(load, stock, "/"), partial(load, bare, "/")]
+        for act in acts:
+            act(seconds=1.0)  # every thread has its connection and its raffle
+        loads = interleaved(*(partial(act, seconds=seconds) for act in acts), rounds=rounds)
+    rates = [[each.rate for each in side] for side in loads]
+    cpus = [[each.cpu for each in side] for side in loads]
+    yield compared("participate_requests", rates, "/s", note=beside_bare(rates))
+    yield compared("participate_cpu", cpus, "ms", 2, note=beside_bare(cpus))
 
-        def ask(server: Server, path: str, duration: float = seconds) -> Load:
-            return load(server, path, connections=CONNECTIONS, seconds=duration)
 
-        ask(ours, entering_path, 1.0)  # every thread has its connection and its raffle
-        ask(bare, "/", 1.0)
-        seen = interleaved(partial(ask, ours, entering_path), partial(ask, bare, "/"), rounds)
-    rates = [(a.rate, b.rate) for a, b in seen]
-    cpus = [(a.cpu * 1000, b.cpu * 1000) for a, b in seen]
-    emit(Figure.of("participate_requests", ratios(rates), Goal(">=", 0.70), against(rates, "/s")))
-    emit(Figure.of("participate_cpu", ratios(cpus), Goal("<=", 1.35), against(cpus, "ms", 2)))
+def beside_bare(sides: list[list[float]]) -> str:
+    """Say how ours and stock compare with bare."""
+    ours, stock, bare = sides
+    seen = [f"{median(ratios(side, bare)):.2f}" for side in (ours, stock)]
+    return "; to bare {}, stock {}".format(*seen)
 
 
 class Unsigned(Signer):
@@ -49,24 +62,33 @@ class Unsigned(Signer):
         self._sign = lambda data: bytes(64)  # noqa: ARG005
 
 
-def receipt(*, rounds: int, entries: int) -> None:
+def receipt(*, rounds: int, entries: int) -> Seen:
     """CPU of the same requests with and without the signature, in this process."""
     path = f"/raffles/{new_raffle().uuid}/participate/"
     unsigned = Unsigned(keys.signer())
-
-    def enter_all() -> None:
-        for _ in range(entries):
-            status, body = ask("POST", path)
-            if status != 201:
-                raise RuntimeError(body)
+    enter = partial(ask, "POST", path, expected=201)
+    signed = timing(enter, times=entries, scale=1000, clock=time.process_time)
 
     def without() -> float:
         with mock.patch.object(entering, "signer", return_value=unsigned):
-            return cpu_timed(enter_all)
+            return signed()
 
-    enter_all()
-    seen = [
-        (a / entries * 1000, b / entries * 1000)
-        for a, b in interleaved(lambda: cpu_timed(enter_all), without, rounds)
-    ]
-    emit(Figure.of("receipt_cpu", ratios(seen), Goal("<=", 1.10), against(seen, "ms", 3)))
+    signed()
+    return compared("receipt_cpu", interleaved(signed, without, rounds=rounds), "ms", 3)
+
+
+def by_size(large: Raffle, *, rounds: int, entries: int) -> Seen:
+    """Median time of an entry over one connection: into the large pool, into a new one of 1,000.
+
+    Both are entered by turns, so that neither has the quieter moment.
+    """
+    sides: list[list[float]] = [[], []]
+    with gunicorn("rafflesite.wsgi:application") as served:
+        client = Client(served.port)
+        for _ in range(rounds):
+            paths = [f"/raffles/{r.uuid}/participate/" for r in (large, new_raffle(1_000))]
+            acts = [timing(partial(client.ask, path), scale=1000) for path in paths]
+            interleaved(*acts, rounds=_WARM)
+            for side, taken in zip(sides, interleaved(*acts, rounds=entries), strict=True):
+                side.append(median(taken))
+    return compared("participate_10m_over_1k", sides, "ms", 2)

@@ -21,6 +21,8 @@ EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
 HORIZON = timedelta(days=5 * 366)  # within which a schedule must have a date
 WORDS = {"daily": "DAILY", "weekly": "WEEKLY", "monthly": "MONTHLY", "yearly": "YEARLY"}
 MAX_RULE = 200  # characters
+# In the lists of machines, and no place's time: this machine's own, and what says "not set".
+_NO_ZONES = {"localtime", "posixrules", "Factory", "leapseconds"}
 
 # The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated that many
 # cycles later, near year 9999 where dateutil ends: one that never comes (30 February, daily) would
@@ -83,7 +85,12 @@ class Schedule:
         return wall.astimezone(UTC)
 
     def after(self, moment: datetime) -> Iterator[tuple[date, datetime]]:
-        """The dates whose draw is later than ``moment``, ascending, each with its instant."""
+        """The dates whose draw is later than ``moment``, ascending, each with its instant.
+
+        None where this machine does not know the zone: it cannot tell their instants.
+        """
+        if not is_zone(self.zone):
+            return iter(())
         today = moment.astimezone(ZoneInfo(self.zone)).date()
         # From the day before: a draw that the clocks leapt over can be on the next local date.
         coming = ((day, self.draw_at(day)) for day in self.dates(today - timedelta(days=1)))
@@ -91,7 +98,7 @@ class Schedule:
 
     def next_after(self, moment: datetime) -> tuple[date, datetime] | None:
         """The first of `after`, remembered for the day: every ticket asks for it."""
-        today = moment.astimezone(ZoneInfo(self.zone)).date()
+        today = local(moment, self.zone).date()
         coming = _next_draws(self, today - timedelta(days=1))
         return next((draw for draw in coming if draw[1] > moment), None)
 
@@ -110,6 +117,8 @@ class Schedule:
 @lru_cache(maxsize=4096)
 def _next_draws(schedule: Schedule, first: date) -> tuple[tuple[date, datetime], ...]:
     """Four draws from a date on: one of them is later than any moment of the next day."""
+    if not is_zone(schedule.zone):
+        return ()
     return tuple((day, schedule.draw_at(day)) for day in islice(schedule.dates(first), 4))
 
 
@@ -130,14 +139,25 @@ def check(schedule: Schedule, today: date) -> None:
         raise BadSchedule("This rule has no date within five years.")
 
 
+def local(moment: datetime, zone: str) -> datetime:
+    """A moment on the clocks that are shown for a zone."""
+    return moment.astimezone(ZoneInfo(shown_zone(zone)))
+
+
+def shown_zone(zone: str) -> str:
+    """The zone whose clocks are shown: UTC where this machine does not know the one."""
+    return zone if is_zone(zone) else "UTC"
+
+
 def is_zone(name: str) -> bool:
-    """Whether it is a zone of the IANA database, spelt as there."""
-    return name in _zones()
+    """Whether it is a zone of the IANA database, spelt as there, that this machine knows."""
+    return name in zones()
 
 
 @lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def zones() -> frozenset[str]:
+    """The zones that an event may have."""
+    return frozenset(available_timezones() - _NO_ZONES)
 
 
 @lru_cache(maxsize=1024)

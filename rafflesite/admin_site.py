@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from rest_framework.request import Request
 
 from raffles.models.record import record
-from raffles.web.callers import address_tag, caller_address, staff
+from raffles.web.callers import caller_of, staff
 from raffles.web.throttles import LoginThrottle, NameThrottle
 from rafflesite.dashboard import home
 
@@ -59,7 +59,7 @@ class BackOffice(AdminSite):
         else:
             # Looked for whether the name is known or not: both take the same time.
             known = get_user_model().objects.filter(username=name).first()
-            by = f"somebody from {address_tag(caller_address(request))}"
+            by = f"somebody from {caller_of(request).tag}"
             record(known or "login", "login.failed", at=timezone.now(), by=by)
         return response
 

@@ -37,6 +37,7 @@ class RafflesiteConfig(AppConfig):
         for check in (
             checks.check_secrets,
             checks.check_local_managers,
+            checks.check_proxies,
             checks.check_database,
             checks.check_cache,
         ):

@@ -2,7 +2,7 @@
 
 E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
 for nobody; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that are
-proxies.
+proxies; I001 a proxy whose headers only a request from outside can try.
 """
 
 import ipaddress
@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  # Django's word
+from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  # Django's word
 from django.core.exceptions import ImproperlyConfigured
 
-from raffles.web.environment import Network, networks
+from raffles.web.environment import Network, networks, proxy_networks
 
 Apps = Sequence[AppConfig] | None
 
@@ -46,9 +46,9 @@ def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
 def check_networks(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """E001: a list that cannot be read, or that names the whole internet. E005, W004."""
     found: list[CheckMessage] = []
-    for name in ("MANAGER_IPS", "TRUSTED_PROXIES"):
+    for name, read in (("MANAGER_IPS", networks), ("TRUSTED_PROXIES", proxy_networks)):
         try:
-            listed = networks(getattr(settings, name))
+            listed = read(getattr(settings, name))
         except ImproperlyConfigured as error:
             hint = "List addresses and CIDR networks with commas between them."
             found.append(Error(f"{name}: {error}", hint=hint, id="rafflesite.E001"))
@@ -71,7 +71,7 @@ def check_admin(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa
 
 
 def _check_overlap() -> list[CheckMessage]:
-    both = _overlapping(networks(settings.MANAGER_IPS), networks(settings.TRUSTED_PROXIES))
+    both = _overlapping(networks(settings.MANAGER_IPS), proxy_networks(settings.TRUSTED_PROXIES))
     if not both:
         return []
     message = f"MANAGER_IPS and TRUSTED_PROXIES overlap in {', '.join(both)}."
@@ -114,7 +114,7 @@ def check_secrets(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # no
 
 def check_local_managers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     """W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
-    proxies = networks(settings.TRUSTED_PROXIES)
+    proxies = proxy_networks(settings.TRUSTED_PROXIES)
     managers = [n for n in networks(settings.MANAGER_IPS) if not _overlapping([n], proxies)]
     local = _overlapping(managers, _LOOPBACK)
     if not local:
@@ -122,6 +122,15 @@ def check_local_managers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]
     message = f"MANAGER_IPS holds addresses of this machine: {', '.join(local)}."
     hint = "If a proxy runs here, list it in TRUSTED_PROXIES; otherwise everybody is a manager."
     return [Warning(message, hint=hint, id="rafflesite.W003")]
+
+
+def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """I001: whether a proxy and the server behind it agree on headers shows from outside alone."""
+    if not settings.TRUSTED_PROXIES:
+        return []
+    message = "Proxies are believed when they say who is calling."
+    hint = f"Try them from another machine: manage.py check_proxy {settings.PUBLIC_URL}"
+    return [Info(message, hint=hint, id="rafflesite.I001")]
 
 
 def check_database(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001

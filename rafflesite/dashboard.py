@@ -20,11 +20,11 @@ from raffles.models import ApiKey, Draw, Endpoint, Handover, LogEntry, Raffle
 from raffles.models.raffle import FINISHED
 from raffles.models.record import subject_of
 from raffles.models.winner import Winner
+from raffles.web.formats import SHORT, shown
 from rafflesite.tasks import (
     SHOWN,
     Task,
     address_of,
-    shown_time,
     tasks_of_announcing,
     tasks_of_draws,
 )
@@ -38,7 +38,7 @@ Staff = User | AnonymousUser
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class NextDraw:
     """A draw to come."""
 
     name: str
@@ -65,7 +65,7 @@ class Unclaimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class LoggedAction:
     """Something that was done; raffles by their names."""
 
     action: str
@@ -77,7 +77,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class DayBar:
     """The entries of a day, and where its bar stands in a drawing of 280 by 80."""
 
     day: date
@@ -88,7 +88,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FirstStep:
     """One of the first steps."""
 
     label: str
@@ -102,38 +102,38 @@ class Home:
     """What the page shows."""
 
     tasks: list[Task] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[FirstStep] = field(default_factory=list)
     starts: list[tuple[str, str]] = field(default_factory=list)
-    coming: list[Coming] = field(default_factory=list)
+    coming: list[NextDraw] = field(default_factory=list)
     unclaimed: list[Unclaimed] = field(default_factory=list)
     undated: str = ""
-    bars: list[Bar] = field(default_factory=list)
+    bars: list[DayBar] = field(default_factory=list)
     entries: int = 0
     most: int = 0
-    acts: list[Done] = field(default_factory=list)
+    acts: list[LoggedAction] = field(default_factory=list)
     sees: frozenset[str] = frozenset()
 
 
 def home(user: Staff, now: datetime) -> Home:
     """The page as ``user`` may see it."""
-    shown = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
-    if "draws" in shown.sees:
-        shown.steps = _first_steps(user)
-        shown.tasks += tasks_of_draws(now)
-        shown.coming = _coming(now)
-        shown.bars = _bars(entries_by_day(now.date() - timedelta(days=DAYS - 1), now.date()))
-        shown.entries = sum(bar.entries for bar in shown.bars)
-        shown.most = max(bar.entries for bar in shown.bars)
-    if "announcing" in shown.sees:
-        shown.tasks += tasks_of_announcing()
-    if "prizes" in shown.sees:
-        shown.unclaimed = _unclaimed(now)
-        shown.undated = _undated(now)
-    if not shown.steps:
-        shown.starts = _starts(user)
-    if "acts" in shown.sees:
-        shown.acts = _done()
-    return shown
+    page = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
+    if "draws" in page.sees:
+        page.steps = _first_steps(user)
+        page.tasks += tasks_of_draws(now)
+        page.coming = _coming(now)
+        page.bars = _bars(entries_by_day(now.date() - timedelta(days=DAYS - 1), now.date()))
+        page.entries = sum(bar.entries for bar in page.bars)
+        page.most = max(bar.entries for bar in page.bars)
+    if "announcing" in page.sees:
+        page.tasks += tasks_of_announcing()
+    if "prizes" in page.sees:
+        page.unclaimed = _unclaimed(now)
+        page.undated = _undated(now)
+    if not page.steps:
+        page.starts = _starts(user)
+    if "acts" in page.sees:
+        page.acts = _done()
+    return page
 
 
 _SEES: Final = {
@@ -153,7 +153,7 @@ def _starts(user: Staff) -> list[tuple[str, str]]:
     return [(label, reverse(name)) for label, may, name in _STARTS if user.has_perm(may)]
 
 
-def _first_steps(user: Staff) -> list[Step]:
+def _first_steps(user: Staff) -> list[FirstStep]:
     """Until there is anything to draw; what the user may not do is not a step of theirs."""
     events, raffles = Event.objects.exists(), Raffle.objects.exists()
     if events or raffles:
@@ -177,18 +177,21 @@ def _first_steps(user: Staff) -> list[Step]:
         ),
     )
     found = [
-        Step(label, why, reverse(name), is_done)
+        FirstStep(label, why, reverse(name), is_done)
         for label, why, may, name, is_done in steps
         if user.has_perm(may)
     ]
     ran = Heartbeat.objects.exists()
-    return [*found, Step("Let draw_winners run", "Cron draws what is due, each minute.", "", ran)]
+    return [
+        *found,
+        FirstStep("Let draw_winners run", "Cron draws what is due, each minute.", "", ran),
+    ]
 
 
 # --- What is coming ------------------------------------------------------------------------
 
 
-def _coming(now: datetime) -> list[Coming]:
+def _coming(now: datetime) -> list[NextDraw]:
     """The next draw of each event and the raffles with a known time, soonest first."""
     draws = coming_draws(list(Event.objects.running()), now=now, each=1)
     planned = Raffle.objects.filter(event_slug=None, closes_at__gt=now).exclude(state__in=FINISHED)
@@ -197,24 +200,24 @@ def _coming(now: datetime) -> list[Coming]:
     return sorted(found, key=lambda draw: draw.at)[:SHOWN]
 
 
-def _of_event(draw: ComingDraw) -> Coming:
-    return Coming(
+def _of_event(draw: ComingDraw) -> NextDraw:
+    return NextDraw(
         name=draw.event.name,
         address=address_of(draw.event),
         at=draw.draw_at,
-        shown=f"{draw.local():%a %-d %b, %H:%M %Z}",
+        shown=draw.shown(SHORT),
         reward=f"{draw.reward.reward_amount} × {draw.reward.reward_name}",
         issued=draw.participants(),
         total=draw.max_participants,
     )
 
 
-def _of_raffle(raffle: Any) -> Coming:
-    return Coming(
+def _of_raffle(raffle: Any) -> NextDraw:
+    return NextDraw(
         name=raffle.name,
         address=address_of(raffle),
         at=raffle.closes_at,
-        shown=shown_time(raffle.closes_at),
+        shown=shown(raffle.closes_at, SHORT),
         reward=", ".join(str(prize) for prize in list(raffle.prizes.all())[:2]),
         issued=raffle.issued,
         total=raffle.total_tickets,
@@ -237,7 +240,7 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
             ticket_number=row.winner.ticket_number(),
             address=address_of(row.winner),
             at=row.claim_until,
-            shown=shown_time(row.claim_until),
+            shown=shown(row.claim_until, SHORT),
             is_over=row.claim_until <= now,
             is_soon=row.claim_until <= now + _SOON,
         )
@@ -259,7 +262,7 @@ def _undated(now: datetime) -> str:
     return f"{count:,}" if count else ""
 
 
-def _done() -> list[Done]:
+def _done() -> list[LoggedAction]:
     """The last acts; that somebody logged in is no news."""
     acts = LogEntry.objects.exclude(action="login")[:SHOWN]
     uuids = [
@@ -267,7 +270,7 @@ def _done() -> list[Done]:
     ]
     raffles = {subject_of(raffle): raffle for raffle in Raffle.objects.filter(uuid__in=uuids)}
     return [
-        Done(
+        LoggedAction(
             action=act.action,
             subject=raffle.name if raffle else act.subject,
             address=address_of(raffle or act),
@@ -280,11 +283,11 @@ def _done() -> list[Done]:
     ]
 
 
-def _bars(entries: dict[date, int]) -> list[Bar]:
+def _bars(entries: dict[date, int]) -> list[DayBar]:
     most = max(entries.values()) or 1
     width = 280 / len(entries)
     return [
-        Bar(day, count, round(n * width + 1, 1), round(80 - height, 1), round(height, 1))
+        DayBar(day, count, round(n * width + 1, 1), round(80 - height, 1), round(height, 1))
         for n, (day, count) in enumerate(entries.items())
         for height in [max(80 * count / most, 1.0 if count else 0.0)]
     ]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import environ
 from csp.constants import NONE, SELF
 
-from raffles.web.environment import hex_secrets, items, networks, rate
+from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -56,11 +56,11 @@ RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.str("RECEIPT_KEY", default=""), l
 MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
 TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
 networks(MANAGER_IPS)
-networks(TRUSTED_PROXIES)
+proxy_networks(TRUSTED_PROXIES)
 ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
-# Holders of IPv6 addresses with the same leading bits are one holder: 64 counts a household's
-# privacy addresses as one, 128 takes every address for itself.
-IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=128)
+# IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
+# addresses as one, 128 takes every address for itself.
+IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=64)
 
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
@@ -85,6 +85,8 @@ LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
 
 # --- What is installed
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"
+
 INSTALLED_APPS = [
     "rafflesite.apps.BackOfficeConfig",
     "django.contrib.auth",
@@ -107,16 +109,11 @@ MIDDLEWARE = [
     "raffles.web.logs.AccessLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "raffles.web.middleware.RefuseMalformedMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "raffles.web.middleware.PublicReadsMiddleware",
-    "django.middleware.http.ConditionalGetMiddleware",
-    "raffles.web.middleware.AdminCallersMiddleware",
-    "raffles.web.middleware.AdminSessionMiddleware",
-    "raffles.web.middleware.AdminLocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "raffles.web.middleware.RefuseForeignMiddleware",
+    "raffles.web.middleware.reads",
+    "raffles.web.middleware.staff",
+    "raffles.web.middleware.AddressMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "raffles.web.middleware.AdminAuthenticationMiddleware",
-    "raffles.web.middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "raffles.web.middleware.PagePolicyMiddleware",
     "raffles.web.problems.ProblemMiddleware",
@@ -202,6 +199,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "Raffles and lucky draws that anyone can verify.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
@@ -233,12 +231,16 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = _is_https
-# Believed because rafflesite.logs drops the header from everybody but TRUSTED_PROXIES.
+# Believed because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^(live|ready)z$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _is_https else 0
-# Subdomains and preload lists bind hosts that are not ours to speak for.
-SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+SILENCED_SYSTEM_CHECKS = [
+    # Subdomains and preload lists bind hosts that are not ours to speak for.
+    *("security.W005", "security.W021"),
+    # What the admin needs is within raffles.web.middleware.staff.
+    *("admin.E408", "admin.E409", "admin.E410"),
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 # A day's work of the staff, or until the browser is closed; no page outside asks who they are, and
 # no script has to read the token.

@@ -16,6 +16,7 @@ from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Delivery, Draw, Endpoint, Raffle, State
 from raffles.models.draw import LATE_AFTER
 from raffles.models.raffle import UNDER_WAY
+from raffles.web.formats import SHORT, shown
 
 SHOWN: Final = 6  # of each kind
 
@@ -66,7 +67,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
         comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
         is_late = now > comes_at + LATE_AFTER
         late = "late: " if is_late else ""
-        beacon = f"{late}round {raffle.waits_for} at {shown_time(comes_at)}"
+        beacon = f"{late}round {raffle.waits_for} at {shown(comes_at, SHORT)}"
         return f"Waits for the beacon, {beacon}", is_late
     if raffle.state in UNDER_WAY:
         return "Closed, not drawn yet: the next run goes on", False
@@ -74,7 +75,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
         return "Sold out: you can draw it", True
     is_late = now > raffle.closes_at + LATE_AFTER
     late = "Overdue since" if is_late else "Draws with the next run, due at"
-    return f"{late} {shown_time(raffle.closes_at)}", is_late
+    return f"{late} {shown(raffle.closes_at, SHORT)}", is_late
 
 
 def tasks_of_announcing() -> Iterator[Task]:
@@ -83,7 +84,7 @@ def tasks_of_announcing() -> Iterator[Task]:
         Q(failing_since__isnull=False) | Q(is_enabled=False) & ~Q(disabled_because="")
     )
     for endpoint in failing.order_by("is_enabled", "failing_since")[:SHOWN]:
-        why = f"Failing since {shown_time(endpoint.failing_since)}"
+        why = f"Failing since {shown(endpoint.failing_since, SHORT)}"
         if not endpoint.is_enabled:
             why = f"No longer told: {endpoint.disabled_because}"
         yield Task(str(endpoint), why, address_of(endpoint))
@@ -95,10 +96,5 @@ def tasks_of_announcing() -> Iterator[Task]:
 
 def address_of(row: Any) -> str:
     """Where the row is shown in the admin."""
-    opts = row._meta  # noqa: SLF001 - the way to its names
+    opts = row._meta
     return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
-
-
-def shown_time(moment: datetime | None) -> str:
-    """A moment in few words; empty without one."""
-    return f"{moment:%a %-d %b, %H:%M} UTC" if moment else ""

@@ -11,15 +11,15 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 
-from events.admin.preview import shown
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.refusals import SlugTaken
 from events.domain.rewards import coming_rewards, duplicate_event, name_of_copy, slug_of_copy
 from events.domain.scheduling import edit_event
 from events.models import Event
 from events.models.event import RESERVED, SLUG_IS_RESERVED
-from raffles.admin.actions import ConfirmedAct, Outcome
+from raffles.admin.actions import ConfirmedAction, Outcome
 from raffles.web.fields import readable
+from raffles.web.formats import WEEKDAY
 
 
 class DuplicateForm(forms.Form):
@@ -49,12 +49,12 @@ class DuplicateForm(forms.Form):
         return slug
 
 
-def _foresee_pause(event: Event) -> Iterator[str]:
+def _preview_pause(event: Event) -> Iterator[str]:
     yield "No date comes until you resume it, and those in between are not made up for."
     yield "Who asks for a ticket is told that there is none to be had."
     for draw in _next(event, 3):
         if draw.occurrence is not None:
-            yield f"Drawn all the same, because it has tickets: {shown(draw)}."
+            yield f"Drawn all the same, because it has tickets: {draw.shown(WEEKDAY)}."
 
 
 def _pause(event: Event, *, now: datetime, by: str) -> Outcome:
@@ -64,11 +64,11 @@ def _pause(event: Event, *, now: datetime, by: str) -> Outcome:
     return Outcome(f"{event} is paused.{still}")
 
 
-def _foresee_resume(event: Event) -> Iterator[str]:
+def _preview_resume(event: Event) -> Iterator[str]:
     event.paused_at = None
     event.settled_until = timezone.now()
     for draw in _next(event, 1):
-        yield f"The next draw: {shown(draw)}, {draw.reward.reward_name}."
+        yield f"The next draw: {draw.shown(WEEKDAY)}, {draw.reward.reward_name}."
         break
     else:
         yield "No date comes any more: change the schedule afterwards."
@@ -80,7 +80,7 @@ def _resume(event: Event, *, now: datetime, by: str) -> Outcome:
     return Outcome(f"{event} is resumed.")
 
 
-def _foresee_duplicate(event: Event) -> Iterator[str]:
+def _preview_duplicate(event: Event) -> Iterator[str]:
     count = len(coming_rewards(event, timezone.now()))
     yield f"A new event on the terms of {event}: schedule, default reward, rules and claiming."
     yield f"{count} coming dates have a reward of their own, which may come with it."
@@ -102,27 +102,27 @@ def _next(event: Event, each: int) -> list[ComingDraw]:
     return coming_draws([event], now=timezone.now(), each=each)
 
 
-PAUSE = ConfirmedAct(
+PAUSE = ConfirmedAction(
     name="pause",
     label="Pause",
-    permission="events.change_event",
-    foresee=lambda event: list(_foresee_pause(event)),
+    permissions=("events.change_event",),
+    preview=lambda event: list(_preview_pause(event)),
     perform=_pause,
     is_offered=lambda event: event.paused_at is None,
 )
-RESUME = ConfirmedAct(
+RESUME = ConfirmedAction(
     name="resume",
     label="Resume",
-    permission="events.change_event",
-    foresee=lambda event: list(_foresee_resume(event)),
+    permissions=("events.change_event",),
+    preview=lambda event: list(_preview_resume(event)),
     perform=_resume,
     is_offered=lambda event: event.paused_at is not None,
 )
-DUPLICATE = ConfirmedAct(
+DUPLICATE = ConfirmedAction(
     name="duplicate",
     label="Duplicate",
-    permission="events.add_event",
-    foresee=lambda event: list(_foresee_duplicate(event)),
+    permissions=("events.add_event",),
+    preview=lambda event: list(_preview_duplicate(event)),
     perform=_duplicate,
     form=DuplicateForm,
     initial=lambda event: {"name": name_of_copy(event), "slug": slug_of_copy(event)},

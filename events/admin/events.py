@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
-from events.admin.many_rewards import ManyRewards
-from events.admin.preview import calendar_of, shown
+from events.admin.many_rewards import COPY_WEEK, IMPORT
+from events.admin.preview import calendar_of
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.rewards import coming_rewards
 from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
 from events.models import Event, Occurrence, Reward
-from raffles.admin.actions import ConfirmedActs
-from raffles.admin.base import Recorded
+from raffles.admin.actions import AdminPages, ViewPage
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
+from raffles.web.formats import WEEKDAY
 
 
-class RewardInline(admin.TabularInline):  # type: ignore[type-arg]
+class RewardInline(admin.TabularInline):
     """The dates that have a reward of their own; those that are fixed are in the preview."""
 
     model = Reward
@@ -83,14 +79,48 @@ class Refused(Refusal):
         return str(self.args[0])
 
 
+def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None) -> HttpResponse:
+    """Show the next dates as the form stands; nothing is saved."""
+    is_change = event is not None
+    make_form = admin.get_form(request, event, change=is_change)
+    form = cast("EventForm", make_form(request.POST, instance=event))
+    faults = form.schedule_faults()
+    context: dict[str, Any] = {"faults": faults}
+    if not faults:
+        rewards = coming_rewards(event, timezone.now()) if event else {}
+        for make_formset, inline in admin.get_formsets_with_inlines(request, event):
+            if inline.has_change_permission(request, event):
+                prefix = make_formset.get_default_prefix()
+                how = admin.get_formset_kwargs(request, form.instance, inline, prefix)
+                rewards = make_formset(**how).preview(rewards)
+        context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
+    return admin.render(request, "admin/events/event/preview.html", "Preview", None, context)
+
+
 @admin.register(Event)
-class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
+class EventAdmin(AdminPages):
     """Events: their dates follow the form, except those that have tickets."""
 
     form = EventForm
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
-    acts = (PAUSE, RESUME, DUPLICATE)
+    pages = (
+        *(IMPORT, COPY_WEEK, PAUSE, RESUME, DUPLICATE),
+        ViewPage(
+            name="preview",
+            is_of_object=False,
+            permissions=("events.add_event",),
+            methods=("POST",),
+            view=preview,
+        ),
+        ViewPage(
+            name="preview_change",
+            address="preview",
+            permissions=("events.change_event",),
+            methods=("POST",),
+            view=preview,
+        ),
+    )
     change_form_template = "admin/events/event/change_form.html"
     list_display = ("name", "next_draw", "reward", "participants", "state", "frequency")
     list_filter = (PausedFilter, "entry")
@@ -112,14 +142,14 @@ class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
         events: QuerySet[Event] = super().get_queryset(request)
         return events.order_by("-id")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+    def get_changelist(self, *_args: Any, **_kwargs: Any) -> type[ChangeList]:
         return EventList
 
     def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
         fieldsets: Any = super().get_fieldsets(request, obj)
         if obj is not None:
             return fieldsets
-        # Of an event that exists it is an act of its own, with a page that says what it does.
+        # Of an event that exists it is an action of its own, with a page that says what it does.
         when = ("When", {"fields": (*SCHEDULE, "paused")})
         return (fieldsets[0], when, *fieldsets[2:])
 
@@ -134,7 +164,7 @@ class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
     @admin.display(description="next draw")
     def next_draw(self, event: Any) -> str:
         """When, on the clocks of its zone."""
-        return shown(event.following) if event.following else "—"
+        return event.following.shown(WEEKDAY) if event.following else "—"
 
     @admin.display(description="reward")
     def reward(self, event: Any) -> str:
@@ -167,39 +197,6 @@ class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
         actions = super().get_actions(request)
         return {name: action for name, action in actions.items() if name != "delete_selected"}
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        own = [
-            path("preview/", view(require_POST(self.preview)), name="events_event_preview"),
-            path(
-                "<int:pk>/preview/",
-                view(require_POST(self.preview)),
-                name="events_event_preview_change",
-            ),
-        ]
-        return own + super().get_urls()
-
-    def preview(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """The next dates as the form stands; nothing is saved."""
-        event = None if pk is None else self.get_object(request, str(pk))
-        if pk is not None and event is None:
-            raise Http404
-        may = self.has_add_permission(request)
-        if not (self.has_change_permission(request, event) if event else may):
-            raise PermissionDenied
-        make_form = self.get_form(request, event, change=event is not None)
-        form = cast("EventForm", make_form(request.POST, instance=event))
-        faults = form.schedule_faults()
-        formsets, _ = self._create_formsets(  # type: ignore[attr-defined]  # not in the stubs
-            request, form.instance, change=event is not None
-        )
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "faults": faults}
-        if not faults:
-            stored = self._rewards(form.instance)
-            rewards = formsets[0].foreseen(stored) if formsets else stored
-            context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
-        return TemplateResponse(request, "admin/events/event/preview.html", context)
-
     def render_change_form(
         self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -207,18 +204,14 @@ class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
         if event is not None:
             if request.method == "POST":  # then ``original`` holds what was refused
                 event = Event.objects.get(pk=event.pk)
-            calendar = calendar_of(event, self._rewards(event), now=timezone.now())
+            now = timezone.now()
             context |= {
-                "calendar": calendar,
+                "calendar": calendar_of(event, coming_rewards(event, now), now=now),
                 "preview_url": reverse("admin:events_event_preview_change", args=[event.pk]),
-                "can_set_rewards": self.may_set_rewards(request, event),
             }
         else:
             context["preview_url"] = reverse("admin:events_event_preview")
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _rewards(self, event: Event) -> Mapping[date, Reward]:
-        return coming_rewards(event, timezone.now()) if event.pk else {}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
@@ -240,7 +233,7 @@ class EventAdmin(ManyRewards, ConfirmedActs, Recorded):
             dates = ", ".join(str(row.date) for row in kept)
             messages.info(request, f"Dates with tickets are drawn as they stood: {dates}.")
 
-    def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: ARG002
+    def save_formset(self, request: Any, form: Any, formset: Any, *_: Any, **__: Any) -> None:
         now, by = timezone.now(), staff(request)
         rewards, event_pk = formset.save(commit=False), form.instance.pk
         for reward in (*formset.deleted_objects, *rewards):

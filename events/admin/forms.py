@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
@@ -13,9 +12,10 @@ from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
 from events.domain.refusals import RewardTooLarge
-from events.domain.rewards import foresee_rewards
+from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
+from events.schedule import zones
 from raffles.web.fields import readable
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
@@ -33,12 +33,10 @@ class PictureField(forms.URLField):
         super().__init__(**kwargs | {"assume_scheme": "https"})
 
 
-class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy only
+class EventForm(forms.ModelForm):
     """An event, checked by the rules of the API."""
 
-    time_zone = forms.ChoiceField(
-        choices=lambda: [(zone, zone) for zone in sorted(available_timezones())]
-    )
+    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
     paused = forms.BooleanField(
         required=False, label="paused at first", help_text="No date comes until it is resumed."
     )
@@ -57,7 +55,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = "UTC"
         if self.instance.pk:
-            del self.fields["paused"]  # pausing what exists is an act with a page of its own
+            del self.fields["paused"]  # pausing what exists is an action with a page of its own
 
     def clean_name(self) -> str:
         return readable(self.cleaned_data["name"])
@@ -89,7 +87,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
             )
 
     def schedule_faults(self) -> list[str]:
-        """What keeps the next dates from being foreseen; the rest of the form may have faults."""
+        """What keeps the next dates from being previewed; the rest of the form may have faults."""
         needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
@@ -106,7 +104,7 @@ class EventForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for mypy 
         return []
 
 
-class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
+class RewardForm(forms.ModelForm):
     """The reward of a date."""
 
     class Meta:
@@ -127,7 +125,7 @@ class RewardForm(forms.ModelForm):  # type: ignore[type-arg]
         return readable(self.cleaned_data["reward_description"])
 
 
-class RewardFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class RewardFormSet(BaseInlineFormSet):
     """The rewards together: on dates that come, and no larger than the event."""
 
     def get_queryset(self) -> Any:
@@ -142,11 +140,11 @@ class RewardFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             return  # the event has errors of its own
         changed = {form.cleaned_data["date"]: form for form in self._kept() if form.has_changed()}
         wanted = {day: form.instance.reward() for day, form in changed.items()}
-        for change in foresee_rewards(self.instance, wanted, now=timezone.now()):
+        for change in preview_rewards(self.instance, wanted, now=timezone.now()):
             if change.fault:
                 changed[change.day].add_error(None, change.fault)
 
-    def foreseen(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
+    def preview(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
         """The rewards by date, were these saved over those that are stored."""
         self.is_valid()
         rewards = dict(stored)

@@ -59,11 +59,6 @@ def calendar_of(event: Event, rewards: Mapping[date, Any], *, now: datetime) -> 
     )
 
 
-def shown(draw: ComingDraw) -> str:
-    """When it draws, on the clocks of its zone."""
-    return f"{draw.local():%a %Y-%m-%d %H:%M %Z}"
-
-
 def _weeks(draws: Sequence[ComingDraw]) -> Iterator[Week]:
     notes = _clock_notes(draws)
     by_day = {draw.date: draw for draw in draws}

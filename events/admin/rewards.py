@@ -53,7 +53,7 @@ class RewardAdmin(Recorded):
             messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
 
-    def save_model(self, request: HttpRequest, obj: Reward, form: Any, change: bool) -> None:  # noqa: ARG002
+    def save_model(self, request: HttpRequest, obj: Reward, _form: Any, _change: bool) -> None:
         now, by = timezone.now(), staff(request)
         set_reward(obj.event_id, obj.date, obj.reward(), now=now, by=by)
 

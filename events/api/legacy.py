@@ -33,11 +33,12 @@ from raffles.api.views import PRIVATE, actor
 from raffles.domain.privacy import shown_name
 from raffles.fairness.numbering import numbering
 from raffles.models import Raffle, Stripe, Ticket
-from raffles.web.callers import ManagerOnly
+from raffles.web.callers import ManagerOnly, refuse_foreign
 from raffles.web.lists import PAGE
 from raffles.web.problems import answers
 
 _SHOWN = 1000
+_ACTS = frozenset({"ticket", "update_events"})
 _EVENT_ID = OpenApiParameter(
     "eventID", {"type": "integer", "minimum": 1}, required=True, description="The event's id."
 )
@@ -52,6 +53,11 @@ class TicketPaths(EventViewSet):
         "upcoming": PAGE | EventFilter.base_filters.keys() | {"days"},
         "ticket": {"eventID"},
     }
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action in _ACTS:  # which are GETs, so nothing before has looked
+            refuse_foreign(request)
 
     def get_permissions(self) -> list[BasePermission]:
         return [ManagerOnly()] if self.action == "update_events" else []

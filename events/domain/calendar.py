@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from events.models import Event, Occurrence, Reward, Rewarding
-from events.schedule import EARLIEST, LATEST
+from events.schedule import EARLIEST, LATEST, is_zone, local, shown_zone
 from raffles.models import State
+from raffles.web.formats import shown
 
 Row = TypeVar("Row", Occurrence, Reward)
 
@@ -36,8 +36,16 @@ class ComingDraw:
         )
 
     def local(self) -> datetime:
-        """When it draws, on the clocks of its zone."""
-        return self.draw_at.astimezone(ZoneInfo(self.time_zone))
+        """Return when it draws, on the clocks of its zone."""
+        return local(self.draw_at, self.time_zone)
+
+    def clock(self) -> str:
+        """Return the zone on whose clocks it is shown."""
+        return shown_zone(self.time_zone)
+
+    def shown(self, style: str) -> str:
+        """Write when it draws, on the clocks of its zone."""
+        return shown(self.draw_at, style, zone=self.local().tzinfo)
 
     def is_default(self) -> bool:
         """Whether the date has no reward of its own."""
@@ -134,7 +142,7 @@ def planned_draws(
 
 def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
     """The coming draw of a date, if there is one."""
-    if not EARLIEST <= day <= LATEST:
+    if not EARLIEST <= day <= LATEST or not is_zone(event.time_zone):
         return None  # some of these dates have no instant
     draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
     return next((draw for draw in draws if draw.date == day), None)

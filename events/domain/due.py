@@ -18,6 +18,7 @@ from django.utils import timezone
 from events.domain.settling import Due, due_dates, opened_since, settle_date
 from events.models import Event, Heartbeat, Setback
 from events.models.event import EventQuerySet
+from events.schedule import is_zone
 from raffles.domain.due import Outcome, run_due
 from raffles.domain.pool import Progress
 from raffles.domain.prizes import forfeit_overdue
@@ -26,6 +27,7 @@ from raffles.fairness.verify import first_round_at
 from raffles.models import Draw, Handover, Raffle, State, Winner
 from raffles.models.draw import LATE_AFTER
 from raffles.models.raffle import RaffleQuerySet
+from raffles.web.formats import shown
 
 log = logging.getLogger(__name__)
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -35,7 +37,8 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 class Step:
     """What is due: a raffle, or an ``event``'s ``date`` without one.
 
-    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock.
+    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock, and with the
+    date for an event of which nobody here can tell what is due.
     """
 
     due_at: datetime | None
@@ -44,7 +47,9 @@ class Step:
     date: date | None = None
 
     def __str__(self) -> str:
-        return self.raffle.name if self.raffle else f"{self.event}, {self.date}"
+        if self.raffle:
+            return self.raffle.name
+        return f"{self.event}, {self.date}" if self.date else str(self.event)
 
     def subject(self) -> dict[str, Raffle | Event | None]:
         """Whose setback it would be."""
@@ -103,12 +108,17 @@ def _empty_dates(now: datetime, slug: str | None) -> list[Step]:
         events = events.exclude(setback__in=Setback.objects.resting(now))
     due = _due_events(events, now)
     opened = _opened(due)
-    return [
+    steps = [
         Step(draw_at, event=event, date=day)
         for event, dates in due.items()
         for day, draw_at in dates
         if (event.pk, day) not in opened
     ]
+    return steps + [Step(None, event=event) for event in events.running() if not _knows(event)]
+
+
+def _knows(event: Event) -> bool:
+    return is_zone(event.time_zone)
 
 
 def _due_events(events: EventQuerySet, now: datetime) -> dict[Event, list[Due]]:
@@ -164,6 +174,8 @@ def _draw(
 
 
 def _void(step: Step, now: datetime, by: str) -> Done:
+    if step.event and not _knows(step.event):
+        return Done(step, "failed", f"This machine does not know {step.event.time_zone}.")
     if step.event is None or step.date is None or step.due_at is None:
         raise TypeError("a step without a raffle is a date of an event")
     try:
@@ -210,7 +222,7 @@ _BEACON_TAKES = timedelta(seconds=30)  # to publish and spread a round; relays l
 def warnings() -> list[str]:
     """A sentence for each thing that is not as it should be now."""
     now = timezone.now()
-    return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now)]
+    return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now), *_unknown_zones()]
 
 
 def missed_runs(now: datetime) -> list[str]:
@@ -220,7 +232,7 @@ def missed_runs(now: datetime) -> list[str]:
         return ["draw_winners has never run."]
     if now - last.ran_at <= LATE_AFTER:
         return []
-    return [f"draw_winners has not run since {_shown(last.ran_at)}."]
+    return [f"draw_winners has not run since {shown(last.ran_at)}."]
 
 
 def _overdue_draws(now: datetime) -> list[str]:
@@ -230,7 +242,7 @@ def _overdue_draws(now: datetime) -> list[str]:
     timed = overdue.filter(closes_at__isnull=False)
     if not (oldest := timed.first()):
         return []
-    return [f"{_draws(timed.count())} overdue, the oldest since {_shown(oldest.closes_at)}."]
+    return [f"{_draws(timed.count())} overdue, the oldest since {shown(oldest.closes_at)}."]
 
 
 def _late_beacon(now: datetime) -> list[str]:
@@ -242,9 +254,12 @@ def _late_beacon(now: datetime) -> list[str]:
     return [f"{_draws(late.count())} waiting for the beacon, the oldest for round {oldest.round}."]
 
 
+def _unknown_zones() -> list[str]:
+    """Events whose dates nobody can tell here: their draws wait, those of others do not."""
+    zones = Event.objects.running().order_by("time_zone").values_list("time_zone", flat=True)
+    unknown = [zone for zone in zones.distinct() if not is_zone(zone)]
+    return [f"This machine does not know the time zone {zone} of an event." for zone in unknown]
+
+
 def _draws(count: int) -> str:
     return "1 draw is" if count == 1 else f"{count} draws are"
-
-
-def _shown(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"

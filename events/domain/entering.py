@@ -11,15 +11,22 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
 from events.domain.calendar import ComingDraw, coming_draws, locked_event
-from events.domain.refusals import AlreadyInDraw, DrawFull, NoDraw, PartnersOnly, WonRecently
+from events.domain.refusals import (
+    AlreadyInDraw,
+    AlreadyInOrResting,
+    DrawFull,
+    NoDraw,
+    PartnersOnly,
+    WonRecently,
+)
 from events.models import Event, Occurrence
+from events.schedule import local
 from raffles.domain.creating import create_raffle
 from raffles.domain.entering import Entrant, Entry, enter, enter_again
 from raffles.domain.keys import ticket_key
@@ -27,6 +34,7 @@ from raffles.domain.refusals import (
     AlreadyEntered,
     GateShut,
     OrderUsed,
+    Refusal,
     RequestMismatch,
     SoldOut,
 )
@@ -34,6 +42,7 @@ from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.models import EntryMode, Privacy, State, Winner
 
 OPENED_BY = "the first ticket"
+_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +98,12 @@ class _Person:
 
 
 def identity_of(username: str) -> str:
-    """The identity of a user; names that differ in case or form alone are the same."""
-    folded = unicodedata.normalize("NFKC", username).casefold()
+    """The identity of a user.
+
+    Names that differ in case, form, or what is not seen by itself (joiners, variation selectors)
+    are the same.
+    """
+    folded = unicodedata.normalize("NFKC", username.translate(_UNSEEN)).casefold()
     return f"user:{unicodedata.normalize('NFKC', folded)}"
 
 
@@ -110,20 +123,22 @@ def take_part(
     except OrderUsed:
         raise (AlreadyInDraw if participant.order_id else RequestMismatch) from None
     except AlreadyEntered:
-        raise AlreadyInDraw from None
+        is_hidden = event.rest_days and event.privacy != Privacy.FULL
+        raise (AlreadyInOrResting if is_hidden else AlreadyInDraw) from None
     except SoldOut as refusal:
         raise (refusal if isinstance(refusal, DrawFull) else DrawFull) from None
 
 
 def _person(event: Event, participant: Participant) -> _Person:
+    # The caller's own word: nobody can use up that of another, or learn that there is one.
     once = None
     if participant.order_id is not None:
-        once = f"order\0{participant.order_id}"
+        once = f"order\0{participant.caller}\0{participant.order_id}"
     elif participant.request_key is not None:
         once = f"key\0{participant.caller}\0{participant.request_key}"
     return _Person(
         identity=identity_of(participant.username),
-        request_key=f"{participant.caller}\0{once}" if once else None,
+        request_key=once,
         entrant=Entrant(
             username=participant.username,
             order_tag=_once_tag(event, once) if once else None,
@@ -133,15 +148,17 @@ def _person(event: Event, participant: Participant) -> _Person:
 
 
 def _once_tag(event: Event, once: str) -> bytes:
-    """16 bytes that stand for an order of this event, without telling it."""
+    """16 bytes that stand for an order or a request of this event, without telling it."""
     message = f"once\0{event.pk}\0{once}".encode()
     return hmac.digest(ticket_key(event.ticket_key_id), message, "sha256")[:16]
 
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
     """Enters the next draw; at the boundary of two, where the gate has shut, the one after."""
-    if event.rest_days and (taken := _again_or_rest(event, person, now)):
-        return taken
+    if event.rest_days and (last := _last_win(event, person, now)):
+        if entry := person.enter_again():
+            return _taken(event, entry)
+        raise _resting(event, last, now)
     passed: set[date] = set()
     while draw := draw or _next_draw(event, now, passed):
         try:
@@ -219,9 +236,9 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
     return _taken(event, entry, draw)
 
 
-def _again_or_rest(event: Event, person: _Person, now: datetime) -> Taken | None:
-    """A ticket that was given out before; raises WonRecently for whoever rests."""
-    today = now.astimezone(ZoneInfo(event.time_zone)).date()
+def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
+    """The date of the participant's last prize, if it is so recent that they rest."""
+    today = local(now, event.time_zone).date()
     recent = event.occurrences.filter(
         date__gt=today - timedelta(days=event.rest_days), raffle__state=State.DRAWN
     )
@@ -236,9 +253,19 @@ def _again_or_rest(event: Event, person: _Person, now: datetime) -> Taken | None
         return None
     has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
     won = Winner.objects.filter(tickets).filter(has_prize, replacement=None)
-    last = won.order_by("-raffle__closes_at").values_list("raffle__occurrence__date").first()
-    if last is None:
-        return None
-    if entry := person.enter_again():
-        return _taken(event, entry)
-    raise WonRecently(last[0] + timedelta(days=event.rest_days))
+    dates = won.order_by("-raffle__closes_at").values_list("raffle__occurrence__date", flat=True)
+    return dates.first()
+
+
+def _resting(event: Event, last: date, now: datetime) -> Refusal:
+    """Why a recent winner may not take part, as far as everybody may know it.
+
+    Anybody can ask for any name. Where names are hidden, a winner is refused as one who has a
+    ticket is: in the same words, and not before a draw that is full or not planned.
+    """
+    if event.privacy == Privacy.FULL:
+        return WonRecently(last + timedelta(days=event.rest_days))
+    draw = _next_draw(event, now, set())
+    if draw is None:
+        return NoDraw()
+    return DrawFull() if draw.participants() >= draw.max_participants else AlreadyInOrResting()

@@ -26,6 +26,12 @@ class AlreadyInDraw(AlreadyEntered):
     sentence = "You have already participated in this draw"
 
 
+class AlreadyInOrResting(AlreadyInDraw):
+    """The same, or they won lately: where names are hidden, nobody is told which."""
+
+    sentence = "You have already participated in this draw, or won recently"
+
+
 class WonRecently(Refusal):
     """Winners of this event rest for some days."""
 

@@ -36,7 +36,7 @@ class Change:
         return self.before is not None and self.before.reward() == self.reward
 
 
-def foresee_rewards(
+def preview_rewards(
     event: Event, wanted: Mapping[date, Mapping[str, Any]], *, now: datetime
 ) -> list[Change]:
     """What would become of each date, in order; two queries, whatever the dates.
@@ -119,13 +119,13 @@ def weeks_with_rewards(event: Event) -> list[date]:
     return sorted({monday_of(day) for day in days}, reverse=True)
 
 
-def foresee_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
+def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
     """What copying that week's own rewards to each of the ``weeks`` after it would do."""
     own = event.rewards.filter(date__range=(monday, monday + WEEK - timedelta(days=1)))
     wanted = {
         reward.date + WEEK * n: reward.reward() for reward in own for n in range(1, weeks + 1)
     }
-    return foresee_rewards(event, wanted, now=now)
+    return preview_rewards(event, wanted, now=now)
 
 
 def copy_week(
@@ -137,7 +137,7 @@ def copy_week(
     """
     with transaction.atomic():
         event = locked_event(event_pk)
-        changes = foresee_copy(event, monday, weeks=weeks, now=now)
+        changes = preview_copy(event, monday, weeks=weeks, now=now)
         set_rewards(event, changes, now=now, by=by, agreed_to=agreed_to)
     return changes
 
@@ -179,7 +179,7 @@ def duplicate_event(
         changes = []
         if has_rewards:
             wanted = {day: own.reward() for day, own in coming_rewards(source, now).items()}
-            changes = foresee_rewards(event, wanted, now=now)
+            changes = preview_rewards(event, wanted, now=now)
             set_rewards(event, changes, now=now, by=by, agreed_to=None)
     return Duplicate(event, changes)
 

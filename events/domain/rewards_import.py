@@ -15,7 +15,7 @@ from django.core.validators import URLValidator
 from django.db import transaction
 
 from events.domain.calendar import locked_event
-from events.domain.rewards import Change, foresee_rewards, set_rewards
+from events.domain.rewards import Change, preview_rewards, set_rewards
 from raffles.models.raffle import MAX_PRIZES
 from raffles.web.fields import text_fault
 
@@ -91,8 +91,8 @@ def import_rewards(
         event = locked_event(event_pk)
         rows = list(_rows(text))
         wanted = {row.day: row.reward for row in rows if row.day and row.reward}
-        foreseen = {change.day: change for change in foresee_rewards(event, wanted, now=now)}
-        table = Table([_line(row, foreseen) for row in rows])
+        previewed = {change.day: change for change in preview_rewards(event, wanted, now=now)}
+        table = Table([_line(row, previewed) for row in rows])
         if not is_dry and not table.bad():
             set_rewards(event, table.changes(), now=now, by=by, agreed_to=agreed_to)
     return table
@@ -107,8 +107,8 @@ class _Row:
     reward: dict[str, Any] | None = None
 
 
-def _line(row: _Row, foreseen: dict[date, Change]) -> Line:
-    change = foreseen[row.day] if row.day else None
+def _line(row: _Row, previewed: dict[date, Change]) -> Line:
+    change = previewed[row.day] if row.day else None
     fault = change.fault if change else row.fault
     return Line(row.number, row.cells, fault, change)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from events.schedule import MAX_RULE, Schedule
+from events.schedule import MAX_RULE, Schedule, local
 from raffles.models import Raffle
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
 
@@ -192,4 +191,4 @@ class Occurrence(Rewarding):
 
     def local(self) -> datetime:
         """When it draws, on the clocks of its zone."""
-        return self.draw_at.astimezone(ZoneInfo(self.time_zone))
+        return local(self.draw_at, self.time_zone)

@@ -21,6 +21,10 @@ WORDS: notices.Words = {
         _("You already hold a ticket."),
         _("This name, or your internet address, is in the next draw. It counts once."),
     ),
+    refusals.AlreadyInOrResting: (
+        _("You already hold a ticket, or rest."),
+        _("A name counts once in a draw, and winners of this event rest for some days."),
+    ),
     refusals.WonRecently: (
         _("You have won recently."),
         _("Winners of this event rest for some days, so that others win too."),

@@ -56,7 +56,7 @@ def _of_event(draw: ComingDraw) -> Coming:
         name=draw.event.name,
         address=reverse("event_pages:event", args=[draw.event.slug]),
         at=draw.draw_at,
-        time_zone=draw.time_zone,
+        time_zone=draw.clock(),
         prizes=[Offer(draw.reward.reward_amount, draw.reward.reward_name)],
         picture=picture_of(draw.reward),
         left=draw.max_participants - draw.participants(),
@@ -73,7 +73,7 @@ def _of_raffle(raffle: Raffle) -> Coming:
         time_zone=settings.TIME_ZONE,
         prizes=list(raffle.prizes.all())[:PODIUM],
         picture="",
-        left=raffle.available,  # type: ignore[attr-defined]
+        left=raffle.available,
         total=raffle.total_tickets,
     )
 

@@ -20,12 +20,13 @@ from events.models import Event
 from events.pages.forms import ParticipationForm
 from events.pages.notices import WORDS
 from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
+from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
 from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
-from raffles.pages.page import answered, page, refuse_foreign, request_key, throttle
+from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of, open_raffles
 from raffles.pages.views import shown_certificate, shown_result
 from raffles.web.callers import require_holder
@@ -41,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "events/home.html", context)
 
 
-@csrf_exempt  # `refuse_foreign` looks where the form came from, so nobody needs a cookie
+@csrf_exempt  # other sites are refused for every address, so nobody needs a cookie
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def event(request: HttpRequest, slug: str) -> HttpResponse:
@@ -52,7 +53,6 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _event(request, slug, form, status=400)
     try:
-        refuse_foreign(request)
         throttle(request, EntryThrottle())
         now = timezone.now()
         found, draw = find_event(now, slug=slug)
@@ -107,7 +107,7 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     draw = dates[0] if dates else None
     return {
         "event": found,
-        "zone": found.time_zone,
+        "zone": shown_zone(found.time_zone),
         "form": ParticipationForm(),
         "is_held": is_held,
         "draw": draw,

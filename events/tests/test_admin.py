@@ -204,7 +204,7 @@ def test_queries_do_not_grow(
     path = change()
     with at(NOW):
         staff.get(path)  # remembers the content type
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(7):
             staff.get(path)
 
 

@@ -25,11 +25,11 @@ def staff(client: Client) -> Client:
     return client
 
 
-def foreseen(staff: Client, act: str, now: Any = NOW) -> list[str]:
+def previewed(staff: Client, act: str, now: Any = NOW) -> list[str]:
     """What the page says will happen."""
     with at(now):
         page = staff.get(address(act)).content.decode()
-    return texts(page.split('class="foreseen"')[1].split("</ul>")[0], "<li>.*?</li>")
+    return texts(page.split('class="preview"')[1].split("</ul>")[0], "<li>.*?</li>")
 
 
 def confirm(staff: Client, act: str, **fields: Any) -> str:
@@ -50,7 +50,7 @@ def actions(slug: str = "breakfast") -> list[str]:
 def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
     scheduled()
     taken("alice")
-    assert foreseen(staff, "pause") == [
+    assert previewed(staff, "pause") == [
         "No date comes until you resume it, and those in between are not made up for.",
         "Who asks for a ticket is told that there is none to be had.",
         "Drawn all the same, because it has tickets: Tue 2026-02-10 08:00 CET.",
@@ -67,7 +67,7 @@ def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
 def test_resuming_begins_with_the_next_date(staff: Client) -> None:
     scheduled()
     confirm(staff, "pause")
-    assert foreseen(staff, "resume", NOW + DAY / 4) == [
+    assert previewed(staff, "resume", NOW + DAY / 4) == [
         "The next draw: Wed 2026-02-11 08:00 CET, Coffee.",
         "The dates of the pause do not come back.",
     ]

@@ -123,10 +123,27 @@ def test_an_order_is_for_one_user_and_one_caller() -> None:
     taken("alice", "A-1")
 
     assert refused(participate("bob", "A-1")) == ENTERED
-    assert refused(participate("alice", "A-1", address="198.51.100.2")) == ENTERED
-    assert refused(participate("alice", "A-1", address="198.51.100.2", now=DRAW)) == ENTERED
+    assert refused(participate("bob", "A-1", now=DRAW)) == ENTERED
     assert refused(participate("alice", "A-2")) == ENTERED
+    assert refused(participate("alice", "A-1", address="198.51.100.2")) == ENTERED
     assert Raffle.objects.count() == 1
+
+
+def test_nobody_uses_up_the_order_of_another_caller() -> None:
+    scheduled()
+    taken("mallory", "A-1", address="198.51.100.66")
+
+    ticket = taken("alice", "A-1")
+    answer = participate("alice", "A-1", now=DRAW)
+    assert (answer.status_code, answer.json()) == (200, ticket)
+    assert refused(participate("mallory", "A-1")) == ENTERED
+
+
+@pytest.mark.parametrize("word", ["key\u00a0A-1", "A-1", "ip:198.51.100.1"])
+def test_an_order_is_no_idempotency_key(word: str) -> None:
+    scheduled()
+    taken("alice", word)
+    taken("bob", HTTP_IDEMPOTENCY_KEY="A-1")
 
 
 def test_orders_of_other_events_are_others() -> None:
@@ -219,6 +236,28 @@ def test_a_winner_rests_where_the_event_says_so() -> None:
     assert (answer.status_code, answer.json()) == (200, ticket)
     taken("bob", now=DRAW)
     assert taken("alice", now=DRAW + 3 * DAY)["draw_at"] == "2026-02-14T08:00:00+01:00"
+
+
+RESTING = (403, "already_entered", "You have already participated in this draw, or won recently")
+
+
+@pytest.mark.parametrize("privacy", ["number", "initials"])
+def test_nobody_learns_who_rests_where_names_are_hidden(privacy: str) -> None:
+    scheduled(rest_days=3, privacy=privacy, until="2026-02-12", max_participants=2)
+    ticket = taken("alice", "A-1")
+    run(DRAW)
+
+    # A winner, and somebody with a ticket, ask in vain: for each moment the same answer.
+    assert refused(participate("alice", now=DRAW)) == RESTING
+    taken("bob", now=DRAW)
+    for name in ("alice", "bob"):
+        assert refused(participate(name, now=DRAW)) == RESTING
+    taken("carol", now=DRAW)
+    for name in ("alice", "bob", "dora"):
+        assert refused(participate(name, now=DRAW)) == FULL
+        assert refused(participate(name, now=DRAW + 2 * DAY)) == NO_DRAW
+    answer = participate("alice", "A-1", now=DRAW)
+    assert (answer.status_code, answer.json()) == (200, ticket)
 
 
 def test_who_did_not_win_does_not_rest() -> None:

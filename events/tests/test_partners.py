@@ -77,7 +77,8 @@ def test_an_order_belongs_to_the_key_from_whatever_address() -> None:
 
     answer = participate("alice", "A-1", address="198.51.100.7", **shop)
     assert (answer.status_code, answer.json()) == (200, ticket)
-    assert refused(participate("alice", "A-1", **other)) == ENTERED
+    assert refused(participate("alice", "A-1", **other)) == ENTERED  # alice has a ticket
+    assert taken("bob", "A-1", **other)["ticket_number"] != ticket["ticket_number"]
 
 
 def test_the_last_use_is_noted_once_a_minute() -> None:

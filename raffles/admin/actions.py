@@ -1,12 +1,13 @@
-"""Acts of the admin that cannot be undone: a page that says what will happen, then one button.
+"""Pages of the admin beside Django's own, and those that ask before they do anything.
 
-A ModelAdmin lists its `Act`s and inherits `ConfirmedActs`; each gets an address, a button on the
-object's page and the check of its permission.
+A ModelAdmin that subclasses `AdminPages` lists its `pages`. Each gets an address, the check of its
+permissions and, if it has a label, a button on the object's own page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -16,85 +17,59 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
+from raffles.admin.base import Recorded
 from raffles.domain.refusals import Refusal
-from raffles.models import Raffle, State
 from raffles.web.callers import staff
 from raffles.web.fields import text_fault
 
-View = Callable[..., HttpResponseBase]
-
-
-class Link(NamedTuple):
-    """A relative address, its label, and in which states of the raffle it is of use."""
-
-    address: str
-    label: str
-    states: Collection[str] = State.values
-
-
-class RafflePages:
-    """For the admin of raffles: pages that a GET shows and a POST acts on, and links to them."""
-
-    change_form_template: ClassVar[Any] = "admin/change_form_with_acts.html"
-
-    def page_url(self, route: str, view: View, name: str) -> URLPattern:
-        """The address of a page, for the staff; the view asks for its permission."""
-        methods = require_http_methods(["GET", "HEAD", "POST"])
-        wrapped: View = self.admin_site.admin_view(methods(view))  # type: ignore[attr-defined]
-        return path(route, wrapped, name=f"raffles_raffle_{name}")
-
-    def links(self, _request: HttpRequest) -> list[Link]:
-        """What the raffle's page leads to."""
-        return []
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The raffle's page, with the links."""
-        context = {"links": self.links(request)} | (extra_context or {})
-        response: HttpResponse = super().change_view(  # type: ignore[misc]
-            request, object_id, form_url, context
-        )
-        return response
-
-    def permitted_raffle(self, request: HttpRequest, object_id: int, permission: str) -> Raffle:
-        """The raffle with ``available``, for who may; 403 and 404 otherwise."""
-        if not request.user.has_perm(permission):
-            raise PermissionDenied
-        raffle = Raffle.objects.with_available().filter(pk=object_id).first()
-        if raffle is None:
-            raise Http404
-        return raffle
-
-    def show(
-        self, request: HttpRequest, template: str, title: str, context: dict[str, Any]
-    ) -> HttpResponse:
-        """A page; what was sent in vain is shown again with 400."""
-        about = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.opts,  # type: ignore[attr-defined]
-            "title": title,
-        }
-        status = 400 if request.method == "POST" else 200
-        name = f"admin/raffles/{template}.html"
-        return TemplateResponse(request, name, about | context, status=status)
-
-    def back(self, request: HttpRequest, sentence: str) -> HttpResponse:
-        """To the page again, with what is wrong."""
-        messages.error(request, sentence)
-        return HttpResponseRedirect(request.path)
-
-
 MAX_REASON = 500  # characters
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminPage(ABC):
+    """A page of one object, or of a kind of objects where ``is_of_object`` is false.
+
+    It is opened with all of its ``permissions`` (403) and for an object that exists (404).
+    ``name`` is the last part of its URL name, and of its address unless ``address`` is. With a
+    ``label``, the page of an object for which it ``is_offered`` has a button that opens it, or that
+    posts where ``methods`` lack GET.
+    """
+
+    name: str
+    permissions: Sequence[str]
+    label: str = ""
+    address: str = ""
+    is_of_object: bool = True
+    methods: Sequence[str] = ("GET", "HEAD", "POST")
+    is_offered: Callable[[Any], bool] = lambda _row: True
+    is_harmful: bool = False
+
+    def part(self) -> str:
+        """Return the last part of its address."""
+        return self.address or self.name.replace("_", "-")
+
+    def route(self) -> str:
+        """Return its address below that of the model."""
+        return f"<path:object_id>/{self.part()}/" if self.is_of_object else f"{self.part()}/"
+
+    @abstractmethod
+    def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
+        """Answer a permitted request; ``rows`` is the one object, or nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPage(AdminPage):
+    """A page that a view answers: ``view(request, admin)``, and the object if it is of one."""
+
+    view: Callable[..., HttpResponseBase]
+
+    def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
+        """Answer by the view."""
+        return self.view(request, admin, *rows)
 
 
 class Outcome(NamedTuple):
@@ -102,6 +77,95 @@ class Outcome(NamedTuple):
 
     message: str
     to: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedAction(AdminPage):
+    """An action that cannot be undone: a page that says what will happen, then one button.
+
+    ``preview(row)`` gives sentences of what will happen; ``perform(row, now=, by=, **values of the
+    form)`` does it or raises a Refusal, whose sentence is shown. ``initial(row)`` is what the form
+    proposes.
+    """
+
+    preview: Callable[[Any], Sequence[str]]
+    perform: Callable[..., Outcome]
+    form: type[forms.Form] = forms.Form
+    initial: Callable[[Any], dict[str, Any]] = lambda _row: {}
+
+    def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
+        """Say what will happen and, when posted, do it."""
+        (row,) = rows
+        posted = request.POST if request.method == "POST" else None
+        form = self.form(posted, initial=self.initial(row))
+        if form.is_valid():
+            try:
+                outcome = self.perform(
+                    row, now=timezone.now(), by=staff(request), **form.cleaned_data
+                )
+            except Refusal as refusal:
+                messages.error(request, str(refusal))
+                return admin.to_object(row)
+            messages.success(request, outcome.message)
+            return HttpResponseRedirect(outcome.to) if outcome.to else admin.to_object(row)
+        context = {"action": self, "form": form, "preview": self.preview(row)}
+        return admin.render(request, "admin/confirm.html", self.label, row, context)
+
+
+class AdminPages(Recorded):
+    """A ModelAdmin with ``pages`` of its own."""
+
+    pages: ClassVar[tuple[AdminPage, ...]] = ()
+    change_form_template = "admin/change_form_with_pages.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the addresses of the pages, before those of the admin."""
+        model = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path(page.route(), self._view_of(page), name=f"{model}_{page.name}")
+            for page in self.pages
+        ] + super().get_urls()
+
+    def _view_of(self, page: AdminPage) -> Callable[..., HttpResponseBase]:
+        view = require_http_methods(list(page.methods))(partial(self._open, page))
+        return self.admin_site.admin_view(view)
+
+    def _open(
+        self, page: AdminPage, request: HttpRequest, object_id: str | None = None
+    ) -> HttpResponseBase:
+        if not request.user.has_perms(page.permissions):
+            raise PermissionDenied
+        if object_id is None:
+            return page.answer(request, self)
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        return page.answer(request, self, row)
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show the object's page, with a button for each page that is offered and permitted."""
+        row = context.get("original")
+        context["pages"] = [
+            page
+            for page in self.pages
+            if row is not None and page.label and request.user.has_perms(page.permissions)
+            if page.is_offered(row)
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def to_object(self, row: Any) -> HttpResponseRedirect:
+        """Go on to the object's own page."""
+        opts = self.opts
+        name = f"admin:{opts.app_label}_{opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[row.pk]))
+
+
+def posted_again(request: HttpRequest, sentence: str) -> HttpResponseRedirect:
+    """Go to the same page again and say there what is wrong."""
+    messages.error(request, sentence)
+    return HttpResponseRedirect(request.path)
 
 
 class ReasonForm(forms.Form):
@@ -119,99 +183,3 @@ class ReasonForm(forms.Form):
         if fault := text_fault(reason):
             raise ValidationError(fault)
         return reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfirmedAct:
-    """One act on one object.
-
-    ``foresee(row)`` are sentences of what will happen; ``perform(row, now=, by=, **values of the
-    form)`` does it or raises a Refusal. ``is_offered(row)`` says whether the button is shown; what
-    is refused is for the domain to say. ``initial(row)`` is what the form proposes.
-    """
-
-    name: str
-    label: str
-    permission: str
-    foresee: Callable[[Any], Sequence[str]]
-    perform: Callable[..., Outcome]
-    is_offered: Callable[[Any], bool] = lambda _: True
-    form: type[forms.Form] = forms.Form
-    initial: Callable[[Any], dict[str, Any]] = lambda _: {}
-    is_harmful: bool = False
-
-
-class ConfirmedActs:
-    """For a ModelAdmin: its ``acts``, with a page for each."""
-
-    acts: ClassVar[tuple[ConfirmedAct, ...]] = ()
-    change_form_template: ClassVar[Any] = "admin/change_form_with_acts.html"
-
-    def get_urls(self) -> list[URLPattern]:
-        """An address for each act, before those of the admin."""
-        opts = self.opts  # type: ignore[attr-defined]
-        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
-        own = [
-            path(
-                f"<path:object_id>/{act.name}/",
-                wrap(require_http_methods(["GET", "HEAD", "POST"])(partial(self.confirm, act))),
-                name=f"{opts.app_label}_{opts.model_name}_{act.name.replace('-', '_')}",
-            )
-            for act in self.acts
-        ]
-        inherited: list[URLPattern] = super().get_urls()  # type: ignore[misc]
-        return own + inherited
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """The object's page, with a button for each act that is offered and permitted."""
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        offered = [
-            act
-            for act in self.acts
-            if row is not None and act.is_offered(row) and request.user.has_perm(act.permission)
-        ]
-        context = {"acts": offered} | (extra_context or {})
-        response: HttpResponse = super().change_view(  # type: ignore[misc]
-            request, object_id, form_url, context
-        )
-        return response
-
-    def confirm(self, act: ConfirmedAct, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Says what will happen and, when posted, does it."""
-        if not request.user.has_perm(act.permission):
-            raise PermissionDenied
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if row is None:
-            raise Http404
-        opts = self.opts  # type: ignore[attr-defined]
-        page = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])
-        form = act.form(
-            request.POST if request.method == "POST" else None, initial=act.initial(row)
-        )
-        if request.method == "POST" and form.is_valid():
-            try:
-                outcome = act.perform(
-                    row, now=timezone.now(), by=staff(request), **form.cleaned_data
-                )
-            except Refusal as refusal:
-                messages.error(request, str(refusal))
-                return HttpResponseRedirect(page)
-            messages.success(request, outcome.message)
-            return HttpResponseRedirect(outcome.to or page)
-        context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": opts,
-            "object": row,
-            "act": act,
-            "form": form,
-            "page": page,
-            "title": f"{act.label}: {row}",
-            "foreseen": act.foresee(row),
-        }
-        return TemplateResponse(request, "admin/confirm.html", context)

@@ -18,7 +18,7 @@ from raffles.web.environment import rate
 from raffles.web.fields import readable
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
+class ApiKeyForm(forms.ModelForm):
     """A key's terms."""
 
     class Meta:

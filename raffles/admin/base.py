@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from datetime import UTC
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -21,6 +20,7 @@ from django.utils.functional import cached_property
 from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
 from raffles.web.callers import staff
+from raffles.web.formats import SECOND, shown
 
 
 class ReadOnlyMixin:
@@ -40,7 +40,7 @@ _MOST = 10_000  # rows that can be paged through; a search or a filter leads fur
 _PAGE = 100
 
 
-class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy only
+class Recorded(admin.ModelAdmin):
     """A page of the admin: what is added, changed or deleted is on record, and History shows that.
 
     ``domain_records`` are the actions of this kind that the domain writes down by itself.
@@ -48,7 +48,7 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
 
-    def facts(self, row: Any) -> dict[str, Any]:  # noqa: ARG002 - for those that have any
+    def facts(self, _row: Any) -> dict[str, Any]:
         """What the record keeps of a row beside which fields were changed."""
         return {}
 
@@ -57,7 +57,7 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
         raffle = getattr(row, "raffle", None)
         return raffle if isinstance(raffle, Raffle) else row
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:  # noqa: ARG002
+    def log_addition(self, request: HttpRequest, obj: Any, _message: Any) -> Any:
         """Instead of Django's log, which can be edited and goes with the user."""
         self.note(request, obj, "added", **self.facts(obj))
 
@@ -74,7 +74,7 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
         """Writes that the user did this to the row, unless the domain has."""
         if what not in self.domain_records:
-            action = f"{row._meta.model_name}.{what}"  # noqa: SLF001 - the name is public
+            action = f"{row._meta.model_name}.{what}"
             record(row, action, at=timezone.now(), by=staff(request), **details)
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
@@ -93,26 +93,44 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]  # generic for mypy 
             raise PermissionDenied
         pages = Paginator(LogEntry.objects.about(self.about(row)), _PAGE)
         page = pages.get_page(request.GET.get(PAGE_VAR, 1))
-        how = [json.dumps(act.details, ensure_ascii=False) if act.details else "" for act in page]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"History: {row}",
+        context: dict[str, Any] = {
             "page": page,
-            "acts": zip(page, how, strict=True),
+            "entries": [(entry, _as_text(entry.details)) for entry in page],
             "page_range": pages.get_elided_page_range(page.number),
             "page_var": PAGE_VAR,
-            "object": row,
-            "opts": self.opts,
             **(extra_context or {}),
         }
-        return TemplateResponse(request, "admin/object_history.html", context)
+        return self.render(request, "admin/object_history.html", "History", row, context)
+
+    def render(
+        self,
+        request: HttpRequest,
+        template: str,
+        subject: str,
+        row: Any,
+        context: Mapping[str, Any],
+        status: int = 200,
+    ) -> TemplateResponse:
+        """Show a page in the admin's frame, headed by its ``subject`` and, of one object, by it."""
+        about = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "object": row,
+            "subject": subject,
+            "title": subject if row is None else f"{subject}: {row}",
+        }
+        return TemplateResponse(request, template, {**about, **context}, status=status)
+
+
+def _as_text(details: dict[str, Any]) -> str:
+    return json.dumps(details, ensure_ascii=False) if details else ""
 
 
 class ReadOnly(ReadOnlyMixin, Recorded):
     """The page of one kind of record, with its history."""
 
 
-class FirstRows(Paginator):  # type: ignore[type-arg]  # generic for mypy only
+class FirstRows(Paginator):
     """Pages of the first rows: counting millions would take longer than showing them."""
 
     @cached_property
@@ -128,11 +146,11 @@ class ActionFilter(admin.SimpleListFilter):
     title = "action"
     parameter_name = "action"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002
+    def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
         return [(action, action) for action in actions()]
 
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:  # noqa: ARG002
-        return queryset.filter(action=self.value()) if self.value() else queryset
+    def queryset(self, _request: HttpRequest, entries: Any) -> Any:
+        return entries.filter(action=self.value()) if self.value() else entries
 
 
 @admin.register(LogEntry)
@@ -152,7 +170,7 @@ class LogEntryAdmin(ReadOnly):
     fields = ("when", "action", "subject", "by", "why", "details")
     readonly_fields = fields
 
-    @admin.display(description="at (UTC)")
-    def when(self, act: LogEntry) -> str:
-        """To the second."""
-        return f"{act.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    @admin.display(description="at")
+    def when(self, entry: LogEntry) -> str:
+        """Show the moment to the second."""
+        return shown(entry.at, SECOND)

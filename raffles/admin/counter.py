@@ -10,21 +10,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
 
+from raffles.admin.actions import AdminPages, ViewPage
 from raffles.domain.prizes import claim_prize, hand_over, presented_winner
 from raffles.domain.refusals import Refusal
 from raffles.domain.search import recently_drawn
@@ -33,78 +29,75 @@ from raffles.models.raffle import MAX_TICKETS
 from raffles.pages.notices import TooManyTries, notice_of
 from raffles.pages.page import throttle
 from raffles.web.callers import staff
+from raffles.web.formats import shown
 from raffles.web.middleware import uses_camera
 from raffles.web.problems import STATUS
 from raffles.web.throttles import VerifyThrottle
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Verdict:
     """A headline, the prize that it is about, what more there is to say, and what may be done."""
 
     headline: str
     lines: tuple[str, ...] = ()
     kind: str = "no"  # yes, no or done
     prize: str = ""
-    acts: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
 
 
-def answer_for(winner: Winner | None, *, now: datetime) -> Answer:
+def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
     """The answer for a ticket whose code was right; None is one that was not drawn."""
     if winner is None:
-        return Answer("Not a winner", ("This ticket was in the draw and has not won.",))
+        return Verdict("Not a winner", ("This ticket was in the draw and has not won.",))
     prize = winner.current_prize() or winner.prize
     name, handover = prize.name if prize else "", getattr(winner, "handover", None) or Handover()
     match winner.state():
         case WinnerState.ALTERNATE:
-            return Answer("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
+            return Verdict("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
         case WinnerState.REPLACED:
             line = winner.replacement
-            when = f"It went to an alternate on {_shown(line.replaced_at)}."
-            return Answer("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
+            when = f"It went to an alternate on {shown(line.replaced_at)}."
+            return Verdict("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
         case WinnerState.FORFEITED:
-            act = _act(winner, "prize.forfeited")
-            why = (f"The reason given: {act.why}",) if act and act.why else ()
-            return Answer("Forfeited", (f"On {_shown(handover.forfeited_at)}.", *why), prize=name)
+            entry = _entry(winner, "prize.forfeited")
+            why = (f"The reason given: {entry.why}",) if entry and entry.why else ()
+            return Verdict("Forfeited", (f"On {shown(handover.forfeited_at)}.", *why), prize=name)
         case WinnerState.HANDED_OVER:
-            act = _act(winner, "prize.handed_over")
-            by = f", by {act.by}" if act else ""
-            when = f"On {_shown(handover.handed_over_at)}{by}."
-            return Answer("Handed over already", (when,), "done", name)
+            entry = _entry(winner, "prize.handed_over")
+            by = f", by {entry.by}" if entry else ""
+            when = f"On {shown(handover.handed_over_at)}{by}."
+            return Verdict("Handed over already", (when,), "done", name)
     return _held(winner, handover, name, now)
 
 
-def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Answer:
+def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Verdict:
     """Of a prize that waits for its winner."""
-    rank, kept = f"Rank {winner.rank:,}.", f"Kept until {_shown(handover.claim_until)}."
+    rank, kept = f"Rank {winner.rank:,}.", f"Kept until {shown(handover.claim_until)}."
     if handover.claimed_at:
-        claimed = f"Claimed on {_shown(handover.claimed_at)}."
-        return Answer("Won", (rank, claimed), "yes", prize, ("hand-over",))
+        claimed = f"Claimed on {shown(handover.claimed_at)}."
+        return Verdict("Won", (rank, claimed), "yes", prize, ("hand-over",))
     if handover.is_overdue(now):
-        return Answer("Too late", (kept,), prize=prize)
+        return Verdict("Too late", (kept,), prize=prize)
     lines = (rank, kept) if handover.claim_until else (rank,)
-    return Answer("Won", lines, "yes", prize, ("hand-over", "claim"))
+    return Verdict("Won", lines, "yes", prize, ("hand-over", "claim"))
 
 
-def _shown(moment: datetime | None) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "an unknown day"
-
-
-def _act(winner: Winner, action: str) -> LogEntry | None:
-    """The latest act of its kind about the winner's prize."""
-    acts = LogEntry.objects.about(winner.raffle).filter(action=action, details__rank=winner.rank)
-    return acts.last()
+def _entry(winner: Winner, action: str) -> LogEntry | None:
+    """Return the latest entry of the record about the winner's prize."""
+    entries = LogEntry.objects.about(winner.raffle)
+    return entries.filter(action=action, details__rank=winner.rank).last()
 
 
 # What the QR code of a ticket says; scanners that act as a keyboard type it into a field.
 _CARD = re.compile(r"/r/([0-9a-f-]{36})/ticket/#(\d{1,8})\.([0-9A-Z-]{20,24})\s*$", re.IGNORECASE)
-ACTS: dict[str, tuple[Callable[..., Winner], str]] = {
+ACTIONS: dict[str, tuple[Callable[..., Winner], str]] = {
     "hand-over": (hand_over, "Handed over"),
     "claim": (claim_prize, "Claimed, to be sent"),
 }
 
 
-class TicketForm(forms.Form):
+class CounterForm(forms.Form):
     """A ticket as it is shown: typed, or as a scanner reads it."""
 
     use_required_attribute = False  # a scanner fills one field and presses Enter
@@ -175,56 +168,49 @@ def _names(uuid: str) -> list[str]:
         return []
 
 
-def counter_urls(admin: ModelAdmin[Winner]) -> list[URLPattern]:
-    """The address of the counter."""
-    view = sensitive_post_parameters("number", "code")(uses_camera(partial(counter, admin)))
-    guarded = admin.admin_site.admin_view(require_http_methods(["GET", "HEAD", "POST"])(view))
-    return [path("counter/", guarded, name="raffles_winner_counter")]
-
-
-def counter(admin: ModelAdmin[Winner], request: HttpRequest) -> HttpResponse:
-    """A form, its answer, and the two things that can be done then."""
-    if not request.user.has_perm("raffles.hand_over_prize"):
-        raise PermissionDenied
+@sensitive_post_parameters("number", "code")
+@uses_camera
+def counter(request: HttpRequest, admin: AdminPages) -> HttpResponse:
+    """Show a form, the answer to it, and the two things that can be done then."""
     if request.method != "POST":
-        return _page(admin, request, TicketForm(initial={"raffle": request.GET.get("raffle", "")}))
-    form = TicketForm(request.POST)
+        return _page(request, admin, CounterForm(initial={"raffle": request.GET.get("raffle", "")}))
+    form = CounterForm(request.POST)
     try:
         throttle(request, VerifyThrottle())
         if not form.is_valid():
-            return _page(admin, request, form, status=400)
-        return _answered(admin, request, form)
+            return _page(request, admin, form, status=400)
+        return _answered(request, admin, form)
     except TooManyTries as refusal:
         notice = notice_of(refusal)
-        answer = Answer(str(notice.title), (str(notice.text),))
-        response = _page(admin, request, form, answer, notice.status)
+        verdict = Verdict(str(notice.title), (str(notice.text),))
+        response = _page(request, admin, form, verdict, notice.status)
         response["Retry-After"] = str(notice.retry_after)
         return response
 
 
-def _answered(admin: ModelAdmin[Winner], request: HttpRequest, form: TicketForm) -> HttpResponse:
+def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> HttpResponse:
     asked, now = form.cleaned_data, timezone.now()
     raffle = Raffle.objects.filter(uuid=asked["raffle"]).first()
     if raffle is None:
         form.add_error("raffle", "There is no such raffle.")
-        return _page(admin, request, form, status=400)
+        return _page(request, admin, form, status=400)
     ticket = {"ticket_number": asked["number"], "code": asked["code"]}
     status = 200
     try:
-        if act := ACTS.get(request.POST.get("act", "")):
-            perform, done = act
+        if action := ACTIONS.get(request.POST.get("act", "")):
+            perform, done = action
             winner = perform(raffle.uuid, **ticket, now=now, by=staff(request))
             return _next(request, raffle, done, winner)
     except Refusal as refusal:  # what holds now is said below
         status = STATUS[refusal.kind]
     try:
         found = presented_winner(raffle, **ticket)
-        answer = answer_for(found, now=now)
+        verdict = verdict_on(found, now=now)
     except Refusal as refusal:
-        status, answer = STATUS[refusal.kind], Answer(str(refusal), (_ADVICE,))
-        return _page(admin, request, form, answer, status, raffle, asked)
-    fresh = TicketForm(initial={"raffle": raffle.uuid})
-    return _page(admin, request, fresh, answer, status, raffle, asked)
+        status, verdict = STATUS[refusal.kind], Verdict(str(refusal), (_ADVICE,))
+        return _page(request, admin, form, verdict, status, raffle, asked)
+    fresh = CounterForm(initial={"raffle": raffle.uuid})
+    return _page(request, admin, fresh, verdict, status, raffle, asked)
 
 
 _ADVICE = "Compare number and code with the ticket. Capital letters and hyphens do not matter."
@@ -239,24 +225,30 @@ def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> Ht
 
 
 def _page(
-    admin: ModelAdmin[Winner],
     request: HttpRequest,
-    form: TicketForm,
-    answer: Answer | None = None,
+    admin: AdminPages,
+    form: CounterForm,
+    verdict: Verdict | None = None,
     status: int = 200,
     raffle: Raffle | None = None,
     asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    if answer is None or not answer.acts:  # a keyboard would hide what is to be pressed
+    if verdict is None or not verdict.actions:  # a keyboard would hide what is to be pressed
         form.fields["number"].widget.attrs["autofocus"] = True
     context = {
-        **admin.admin_site.each_context(request),
-        "title": "Counter",
-        "opts": admin.opts,
         "is_nav_sidebar_enabled": False,
         "form": form,
-        "answer": answer,
+        "verdict": verdict,
         "raffle": raffle,
         "asked": asked,
     }
-    return TemplateResponse(request, "admin/raffles/counter.html", context, status=status)
+    template = "admin/raffles/counter.html"
+    return admin.render(request, template, "Counter", None, context, status)
+
+
+COUNTER = ViewPage(
+    name="counter",
+    is_of_object=False,
+    permissions=("raffles.hand_over_prize",),
+    view=counter,
+)

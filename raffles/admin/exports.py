@@ -7,14 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from django import forms
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.text import slugify
 
-from raffles.admin.actions import Link, RafflePages
+from raffles.admin.actions import AdminPages, ViewPage, posted_again
 from raffles.domain.evidence import export_evidence
 from raffles.domain.exports import (
     export_entries,
@@ -26,7 +25,6 @@ from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from raffles.web.callers import staff
 
-PERMISSION = "raffles.export_raffle"
 FULL_NAMES = "raffles.view_ticket"
 
 _LAST_DAY = date.max - timedelta(days=1)
@@ -34,11 +32,11 @@ _MOST = 40  # characters of a raffle's name in a file's
 
 
 class Export(NamedTuple):
-    """A file of one raffle; ``write(raffle_id, now=, by=)`` gives its pieces or refuses."""
+    """A file of one raffle; ``write(uuid, now=, by=)`` gives its pieces or refuses."""
 
     name: str
     label: str
-    told: str
+    about: str
     write: Callable[..., Iterator[str] | Iterator[bytes]]
     states: Sequence[str]
     has_names: bool = False
@@ -104,65 +102,57 @@ class WinnersOfEventForm(forms.Form):
         return cleaned
 
 
-class Exports(RafflePages):
-    """For the admin of raffles: a page of files for each of them, and one of all."""
+def export_raffle(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
+    """List the files of a raffle; a POST gives one and is recorded."""
+    offered = {export.name: export for export in EXPORTS if raffle.state in export.states}
+    if request.method != "POST":
+        context = {"exports": offered.values(), "names": _names(request, raffle)}
+        return admin.render(request, "admin/raffles/export.html", "Export", raffle, context)
+    export = offered.get(request.POST.get("what", ""))
+    if export is None:
+        return posted_again(request, "There is no such file of this raffle.")
+    how = {"full_names": request.user.has_perm(FULL_NAMES)} if export.has_names else {}
+    try:
+        pieces = export.write(raffle.uuid, **how, now=timezone.now(), by=staff(request))
+    except Refusal as refusal:
+        return posted_again(request, str(refusal))
+    of = f"{slugify(raffle.name)[:_MOST] or 'raffle'}-{str(raffle.uuid)[:8]}"
+    return _download(pieces, f"{of}-{export.name}", export.kind)
 
-    def get_urls(self) -> list[URLPattern]:
-        """Their addresses, before those of the admin."""
-        return [
-            self.page_url("export/", self.export_everything, "exports"),
-            self.page_url("<int:object_id>/export/", self.export_raffle, "export"),
-            *super().get_urls(),  # type: ignore[misc]
-        ]
 
-    def links(self, request: HttpRequest) -> list[Link]:
-        """A link for who may."""
-        own = [Link("../export/", "Export")] if request.user.has_perm(PERMISSION) else []
-        return own + super().links(request)
-
-    def export_raffle(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        """The files of a raffle: a GET says which, a POST gives one and is recorded."""
-        raffle = self.permitted_raffle(request, object_id, PERMISSION)
-        offered = {export.name: export for export in EXPORTS if raffle.state in export.states}
-        if request.method != "POST":
-            context = {
-                "raffle": raffle,
-                "exports": offered.values(),
-                "names": _names(request, raffle),
-            }
-            return self.show(request, "export", f"Export: {raffle}", context)
-        export = offered.get(request.POST.get("what", ""))
-        if export is None:
-            return self.back(request, "There is no such file of this raffle.")
-        how = {"full_names": request.user.has_perm(FULL_NAMES)} if export.has_names else {}
+def export_everything(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
+    """Export the winners of an event in a period, or the whole record."""
+    by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+    what = request.POST.get("what")
+    if what == "record":
+        return _download(export_record(None, **by), "record", "csv")
+    form = WinnersOfEventForm(request.POST if what else None, initial=_last_week(request))
+    if form.is_valid():
+        event, since, until = (form.cleaned_data[name] for name in ("event", "since", "until"))
+        behind = min(until, _LAST_DAY) + timedelta(days=1)
+        period: dict[str, Any] = {"since": _midnight(since), "until": _midnight(behind)}
+        names = request.user.has_perm(FULL_NAMES)
         try:
-            pieces = export.write(raffle.uuid, **how, now=timezone.now(), by=staff(request))
-        except Refusal as refusal:
-            return self.back(request, str(refusal))
-        of = f"{slugify(raffle.name)[:_MOST] or 'raffle'}-{str(raffle.uuid)[:8]}"
-        return _download(pieces, f"{of}-{export.name}", export.kind)
+            pieces = export_winners_of_event(event, **period, **by, full_names=names)
+        except Refusal:
+            form.add_error(None, "This event drew nothing in that time.")
+        else:
+            return _download(pieces, f"{event}-winners-{since}-{until}", "csv")
+    status = 400 if request.method == "POST" else 200
+    template = "admin/raffles/export_everything.html"
+    return admin.render(request, template, "Export", None, {"form": form}, status)
 
-    def export_everything(self, request: HttpRequest) -> HttpResponseBase:
-        """The winners of an event in a period, and the whole record."""
-        if not request.user.has_perm(PERMISSION):
-            raise PermissionDenied
-        act: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
-        what = request.POST.get("what")
-        if what == "record":
-            return _download(export_record(None, **act), "record", "csv")
-        form = WinnersOfEventForm(request.POST if what else None, initial=_last_week(request))
-        if form.is_valid():
-            event, since, until = (form.cleaned_data[name] for name in ("event", "since", "until"))
-            behind = min(until, _LAST_DAY) + timedelta(days=1)
-            period: dict[str, Any] = {"since": _midnight(since), "until": _midnight(behind)}
-            act["full_names"] = request.user.has_perm(FULL_NAMES)
-            try:
-                pieces = export_winners_of_event(event, **period, **act)
-            except Refusal:
-                form.add_error(None, "This event drew nothing in that time.")
-            else:
-                return _download(pieces, f"{event}-winners-{since}-{until}", "csv")
-        return self.show(request, "export_everything", "Export", {"form": form})
+
+EXPORT = ViewPage(
+    name="export", label="Export", permissions=("raffles.export_raffle",), view=export_raffle
+)
+EXPORT_EVERYTHING = ViewPage(
+    name="exports",
+    address="export",
+    is_of_object=False,
+    permissions=EXPORT.permissions,
+    view=export_everything,
+)
 
 
 def _download(

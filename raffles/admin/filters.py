@@ -14,7 +14,7 @@ from raffles.models import Raffle, WinnerState
 _LISTED = 15  # raffles beside the list
 
 
-class RaffleFilter(admin.SimpleListFilter):
+class OfRaffleFilter(admin.SimpleListFilter):
     """By raffle: those drawn last, and the one that is looked at."""
 
     title = "raffle"
@@ -37,7 +37,7 @@ class RaffleFilter(admin.SimpleListFilter):
         return winners if chosen is None else winners.filter(raffle=chosen)
 
 
-class StandingFilter(admin.SimpleListFilter):
+class StateFilter(admin.SimpleListFilter):
     """By what became of the prize."""
 
     title = "state"
@@ -50,7 +50,7 @@ class StandingFilter(admin.SimpleListFilter):
         return winners.state(self.value()) if self.value() in WinnerState.values else winners
 
 
-class Pages(FirstRows):
+class KeyedPages(FirstRows):
     """Pages whose rows are found by key first: whole rows would be sorted on disk."""
 
     def page(self, number: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The back office of delivery: who is told, what they were told, and what has to be sent again."""
+"""The back office of delivery: endpoints, what was sent to them, and what to send again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models, transaction
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
 
-from raffles.admin.base import ReadOnly, ReadOnlyMixin, Recorded
+from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.base import ReadOnly, ReadOnlyMixin
 from raffles.domain.keys import KeyMissing, current_key_id
 from raffles.models import Announcement, Attempt, Delivery, Endpoint
 from raffles.models.record import record
@@ -29,8 +29,8 @@ from raffles.web.callers import staff
 _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
 
-class EndpointForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Who is told, by which way, of what."""
+class EndpointForm(forms.ModelForm):
+    """Where to send what, and by which channel."""
 
     channel = forms.ChoiceField(
         choices=[
@@ -77,16 +77,80 @@ def _validate_url(address: str) -> None:
         raise ValidationError("Leave out user names, passwords and what follows a #.")
 
 
+def _show(request: HttpRequest, secret: str) -> None:
+    text = "The secret, shown this once: {}"
+    messages.warning(request, format_html(text, secret))
+
+
+def send_test(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
+    """Send a message without news and say what came back."""
+    if not _is_testable(endpoint) or not endpoint.is_enabled:
+        messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
+        return admin.to_object(endpoint)
+    with transaction.atomic():
+        test = make_test(endpoint, now=database_clock())
+        admin.note(request, endpoint, "tested")
+    deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
+    test.refresh_from_db()
+    if test.last_attempt_at is None:
+        messages.warning(request, "The test waits behind other messages.")
+    elif test.state == Delivery.State.DELIVERED:
+        took = f"in {test.last_milliseconds} ms"
+        messages.success(request, f"Delivered, {took}: {test.last_status}.")
+    else:
+        messages.error(request, f"Not delivered: {test.last_status or test.last_detail}.")
+    return admin.to_object(endpoint)
+
+
+def _is_testable(endpoint: Endpoint) -> bool:
+    return endpoint.channel != Endpoint.Channel.WINNERS
+
+
+def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
+    """Make a new secret; the one before is used beside it for a day."""
+    try:
+        with transaction.atomic():
+            secret = rotate_secret(endpoint, now=database_clock())
+            admin.note(request, endpoint, "rotated")
+        _show(request, secret)
+    except KeyMissing as missing:
+        messages.error(request, str(missing))
+    return admin.to_object(endpoint)
+
+
 @admin.register(Endpoint)
-class EndpointAdmin(Recorded):
+class EndpointAdmin(AdminPages):
     """Webhooks and mailboxes; a secret is shown when it is made, and never again."""
 
     form = EndpointForm
-    change_form_template = "admin/raffles/endpoint/change_form.html"
-    list_display = ("__str__", "channel", "topic", "is_enabled", "failing_since", "rests_until")
+    list_display = (
+        *("__str__", "channel", "topic", "is_enabled"),
+        *("failing_since", "rests_until", "rests_because"),
+    )
     list_filter = ("channel", "is_enabled")
     search_fields = ("address", "topic")
-    record = ("disabled_because", "failing_since", "rests_until", "rotated_at", "created_at", "log")
+    pages = (
+        ViewPage(
+            name="test",
+            label="Send test",
+            permissions=("raffles.change_endpoint",),
+            methods=("POST",),
+            is_offered=_is_testable,
+            view=send_test,
+        ),
+        ViewPage(
+            name="rotate",
+            label="New secret",
+            permissions=("raffles.change_endpoint",),
+            methods=("POST",),
+            is_offered=lambda endpoint: endpoint.channel == Endpoint.Channel.WEBHOOK,
+            view=renew_secret,
+        ),
+    )
+    record = (
+        *("disabled_because", "failing_since", "rests_until", "rests_because"),
+        *("rotated_at", "created_at", "log"),
+    )
 
     def get_fields(self, _request: HttpRequest, obj: Endpoint | None = None) -> tuple[str, ...]:
         if obj is None:
@@ -103,7 +167,7 @@ class EndpointAdmin(Recorded):
         return fixed + self.record
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What they are told; the address may hold a secret, which the record could not forget."""
+        """What it gets; the address may hold a secret, which the record could not forget."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
@@ -117,7 +181,8 @@ class EndpointAdmin(Recorded):
             if "is_enabled" in changed and obj.is_enabled:
                 obj.succeed()
                 obj.disabled_because = ""
-                changed += ["failures", "failing_since", "rests_until", "disabled_because"]
+                changed += ["failures", "failing_since", "disabled_because"]
+                changed += ["rests_until", "rests_because"]
             # Only these: a delivery in another process holds the fence and the lease.
             obj.save(update_fields=changed)
             return
@@ -126,67 +191,9 @@ class EndpointAdmin(Recorded):
         if obj.channel == Endpoint.Channel.WEBHOOK:
             _show(request, make_secret(obj.key_id, obj, obj.secret_version))
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view
-        own = [
-            path("<int:pk>/test/", view(require_POST(self.test)), name="raffles_endpoint_test"),
-            path(
-                "<int:pk>/rotate/", view(require_POST(self.rotate)), name="raffles_endpoint_rotate"
-            ),
-        ]
-        return own + super().get_urls()
 
-    def test(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Sends a message without news and says what came back."""
-        endpoint = self._to_be_changed(request, pk)
-        if endpoint.channel == Endpoint.Channel.WINNERS or not endpoint.is_enabled:
-            messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
-            return self._back(endpoint)
-        with transaction.atomic():
-            test = make_test(endpoint, now=database_clock())
-            self.note(request, endpoint, "tested")
-        deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
-        tried = Attempt.objects.filter(delivery=test).last()
-        if tried is None:
-            messages.warning(request, "The test waits behind other messages.")
-        elif test.log.filter(delivery__state=Delivery.State.DELIVERED).exists():
-            messages.success(request, f"Delivered, in {tried.milliseconds} ms: {tried.status}.")
-        else:
-            messages.error(request, f"Not delivered: {tried.status or tried.detail}.")
-        return self._back(endpoint)
-
-    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Makes a new secret; the one before is used beside it for a day."""
-        endpoint = self._to_be_changed(request, pk)
-        try:
-            with transaction.atomic():
-                secret = rotate_secret(endpoint, now=database_clock())
-                self.note(request, endpoint, "rotated")
-            _show(request, secret)
-        except KeyMissing as missing:
-            messages.error(request, str(missing))
-        return self._back(endpoint)
-
-    def _to_be_changed(self, request: HttpRequest, pk: int) -> Endpoint:
-        endpoint = self.get_object(request, str(pk))
-        if endpoint is None:
-            raise Http404
-        if not self.has_change_permission(request, endpoint):
-            raise PermissionDenied
-        found: Endpoint = endpoint
-        return found
-
-    def _back(self, endpoint: Endpoint) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:raffles_endpoint_change", args=[endpoint.pk]))
-
-
-def _show(request: HttpRequest, secret: str) -> None:
-    text = "The secret, shown this once: {}"
-    messages.warning(request, format_html(text, secret))
-
-
-class AttemptInline(ReadOnlyMixin, admin.TabularInline):  # type: ignore[type-arg]
-    """The tries."""
+class AttemptInline(ReadOnlyMixin, admin.TabularInline):
+    """The attempts that failed."""
 
     model = Attempt
     fields = ("number", "at", "status", "milliseconds", "detail")
@@ -207,6 +214,7 @@ class DeliveryAdmin(ReadOnly):
     fields = (
         *("message_id", "endpoint", "announcement", "state", "attempts", "next_try_at"),
         *("created_at", "finished_at"),
+        *("last_attempt_at", "last_status", "last_milliseconds", "last_detail"),
     )
     readonly_fields = fields
     actions = ("send_again",)
@@ -225,7 +233,7 @@ class DeliveryAdmin(ReadOnly):
         self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
-        """What is sent again is on record of who is told."""
+        """What is sent again is on record of its endpoint."""
         endpoint: Endpoint = row.endpoint
         return endpoint
 

@@ -12,18 +12,16 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import URLPattern, reverse
+from django.urls import reverse
 from django.utils import timezone
 
-from raffles.admin.actions import Link, RafflePages
+from raffles.admin.actions import AdminPages, ViewPage, posted_again
 from raffles.domain.paper_tickets import MAX_BATCH, Batch, batches_of, print_tickets
 from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from raffles.pages.card import card_of
 from raffles.web.callers import staff
 from raffles.web.languages import in_language_of
-
-PERMISSION = "raffles.run_raffle"
 
 _SHEET = 10  # tickets of a page of paper; as print.css has them
 _LISTED = 20  # batches
@@ -37,44 +35,38 @@ class BatchForm(forms.Form):
     batch = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
 
-class PaperTickets(RafflePages):
-    """For the admin of raffles: a page that hands out tickets to be printed."""
+def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
+    """Ask how many; a POST hands them out, or shows a batch again, and holds the codes."""
+    posted = request.POST if request.method == "POST" else None
+    form = BatchForm(posted, initial={"batch": secrets.token_hex(16)})
+    if form.is_valid():
+        by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+        try:
+            raffle, batch = print_tickets(raffle.uuid, **form.cleaned_data, **by)
+        except Refusal as refusal:
+            return posted_again(request, str(refusal))
+        # For participants, so in a language in which all of it is written.
+        sheets = _sheets(raffle, batch)
+        return in_language_of(
+            request, lambda: render(request, "admin/raffles/tickets.html", sheets)
+        )
+    context = {
+        "form": form,
+        "batches": batches_of(raffle)[:_LISTED],
+        "may_begin": raffle.state == State.OPEN and raffle.event_slug is None,
+        "may_repeat": raffle.state in _PRINTABLE,
+    }
+    template, status = "admin/raffles/print.html", 400 if posted else 200
+    return admin.render(request, template, PAPER_TICKETS.label, raffle, context, status)
 
-    def get_urls(self) -> list[URLPattern]:
-        """Its address, before those of the admin."""
-        own = self.page_url("<int:object_id>/tickets/", self.print_batch, "tickets")
-        return [own, *super().get_urls()]  # type: ignore[misc]
 
-    def links(self, request: HttpRequest) -> list[Link]:
-        """A link for who may."""
-        may = request.user.has_perm(PERMISSION)
-        own = [Link("../tickets/", "Tickets on paper", _PRINTABLE)] if may else []
-        return own + super().links(request)
-
-    def print_batch(self, request: HttpRequest, object_id: int) -> HttpResponseBase:
-        """Asks how many; a POST hands them out, or shows a batch again, and holds the codes."""
-        raffle = self.permitted_raffle(request, object_id, PERMISSION)
-        posted = request.POST if request.method == "POST" else None
-        form = BatchForm(posted, initial={"batch": secrets.token_hex(16)})
-        if form.is_valid():
-            act: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
-            try:
-                raffle, batch = print_tickets(raffle.uuid, **form.cleaned_data, **act)
-            except Refusal as refusal:
-                return self.back(request, str(refusal))
-            # For participants, so in a language in which all of it is written.
-            sheets = _sheets(raffle, batch)
-            return in_language_of(
-                request, lambda: render(request, "admin/raffles/tickets.html", sheets)
-            )
-        context = {
-            "raffle": raffle,
-            "form": form,
-            "batches": batches_of(raffle)[:_LISTED],
-            "may_begin": raffle.state == State.OPEN and raffle.event_slug is None,
-            "may_repeat": raffle.state in _PRINTABLE,
-        }
-        return self.show(request, "print", f"Tickets on paper: {raffle}", context)
+PAPER_TICKETS = ViewPage(
+    name="tickets",
+    label="Tickets on paper",
+    permissions=("raffles.run_raffle",),
+    is_offered=lambda raffle: raffle.state in _PRINTABLE,
+    view=print_batch,
+)
 
 
 def _sheets(raffle: Raffle, batch: Batch) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from raffles.admin.actions import ConfirmedAct, Outcome, ReasonForm
+from raffles.admin.actions import ConfirmedAction, Outcome, ReasonForm
 from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
 from raffles.domain.prizes import next_alternate, replace_winner
@@ -19,6 +19,7 @@ from raffles.domain.sealing import NOBODY_CAME, PoolDiffers, SealTooLate
 from raffles.fairness.verify import round_of, time_of_round
 from raffles.models import Draw, Entropy, Raffle, Replacement, State
 from raffles.models.raffle import FINISHED, MAX_TICKETS
+from raffles.web.formats import SECOND, shown
 
 _NAMED = 5  # kinds of prizes in a sentence
 PUBLIC = "It is public at once and can't be undone."
@@ -37,16 +38,10 @@ class Stopped(Refusal):
         return self.why
 
 
-def shown(moment: datetime) -> str:
-    """A moment with its zone."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def shown_round(round_: int) -> str:
     """A beacon round and when it comes."""
-    return (
-        f"beacon round {round_:,}, at {shown(datetime.fromtimestamp(time_of_round(round_), UTC))}"
-    )
+    comes_at = datetime.fromtimestamp(time_of_round(round_), UTC)
+    return f"beacon round {round_:,}, at {shown(comes_at, SECOND)}"
 
 
 def counted(count: int, noun: str) -> str:
@@ -66,7 +61,7 @@ def can_be_drawn(raffle: Any) -> bool:
     return True
 
 
-def foresee_draw(raffle: Any) -> list[str]:
+def preview_draw(raffle: Any) -> list[str]:
     """The pool, the prizes, and what decides when."""
     if raffle.state in FINISHED:
         return ["The raffle is finished."]
@@ -138,7 +133,7 @@ def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Outcome:
 # --- Calling off
 
 
-def foresee_void(raffle: Any) -> list[str]:
+def preview_void(raffle: Any) -> list[str]:
     """What is lost, and what stays."""
     lost = counted(raffle.issued, "ticket")
     sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
@@ -158,14 +153,14 @@ def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Outc
 # --- Passing a prize on
 
 
-class ReplacementForm(ReasonForm):
+class PassOnForm(ReasonForm):
     """Whose prize, and why."""
 
     ticket_number = forms.IntegerField(min_value=1, max_value=MAX_TICKETS, localize=False)
     field_order = ("ticket_number", "reason")
 
 
-def foresee_heir(raffle: Raffle) -> str:
+def preview_successor(raffle: Raffle) -> str:
     """Who is next."""
     alternate = next_alternate(raffle)
     if alternate is None:
@@ -174,11 +169,11 @@ def foresee_heir(raffle: Raffle) -> str:
     return f"The next alternate gets it: ticket {number:,}, rank {alternate.rank:,}."
 
 
-def foresee_replacement(raffle: Any) -> list[str]:
+def preview_replacement(raffle: Any) -> list[str]:
     """Who is next, and what stays."""
     return [
         "The winner whose ticket you name loses the prize.",
-        foresee_heir(raffle),
+        preview_successor(raffle),
         "The first result stays and your reason stands beside it.",
         PUBLIC,
     ]
@@ -200,29 +195,29 @@ def passed_on(line: Replacement) -> Outcome:
 
 
 RUNNING = (
-    ConfirmedAct(
+    ConfirmedAction(
         name="draw",
         label="Seal and draw",
-        permission="raffles.run_raffle",
+        permissions=("raffles.run_raffle",),
         is_offered=can_be_drawn,
-        foresee=foresee_draw,
+        preview=preview_draw,
         perform=perform_draw,
     ),
-    ConfirmedAct(
+    ConfirmedAction(
         name="replace",
         label="Replace a winner",
-        permission="raffles.add_replacement",
+        permissions=("raffles.add_replacement",),
         is_offered=lambda raffle: raffle.state == State.DRAWN,
-        foresee=foresee_replacement,
+        preview=preview_replacement,
         perform=perform_replacement,
-        form=ReplacementForm,
+        form=PassOnForm,
     ),
-    ConfirmedAct(
+    ConfirmedAction(
         name="void",
         label="Void",
-        permission="raffles.void_raffle",
+        permissions=("raffles.void_raffle",),
         is_offered=lambda raffle: raffle.state not in FINISHED,
-        foresee=foresee_void,
+        preview=preview_void,
         perform=perform_void,
         form=ReasonForm,
         is_harmful=True,

@@ -26,7 +26,7 @@ def _clean_name(name: str) -> str:
     return name
 
 
-class PrizeForm(forms.ModelForm):  # type: ignore[type-arg]
+class PrizeForm(forms.ModelForm):
     """A prize with a name that people can read."""
 
     class Meta:
@@ -37,7 +37,7 @@ class PrizeForm(forms.ModelForm):  # type: ignore[type-arg]
         return _clean_name(self.cleaned_data["name"])
 
 
-class PrizeFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+class PrizeFormSet(BaseInlineFormSet):
     """The prizes together: at least one, and no more than tickets."""
 
     def clean(self) -> None:
@@ -60,7 +60,7 @@ class PrizeFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
         return prize
 
 
-class PrizeInline(admin.TabularInline):  # type: ignore[type-arg]
+class PrizeInline(admin.TabularInline):
     """The prizes, in order of rank."""
 
     model = Prize
@@ -84,7 +84,7 @@ def terms_open(raffle: Raffle | None) -> bool:
     return raffle is None or (raffle.state == State.OPEN and not getattr(raffle, "issued", 0))
 
 
-class RaffleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RaffleForm(forms.ModelForm):
     """A raffle's terms."""
 
     class Meta:

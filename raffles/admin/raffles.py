@@ -14,10 +14,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from raffles.admin.actions import ConfirmedActs
-from raffles.admin.base import Recorded
-from raffles.admin.exports import Exports
-from raffles.admin.paper_tickets import PaperTickets
+from raffles.admin.actions import AdminPages
+from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
+from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.raffle_actions import RUNNING
 from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
 from raffles.domain.creating import hold_terms
@@ -29,10 +28,11 @@ from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
 from raffles.models.record import record
 from raffles.web.callers import staff
+from raffles.web.formats import SECOND, shown
 
 
 @admin.register(Raffle)
-class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
+class RaffleAdmin(AdminPages):
     """Raffles: terms may change until the first ticket, then nothing does by hand."""
 
     form = RaffleForm
@@ -44,7 +44,7 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
     date_hierarchy = "created_at"
     show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
-    acts = RUNNING
+    pages = (*RUNNING, EXPORT, PAPER_TICKETS, EXPORT_EVERYTHING)
 
     class Media:
         css = {"all": ("raffles/counter.css",)}
@@ -75,29 +75,29 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
     @admin.display(description="entries")
     def taken(self, raffle: Raffle) -> str:
         """Since when tickets are handed out, and until when."""
-        until = f" until {raffle.closes_at:%Y-%m-%d %H:%M}" if raffle.closes_at else ""
-        return f"since {raffle.created_at:%Y-%m-%d %H:%M}{until} UTC"
+        until = f" until {shown(raffle.closes_at)}" if raffle.closes_at else ""
+        return f"since {shown(raffle.created_at)}{until}"
 
     @admin.display(description="prizes")
-    def prize_count(self, raffle: Raffle) -> int:
-        return raffle.prizes_total or 0  # type: ignore[attr-defined]
+    def prize_count(self, raffle: Any) -> int:
+        return raffle.prizes_total or 0
 
     @admin.display(description="next")
-    def next_step(self, raffle: Raffle) -> str:
+    def next_step(self, raffle: Any) -> str:
         """What happens next, and when; so that a late beacon or a missed draw is seen."""
-        now, waits_for = timezone.now(), raffle.waits_for  # type: ignore[attr-defined]
+        now, waits_for = timezone.now(), raffle.waits_for
         if raffle.state == State.SEALED and waits_for:
             comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
             late = " — late" if comes_at < now else ""
-            return f"beacon round {waits_for:,}, {comes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
+            return f"beacon round {waits_for:,}, {shown(comes_at, SECOND)}{late}"
         if raffle.state in UNDER_WAY:
             return "draws with the next run"
         if raffle.state != State.OPEN:
             return "—"
         if raffle.closes_at:
             late = " — overdue" if raffle.closes_at < now else ""
-            return f"draws {raffle.closes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
-        is_full = raffle.issued == raffle.total_tickets  # type: ignore[attr-defined]
+            return f"draws {shown(raffle.closes_at, SECOND)}{late}"
+        is_full = raffle.issued == raffle.total_tickets
         return "sold out: a manager draws" if is_full else "hands out tickets until all are gone"
 
     @admin.display(description="public record")

@@ -16,7 +16,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class StaffAdmin(Recorded, UserAdmin):  # type: ignore[type-arg]  # as in Recorded
+class StaffAdmin(Recorded, UserAdmin):
     """Who may log in, and as what."""
 
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,22 +10,21 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_POST
 
-from raffles.admin.actions import ConfirmedAct, ConfirmedActs, Outcome, ReasonForm
-from raffles.admin.base import ReadOnly
-from raffles.admin.counter import counter_urls
-from raffles.admin.filters import Pages, RaffleFilter, StandingFilter
-from raffles.admin.raffle_actions import PUBLIC, foresee_heir, passed_on
-from raffles.domain.prizes import forfeit, note_told, replace_winner
+from raffles.admin.actions import AdminPages, ConfirmedAction, Outcome, ReasonForm, ViewPage
+from raffles.admin.base import ReadOnly, ReadOnlyMixin
+from raffles.admin.counter import COUNTER
+from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
+from raffles.admin.raffle_actions import PUBLIC, passed_on, preview_successor
+from raffles.domain.prizes import forfeit, note_notified, replace_winner
 from raffles.domain.search import find_winners, searched_without_choice
 from raffles.models import Raffle, Replacement, Winner, WinnerState
+from raffles.web.formats import shown
 
 NOTHING = "—"
 _FOUND = 50  # winners that a search shows
@@ -33,17 +32,7 @@ _FOUND = 50  # winners that a search shows
 _HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
 
 
-class SearchForm(forms.Form):
-    """What is on a ticket, looked for in one raffle or in those drawn last.
-
-    It is posted: an address would keep the code in the browser's history and in logs.
-    """
-
-    text = forms.CharField(max_length=150)
-    raffle = forms.IntegerField(required=False, widget=forms.HiddenInput)
-
-
-# --- Acts on one winner
+# --- Actions on one winner
 
 
 def _held(winner: Winner) -> str:
@@ -51,15 +40,20 @@ def _held(winner: Winner) -> str:
     return f"Ticket {winner.ticket_number():,} holds {prize.name if prize else 'no prize'}."
 
 
-def _perform_told(winner: Winner, *, now: datetime, by: str) -> Outcome:
-    note_told([winner], now=now, by=by)
-    return Outcome("Noted that the winner was told.")
+def _perform_notified(winner: Winner, *, now: datetime, by: str) -> Outcome:
+    note_notified([winner], now=now, by=by)
+    return Outcome("Noted that the winner was notified.")
 
 
-def _foresee_forfeit(winner: Winner) -> list[str]:
-    heir = foresee_heir(winner.raffle) if winner.raffle.promotes_alternates else ""
+def _preview_forfeit(winner: Winner) -> list[str]:
+    successor = preview_successor(winner.raffle) if winner.raffle.promotes_alternates else ""
     nobody = "It goes to nobody; you may pass it on afterwards."
-    return [_held(winner), "The winner loses it, for the reason you give.", heir or nobody, _FINAL]
+    return [
+        _held(winner),
+        "The winner loses it, for the reason you give.",
+        successor or nobody,
+        _FINAL,
+    ]
 
 
 _FINAL = "It can't be undone."
@@ -72,9 +66,9 @@ def _perform_forfeit(winner: Winner, *, now: datetime, by: str, reason: str) -> 
     return passed_on(done.replacement) if done.replacement else Outcome("The prize is forfeited.")
 
 
-def _foresee_replacement(winner: Winner) -> list[str]:
+def _preview_replacement(winner: Winner) -> list[str]:
     stays = "The first result stays and your reason stands beside it."
-    return [_held(winner), foresee_heir(winner.raffle), stays, PUBLIC]
+    return [_held(winner), preview_successor(winner.raffle), stays, PUBLIC]
 
 
 def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str) -> Outcome:
@@ -84,53 +78,95 @@ def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str)
     return passed_on(line)
 
 
+# --- The search
+
+
+class SearchForm(forms.Form):
+    """What is on a ticket, looked for in one raffle or in those drawn last.
+
+    It is posted: an address would keep the code in the browser's history and in logs.
+    """
+
+    text = forms.CharField(max_length=150)
+    raffle = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+@sensitive_post_parameters("text")
+def find(request: HttpRequest, admin: AdminPages) -> HttpResponse:
+    """Show the winners that what was typed belongs to; where it is one, go to its page."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    form = SearchForm(request.POST)
+    is_typed = form.is_valid()
+    chosen = form.cleaned_data.get("raffle")
+    back = reverse("admin:raffles_winner_changelist") + (f"?raffle={chosen}" if chosen else "")
+    if not is_typed:
+        messages.error(request, "Type a ticket's number or code, or a username.")
+        return HttpResponseRedirect(back)
+    raffles = list(Raffle.objects.filter(pk=chosen)) if chosen else searched_without_choice()
+    found = list(find_winners(form.cleaned_data["text"], raffles=raffles)[: _FOUND + 1])
+    if len(found) == 1:
+        return admin.to_object(found[0])
+    context = {
+        "found": found[:_FOUND],
+        "is_cut": len(found) > _FOUND,
+        "raffles": raffles,
+        "chosen": chosen,
+        "back": back,
+    }
+    title = "Winners found" if found else "No such winner"
+    return admin.render(request, "admin/raffles/winner/found.html", title, None, context)
+
+
 @admin.register(Winner)
-class WinnerAdmin(ConfirmedActs, ReadOnly):
+class WinnerAdmin(ReadOnlyMixin, AdminPages):
     """Winners and alternates in order of rank."""
 
     change_list_template = "admin/raffles/winner/change_list.html"
     list_display = ("rank", "prize_now", "state", "number", "user", "deadline", "of_raffle")
     list_display_links = ("rank", "prize_now")
-    list_filter = (StandingFilter, RaffleFilter)
+    list_filter = (StateFilter, OfRaffleFilter)
     list_per_page = 50
     show_facets = admin.ShowFacets.NEVER  # each would count them all
     show_full_result_count = False
-    paginator = Pages
+    paginator = KeyedPages
     ordering = ("-raffle_id", "rank")
     fields = (
         *("of_raffle", "rank", "prize_now", "number", "user", "state", "deadline"),
-        *("told", "claimed", "handed_over", "forfeited", "passed_on"),
+        *("notified", "claimed", "handed_over", "forfeited", "passed_on"),
     )
     readonly_fields = fields
-    acts = (
-        ConfirmedAct(
+    pages = (
+        ConfirmedAction(
             name="told",
-            label="Told by phone",
-            permission="raffles.hand_over_prize",
+            label="Notified by phone",
+            permissions=("raffles.hand_over_prize",),
             is_offered=lambda winner: winner.state() == WinnerState.DRAWN,
-            foresee=lambda winner: [_held(winner), "It is noted that you told them, today."],
-            perform=_perform_told,
+            preview=lambda winner: [_held(winner), "It is noted that you notified them, today."],
+            perform=_perform_notified,
         ),
-        ConfirmedAct(
+        ConfirmedAction(
             name="replace",
             label="Replace by the next alternate",
-            permission="raffles.add_replacement",
+            permissions=("raffles.add_replacement",),
             is_offered=lambda winner: winner.state() in _HELD | {WinnerState.FORFEITED},
-            foresee=_foresee_replacement,
+            preview=_preview_replacement,
             perform=_perform_replacement,
             form=ReasonForm,
             is_harmful=True,
         ),
-        ConfirmedAct(
+        ConfirmedAction(
             name="forfeit",
             label="Forfeit",
-            permission="raffles.add_replacement",
+            permissions=("raffles.add_replacement",),
             is_offered=lambda winner: winner.state() in _HELD,
-            foresee=_foresee_forfeit,
+            preview=_preview_forfeit,
             perform=_perform_forfeit,
             form=ReasonForm,
             is_harmful=True,
         ),
+        COUNTER,
+        ViewPage(name="find", is_of_object=False, permissions=(), methods=("POST",), view=find),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Winner]:
@@ -139,46 +175,12 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
         found: QuerySet[Winner] = winners.with_state().select_related("ticket")
         return found.prefetch_related("raffle")
 
-    def get_urls(self) -> list[URLPattern]:
-        find = self.admin_site.admin_view(
-            require_POST(sensitive_post_parameters("text")(self.find))
-        )
-        own = [path("find/", find, name="raffles_winner_find"), *counter_urls(self)]
-        return own + super().get_urls()
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         chosen = request.GET.get("raffle", "")
         context = {"chosen": chosen if chosen.isdecimal() else ""} | (extra_context or {})
         return super().changelist_view(request, context)
-
-    def find(self, request: HttpRequest) -> HttpResponse:
-        """The winners that what was typed belongs to; the page of the one, where it is one."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        form = SearchForm(request.POST)
-        is_typed = form.is_valid()
-        chosen = form.cleaned_data.get("raffle")
-        back = reverse("admin:raffles_winner_changelist") + (f"?raffle={chosen}" if chosen else "")
-        if not is_typed:
-            messages.error(request, "Type a ticket's number or code, or a username.")
-            return HttpResponseRedirect(back)
-        raffles = list(Raffle.objects.filter(pk=chosen)) if chosen else searched_without_choice()
-        found = list(find_winners(form.cleaned_data["text"], raffles=raffles)[: _FOUND + 1])
-        if len(found) == 1:
-            return HttpResponseRedirect(reverse("admin:raffles_winner_change", args=[found[0].pk]))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "No such winner" if not found else "Winners found",
-            "opts": self.opts,
-            "found": found[:_FOUND],
-            "is_cut": len(found) > _FOUND,
-            "raffles": raffles,
-            "chosen": chosen,
-            "back": back,
-        }
-        return TemplateResponse(request, "admin/raffles/winner/found.html", context)
 
     @admin.display(description="raffle")
     def of_raffle(self, winner: Winner) -> SafeString:
@@ -208,10 +210,10 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
     @admin.display(description="claim until")
     def deadline(self, winner: Winner) -> str:
         until = winner.claim_until() if winner.state() in _HELD else None
-        return _shown(until)
+        return shown(until)
 
-    @admin.display(description="told")
-    def told(self, winner: Winner) -> str:
+    @admin.display(description="notified")
+    def notified(self, winner: Winner) -> str:
         return _moment(winner, "notified_at")
 
     @admin.display(description="claimed")
@@ -237,15 +239,11 @@ class WinnerAdmin(ConfirmedActs, ReadOnly):
         page = reverse("admin:raffles_winner_change", args=[other.pk])
         text = '{} <a href="{}">ticket {}</a>, {}: {}'
         number = f"{other.ticket_number():,}"
-        return format_html(text, which, page, number, _shown(line.replaced_at), line.reason)
-
-
-def _shown(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else NOTHING
+        return format_html(text, which, page, number, shown(line.replaced_at), line.reason)
 
 
 def _moment(winner: Winner, name: str) -> str:
-    return _shown(getattr(getattr(winner, "handover", None), name, None))
+    return shown(getattr(getattr(winner, "handover", None), name, None))
 
 
 @admin.register(Replacement)

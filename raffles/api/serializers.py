@@ -16,6 +16,7 @@ from raffles.models.raffle import (
     MAX_TICKETS,
 )
 from raffles.web.fields import (
+    CodeField,
     MomentField,
     StrictBooleanField,
     StrictIntegerField,
@@ -136,10 +137,15 @@ class EntryAnswer(serializers.Serializer[Any]):
 
 
 class TicketCheckRequest(StrictSerializer):
-    """A ticket's number and its code."""
+    """A ticket's number and its code: the ticket as it was given may be sent whole."""
 
     ticket_number = StrictIntegerField()
-    verification_code = VisibleTextField()
+    verification_code = CodeField()
+    raffle_id = serializers.UUIDField(required=False, help_text="That of the address.")
+    receipt = serializers.DictField(required=False, help_text="Not looked at.")
+    event = VisibleTextField(required=False, help_text="Not looked at.")
+    draw_at = MomentField(required=False, help_text="Not looked at.")
+    username = VisibleTextField(required=False, help_text="Not looked at.")
 
 
 class TicketCheckAnswer(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from raffles.api.feeds import winners_feed
 from raffles.api.proofs import KeysView, verifier, verifier_checksum
 from raffles.api.views import RaffleViewSet
 from raffles.notifications.stream.serving import stream
+from raffles.web.converters import RAFFLE_ID
 
 router = SimpleRouter(use_regex_path=False)
 router.register("raffles", RaffleViewSet, basename="raffle")
@@ -18,7 +19,7 @@ urlpatterns = [
     *router.urls,
     path("winners.atom", winners_feed, name="winners-feed"),
     path("stream/", stream, name="stream"),
-    path("raffles/<uuid:raffle_id>/stream/", stream, name="raffle-stream"),
+    path(f"raffles/{RAFFLE_ID}/stream/", stream, name="raffle-stream"),
     path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),
     path("log/checkpoint", log.newest_checkpoint, name="checkpoint"),
     path("log/statements", log.all_statements, name="statements"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -28,7 +28,7 @@ from raffles.domain.entering import enter
 from raffles.domain.prizes import check_ticket, replace_winner
 from raffles.models import Raffle, Replacement, Winner
 from raffles.models.raffle import CLAIM_TERMS
-from raffles.web.callers import ManagerOrReadOnly, address_tag, caller_address, require_holder
+from raffles.web.callers import ManagerOrReadOnly, caller_of, require_holder
 from raffles.web.fields import StrictSerializer
 from raffles.web.lists import PAGE, LinkCursorPagination, StrictQueryMixin
 from raffles.web.parsing import idempotency_key
@@ -40,7 +40,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 def actor(request: Request) -> str:
     """Who is acting, without the address: a keyed pseudonym."""
-    return f"manager {address_tag(caller_address(request))}"
+    return f"manager {caller_of(request).tag}"
 
 
 class RankPagination(LinkCursorPagination):
@@ -72,7 +72,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     serializer_class = serializers.RaffleAnswer
     lookup_field = "uuid"
     lookup_url_kwarg = "raffle_id"
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "UUID"  # raffles.web.converters
     filterset_class = RaffleFilter
     pagination_class = LinkCursorPagination
 
@@ -132,7 +132,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
             claim=claim,
             now=timezone.now(),
             by=actor(request),
-            request=CreatingRequest(caller_address(request), key, dict(request.data))
+            request=CreatingRequest(caller_of(request).holder, key, dict(request.data))
             if key
             else None,
         )
@@ -145,7 +145,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
         responses=answers(403, 404, 410, 413, 415, 429, _201=serializers.EntryAnswer),
     )
     @action(detail=True, methods=["post"])
-    def participate(self, request: Request, raffle_id: UUID) -> Response:
+    def participate(self, request: Request, raffle_id: UUID) -> JsonResponse:
         asked = _said(serializers.EntryRequest, request)
         now = timezone.now()
         entry = enter(
@@ -162,7 +162,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
             "verification_code": entry.verification_code,
             "receipt": entry.receipt,
         }
-        return Response(body, status=201, headers=PRIVATE)
+        return JsonResponse(body, status=201, headers=PRIVATE)
 
     @extend_schema(
         summary="The winners in order of rank, empty before the draw",
@@ -210,6 +210,8 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     @action(detail=True, methods=["post"], url_path="verify-ticket")
     def verify_ticket(self, request: Request, raffle_id: UUID) -> Response:
         asked = _valid(serializers.TicketCheckRequest, request)
+        if asked.get("raffle_id", raffle_id) != raffle_id:
+            raise ValidationError({"raffle_id": ["The ticket is of another raffle."]})
         prize = check_ticket(
             raffle_id,
             ticket_number=asked["ticket_number"],

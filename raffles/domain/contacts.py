@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from raffles.domain.entering import Entry
 from raffles.domain.keys import current_key_id
 from raffles.domain.locking import held
-from raffles.domain.prizes import note_told, slot_of
+from raffles.domain.prizes import note_notified, slot_of
 from raffles.models import (
     FINISHED,
     Announcement,
@@ -89,7 +89,7 @@ def forget_losers(announcements: QuerySet[Announcement]) -> None:
 def forget_told(winners: Sequence[int], *, now: datetime) -> None:
     """Notes the winners who have been told, by their keys, and forgets their addresses."""
     told = Winner.objects.filter(pk__in=winners)
-    note_told(told.select_related("raffle"), now=now, by="e-mail")
+    note_notified(told.select_related("raffle"), now=now, by="e-mail")
     of_row = told.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
     Contact.objects.filter(Exists(of_row)).delete()
 

@@ -1,6 +1,7 @@
 """Erasing a participant: the tags go, the slot and the leaf hash stay, every proof stays valid.
 
-The tags must last until the draw is over, because a winner's whole leaf is part of the proof.
+The tags must last until the draw is over, because a winner's whole leaf is part of the proof. By
+that leaf a winner's code is checked afterwards: an erasure takes nobody's prize.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from raffles.domain.pool import leaves_of
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
-from raffles.models import FINISHED, Announcement, Raffle, Ticket
+from raffles.models import FINISHED, Announcement, Handover, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
 
 _CHUNK = 5_000
@@ -49,9 +50,11 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
     return marked
 
 
-def finished_before(moment: datetime) -> RaffleQuerySet:
-    """The raffles that were drawn or voided before ``moment``."""
-    return Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
+def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
+    """The raffles drawn or voided before ``moment``, but for those whose prizes wait at ``now``."""
+    ended = Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment))
+    waiting = Handover.objects.unclaimed().filter(claim_until__gt=now)
+    return ended.exclude(pk__in=waiting.values("winner__raffle")).distinct()
 
 
 def _forget_names(raffle: Raffle) -> None:

@@ -38,7 +38,7 @@ _FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[=+\-@＝＋－＠])|(?<=[;\t\r\n])(?=\s
 _ENTRIES = ("ticket number", "issued at (UTC)", "name", "erased at (UTC)")
 _WINNERS = (
     *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "state"),
-    *("holds", "claim until (UTC)", "told at (UTC)", "claimed at (UTC)"),
+    *("holds", "claim until (UTC)", "notified at (UTC)", "claimed at (UTC)"),
     *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
 )
 _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")

@@ -25,7 +25,7 @@ from raffles.domain.refusals import (
     NotDrawn,
 )
 from raffles.fairness.numbering import numbering
-from raffles.fairness.tickets import code_tag, read_code
+from raffles.fairness.tickets import code_tag, code_tag_of, read_code
 from raffles.fairness.verify import hash_reason
 from raffles.models import (
     Announcement,
@@ -62,7 +62,7 @@ def open_handovers(raffle: Raffle, *, now: datetime) -> None:
             cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
 
 
-def note_told(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
+def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
     """Notes that winners were told of their prize; the first time counts."""
     for winner in winners:
         handover, _ = Handover.objects.get_or_create(winner=winner)
@@ -282,12 +282,21 @@ def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
     if written is None or not 1 <= ticket_number <= raffle.total_tickets:
         raise InvalidCode
     slot = slot_of(raffle, ticket_number)
-    ticket = Ticket.objects.filter(raffle=raffle, slot=slot).only("code_tag").first()
-    if ticket is None or ticket.code_tag is None:
-        raise InvalidCode
-    if not hmac.compare_digest(bytes(ticket.code_tag), code_tag(written)):
+    kept = _kept_code_tag(raffle, slot)
+    if kept is None or not hmac.compare_digest(kept, code_tag(written)):
         raise InvalidCode
     return slot
+
+
+def _kept_code_tag(raffle: Raffle, slot: int) -> bytes | None:
+    """The tag of a ticket's code; a winner's outlives its erasure, in the leaf of the proof."""
+    ticket = Ticket.objects.filter(raffle=raffle, slot=slot).only("code_tag").first()
+    if ticket is None:
+        return None
+    if ticket.code_tag is not None:
+        return bytes(ticket.code_tag)
+    winner = Winner.objects.filter(raffle=raffle, slot=slot).only("leaf").first()
+    return code_tag_of(bytes(winner.leaf)) if winner else None
 
 
 def slot_of(raffle: Raffle, ticket_number: int) -> int:

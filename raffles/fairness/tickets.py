@@ -8,13 +8,18 @@ import base64
 import hashlib
 import hmac
 import re
+import unicodedata
 
 from raffles.fairness.verify import TAGS
 
 _CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FROM_RFC_4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD)
 _SYMBOLS = 20  # of 5 bits: 100 bits, which nobody guesses
-_AS_WRITTEN = str.maketrans({"O": "0", "I": "1", "L": "1", " ": None, "-": None})
+_AS_WRITTEN = str.maketrans({"O": "0", "I": "1", "L": "1"})
+_FULL_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
+# Dashes, and what is pasted along unseen; by another category also a minus and a bullet.
+_SEPARATING = frozenset({"Pd", "Cf"})
+_DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
 _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
@@ -62,17 +67,30 @@ def show_code(code: str) -> str:
 
 
 def read_code(text: str) -> str | None:
-    """Read a code as people write it, or return None for what cannot be one.
+    """Read a code as people type and paste it, or return None for what cannot be one.
 
-    Case, spaces and hyphens do not matter; O is 0, I and L are 1.
+    Case, spaces and dashes of every kind do not matter, nor full-width letters and digits; O is 0,
+    I and L are 1. Letters of other scripts that merely look alike are none.
     """
-    # ASCII first: upper() makes "I" of a dotless i and "S" of a long s.
-    if len(text) > _LONGEST_WRITING or not text.isascii():
+    if len(text) > _LONGEST_WRITING:
         return None
-    code = text.upper().translate(_AS_WRITTEN)
+    # Before upper(), which makes "I" of a dotless i and "S" of a long s.
+    code = "".join(sign for sign in text.translate(_FULL_WIDTH) if not _is_separating(sign))
+    if not code.isascii():
+        return None
+    code = code.upper().translate(_AS_WRITTEN)
     return code if _CODE.fullmatch(code) else None
+
+
+def _is_separating(sign: str) -> bool:
+    return sign.isspace() or sign in _DASHES or unicodedata.category(sign) in _SEPARATING
 
 
 def code_tag(code: str) -> bytes:
     """Return the 16 bytes that are stored of a code, to be compared in constant time."""
     return hashlib.sha256(TAGS["code"] + code.encode("ascii")).digest()[:16]
+
+
+def code_tag_of(leaf: bytes) -> bytes:
+    """Return the code's tag in a ticket's leaf: the last 16 of its 56 bytes."""
+    return leaf[-16:]

@@ -153,7 +153,7 @@ def replace_claim(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("raffles", "0010_one_word_for_a_thing")]
+    dependencies = [("raffles", "0011_last_attempt")]
     operations = [
         migrations.RunPython(refuse_version_1, migrations.RunPython.noop),
         migrations.RunPython(drop_old_guards, migrations.RunPython.noop),

@@ -1,4 +1,4 @@
-"""Who is told, what they still have to be told, and every try at it."""
+"""Who is notified, what is still to be delivered to them, and how each attempt went."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from raffles.models.announcement import Announcement
 from raffles.models.raffle import Raffle
 from raffles.models.winner import Winner
+from raffles.web.formats import shown
 
-# Seconds from one try to the next; the first is at once. Standard Webhooks recommends them.
+# Seconds from one attempt to the next; the first is at once. Standard Webhooks recommends them.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 GIVE_UP_AFTER = timedelta(seconds=sum(SCHEDULE))
 _LONGEST_REST = timedelta(minutes=5)
+_LONGEST_PAUSE = timedelta(hours=24)  # of those that a receiver may ask for
 
 
 class Outbox(models.Model):
-    """One row: up to which announcement deliveries were made, taken under its lock."""
+    """One row: the last announcement that deliveries were made of; whoever makes them locks it."""
 
     spread = models.BigIntegerField(default=0)
 
@@ -34,31 +36,31 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
     """Query words of endpoints."""
 
     def enabled(self) -> EndpointQuerySet:
-        """Those that are told."""
+        """Return those that are notified."""
         return self.filter(is_enabled=True)
 
     def claimable(self, now: datetime) -> EndpointQuerySet:
-        """Enabled ones that nobody is telling now and that do not rest after a failure."""
+        """Return the enabled ones that no worker holds and that are not resting."""
         return self.enabled().filter(
             Q(leased_until=None) | Q(leased_until__lte=now),
             Q(rests_until=None) | Q(rests_until__lte=now),
         )
 
     def with_due(self, now: datetime) -> EndpointQuerySet:
-        """Those that something is due for."""
+        """Return those that a delivery is due for."""
         return self.filter(Exists(Delivery.objects.due(now).filter(endpoint=OuterRef("pk"))))
 
 
 class Endpoint(models.Model):
-    """Somebody who asked to be told, and the lane in which they are, one message after another.
+    """A receiver of announcements, and its lane: it gets one message after another.
 
-    Whoever raises ``fence`` by one holds the lane until ``leased_until`` and writes results only
-    while the fence is still theirs. The secret is not stored: it is derived from a ticket key of
-    the environment, which ``key_id`` names, and from ``secret_version``.
+    The worker that raises ``fence`` by one holds the lane until ``leased_until``, and stores
+    results only while the fence is still its own. The secret is not stored: it is derived from
+    ``secret_version`` and the ticket key in the environment that ``key_id`` names.
     """
 
     class Channel(models.TextChoices):
-        """By which way; ``WINNERS`` is one row, the mail to winners who gave an address."""
+        """How to reach it; ``WINNERS`` is a single row, for mail to winners who gave an address."""
 
         WEBHOOK = "webhook", "webhook"
         MAIL = "mail", "e-mail to staff"
@@ -70,7 +72,7 @@ class Endpoint(models.Model):
         max_length=500, blank=True, default="", help_text="A URL, or an e-mail address."
     )
     kinds = models.JSONField(
-        default=list, blank=True, help_text="What they are told; nothing chosen means everything."
+        default=list, blank=True, help_text="Which announcements; nothing chosen means all."
     )
     topic = models.CharField(
         max_length=100, blank=True, default="", help_text="Only this event (its slug), or all."
@@ -87,6 +89,7 @@ class Endpoint(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False)
     failing_since = models.DateTimeField(null=True, editable=False)
     rests_until = models.DateTimeField(null=True, editable=False)
+    rests_because = models.CharField(max_length=200, blank=True, default="", editable=False)
 
     objects = EndpointQuerySet.as_manager()
 
@@ -106,7 +109,7 @@ class Endpoint(models.Model):
         return self.address or self.get_channel_display()
 
     def wanted(self, announcements: models.QuerySet[Announcement]) -> models.QuerySet[Announcement]:
-        """Those of the announcements that they asked to be told."""
+        """Return those of the announcements that it is to get."""
         if self.kinds:
             announcements = announcements.filter(kind__in=self.kinds)
         if self.topic:
@@ -114,51 +117,44 @@ class Endpoint(models.Model):
         return announcements
 
     def succeed(self) -> None:
-        """Forgets the failures before."""
-        self.failures, self.failing_since, self.rests_until = 0, None, None
+        """Forget earlier failures."""
+        self.failures, self.failing_since = 0, None
+        self.rests_until, self.rests_because = None, ""
 
-    def fail(self, now: datetime, *, is_silent: bool) -> None:
-        """Counts a failure; one who does not answer rests, so that the others need not wait."""
+    def fail(self, now: datetime) -> None:
+        """Count a failure; disable an endpoint that has failed for as long as the schedule is."""
         self.failures += 1
         self.failing_since = self.failing_since or now
-        if is_silent:
-            pause = timedelta(seconds=SCHEDULE[min(self.failures, len(SCHEDULE) - 1)])
-            self.rests_until = now + min(pause, _LONGEST_REST)
         if now - self.failing_since >= GIVE_UP_AFTER:
-            self.disable(f"failing since {self.failing_since:%Y-%m-%d %H:%M} UTC")
+            self.disable(f"failing since {shown(self.failing_since)}")
+
+    def rest(self, now: datetime, *, why: str, asked: timedelta | None = None) -> None:
+        """Send it nothing for as long as it ``asked``, or for longer after each failure.
+
+        That is 24 hours at most, or 5 minutes where nothing was asked for.
+        """
+        after_failures = timedelta(seconds=SCHEDULE[min(self.failures, len(SCHEDULE) - 1)])
+        pause = min(after_failures, _LONGEST_REST) if asked is None else min(asked, _LONGEST_PAUSE)
+        self.rests_until, self.rests_because = now + pause, why[:200]
 
     def disable(self, why: str) -> None:
-        """Stops telling them."""
-        self.is_enabled, self.disabled_because = False, why
+        """Notify it no more."""
+        self.is_enabled, self.disabled_because = False, why[:200]
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     """Query words of deliveries."""
 
     def pending(self) -> DeliveryQuerySet:
-        """Those to be sent, now or later."""
+        """Return those to be sent, now or later."""
         return self.filter(state=Delivery.State.PENDING)
 
     def due(self, now: datetime) -> DeliveryQuerySet:
-        """Those to be sent now."""
+        """Return those to be sent now."""
         return self.pending().filter(next_try_at__lte=now)
 
-    def finish(self, now: datetime) -> None:
-        """Counts the try that was accepted."""
-        self.pending().update(
-            state=Delivery.State.DELIVERED, attempts=F("attempts") + 1, finished_at=now
-        )
-
-    def fail(self, attempts: int, now: datetime) -> None:
-        """Counts the failed try of that number and sets the next, or gives up after the last."""
-        if attempts < len(SCHEDULE):
-            next_try_at = now + timedelta(seconds=SCHEDULE[attempts])
-            self.pending().update(attempts=attempts, next_try_at=next_try_at)
-        else:
-            self.pending().update(attempts=attempts, state=Delivery.State.DEAD, finished_at=now)
-
     def send_again(self, now: datetime) -> int:
-        """Puts dead ones back to the start of the schedule; returns how many."""
+        """Put dead ones back to the start of the schedule; return how many."""
         return self.filter(state=Delivery.State.DEAD).update(
             state=Delivery.State.PENDING, attempts=0, next_try_at=now, finished_at=None
         )
@@ -167,12 +163,13 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 class Delivery(models.Model):
     """One announcement for one endpoint; without an announcement it is a test.
 
-    ``message_id`` is the same at every try, so that a message that arrives twice counts once.
-    ``winner`` is set in the mail to winners.
+    ``message_id`` is the same at each attempt, so that a receiver can drop what comes twice.
+    ``winner`` is set in mail to winners. How the last attempt went stands here: ``last_status`` is
+    the receiver's (HTTP, SMTP), null when it gave none.
     """
 
     class State(models.TextChoices):
-        """Where it stands; a dead one was given up and can be sent again by staff."""
+        """A dead one was given up; staff can send it again."""
 
         PENDING = "pending"
         DELIVERED = "delivered"
@@ -192,6 +189,10 @@ class Delivery(models.Model):
     next_try_at = models.DateTimeField()
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    last_attempt_at = models.DateTimeField(null=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    last_milliseconds = models.PositiveIntegerField(null=True)
+    last_detail = models.CharField(max_length=200, blank=True, default="")
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -228,7 +229,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One try: when, how long it took, and what was answered (``status`` empty: nobody did)."""
+    """One failed attempt; successful ones leave their result on the delivery alone."""
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="log")
     number = models.PositiveSmallIntegerField()
@@ -241,13 +242,13 @@ class Attempt(models.Model):
         ordering = ("delivery", "id")
 
     def __str__(self) -> str:
-        return f"try {self.number}: {self.status or self.detail}"
+        return f"attempt {self.number}: {self.status or self.detail}"
 
 
 class Contact(models.Model):
-    """The e-mail address that an entry gave to be told by, kept apart from the ticket.
+    """The e-mail address that an entry gave to hear of a prize, kept apart from the ticket.
 
-    It goes once there is nothing left to tell, and with an erasure.
+    It is deleted once there is nothing left to say, and with an erasure.
     """
 
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="+", db_index=False)

@@ -66,11 +66,11 @@ class RaffleQuerySet(models.QuerySet["Raffle"]):
 
     def with_available(self) -> RaffleQuerySet:
         """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
-        return self.annotate(available=sum_of_stripes(F("cap") - F("issued")))
+        return self.annotate(available=sum_of_stripes(F("cap") - F("issued")))  # type: ignore[no-redef]
 
     def with_issued(self) -> RaffleQuerySet:
         """Adds ``issued``: how many tickets were handed out."""
-        return self.annotate(issued=sum_of_stripes(F("issued")))
+        return self.annotate(issued=sum_of_stripes(F("issued")))  # type: ignore[no-redef]
 
     def due(self, now: datetime) -> RaffleQuerySet:
         """Raffles with a step to take at ``now``: their time has come, or a step was cut off."""
@@ -169,6 +169,8 @@ class Raffle(ClaimTerms):
     request_digest = models.BinaryField(max_length=32, null=True, editable=False)
     voided_at = models.DateTimeField(null=True, editable=False)
     void_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+    available: int  # of `with_available`
+    issued: int  # of `with_issued`
 
     objects = RaffleQuerySet.as_manager()
 

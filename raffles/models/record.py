@@ -51,7 +51,7 @@ class LogEntry(models.Model):
 
 def subject_of(row: models.Model) -> str:
     """The name under which the record keeps a row: ``raffle 5f...``, ``event daily``."""
-    kind = str(row._meta.verbose_name)  # noqa: SLF001 - the name is public, the way to it is not
+    kind = str(row._meta.verbose_name)
     if isinstance(row, Raffle):
         return f"{kind} {row.uuid}"
     name: Any = getattr(row, "slug", None) or row.pk

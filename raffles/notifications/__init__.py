@@ -1,1 +1,1 @@
-"""Telling: who is told what, by webhook, mail and the live stream; reads announcements."""
+"""Notify by webhook, mail and the live stream; everything here reads announcements."""

@@ -1,9 +1,11 @@
-"""Marking: what came of the tries is stored, as long as the lane is still ours."""
+"""Attempts: how one went, and storing that for as long as the lane is still ours."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -11,138 +13,184 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from django.db import connection, transaction
 
 from raffles.domain.contacts import forget_told
-from raffles.models import Delivery, Endpoint
-from raffles.models.delivery import SCHEDULE
+from raffles.models import Attempt, Delivery, Endpoint
+from raffles.models.delivery import SCHEDULE, DeliveryQuerySet
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
-Message = TypeVar("Message")
+Content = TypeVar("Content")
+
+
+class Message(NamedTuple, Generic[Content]):
+    """What is sent, and the delivery of which this is the next attempt."""
+
+    delivery: int
+    message_id: str
+    attempts: int
+    winner: int | None
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one try; ``status`` is the receiver's (HTTP, SMTP), None when silent."""
+class Result:
+    """How one attempt went; ``status`` is the receiver's (HTTP, SMTP), None when it gave none.
+
+    ``pause`` is for how long the receiver asked to be left alone.
+    """
 
     is_accepted: bool
     status: int | None
     detail: str
     seconds: float
+    pause: timedelta | None = None
     is_gone: bool = False
 
-
-class Letter(NamedTuple, Generic[Message]):
-    """A message as it goes out, with the delivery of which this is the next try."""
-
-    delivery: int
-    attempts: int
-    winner: int | None
-    message: Message
+    @property
+    def ends_lane(self) -> bool:
+        """Whether sending the next message now would be useless."""
+        if self.is_accepted:
+            return False
+        return self.status is None or self.pause is not None or self.is_gone
 
 
-Send = Callable[[Message, datetime], Answer]
-Try = tuple[Letter[Any], Answer]
+Send = Callable[[Message[Content], datetime], Result]
+Attempted = tuple[Message[Any], Result]
+
+
+@dataclass(frozen=True)
+class Transport:
+    """How to reach an endpoint: renders its messages and opens its connection.
+
+    ``ahead`` messages are rendered before they are sent.
+    """
+
+    render: Callable[[DeliveryQuerySet], Iterable[Message[Any]]]
+    connect: Callable[[], AbstractContextManager[Send[Any]]]
+    ahead: int
 
 
 @dataclass
 class Tally:
-    """What became of messages."""
+    """How many messages were delivered, failed, and of these were given up."""
 
     delivered: int = 0
     failed: int = 0
     dead: int = 0
 
-    def count(self, tries: Sequence[Try]) -> None:
-        failed = [letter.attempts + 1 for letter, answer in tries if not answer.is_accepted]
-        self.delivered += len(tries) - len(failed)
-        self.failed += len(failed)
-        self.dead += sum(number >= len(SCHEDULE) for number in failed)
+    def count(self, attempted: Iterable[Attempted]) -> None:
+        """Add results that have been stored."""
+        for message, result in attempted:
+            self.delivered += result.is_accepted
+            self.failed += not result.is_accepted
+            self.dead += not result.is_accepted and message.attempts + 1 >= len(SCHEDULE)
 
 
-def mark(endpoint: Endpoint, tries: Sequence[Try], now: datetime, *, is_ended: bool) -> bool:
-    """Stores the tries and what they lead to, and renews or ends the lease.
+def mark(endpoint: Endpoint, attempted: Sequence[Attempted], now: datetime, *, ends: bool) -> bool:
+    """Store results and what follows from them; renew the lease, or end it.
 
-    False, with nothing stored, when the lane was lost to another process.
+    Return False, with nothing stored, when another worker has taken the lane over.
     """
-    for _, answer in tries:
-        if answer.is_accepted:
-            endpoint.succeed()
-        else:
-            endpoint.fail(now, is_silent=answer.status is None)
-            if answer.is_gone:
-                endpoint.disable("answered 410 Gone")
+    for _, result in attempted:
+        _count(endpoint, result, now)
     with transaction.atomic():
         mine = Endpoint.objects.filter(pk=endpoint.pk, fence=endpoint.fence)
         if not mine.update(
-            leased_until=None if is_ended else now + LEASE,
+            leased_until=None if ends else now + LEASE,
             failures=endpoint.failures,
             failing_since=endpoint.failing_since,
             rests_until=endpoint.rests_until,
+            rests_because=endpoint.rests_because,
         ):
             return False
-        _log(tries, now)
-        _finish([letter for letter, answer in tries if answer.is_accepted], now)
-        _fail([letter for letter, answer in tries if not answer.is_accepted], now)
+        _store(attempted, now)
         if not endpoint.is_enabled:
             disable(endpoint, endpoint.disabled_because)
-            _give_up(endpoint, now)
+            # Nobody will come for the rest; staff may send it again.
+            pending = Delivery.objects.pending().filter(endpoint=endpoint)
+            pending.update(state=Delivery.State.DEAD, finished_at=now)
     return True
 
 
-def _log(tries: Sequence[Try], now: datetime) -> None:
-    """One statement of values: models of them would cost as much as the sending."""
-    if not tries:
+def _count(endpoint: Endpoint, result: Result, now: datetime) -> None:
+    if result.is_accepted:
+        endpoint.succeed()
         return
-    at = connection.ops.adapt_datetimefield_value(now)
-    values: list[Any] = []
-    for letter, answer in tries:
-        milliseconds = round(answer.seconds * 1000)
-        values += (
-            letter.delivery,
-            letter.attempts + 1,
-            at,
-            milliseconds,
-            answer.status,
-            answer.detail,
-        )
-    rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(tries))
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT + rows, values)
+    endpoint.fail(now)
+    if result.is_gone:
+        endpoint.disable("answered 410 Gone")
+    elif result.pause is not None:
+        endpoint.rest(now, why=f"answered {result.status} with Retry-After", asked=result.pause)
+    elif result.status is None:
+        endpoint.rest(now, why=f"gave no answer: {result.detail}")
 
 
-_INSERT = """
-    INSERT INTO raffles_attempt (delivery_id, number, at, milliseconds, status, detail) VALUES
-"""
-
-
-def _finish(letters: Sequence[Letter[Any]], now: datetime) -> None:
-    if letters:
-        Delivery.objects.filter(pk__in=[letter.delivery for letter in letters]).finish(now)
-    if winners := [letter.winner for letter in letters if letter.winner is not None]:
+def _store(attempted: Sequence[Attempted], now: datetime) -> None:
+    """Store the results on their deliveries, and each failure in a row of its own."""
+    alike: defaultdict[tuple[bool, int], list[Attempted]] = defaultdict(list)
+    for message, result in attempted:
+        alike[result.is_accepted, message.attempts + 1].append((message, result))
+    for (is_accepted, number), group in alike.items():
+        _update(group, now, number, is_accepted=is_accepted)
+        if not is_accepted:
+            Attempt.objects.bulk_create(
+                Attempt(
+                    delivery_id=message.delivery,
+                    number=number,
+                    at=now,
+                    milliseconds=round(result.seconds * 1000),
+                    status=result.status,
+                    detail=result.detail,
+                )
+                for message, result in group
+            )
+    accepted = (message for message, result in attempted if result.is_accepted)
+    if winners := [message.winner for message in accepted if message.winner is not None]:
         forget_told(winners, now=now)
 
 
-def _fail(letters: Sequence[Letter[Any]], now: datetime) -> None:
-    by_number: dict[int, list[int]] = {}
-    for letter in letters:
-        by_number.setdefault(letter.attempts + 1, []).append(letter.delivery)
-    for number, keys in by_number.items():
-        Delivery.objects.filter(pk__in=keys).fail(number, now)
+def _update(group: Sequence[Attempted], now: datetime, number: int, *, is_accepted: bool) -> None:
+    """Update all in one statement of values: models would cost as much as the sending."""
+    at = connection.ops.adapt_datetimefield_value
+    state, next_try_at, finished_at = Delivery.State.PENDING, None, None
+    if is_accepted:
+        state, finished_at = Delivery.State.DELIVERED, at(now)
+    elif number < len(SCHEDULE):
+        next_try_at = at(now + timedelta(seconds=SCHEDULE[number]))
+    else:
+        state, finished_at = Delivery.State.DEAD, at(now)
+    values: list[Any] = []
+    for message, result in group:
+        milliseconds = round(result.seconds * 1000)
+        values += (message.delivery, result.status, milliseconds, result.detail)
+    values += (str(state), number, next_try_at, finished_at, at(now))
+    rows = ", ".join(["(%s, %s, %s, %s)"] * len(group))
+    with connection.cursor() as cursor:
+        cursor.execute(_UPDATE % rows, values)
+
+
+_UPDATE = """
+    WITH result (id, status, milliseconds, detail) AS (VALUES %s)
+    UPDATE raffles_delivery SET
+        state = %%s,
+        attempts = %%s,
+        next_try_at = COALESCE(%%s, next_try_at),
+        finished_at = %%s,
+        last_attempt_at = %%s,
+        last_status = CAST(result.status AS smallint),
+        last_milliseconds = result.milliseconds,
+        last_detail = result.detail
+    FROM result WHERE raffles_delivery.id = result.id AND raffles_delivery.state = 'pending'
+"""
 
 
 def disable(endpoint: Endpoint, why: str) -> None:
-    """Tells it no more, until staff enable it again."""
+    """Notify it no more, until staff enable it again."""
     log.warning("Endpoint %s is disabled: %s", endpoint.pk, why)
     Endpoint.objects.filter(pk=endpoint.pk).update(
         is_enabled=False, disabled_because=why[:200], leased_until=None
     )
 
 
-def _give_up(endpoint: Endpoint, now: datetime) -> None:
-    """What an endpoint that is gone had still to be told is dead: staff may send it again."""
-    pending = Delivery.objects.pending().filter(endpoint=endpoint)
-    pending.update(state=Delivery.State.DEAD, finished_at=now)
-
-
 def release(endpoint: Endpoint) -> None:
-    """Leaves the lane to whoever comes next, with what was not marked still to be sent."""
+    """Leave the lane to the next worker, with what was not marked still to be sent."""
     Endpoint.objects.filter(pk=endpoint.pk, fence=endpoint.fence).update(leased_until=None)

@@ -1,18 +1,20 @@
-"""Delivering the outbox: to each endpoint one message after another, to all of them at once.
+"""Deliver the outbox: to each endpoint one message after another, to all endpoints at once.
 
-A lane is claimed under a lease by whoever raises its fence, its messages are sent, and only then
-marked: a kill in between sends some twice, with the same id, and loses none. The clock that is
-handed in is the database's, because leases are compared between machines.
+A worker claims a lane under a lease by raising its fence, sends its messages, and only then marks
+them: a kill in between sends some twice, with the same id, and loses none. The clock handed in is
+the database's, because leases are compared between machines.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, suppress
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
@@ -25,15 +27,14 @@ from raffles.domain.announcing import announce_all_sold_out
 from raffles.domain.keys import KeyMissing
 from raffles.domain.sealing import Clock
 from raffles.models import Delivery, Endpoint
-from raffles.models.delivery import DeliveryQuerySet
 from raffles.notifications import mail, webhooks
 from raffles.notifications.attempts import (
     LEASE,
-    Answer,
-    Letter,
-    Send,
+    Attempted,
+    Message,
+    Result,
     Tally,
-    Try,
+    Transport,
     disable,
     mark,
     release,
@@ -42,18 +43,18 @@ from raffles.notifications.outbox import spread
 
 log = logging.getLogger(__name__)
 
-_STOPS_BEFORE = webhooks.TOTAL * 2  # seconds of the lease that are left for the last message
+_STOPS_BEFORE = webhooks.TOTAL * 2  # seconds of the lease that are kept for the last message
 _LANES = 64  # endpoints at once; a silent one holds its thread for 15 seconds and then rests
 _CLAIM = 5_000  # messages of one claim, by their keys
-_AHEAD = 250  # webhooks that are written before they are sent
-_MAILS_AHEAD = 20  # of mails, which take longer to write and to send
-_LOOK_AROUND = 0.2  # seconds until new lanes are looked for
+_AHEAD = 250  # webhooks that are rendered before they are sent
+_MAILS_AHEAD = 20  # fewer mails, which take longer to render and to send
+_LOOK_AROUND = 0.2  # seconds between two searches for new lanes
 _GATHER = 0.05  # seconds of results that are marked in one transaction, and sent twice by a kill
-_GRACE = 3.0  # seconds for what is under way when we are told to end
+_GRACE = 3.0  # seconds for what is under way when the worker is asked to end
 
 
 def database_clock() -> datetime:
-    """The time on the database's clock; SQLite's is this machine's."""
+    """Return the time on the database's clock; SQLite's is this machine's."""
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:
@@ -66,21 +67,13 @@ def database_clock() -> datetime:
 # --- Lanes ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How an endpoint is told: what writes letters of deliveries, and the line they go by."""
-
-    write: Callable[[DeliveryQuerySet], Iterable[Letter[Any]]]
-    open_line: Callable[[], AbstractContextManager[Send[Any]]]
-    ahead: int
-
-
-def _way_to(endpoint: Endpoint, now: datetime) -> _Way:
-    """Raises KeyMissing."""
+def _transport_to(endpoint: Endpoint, now: datetime) -> Transport:
+    """Choose the transport; raises KeyMissing."""
     if endpoint.channel == Endpoint.Channel.WEBHOOK:
         secrets = webhooks.secrets_of(endpoint, now)
-        return _Way(webhooks.write, lambda: webhooks.open_line(endpoint.address, secrets), _AHEAD)
-    return _Way(lambda rows: mail.write(endpoint, rows), mail.open_line, _MAILS_AHEAD)
+        connect = partial(webhooks.connect, endpoint.address, secrets)
+        return Transport(webhooks.render, connect, _AHEAD)
+    return Transport(partial(mail.render, endpoint), mail.connect, _MAILS_AHEAD)
 
 
 @dataclass(eq=False)
@@ -88,69 +81,69 @@ class _Lane:
     """A claimed endpoint and what is due in it. Its thread sends and touches no database."""
 
     endpoint: Endpoint
-    way: _Way
-    due: list[int]  # the keys of deliveries of which no letter is written yet
+    transport: Transport
+    due: list[int]  # the keys of deliveries that are not rendered yet
     claimed_at: datetime
     started: float
-    letters: SimpleQueue[Letter[Any] | None] = field(default_factory=SimpleQueue)
+    messages: SimpleQueue[Message[Any] | None] = field(default_factory=SimpleQueue)
     is_stopped: bool = False
 
     def feed(self) -> None:
-        """Writes letters while few are left, so that the thread need not wait for them."""
-        if not self.due or self.is_stopped or self.letters.qsize() > self.way.ahead // 2:
+        """Render messages while few are left, so that the thread need not wait for them."""
+        ahead = self.transport.ahead
+        if not self.due or self.is_stopped or self.messages.qsize() > ahead // 2:
             return
-        keys, self.due = self.due[: self.way.ahead], self.due[self.way.ahead :]
+        keys, self.due = self.due[:ahead], self.due[ahead:]
         mine = Delivery.objects.due(self.claimed_at).filter(endpoint=self.endpoint)
-        for letter in self.way.write(mine.filter(pk__range=(keys[0], keys[-1])).order_by("pk")):
-            self.letters.put(letter)
+        rows = mine.filter(pk__range=(keys[0], keys[-1])).order_by("pk")
+        for message in self.transport.render(rows):
+            self.messages.put(message)
         if not self.due:
-            self.letters.put(None)
+            self.messages.put(None)
 
     def stop(self) -> None:
-        """Has the thread end after the message that it is sending."""
+        """Have the thread end after the message that it is sending."""
         self.is_stopped = True
-        self.letters.put(None)
+        self.messages.put(None)
 
     def send_all(self, results: _Results) -> None:
-        """Sends in order, until the lease runs short or the receiver is silent."""
-        letter = self.letters.get()
+        """Send in order, until the lease runs short or the receiver is not to be asked again."""
+        message = self.messages.get()
         try:
-            with self.way.open_line() as send:
-                while letter is not None and not self.is_over():
+            with self.transport.connect() as send:
+                while message is not None and not self.is_over():
                     at = self.claimed_at + timedelta(seconds=time.monotonic() - self.started)
-                    answer = send(letter.message, at)
-                    results.queue.put((self, (letter, answer)))
-                    if not answer.is_accepted and (answer.status is None or answer.is_gone):
+                    result = send(message, at)
+                    results.queue.put((self, (message, result)))
+                    if result.ends_lane:
                         break
-                    if self.letters.qsize() == self.way.ahead // 2:
+                    if self.messages.qsize() == self.transport.ahead // 2:
                         results.nudge.set()
-                    letter = self.letters.get()
+                    message = self.messages.get()
         except Exception as error:  # a fault of ours counts as silence, so that the lane rests
             log.exception("Endpoint %s: sending failed", self.endpoint.pk)
-            if letter is not None:
-                fault = Answer(
-                    is_accepted=False, status=None, detail=type(error).__name__, seconds=0
-                )
-                results.queue.put((self, (letter, fault)))
+            if message is not None:
+                fault = Result(False, None, type(error).__name__, 0)
+                results.queue.put((self, (message, fault)))
         finally:
             results.queue.put((self, None))
             results.nudge.set()
 
     def is_over(self) -> bool:
-        """Whether no more is to be begun."""
+        """Tell whether nothing more is to be begun."""
         left = LEASE.total_seconds() - (time.monotonic() - self.started)
         return self.is_stopped or left < _STOPS_BEFORE
 
 
 @dataclass
 class _Results:
-    """What the threads hand back: tries, and for each lane its end."""
+    """What the threads hand back: attempts, and the end of each lane."""
 
-    queue: SimpleQueue[tuple[_Lane, Try | None]] = field(default_factory=SimpleQueue)
+    queue: SimpleQueue[tuple[_Lane, Attempted | None]] = field(default_factory=SimpleQueue)
     nudge: Event = field(default_factory=Event)
 
-    def gather(self) -> list[tuple[_Lane, Try | None]]:
-        """What comes within a moment, or until a lane asks for more or ends: marked together."""
+    def gather(self) -> list[tuple[_Lane, Attempted | None]]:
+        """Return what comes within a moment, or until a lane asks for more or ends."""
         self.nudge.clear()
         try:
             found = [self.queue.get(timeout=_LOOK_AROUND)]
@@ -165,13 +158,13 @@ class _Results:
         return found
 
 
-# --- The way from the outbox to receivers --------------------------------------------------
+# --- From the outbox to receivers ----------------------------------------------------------
 
 
 def deliver_all(
     *, by: str, lasting: float | None = None, is_over: Callable[[], bool] = lambda: False
 ) -> Tally:
-    """Announces what nobody has yet, and delivers."""
+    """Announce what sold out unnoticed, and deliver."""
     announce_all_sold_out(at=database_clock(), by=by)
     return deliver(clock=database_clock, lasting=lasting, is_over=is_over)
 
@@ -183,11 +176,11 @@ def deliver(
     only: Endpoint | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Tally:
-    """Makes deliveries of what is announced, and sends what is due, until nothing is.
+    """Make deliveries of what was announced, and send what is due, until nothing is.
 
-    After ``lasting`` seconds no more is begun, and what was begun is brought to its end. When
-    ``is_over`` that takes three seconds at the most; what has no answer by then will be sent again.
-    Any number of processes may do so at once.
+    After ``lasting`` seconds nothing more is begun, and what was begun is finished. Once
+    ``is_over()``, that takes three seconds at most; what has no answer by then is sent again later.
+    Any number of workers may do so at once; ``only`` restricts this one to an endpoint.
     """
     run = _Run(clock, only)
     end = time.monotonic() + lasting if lasting is not None else float("inf")
@@ -223,38 +216,38 @@ class _Run:
     looks_at: float = 0.0
 
     def go_on(self) -> None:
-        """Begins what has become due, also what was announced meanwhile."""
-        if time.monotonic() >= self.looks_at:
-            self.looks_at = time.monotonic() + _LOOK_AROUND
-            now = self.clock()
-            if self.only is None:
-                spread(now=now)
-            for lane in _claim(now, self.lanes, self.only):
-                self.lanes.add(lane)
-                lane.feed()
-                Thread(target=lane.send_all, args=(self.results,), daemon=True).start()
+        """Begin what has become due, also what was announced meanwhile."""
+        if time.monotonic() < self.looks_at:
+            return
+        self.looks_at = time.monotonic() + _LOOK_AROUND
+        now = self.clock()
+        if self.only is None:
+            spread(now=now)
+        for lane in _claim(now, self.lanes, self.only):
+            self.lanes.add(lane)
+            lane.feed()
+            Thread(target=lane.send_all, args=(self.results,), daemon=True).start()
 
     def stop(self) -> None:
-        """Begins nothing more."""
+        """Begin nothing more."""
         for lane in self.lanes:
             lane.stop()
 
     def mark_all(self) -> None:
-        """Marks what has come back, a transaction for each lane, and lets go those that ended."""
-        tries: dict[_Lane, list[Try]] = {}
+        """Mark what has come back, a transaction for each lane, and drop the lanes that ended."""
+        attempts: defaultdict[_Lane, list[Attempted]] = defaultdict(list)
         ended = set()
         found = self.results.gather()
         for lane in self.lanes:
             lane.feed()  # first, so that it sends meanwhile
-        for lane, one in found:
-            so_far = tries.setdefault(lane, [])
-            if one is None:
+        for lane, attempted in found:
+            if attempted is None:
                 ended.add(lane)
             else:
-                so_far.append(one)
-        for lane, of_lane in tries.items():
-            if mark(lane.endpoint, of_lane, self.clock(), is_ended=lane in ended):
-                self.tally.count(of_lane)
+                attempts[lane].append(attempted)
+        for lane in ended | attempts.keys():
+            if mark(lane.endpoint, attempts[lane], self.clock(), ends=lane in ended):
+                self.tally.count(attempts[lane])
             else:
                 lane.stop()
         if ended:
@@ -263,13 +256,13 @@ class _Run:
 
 
 def _claim(now: datetime, running: set[_Lane], only: Endpoint | None) -> Iterator[_Lane]:
-    """Claims lanes that something is due in, as many as may run."""
+    """Claim lanes that something is due in, as many as may run."""
     free = _LANES - len(running)
     due = Endpoint.objects.claimable(now).with_due(now)
     if only is not None:
         due = due.filter(pk=only.pk)
     others = due.exclude(pk__in=[lane.endpoint.pk for lane in running])
-    for endpoint in others.order_by("failures", "pk")[:free]:  # who answers need not wait
+    for endpoint in others.order_by("failures", "pk")[:free]:  # those that answer come first
         if lane := _claim_lane(endpoint, now):
             yield lane
 
@@ -283,11 +276,11 @@ def _claim_lane(endpoint: Endpoint, now: datetime) -> _Lane | None:
     due = Delivery.objects.due(now).filter(endpoint=endpoint).order_by("pk")
     keys = list(due.values_list("pk", flat=True)[:_CLAIM])
     try:
-        way = _way_to(endpoint, now)
+        transport = _transport_to(endpoint, now)
     except KeyMissing as missing:
         disable(endpoint, str(missing))
         return None
-    if not keys:  # somebody was quicker
+    if not keys:  # another worker was quicker
         release(endpoint)
         return None
-    return _Lane(endpoint, way, keys, now, started)
+    return _Lane(endpoint, transport, keys, now, started)

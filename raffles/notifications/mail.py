@@ -1,6 +1,6 @@
-"""Mail: to staff about everything they asked for, to winners who gave an address about their prize.
+"""Mail: to staff, about what they asked for; to winners who gave an address, about their prize.
 
-The log of tries keeps the mail server's numbers only, since its words quote addresses.
+Of the mail server's answers only the numbers are kept, since its words quote addresses.
 """
 
 from __future__ import annotations
@@ -22,29 +22,28 @@ from django.template.loader import render_to_string
 from raffles.domain.contacts import contact_of_row
 from raffles.models import Delivery, Endpoint, Winner
 from raffles.models.delivery import DeliveryQuerySet
-from raffles.notifications.attempts import Answer, Letter, Send
+from raffles.notifications.attempts import Message, Result, Send
 
 # --- Messages ------------------------------------------------------------------------------
 
+Mail = Message[EmailMultiAlternatives]
 
-Mail = Letter[EmailMultiAlternatives]
 
-
-def write(endpoint: Endpoint, deliveries: DeliveryQuerySet) -> list[Mail]:
-    """The mails as they will go out; without a recipient where the address was erased."""
+def render(endpoint: Endpoint, deliveries: DeliveryQuerySet) -> list[Mail]:
+    """Render the mails as they go out; without a recipient where the address was erased."""
     rows = list(deliveries.select_related("announcement"))
     if endpoint.channel != Endpoint.Channel.WINNERS:
-        return [_letter(row, _to_staff(row, endpoint.address)) for row in rows]
+        return [_message(row, _to_staff(row, endpoint.address)) for row in rows]
     winners = Winner.objects.filter(pk__in=[row.winner_id for row in rows if row.winner_id])
     email = Subquery(contact_of_row().values("email")[:1])
-    told = winners.select_related("prize", "raffle").annotate(email=email).in_bulk()
-    return [_letter(row, _to_winner(row, told[row.winner_id])) for row in rows if row.winner_id]
+    found = winners.select_related("prize", "raffle").annotate(email=email).in_bulk()
+    return [_message(row, _to_winner(row, found[row.winner_id])) for row in rows if row.winner_id]
 
 
-def _letter(delivery: Delivery, mail: EmailMultiAlternatives) -> Mail:
-    """Nobody is told by a mail without a recipient."""
+def _message(delivery: Delivery, mail: EmailMultiAlternatives) -> Mail:
+    """Wrap a mail; one without a recipient notifies no winner."""
     winner = delivery.winner_id if mail.to else None
-    return Letter(delivery.pk, delivery.attempts, winner, mail)
+    return Message(delivery.pk, delivery.message_id.hex, delivery.attempts, winner, mail)
 
 
 def _to_winner(delivery: Delivery, winner: Any) -> EmailMultiAlternatives:
@@ -98,15 +97,15 @@ def _mail(
 
 
 @contextmanager
-def open_line() -> Iterator[Send[EmailMultiAlternatives]]:
-    """Yields what sends mails over one connection to the mail server."""
+def connect() -> Iterator[Send[EmailMultiAlternatives]]:
+    """Yield a function that sends mails over one connection to the mail server."""
     backend = get_connection()
 
-    def send(message: EmailMultiAlternatives, _at: datetime) -> Answer:
+    def send(message: Mail, _at: datetime) -> Result:
         started = time.monotonic()
-        status, detail = _try(backend, message)
+        status, detail = _post(backend, message.content)
         is_accepted = status is not None and status < 300
-        return Answer(is_accepted, status, detail, time.monotonic() - started)
+        return Result(is_accepted, status, detail, time.monotonic() - started)
 
     try:
         yield send
@@ -114,13 +113,13 @@ def open_line() -> Iterator[Send[EmailMultiAlternatives]]:
         backend.close()
 
 
-def _try(backend: BaseEmailBackend, message: EmailMultiAlternatives) -> tuple[int | None, str]:
-    """The mail server's number and, where it has none, what went wrong; never its words."""
-    if not message.to:
+def _post(backend: BaseEmailBackend, mail: EmailMultiAlternatives) -> tuple[int | None, str]:
+    """Return the mail server's number and, where it has none, what went wrong; never its words."""
+    if not mail.to:
         return _ACCEPTED, "the address was erased"
     try:
         backend.open()
-        backend.send_messages([message])
+        backend.send_messages([mail])
     except SMTPRecipientsRefused as error:
         return next(iter(error.recipients.values()))[0], "the recipient was refused"
     except SMTPResponseException as error:

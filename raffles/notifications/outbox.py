@@ -1,4 +1,4 @@
-"""Spreading: for what was announced, a delivery to everybody who asked to be told it."""
+"""Fan out: make a delivery of each announcement to every endpoint that wants it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from raffles.domain import contacts
 from raffles.models import Announcement, Delivery, Endpoint, Outbox
 
 _PAGE = 5_000  # announcements that are spread in one transaction
-_COLUMNS = "message_id, endpoint_id, announcement_id, state, attempts, next_try_at, created_at"
+_COLUMNS = (
+    "message_id, endpoint_id, announcement_id, state, attempts, "
+    "next_try_at, created_at, last_detail"
+)
 
 
 class _MessageId(Func):
-    """A random id for each row."""
+    """Make a random id for each row."""
 
     function = "gen_random_uuid"
     output_field = UUIDField()
@@ -27,7 +30,7 @@ class _MessageId(Func):
 
 
 def spread(*, now: datetime) -> int:
-    """Makes the deliveries of what was announced since the last time; returns how many."""
+    """Make the deliveries of what was announced since the last time; return how many."""
     made = 0
     while (page := _spread_page(now)) is not None:
         made += page
@@ -35,7 +38,7 @@ def spread(*, now: datetime) -> int:
 
 
 def _spread_page(now: datetime) -> int | None:
-    """One page under the lock of the outbox's row; None when there is nothing new."""
+    """Fan out one page under the lock of the outbox's row; None when there is nothing new."""
     if not unspread().exists():
         return None
     with transaction.atomic():
@@ -47,7 +50,7 @@ def _spread_page(now: datetime) -> int | None:
         if not numbers:
             return None
         page = new.filter(sequence__lte=numbers[-1])
-        made = sum(_tell(endpoint, page, now) for endpoint in Endpoint.objects.enabled())
+        made = sum(_fan_out(endpoint, page, now) for endpoint in Endpoint.objects.enabled())
         contacts.forget_losers(page)
         outbox.spread = numbers[-1]
         outbox.save(update_fields=["spread"])
@@ -55,13 +58,13 @@ def _spread_page(now: datetime) -> int | None:
 
 
 def unspread() -> QuerySet[Announcement]:
-    """What was announced since the last time."""
+    """Return what was announced since the last time."""
     seen = Outbox.objects.filter(pk=1).values_list("spread", flat=True).first() or 0
     return Announcement.objects.streamed().filter(sequence__gt=seen)
 
 
-def _tell(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> int:
-    """Makes what one endpoint is to be told, without any of it leaving the database."""
+def _fan_out(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> int:
+    """Make the deliveries to one endpoint, without any of them leaving the database."""
     wanted = endpoint.wanted(page)
     if endpoint.channel == Endpoint.Channel.WINNERS:
         made = Delivery.objects.bulk_create(
@@ -80,7 +83,7 @@ def _tell(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> in
         return len(made)
     rows = wanted.values_list(
         *(_MessageId(), Value(endpoint.pk), "pk", Value(Delivery.State.PENDING.value), Value(0)),
-        *(Value(now), Value(now)),
+        *(Value(now), Value(now), Value("")),
     )
     select, values = rows.query.sql_with_params()
     with connection.cursor() as cursor:
@@ -90,7 +93,7 @@ def _tell(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> in
 
 
 def make_test(endpoint: Endpoint, *, now: datetime) -> Delivery:
-    """A message that says nothing, to see whether it arrives."""
+    """Make a delivery without news, to see whether it arrives."""
     return Delivery.objects.create(endpoint=endpoint, next_try_at=now, created_at=now)
 
 
@@ -98,7 +101,7 @@ _UNDELIVERED_AFTER = timedelta(minutes=15)
 
 
 def warnings() -> list[str]:
-    """A sentence for each thing about delivery that is not as it should be now."""
+    """Return a sentence for each thing about delivery that is wrong now."""
     then = timezone.now() - _UNDELIVERED_AFTER
     old = Delivery.objects.pending().filter(created_at__lte=then)
     dead = Delivery.objects.filter(state=Delivery.State.DEAD)

@@ -1,4 +1,4 @@
-"""Webhooks as the Standard Webhooks have them: signed, short, and never followed anywhere."""
+"""Webhooks according to Standard Webhooks: signed and bounded; redirects are not followed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import time
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from http.client import HTTPException, HTTPResponse
-from typing import NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 
 from django.conf import settings
 from django.db.models import TextField
@@ -20,25 +19,29 @@ from standardwebhooks import Webhook
 from raffles.domain.keys import current_key_id, ticket_key
 from raffles.models import Announcement, Endpoint
 from raffles.models.delivery import DeliveryQuerySet
-from raffles.notifications.attempts import Answer, Letter, Send
+from raffles.notifications.attempts import Message, Result, Send
 from raffles.web.environment import networks
-from raffles.web.outgoing import BoundedSocket, Forbidden, connect
+from raffles.web.outgoing import Connection
 
 TOTAL = 15.0  # seconds for one message, from looking up the name to the end of the answer
 LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
-OVERLAP = timedelta(days=1)  # for how long the secret before is still used, too
+OVERLAP = timedelta(days=1)  # for which the previous secret signs, too
 GONE = 410
+BUSY = frozenset({429, 503})  # may come with Retry-After
 
 
 def make_secret(key_id: str, endpoint: Endpoint, version: int) -> str:
-    """The ``whsec_`` secret of that version, derived and not stored. Raises KeyMissing."""
+    """Derive the ``whsec_`` secret of that version; it is not stored. Raises KeyMissing."""
     message = b"webhook\0" + endpoint.uuid.bytes + version.to_bytes(4, "big")
     secret = hmac.digest(ticket_key(key_id), message, "sha256")
     return "whsec_" + base64.b64encode(secret).decode()
 
 
 def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
-    """The secrets to sign with: the present one, and for a day the one before. KeyMissing."""
+    """Return the secrets to sign with: the present one and, for a day, the previous one.
+
+    Raises KeyMissing.
+    """
     secrets = [make_secret(endpoint.key_id, endpoint, endpoint.secret_version)]
     if endpoint.rotated_at is not None and now < endpoint.rotated_at + OVERLAP:
         version = endpoint.secret_version - 1
@@ -47,7 +50,7 @@ def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
 
 
 def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
-    """Gives the endpoint a new secret and returns it, for the one time it is shown."""
+    """Give the endpoint a new secret and return it, for the one time that it is shown."""
     endpoint.previous_key_id, endpoint.key_id = endpoint.key_id, current_key_id()
     endpoint.secret_version += 1
     endpoint.rotated_at = now
@@ -55,25 +58,18 @@ def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
     return make_secret(endpoint.key_id, endpoint, endpoint.secret_version)
 
 
-class Message(NamedTuple):
-    """A signed-at-sending message: its constant id and its body."""
-
-    message_id: str
-    body: str
-
-
-def write(deliveries: DeliveryQuerySet) -> Iterator[Letter[Message]]:
-    """The messages as they will go out: what everybody reads in the stream, or a test."""
+def render(deliveries: DeliveryQuerySet) -> Iterator[Message[str]]:
+    """Yield the messages as they go out: what the stream says, too, or a test."""
     fields = "pk", "attempts", "message_id", "announcement", "created_at"
     rows = list(deliveries.values_list(*fields))
-    news = _news({announcement for _, _, _, announcement, _ in rows})
+    bodies = _bodies({announcement for _, _, _, announcement, _ in rows})
     for key, attempts, message_id, announcement, created_at in rows:
-        body = news[announcement] if announcement else _TEST % created_at.isoformat()
-        yield Letter(key, attempts, None, Message(f"msg_{message_id.hex}", body))
+        body = bodies[announcement] if announcement else _TEST % created_at.isoformat()
+        yield Message(key, f"msg_{message_id.hex}", attempts, None, body)
 
 
-def _news(keys: Set[int]) -> dict[int, str]:
-    """The bodies of announcements; their payload is handed on as it is stored."""
+def _bodies(keys: Set[int]) -> dict[int, str]:
+    """Return announcements as JSON; their payload is handed on as it is stored."""
     rows = Announcement.objects.filter(pk__in=keys).values_list(
         "pk", "kind", "announced_at", "sequence", Cast("payload", TextField())
     )
@@ -87,102 +83,55 @@ _NEWS = '{"type":"%s","timestamp":"%s","sequence":%d,"data":%s}'
 _TEST = '{"type":"endpoint.test","timestamp":"%s","data":{}}'
 
 
-class _Line:
-    """One kept connection to an endpoint; made anew when the peer has closed it.
+@contextmanager
+def connect(address: str, secrets: Sequence[str]) -> Iterator[Send[str]]:
+    """Yield a function that posts messages to a webhook over one connection.
 
-    A request is written in one piece: most of its head is the same each time.
+    It signs as a receiver checks with the library of its language, at a time in UTC, and never
+    raises an exception of the network.
     """
+    allowed = networks(settings.WEBHOOK_NETWORKS)
+    signers = [Webhook(secret) for secret in secrets]
 
-    def __init__(self, url: SplitResult, secrets: Sequence[str]) -> None:
-        self._url, self._signers = url, [Webhook(secret) for secret in secrets]
-        self._head = _head(url)
-        self._socket: BoundedSocket | None = None
-
-    def send(self, message: Message, at: datetime) -> Answer:
-        """Posts one message; what became of it, never an exception of the network."""
+    def send(message: Message[str], at: datetime) -> Result:
+        signatures = [signer.sign(message.message_id, at, message.content) for signer in signers]
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "raffles-webhooks/1",
+            "webhook-id": message.message_id,
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": " ".join(signatures),
+        }
         started = time.monotonic()
         try:
-            status, detail = self._post(self._request(message, at), started + TOTAL), ""
-        except (OSError, HTTPException, ValueError, Forbidden) as error:
-            self.close()
-            status, detail = None, f"{type(error).__name__}: {error}"[:200]
-        took = time.monotonic() - started
-        is_accepted = status is not None and 200 <= status < 300
-        return Answer(is_accepted, status, detail, took, is_gone=status == GONE)
-
-    def _request(self, message: Message, at: datetime) -> bytes:
-        """Signed as a receiver checks it with the library of its language; ``at`` is in UTC."""
-        key, text = message
-        signatures = " ".join([signer.sign(key, at, text) for signer in self._signers])
-        body = text.encode()
-        return self._head % (
-            *(key.encode(), int(at.timestamp()), signatures.encode(), len(body)),
-            body,
+            reply = connection.ask(message.content.encode(), seconds=TOTAL, headers=headers)
+        except (OSError, HTTPException, ValueError) as error:
+            detail = f"{type(error).__name__}: {error}"[:200]
+            return Result(False, None, detail, time.monotonic() - started)
+        return Result(
+            is_accepted=200 <= reply.status < 300,
+            status=reply.status,
+            detail="",
+            seconds=time.monotonic() - started,
+            pause=_pause(reply.headers["Retry-After"], at) if reply.status in BUSY else None,
+            is_gone=reply.status == GONE,
         )
 
-    def _post(self, request: bytes, deadline: float) -> int:
-        for is_kept in (self._socket is not None, False):
-            try:
-                line = self._open(deadline)
-                line.sendall(request)
-                response = HTTPResponse(line, method="POST")
-                response.begin()
-                break
-            except (ConnectionError, HTTPException):
-                # A kept connection that the peer closed meanwhile says nothing about the message.
-                self.close()
-                if not is_kept:
-                    raise
-        if not _is_read_whole(response):
-            self.close()
-        return response.status
-
-    def _open(self, deadline: float) -> BoundedSocket:
-        if self._socket is None:
-            host, is_tls = str(self._url.hostname), self._url.scheme == "https"
-            port = self._url.port or (443 if is_tls else 80)
-            allowed = networks(settings.WEBHOOK_NETWORKS)
-            self._socket = connect(host, port, tls=is_tls, deadline=deadline, allowed=allowed)
-        self._socket.deadline = deadline
-        return self._socket
-
-    def close(self) -> None:
-        """Hangs up."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+    with Connection(address, most=LARGEST_ANSWER, allowed=allowed) as connection:
+        yield send
 
 
-def _head(url: SplitResult) -> bytes:
-    """The head of each request, with places for what is different each time."""
-    target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    address = f"POST {target} HTTP/1.1\r\nHost: {url.netloc}\r\n".encode("ascii")
-    return address.replace(b"%", b"%%") + _HEADERS
-
-
-_HEADERS = b"""\
-Content-Type: application/json\r
-User-Agent: raffles-webhooks/1\r
-webhook-id: %s\r
-webhook-timestamp: %d\r
-webhook-signature: %s\r
-Content-Length: %d\r
-\r
-%s"""
-
-
-def _is_read_whole(response: HTTPResponse) -> bool:
-    """Reads an answer up to its limit; whether the connection can be used again."""
-    with response:
-        response.read(LARGEST_ANSWER)
-        return response.isclosed() and not response.will_close
-
-
-@contextmanager
-def open_line(address: str, secrets: Sequence[str]) -> Iterator[Send[Message]]:
-    """Yields what sends messages to a webhook, one after another, over one connection."""
-    line = _Line(urlsplit(address), secrets)
+def _pause(retry_after: str | None, at: datetime) -> timedelta | None:
+    """Read seconds or an HTTP date; None when there is nothing to wait for."""
+    if not retry_after:
+        return None
     try:
-        yield line.send
-    finally:
-        line.close()
+        if retry_after.isascii() and retry_after.isdigit():
+            pause = timedelta(seconds=int(retry_after))
+        else:
+            pause = parsedate_to_datetime(retry_after) - at
+    except OverflowError:
+        return timedelta.max
+    except (TypeError, ValueError):  # no date, one without a zone, or thousands of digits
+        return None
+    return pause if pause > timedelta() else None

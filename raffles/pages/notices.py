@@ -23,10 +23,6 @@ class TooManyTries(Exception):
         self.wait = wait
 
 
-class ForeignForm(PermissionDenied):
-    """The form was sent by another site's page, which nobody may do for a visitor."""
-
-
 @dataclass(frozen=True, slots=True)
 class Notice:
     """A refusal on a page; ``retry_after`` in seconds where waiting helps."""
@@ -76,12 +72,6 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = W
         wait = max(1, math.ceil(error.wait))
         text = _("Wait %(seconds)d seconds, then try again.") % {"seconds": wait}
         return Notice(_("That was too many tries."), text, 429, wait)
-    if isinstance(error, ForeignForm):
-        return Notice(
-            _("That did not come from this page."),
-            _("Another site sent the form. Press the button here instead."),
-            403,
-        )
     if isinstance(error, PermissionDenied):
         return Notice(
             _("We cannot tell who is calling."),

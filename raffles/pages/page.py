@@ -15,7 +15,7 @@ from django.shortcuts import render
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from raffles.pages.notices import ForeignForm, Notice, TooManyTries
+from raffles.pages.notices import Notice, TooManyTries
 from raffles.web.languages import in_language_of
 from raffles.web.problems import RETRY_AFTER
 from raffles.web.throttles import AddressThrottle
@@ -76,18 +76,6 @@ def answered(
     if notice and notice.retry_after:
         response["Retry-After"] = str(notice.retry_after)
     return response
-
-
-def refuse_foreign(request: HttpRequest) -> None:
-    """Raises ForeignForm for a form that our own page did not send.
-
-    Browsers name the sender's site, or on plain http at least its origin; neither can be forged
-    by a page.
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    own = f"{request.scheme}://{request.get_host()}"
-    if site != "same-origin" if site else request.headers.get("Origin") != own:
-        raise ForeignForm
 
 
 def throttle(request: HttpRequest, limit: AddressThrottle) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from raffles.pages import stage, views
+from raffles.web.converters import RAFFLE_ID
 
 
 def routes(event_page: str) -> tuple[list[URLPattern], str]:
@@ -15,17 +16,17 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
     to_event = {"event_page": event_page}
     return [
         path("robots.txt", views.robots, name="robots"),
-        path("r/<uuid:raffle_id>/", views.raffle, to_event, name="raffle"),
-        path("r/<uuid:raffle_id>/state/", views.raffle_state, to_event, name="state"),
-        path("r/<uuid:raffle_id>/ticket/", views.ticket, name="ticket"),
-        path("r/<uuid:raffle_id>/result/", views.result, to_event, name="result"),
-        path("r/<uuid:raffle_id>/certificate/", views.certificate, name="certificate"),
-        path("r/<uuid:raffle_id>/stage/", stage.stage, to_event, name="stage"),
-        path("r/<uuid:raffle_id>/names/", stage.names, name="names"),
-        path("r/<uuid:raffle_id>/forfeited/", stage.forfeited_prizes, name="forfeited"),
-        path("r/<uuid:raffle_id>/draw.ics", views.calendar, name="calendar"),
+        path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
+        path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
+        path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
+        path(f"r/{RAFFLE_ID}/result/", views.result, to_event, name="result"),
+        path(f"r/{RAFFLE_ID}/certificate/", views.certificate, name="certificate"),
+        path(f"r/{RAFFLE_ID}/stage/", stage.stage, to_event, name="stage"),
+        path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),
+        path(f"r/{RAFFLE_ID}/forfeited/", stage.forfeited_prizes, name="forfeited"),
+        path(f"r/{RAFFLE_ID}/draw.ics", views.calendar, name="calendar"),
         path(
-            "admin/raffles/raffle/<uuid:raffle_id>/stage/",
+            f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
             stage.operated_stage,
             to_event,
             name="operated_stage",

@@ -30,7 +30,7 @@ from raffles.models import Draw, Raffle, State
 from raffles.pages.card import Card, card_of, qr
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
-from raffles.pages.page import answered, page, refuse_foreign, request_key, throttle
+from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
@@ -51,8 +51,8 @@ _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
-# Exempt from the token, not from the check: `refuse_foreign` looks where the form came from, so
-# that nobody needs a cookie to take part.
+# Exempt from the token alone: what another site's page sends is refused for every address, so that
+# nobody needs a cookie to take part.
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
@@ -61,7 +61,6 @@ def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpRespon
     if request.method != "POST":
         return _raffle(request, raffle_id, event_page)
     try:
-        refuse_foreign(request)
         throttle(request, EntryThrottle())
         entry = enter(
             raffle_id,
@@ -128,7 +127,6 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     number = form.cleaned_data["ticket_number"]
     notice = None
     try:
-        refuse_foreign(request)
         throttle(request, VerifyThrottle())
         context["inclusion"] = _inclusion(raffle_id, number)
         code = form.cleaned_data["verification_code"]

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from events.models import Event, Occurrence, Reward, Setback
 from events.tests.acting import DAY, DRAW, scheduled, taken
-from raffles.domain.prizes import note_told, replace_winner
+from raffles.domain.prizes import note_notified, replace_winner
 from raffles.models import (
     Announcement,
     ApiKey,
@@ -108,7 +108,7 @@ def rows() -> dict[str, Model]:
     taken("alice")
     Reward.objects.create(event=Event.objects.get(), date=DRAW.date() + DAY, reward_name="Cup")
     raffle = RaffleFactory.create(state=State.DRAWN)
-    note_told(raffle.winners.all()[:1], now=NOW, by=STAFF)
+    note_notified(raffle.winners.all()[:1], now=NOW, by=STAFF)
     number = raffle.winners.all()[0].ticket_number()
     replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
     now = timezone.now()

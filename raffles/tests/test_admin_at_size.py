@@ -59,11 +59,11 @@ def seed() -> None:
     columns = "subject, action, at, by, why, details"
     insert("raffles_act", columns, f"'event x', 'reward.set', %s, 'x', '', {details}", at, "{}")
     endpoint = Endpoint.objects.create(address="https://example.org", created_at=NOW)
-    columns = "message_id, endpoint_id, state, attempts, next_try_at, created_at"
+    columns = "message_id, endpoint_id, state, attempts, next_try_at, created_at, last_detail"
     insert(
         "raffles_delivery",
         columns,
-        f"{_UUID[connection.vendor]}, %s, 'delivered', 1, %s, %s",
+        f"{_UUID[connection.vendor]}, %s, 'delivered', 1, %s, %s, ''",
         endpoint.pk,
         at,
         at,

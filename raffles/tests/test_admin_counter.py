@@ -65,7 +65,7 @@ def post(staff: Client, typed: dict[str, Any], now: datetime = SOON) -> Any:
 
 def said(answer: Any) -> tuple[str, ...]:
     """The headline, the prize and the lines, without those that are empty."""
-    found = answer.context["answer"]
+    found = answer.context["verdict"]
     return tuple(filter(None, (found.headline, found.prize, *found.lines)))
 
 
@@ -73,7 +73,7 @@ def test_ticket_is_checked_handed_over_and_the_next_one_comes(staff: Client) -> 
     shown = Shown(claim={"claim_days": 7})
     answer = post(staff, shown.typed())
     assert said(answer) == ("Won", "Phone", "Rank 1.", "Kept until 2026-02-17 12:00 UTC.")
-    assert answer.context["answer"].acts == ("hand-over", "claim")
+    assert answer.context["verdict"].actions == ("hand-over", "claim")
     assert not Handover.objects.exclude(claimed_at=None).exists()
     done = post(staff, shown.typed(act="hand-over"))
     assert (done.status_code, done.url) == (302, f"{COUNTER}?raffle={shown.raffle.uuid}")
@@ -95,7 +95,7 @@ def test_second_click_says_when_and_by_whom_it_was_handed_over(staff: Client) ->
             "Phone",
             f"On 2026-02-11 12:00 UTC, by {SAM}.",
         )
-        assert answer.context["answer"].acts == ()
+        assert answer.context["verdict"].actions == ()
 
 
 def test_prize_that_is_sent_is_claimed_now_and_handed_over_later(staff: Client) -> None:
@@ -103,7 +103,7 @@ def test_prize_that_is_sent_is_claimed_now_and_handed_over_later(staff: Client) 
     assert post(staff, shown.typed(act="claim")).status_code == 302
     answer = post(staff, shown.typed(), now=NOW + 2 * WEEK)
     assert said(answer) == ("Won", "Phone", "Rank 1.", "Claimed on 2026-02-11 12:00 UTC.")
-    assert answer.context["answer"].acts == ("hand-over",)
+    assert answer.context["verdict"].actions == ("hand-over",)
     assert post(staff, shown.typed(act="hand-over"), now=NOW + 2 * WEEK).status_code == 302
 
 
@@ -113,7 +113,7 @@ def test_who_has_nothing_to_claim_is_told_why(staff: Client) -> None:
     assert said(post(staff, shown.typed(3)))[0] == "Not a winner"
     late = post(staff, shown.typed(act="hand-over"), now=NOW + WEEK)
     assert said(late) == ("Too late", "Phone", "Kept until 2026-02-17 12:00 UTC.")
-    assert (late.status_code, late.context["answer"].acts) == (409, ())
+    assert (late.status_code, late.context["verdict"].actions) == (409, ())
     number = shown.tickets[1].ticket_number
     names: dict[str, Any] = {"ticket_number": number, "now": SOON, "by": STAFF}
     forfeit(shown.raffle.uuid, reason="Under age", **names)

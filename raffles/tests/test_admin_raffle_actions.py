@@ -1,4 +1,4 @@
-"""Running raffles in the admin: what is foreseen is what happens, once, and refusals say why."""
+"""Running raffles in the admin: what is previewed is what happens, once, and refusals say why."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 
 from raffles.admin import raffle_actions as pages
+from raffles.admin.actions import ConfirmedAction
 from raffles.domain import due
 from raffles.domain.drawing import advance, redraw
 from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
@@ -36,9 +37,14 @@ def address(raffle: Raffle, act: str) -> str:
     return reverse(f"admin:raffles_raffle_{act}", args=[raffle.pk])
 
 
-def foreseen(staff: Client, raffle: Raffle, act: str) -> list[str]:
+def confirmed(page: Any) -> list[str]:
+    """The actions that the raffle's page offers."""
+    return [found.name for found in page.context["pages"] if isinstance(found, ConfirmedAction)]
+
+
+def previewed(staff: Client, raffle: Raffle, act: str) -> list[str]:
     with time_machine.travel(NOW, tick=False):
-        return list(staff.get(address(raffle, act)).context["foreseen"])
+        return list(staff.get(address(raffle, act)).context["preview"])
 
 
 def perform(staff: Client, raffle: Raffle, act: str, **typed: Any) -> list[str]:
@@ -52,7 +58,7 @@ def perform(staff: Client, raffle: Raffle, act: str, **typed: Any) -> list[str]:
 def offered(staff: Client, raffle: Raffle) -> list[str]:
     page = reverse("admin:raffles_raffle_change", args=[raffle.pk])
     with time_machine.travel(NOW, tick=False):
-        return [act.name for act in staff.get(page).context["acts"]]
+        return confirmed(staff.get(page))
 
 
 def test_draw_happens_once_however_often_it_is_confirmed(staff: Client) -> None:
@@ -75,7 +81,7 @@ def test_draw_happens_once_however_often_it_is_confirmed(staff: Client) -> None:
 
 def test_draw_says_what_will_happen(staff: Client) -> None:
     raffle = RaffleFactory.create(tickets=3, prizes=(("Phone", 1), ("Cake", 1)))
-    assert foreseen(staff, raffle, "draw") == [
+    assert previewed(staff, raffle, "draw") == [
         "3 tickets of 3 are in the draw; no more are handed out from now on.",
         "Prizes: 2 (1 × Phone, 1 × Cake), and 1 alternate.",
         "The pool is sealed and the winners are drawn at once, by the server's own randomness.",
@@ -86,7 +92,7 @@ def test_draw_says_what_will_happen(staff: Client) -> None:
 def test_draw_by_beacon_names_the_round_and_then_waits_for_it(staff: Client) -> None:
     raffle = RaffleFactory.create(tickets=3, entropy="drand")
     about = "about beacon round 25,973,832, at 2026-02-10 12:01:00 UTC, decides."
-    assert foreseen(staff, raffle, "draw")[2:4] == [
+    assert previewed(staff, raffle, "draw")[2:4] == [
         f"The pool is sealed and its fingerprint published; {about}",
         "Until that round the draw can be called off or sealed again, afterwards no more.",
     ]
@@ -104,7 +110,7 @@ def test_prizes_beyond_the_tickets_are_foreseen(staff: Client) -> None:
     )
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         page = staff.get(address(raffle, "draw"))
-    assert page.context["foreseen"][1] == (
+    assert page.context["preview"][1] == (
         "Prizes: 3 (3 × Phone), and 1 alternate. 2 of them without a winner."
     )
 
@@ -133,7 +139,7 @@ def test_draw_is_refused_in_the_words_of_the_domain(
 def test_nobody_came_ends_without_winners(staff: Client) -> None:
     raffle = RaffleFactory.create(now=NOW - timedelta(days=1), closes_at=NOW)
     assert (
-        foreseen(staff, raffle, "draw")[0] == "Nobody took part: the raffle ends without winners."
+        previewed(staff, raffle, "draw")[0] == "Nobody took part: the raffle ends without winners."
     )
     assert perform(staff, raffle, "draw") == ["Nobody took part: the raffle ended without winners."]
     assert raffle.state == State.VOID
@@ -145,7 +151,7 @@ def test_large_pool_is_closed_and_left_to_the_next_run(
     for module in (due, pages):
         monkeypatch.setattr(module, "AT_ONCE", 2)
     raffle = RaffleFactory.create(tickets=3)
-    assert foreseen(staff, raffle, "draw")[2:4] == [
+    assert previewed(staff, raffle, "draw")[2:4] == [
         "A pool of this size takes longer to seal than a page may wait.",
         "This closes entries; the next run of draw_winners goes on from there.",
     ]
@@ -160,7 +166,7 @@ def test_large_pool_is_closed_and_left_to_the_next_run(
 
 def test_void_needs_a_reason_and_publishes_it(staff: Client) -> None:
     raffle = RaffleFactory.create(tickets=2)
-    assert foreseen(staff, raffle, "void") == [
+    assert previewed(staff, raffle, "void") == [
         "The raffle ends without winners: 2 tickets handed out for nothing.",
         "It is public at once and can't be undone.",
     ]
@@ -191,7 +197,7 @@ def test_redraw_and_void_are_refused_once_the_round_has_come(staff: Client) -> N
     refused = ["The draw can't be voided: its beacon round is public"]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         page = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
-        assert [act.name for act in page.context["acts"]] == ["draw", "void"]
+        assert confirmed(page) == ["draw", "void"]
         assert "beacon unavailable" in staff.get(address(raffle, "void")).content.decode()
         for act in ("redraw", "void"):
             typed = {"reason": "Changed our mind", "number": 1}
@@ -202,7 +208,7 @@ def test_redraw_and_void_are_refused_once_the_round_has_come(staff: Client) -> N
 def test_redraw_says_which_draw_it_ends(staff: Client) -> None:
     raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
     redraw(raffle.uuid, reason="Once", now=NOW, clock=clock, by=STAFF)
-    assert foreseen(staff, raffle, "redraw")[0] == (
+    assert previewed(staff, raffle, "redraw")[0] == (
         "The sealed draw over 3 tickets is called off in public. It waits for beacon round "
         "25,973,832, at 2026-02-10 12:01:00 UTC."
     )
@@ -212,7 +218,7 @@ def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
     lost, won = (winner.ticket_number() for winner in Winner.objects.filter(raffle=raffle))
     assert (
-        foreseen(staff, raffle, "replace")[1]
+        previewed(staff, raffle, "replace")[1]
         == f"The next alternate gets it: ticket {won}, rank 2."
     )
     typed = {"ticket_number": lost, "reason": "Under age"}
@@ -223,7 +229,7 @@ def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:
     ]
     line = Replacement.objects.get()
     assert (line.reason, line.actor) == ("Under age", SAM)
-    assert foreseen(staff, raffle, "replace")[1] == "There is no alternate left."
+    assert previewed(staff, raffle, "replace")[1] == "There is no alternate left."
     assert perform(staff, raffle, "replace", ticket_number=won, reason="Ill") == [
         "There is no alternate left"
     ]

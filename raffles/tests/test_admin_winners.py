@@ -164,11 +164,11 @@ def test_searched_code_is_in_no_address_page_or_log(
     assert code not in "".join(str(record.__dict__) for record in own)
 
 
-def test_winner_told_by_phone_is_notified_once(staff: Client) -> None:
+def test_winner_is_notified_by_phone_once(staff: Client) -> None:
     raffle, _ = drawn()
     winner = raffle.winners.get(rank=1)
     for _ in range(2):
-        assert act_on(staff, winner, "told") == ["Noted that the winner was told."]
+        assert act_on(staff, winner, "told") == ["Noted that the winner was notified."]
     assert shown(staff, raffle=raffle.pk)[0] == (1, "notified")
     assert LogEntry.objects.about(raffle).filter(action="prize.notified").count() == 1
 
@@ -177,7 +177,7 @@ def test_prize_forfeited_by_hand_goes_to_nobody_unless_so_set(staff: Client) -> 
     raffle, _ = drawn()
     winner = raffle.winners.get(rank=1)
     page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
-    assert "It goes to nobody; you may pass it on afterwards." in page.context["foreseen"]
+    assert "It goes to nobody; you may pass it on afterwards." in page.context["preview"]
     assert act_on(staff, winner, "forfeit", reason="Never came") == ["The prize is forfeited."]
     assert act_on(staff, winner, "forfeit", reason="Never came") == [
         "The prize was not claimed in time"
@@ -191,7 +191,7 @@ def test_prize_forfeited_by_hand_is_promoted_where_so_set(staff: Client) -> None
     lost, won = tickets[1].ticket_number, tickets[2].ticket_number
     page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
     heir = f"The next alternate gets it: ticket {won}, rank 2."
-    assert heir in page.context["foreseen"]
+    assert heir in page.context["preview"]
     said = act_on(staff, winner, "forfeit", reason="Never came")
     assert said == [f"Phone went from ticket {lost} to ticket {won}."]
 
@@ -208,7 +208,7 @@ def test_winner_is_replaced_from_the_winners_page_with_a_reason(staff: Client) -
     ]
     page = staff.get(reverse("admin:raffles_winner_change", args=[winner.pk]))
     assert f">ticket {won}</a>, 2026-02-10 13:00 UTC: Ill" in page.content.decode()
-    assert page.context["acts"] == []
+    assert page.context["pages"] == []
 
 
 def test_prize_in_the_winners_hands_stays_there(staff: Client) -> None:

@@ -6,15 +6,17 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+import time_machine
+from django.core.management import CommandError, call_command
 
 from raffles.domain.audit import audit
 from raffles.domain.drawing import advance
+from raffles.domain.entering import Entry, enter
 from raffles.domain.erasing import erase_holder, erase_tickets
 from raffles.domain.prizes import check_ticket
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import InvalidCode
-from raffles.models import Raffle, State, Ticket
+from raffles.models import Prize, Raffle, State, Ticket, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -37,12 +39,59 @@ def test_erasing_after_the_draw_keeps_every_proof() -> None:
     assert tags_left(raffle) == 0
     assert [inclusion(raffle.uuid, entry.ticket_number) for entry in entries] == before
     assert [step.name for step in audit(raffle)][-1] == "replacements"
-    with pytest.raises(InvalidCode):
-        check_ticket(
-            raffle.uuid,
-            ticket_number=entries[0].ticket_number,
-            code=entries[0].verification_code,
-        )
+
+
+def check(raffle: Raffle, entry: Entry, code: str | None = None) -> Prize | None:
+    code = code or entry.verification_code
+    return check_ticket(raffle.uuid, ticket_number=entry.ticket_number, code=code)
+
+
+def test_erasing_takes_no_prize() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN, total_tickets=5, alternates=1)
+    entries = [enter_nth(raffle, n) for n in range(5)]
+    take_to(State.DRAWN, raffle)
+    ranks = {winner.ticket_number(): winner for winner in Winner.objects.filter(raffle=raffle)}
+    winners = [entry for entry in entries if entry.ticket_number in ranks]
+    others = [entry for entry in entries if entry.ticket_number not in ranks]
+    before = [check(raffle, entry) for entry in winners]
+    assert any(before)
+    assert others
+    erase_tickets(raffle, now=NOW)
+
+    assert [check(raffle, entry) for entry in winners] == before
+    for entry in winners:
+        with pytest.raises(InvalidCode):
+            check(raffle, entry, others[0].verification_code)
+    for entry in others:
+        with pytest.raises(InvalidCode):
+            check(raffle, entry)
+
+
+def test_purge_waits_for_whom_a_prize_is_kept() -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN, claim={"claim_days": 60})
+    drawn_at = raffle.draws.get().drawn_at
+    assert drawn_at
+    for days, left in ((40, 3), (61, 0)):
+        with time_machine.travel(drawn_at + timedelta(days=days), tick=False):
+            call_command("purge_personal_data", "--older-than", "30d", stdout=StringIO())
+        assert tags_left(raffle) == left
+
+
+@pytest.mark.parametrize(
+    "name", ["2001:db8::1", "2001:DB8::1", "2001:db8:0:0::9", "::ffff:1.2.3.4"]
+)
+def test_address_is_erased_by_its_holder(name: str) -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    for holder in ("2001:db8::/64", "1.2.3.4"):
+        enter(raffle.uuid, identity=f"ip:{holder}", now=NOW)
+    out = StringIO()
+    call_command("erase_participant", f"ip:{name}", stdout=out)
+    assert out.getvalue().startswith("1 ticket(s) erased")
+
+
+def test_erasing_nobodys_address_says_so() -> None:
+    with pytest.raises(CommandError, match="2001:db8::g is no address"):
+        call_command("erase_participant", "ip:2001:db8::g")
 
 
 def test_erasing_before_the_draw_waits_for_it() -> None:

@@ -144,7 +144,7 @@ def test_winners_say_what_became_of_each_prize() -> None:
     heading, *found = winners_of(raffle)
     assert heading == [
         *("raffle", "drawn at (UTC)", "rank", "ticket number", "name", "drawn for", "state"),
-        *("holds", "claim until (UTC)", "told at (UTC)", "claimed at (UTC)"),
+        *("holds", "claim until (UTC)", "notified at (UTC)", "claimed at (UTC)"),
         *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
     ]
     drawn, one, until = ["Spring raffle", AT_NOON], "2026-02-10 13:00:00", "2026-02-17 12:00:00"

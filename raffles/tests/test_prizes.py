@@ -13,7 +13,7 @@ from raffles.domain.prizes import (
     forfeit,
     forfeit_overdue,
     hand_over,
-    note_told,
+    note_notified,
     replace_winner,
 )
 from raffles.domain.refusals import (
@@ -64,7 +64,7 @@ class Drawn:
 def test_prize_is_drawn_then_told_then_claimed_then_handed_over() -> None:
     drawn = Drawn()
     states = [drawn.winner().state()]
-    note_told([drawn.winner()], now=SOON, by="e-mail")
+    note_notified([drawn.winner()], now=SOON, by="e-mail")
     states.append(drawn.winner().state())
     drawn.present(claim_prize)
     states.append(drawn.winner().state())
@@ -82,7 +82,7 @@ def test_prize_is_drawn_then_told_then_claimed_then_handed_over() -> None:
 def test_telling_and_claiming_twice_is_once() -> None:
     drawn = Drawn()
     for now in (SOON, LATE):
-        note_told([drawn.winner()], now=now, by=STAFF)
+        note_notified([drawn.winner()], now=now, by=STAFF)
         drawn.present(claim_prize, now=now)
     handover = Handover.objects.get()
     assert (handover.notified_at, handover.claimed_at) == (SOON, SOON)
@@ -221,7 +221,7 @@ def test_query_and_row_agree_on_the_state(state: WinnerState) -> None:
         drawn = Drawn()
         match moment:
             case "notified":
-                note_told([drawn.winner()], now=SOON, by=STAFF)
+                note_notified([drawn.winner()], now=SOON, by=STAFF)
             case "claimed":
                 drawn.present(claim_prize)
             case "handed over":

@@ -1,10 +1,12 @@
 """Who is calling: one canonical address per request, and what it is allowed.
 
 Managers, one ticket per address, throttles and logs all ask here, so that they cannot
-disagree. Addresses are never stored nor logged; `address_tag` is what may be.
+disagree. Addresses are never stored nor logged; `Caller.tag` is what may be.
 """
 
 import ipaddress
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -15,23 +17,27 @@ from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from raffles.web.environment import networks
+from raffles.web.environment import UNIX, Network, networks, proxy_networks
 
 __all__ = [
     "BadForwarding",
+    "Caller",
+    "ForeignOrigin",
     "ManagerOnly",
     "ManagerOrReadOnly",
     "NoHolder",
     "address_tag",
-    "caller_address",
+    "caller_of",
+    "holder_of",
     "is_forwarded",
-    "is_manager",
-    "is_trusted_proxy",
-    "networks",
+    "refuse_foreign",
     "require_holder",
+    "staff",
 ]
-_CALLER = "raffles.caller_address"
+_CALLER = "raffles.caller"
 _TAG_BYTES = 6
+# How proxies write an address with a port, or IPv6 in brackets.
+_WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
 class BadForwarding(BadRequest):
@@ -42,65 +48,138 @@ class NoHolder(PermissionDenied):
     """The caller is a proxy, not somebody who could hold a ticket (403)."""
 
 
-def caller_address(request: HttpRequest | Request) -> str:
-    """Return the canonical address of whoever sent the request.
+class ForeignOrigin(PermissionDenied):
+    """A page of another site sent the request, which none may do for its visitor (403)."""
 
-    That is the peer's, or, when the peer is in TRUSTED_PROXIES, the right-most entry of
+    code = "foreign_origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent a request.
+
+    ``address`` is canonical; ``holder`` is whom a ticket belongs to and whose requests are counted
+    together: the address, or the network of an IPv6 address. ``tag`` is the holder's pseudonym.
+    """
+
+    address: str
+    holder: str
+    tag: str
+    is_proxy: bool
+    is_manager: bool
+
+
+def caller_of(request: HttpRequest | Request) -> Caller:
+    """Return who sent the request.
+
+    That is the peer, or, when the peer is in TRUSTED_PROXIES, the right-most entry of
     X-Forwarded-For that is not. No other header counts, and none from anybody else. IPv4-mapped
-    IPv6 is IPv4; scope ids are dropped. Raises BadForwarding for what is no address.
+    IPv6 is IPv4; scope ids and ports are dropped. Raises BadForwarding for what is no address.
     """
     # In META, since DRF wraps the request and would keep an attribute to itself.
-    known: str | None = request.META.get(_CALLER)
+    known: Caller | None = request.META.get(_CALLER)
     if known is None:
         known = request.META[_CALLER] = _find_caller(request)
     return known
 
 
-def _find_caller(request: HttpRequest | Request) -> str:
-    peer = _canonical(request.META.get("REMOTE_ADDR", ""))
-    forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    if not forwarded or not is_trusted_proxy(peer):
+def _find_caller(request: HttpRequest | Request) -> Caller:
+    peer = _peer(request)
+    if not peer.is_proxy:
         return peer
-    for entry in reversed(forwarded.split(",")):
-        address = _canonical(entry.strip())
-        if not is_trusted_proxy(address):
-            return address
+    forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    # An empty entry, as behind a trailing comma, says nothing (RFC 9110, 5.6.1).
+    for entry in filter(None, map(str.strip, reversed(forwarded.split(",")))):
+        caller = _known(entry)
+        if not caller.is_proxy:
+            return caller
     return peer
 
 
-@lru_cache(maxsize=4096)
-def _canonical(text: str) -> str:
+def _peer(request: HttpRequest | Request) -> Caller:
+    peer = request.META.get("REMOTE_ADDR", "")
+    if peer:
+        return _known(peer)
+    if UNIX not in settings.TRUSTED_PROXIES:
+        raise BadForwarding(
+            "The request came through a UNIX socket, whose peer has no address: "
+            "add unix to TRUSTED_PROXIES."
+        )
+    return Caller(UNIX, UNIX, address_tag(UNIX), is_proxy=True, is_manager=False)
+
+
+def _known(text: str) -> Caller:
+    return _caller(
+        text,
+        tuple(settings.MANAGER_IPS),
+        tuple(settings.TRUSTED_PROXIES),
+        settings.IPV6_PREFIX,
+        settings.SECRET_KEY,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _caller(
+    text: str, managers: tuple[str, ...], proxies: tuple[str, ...], prefix: int, secret: str
+) -> Caller:
+    address = _canonical(text)
+    holder = _holder(address, prefix)
+    is_proxy = _is_within(address, proxy_networks(proxies))
+    return Caller(
+        address=str(address),
+        holder=holder,
+        tag=_tag(holder, secret),
+        is_proxy=is_proxy,
+        # A proxy never is, even when MANAGER_IPS lists it: everybody comes from there.
+        is_manager=not is_proxy and _is_within(address, networks(managers)),
+    )
+
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def _canonical(text: str) -> IPAddress:
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2]
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         raise BadForwarding("The address of the caller cannot be told.") from None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return mapped or address
 
 
-@lru_cache(maxsize=4096)
-def _is_listed(address: str, listed: tuple[str, ...]) -> bool:
-    found = ipaddress.ip_address(address)
-    return any(found in network for network in networks(listed))
+def _holder(address: IPAddress, prefix: int) -> str:
+    if address.version == 4 or prefix >= ipaddress.IPV6LENGTH:
+        return str(address)
+    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+
+
+def _is_within(address: IPAddress, listed: tuple[Network, ...]) -> bool:
+    return any(address in network for network in listed)
+
+
+def _tag(text: str, secret: str) -> str:
+    key = blake2b(secret.encode(), person=b"address-tag").digest()
+    return blake2b(text.encode(), digest_size=_TAG_BYTES, key=key).hexdigest()
+
+
+def address_tag(text: str) -> str:
+    """Return a pseudonym for logs and counters, keyed by SECRET_KEY (12 hex)."""
+    return _tag(text, settings.SECRET_KEY)
+
+
+def holder_of(address: str) -> str:
+    """Return whom a ticket of that address belongs to; BadForwarding for what is none."""
+    return _known(address).holder
 
 
 def is_forwarded(request: HttpRequest | Request) -> bool:
     """Say whether one of our own proxies sent the request, so that its headers are believed."""
     try:
-        return is_trusted_proxy(_canonical(request.META.get("REMOTE_ADDR", "")))
+        return _peer(request).is_proxy
     except BadForwarding:
         return False
-
-
-def is_trusted_proxy(address: str) -> bool:
-    """Say whether the canonical `address` is one of our own proxies."""
-    return _is_listed(address, tuple(settings.TRUSTED_PROXIES))
-
-
-def is_manager(request: HttpRequest | Request) -> bool:
-    """Say whether a manager is calling; a proxy never is, even when MANAGER_IPS lists it."""
-    address = caller_address(request)
-    return _is_listed(address, tuple(settings.MANAGER_IPS)) and not is_trusted_proxy(address)
 
 
 def require_holder(request: HttpRequest | Request) -> str:
@@ -109,28 +188,37 @@ def require_holder(request: HttpRequest | Request) -> str:
     IPv6 addresses that share their first IPV6_PREFIX bits are one holder. Raises NoHolder for a
     proxy that names nobody: everyone behind it would be the same holder.
     """
-    address = caller_address(request)
-    if is_trusted_proxy(address):
+    caller = caller_of(request)
+    if caller.is_proxy:
         raise NoHolder("Taking part is not possible from the address of a proxy.")
-    return _holder(address, settings.IPV6_PREFIX)
+    return caller.holder
 
 
-@lru_cache(maxsize=4096)
-def _holder(address: str, prefix: int) -> str:
-    if ":" not in address or prefix >= ipaddress.IPV6LENGTH:
-        return address
-    return str(ipaddress.ip_network(f"{address}/{prefix}", strict=False))
+def refuse_foreign(request: HttpRequest | Request) -> None:
+    """Raise ForeignOrigin for a request that a page of another site made its visitor send.
+
+    Browsers say where a request comes from, which no page can forge: in Sec-Fetch-Site, or on
+    plain http at least in Origin. Whoever sends neither is no browser.
+    """
+    site = request.META.get("HTTP_SEC_FETCH_SITE")
+    if site is not None:
+        is_own = site in ("same-origin", "none")
+    else:
+        origin = request.META.get("HTTP_ORIGIN")
+        is_own = origin is None or _is_own(origin, request)
+    if not is_own:
+        raise ForeignOrigin("A page of another site may not send this.")
 
 
-def address_tag(address: str) -> str:
-    """Return the pseudonym of an address for logs and counters, keyed by SECRET_KEY (12 hex)."""
-    return _address_tag(address, settings.SECRET_KEY)
+def _is_own(origin: str, request: HttpRequest | Request) -> bool:
+    own = f"{request.scheme}://{request.get_host()}"
+    return origin == own or any(_fits(origin, listed) for listed in settings.CSRF_TRUSTED_ORIGINS)
 
 
-@lru_cache(maxsize=4096)
-def _address_tag(address: str, secret: str) -> str:
-    key = blake2b(secret.encode(), person=b"address-tag").digest()
-    return blake2b(address.encode(), digest_size=_TAG_BYTES, key=key).hexdigest()
+def _fits(origin: str, listed: str) -> bool:
+    """Whether an origin is the listed one, or one of its subdomains (`https://*.example.org`)."""
+    scheme, star, domain = listed.partition("*")
+    return origin.startswith(scheme) and origin.endswith(domain) if star else origin == listed
 
 
 class ManagerOnly(BasePermission):
@@ -140,7 +228,7 @@ class ManagerOnly(BasePermission):
     code = "managers_only"
 
     def has_permission(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
-        return is_manager(request)
+        return caller_of(request).is_manager
 
 
 class ManagerOrReadOnly(ManagerOnly):
@@ -152,4 +240,4 @@ class ManagerOrReadOnly(ManagerOnly):
 
 def staff(request: HttpRequest) -> str:
     """Who of the staff is acting, and the keyed pseudonym of their address."""
-    return f"staff {request.user.get_username()} from {address_tag(caller_address(request))}"
+    return f"staff {request.user.get_username()} from {caller_of(request).tag}"

@@ -17,6 +17,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PERIODS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "day": 86400}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+# In TRUSTED_PROXIES: the peer of a UNIX socket, which has no address.
+UNIX = "unix"
 
 
 def items(text: str) -> list[str]:
@@ -32,6 +34,11 @@ def networks(value: str | Iterable[str]) -> tuple[Network, ...]:
     writes that means something else than what would be granted.
     """
     return _networks(tuple(items(value)) if isinstance(value, str) else tuple(value))
+
+
+def proxy_networks(listed: Iterable[str]) -> tuple[Network, ...]:
+    """Return the networks of a list of proxies, which may also say `unix`."""
+    return networks(item for item in listed if item != UNIX)
 
 
 @lru_cache(maxsize=64)

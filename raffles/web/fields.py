@@ -14,9 +14,12 @@ from drf_spectacular.extensions import (
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from raffles.web.joining import ZWJ, ZWNJ, is_joiner_wanted
+
 MOMENT_FAULT = "Write the time with its offset, such as 2030-01-31T08:00Z."
 _BIGINT = 2**63
 _FORBIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_GRAPHEME_JOINER = "\u034f"  # a mark by category, seen nowhere
 # Letters and symbols by category, blank on every screen: Hangul fillers and the empty Braille.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
@@ -25,13 +28,22 @@ def text_fault(text: str) -> str | None:
     """Return a sentence on what makes `text` unfit for being shown as a name; None if it is fit.
 
     Unfit are control, bidirectional, zero-width and other format characters, line separators,
-    and texts without any visible character.
+    what is no character (and what XML cannot hold), and texts without any visible character.
+    Joiners may stand where they change what is read.
     """
-    if not text.isprintable() and any(unicodedata.category(sign) in _FORBIDDEN for sign in text):
-        return "Control, bidirectional and zero-width characters are not allowed."
+    if _GRAPHEME_JOINER in text or not text.isprintable():
+        for at, sign in enumerate(text):
+            if _is_forbidden(sign) and not (sign in (ZWJ, ZWNJ) and is_joiner_wanted(text, at)):
+                return "Control, bidirectional and zero-width characters are not allowed."
     if not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK for sign in text):
         return "At least one visible character is needed."
     return None
+
+
+def _is_forbidden(sign: str) -> bool:
+    code = ord(sign)
+    is_no_character = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return is_no_character or sign == _GRAPHEME_JOINER or unicodedata.category(sign) in _FORBIDDEN
 
 
 def read_moment(text: str) -> datetime:
@@ -107,6 +119,18 @@ class VisibleTextField(serializers.CharField):
             self.fail("invalid")
         if not self.trim_whitespace and data != data.strip():
             self.fail("outer_space")
+        return str(super().to_internal_value(data))
+
+
+class CodeField(serializers.CharField):
+    """A JSON string with a code as people type and paste it; whoever reads the code judges it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=200, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
         return str(super().to_internal_value(data))
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.views.debug import SafeExceptionReporterFilter
 
-from raffles.web.callers import address_tag, caller_address, is_forwarded
+from raffles.web.callers import caller_of, is_forwarded
 
 access = logging.getLogger("raffles.access")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -41,6 +42,16 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _ENCODER.encode(line)
+
+
+class SecretsFilter(SafeExceptionReporterFilter):
+    """Mask also what of ours holds a secret without being called one, wherever settings show."""
+
+    hidden_settings = re.compile(
+        SafeExceptionReporterFilter.hidden_settings.pattern
+        + "|SEED|LOCATION|(DATABASE|REDIS|EMAIL|CACHE).*URL",
+        re.IGNORECASE,
+    )
 
 
 class AccessLogMiddleware:
@@ -74,7 +85,7 @@ def _identify(request: HttpRequest) -> str:
 
 def _write_line(request: HttpRequest, status: int, started: float) -> None:
     try:
-        caller = address_tag(caller_address(request))
+        caller = caller_of(request).tag
     except BadRequest:
         caller = "unknown"
     fields = {

@@ -1,8 +1,9 @@
 """What holds for every request, before any view sees it, and for every public answer."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
@@ -13,12 +14,16 @@ from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponseBase, HttpResponseRedirectBase
+from django.middleware.common import CommonMiddleware
+from django.middleware.http import ConditionalGetMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.http import parse_header_parameters
+from rest_framework.permissions import SAFE_METHODS
+from whitenoise.middleware import WhiteNoiseMiddleware
 
-from raffles.web.callers import BadForwarding, caller_address, is_manager
+from raffles.web.callers import BadForwarding, caller_of, refuse_foreign
 from raffles.web.parsing import is_utf8
 from raffles.web.problems import ADMIN, problem, too_large
 
@@ -26,7 +31,17 @@ MAX_BODY: Final = 64 * 1024
 MAX_MANAGER_BODY: Final = 2 * 1024 * 1024
 PERMISSIONS: Final = "camera=(), geolocation=(), microphone=()"
 CAMERA_PERMISSIONS: Final = PERMISSIONS.replace("camera=()", "camera=(self)")
+PROBES: Final = frozenset({"/livez", "/readyz"})
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+logger = logging.getLogger(__name__)
+
+
+class Middleware(Protocol):
+    """What makes one get_response of another."""
+
+    def __init__(self, get_response: GetResponse) -> None: ...
+
+    def __call__(self, request: HttpRequest) -> Any: ...
 
 
 class RefuseMalformedMiddleware:
@@ -43,8 +58,10 @@ class RefuseMalformedMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         try:
-            caller_address(request)
+            caller_of(request)
         except BadForwarding as error:
+            # Nobody outside can cause it: our own proxy, or its place in the settings, is wrong.
+            logger.warning("%s", error)
             return problem(400, "bad_forwarding", str(error))
         if "\0" in request.path_info or "%00" in meta.get("QUERY_STRING", ""):
             return problem(400, "bad_request", "The address holds a NUL character.")
@@ -61,7 +78,23 @@ class RefuseMalformedMiddleware:
 def _is_beyond(request: HttpRequest, length: int) -> bool:
     if request.path_info.startswith(ADMIN):
         return False
-    return length > (MAX_MANAGER_BODY if is_manager(request) else MAX_BODY)
+    return length > (MAX_MANAGER_BODY if caller_of(request).is_manager else MAX_BODY)
+
+
+class RefuseForeignMiddleware:
+    """Refuse what a page of another site makes its visitor send, wherever it goes.
+
+    A POST without a body needs nobody's leave to be sent across sites, and would burn the one
+    ticket of the visitor's address; from a manager's it would draw.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method not in SAFE_METHODS:
+            refuse_foreign(request)
+        return self.get_response(request)
 
 
 class PublicReadsMiddleware:
@@ -72,7 +105,7 @@ class PublicReadsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if request.method in ("GET", "HEAD") and not request.path_info.startswith(ADMIN):
+        if not request.path_info.startswith(ADMIN):
             response["Access-Control-Allow-Origin"] = "*"
             response["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-ID"
         return response
@@ -102,13 +135,28 @@ def uses_camera(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     return answer
 
 
-class _InAdmin:
-    """Act under /admin/ alone: nobody is logged in elsewhere, and a claim should not pay for it."""
+def under_admin(*middleware: type[Middleware]) -> Callable[[GetResponse], GetResponse]:
+    """Middleware for /admin/ alone: nobody is logged in elsewhere, and a claim need not pay."""
+    return _where(lambda request: request.path_info.startswith(ADMIN), middleware)
 
-    def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith(ADMIN):
-            return super().__call__(request)  # type: ignore[misc]  # a mixin's
-        return self.get_response(request)  # type: ignore[attr-defined]
+
+def for_reads(*middleware: type[Middleware]) -> Callable[[GetResponse], GetResponse]:
+    """Middleware that has nothing to say to a claim."""
+    return _where(lambda request: request.method in ("GET", "HEAD"), middleware)
+
+
+def _where(
+    holds: Callable[[HttpRequest], bool], middleware: Iterable[type[Middleware]]
+) -> Callable[[GetResponse], GetResponse]:
+    """One middleware of several, the first outermost, for the requests of which ``holds``."""
+
+    def make(get_response: GetResponse) -> GetResponse:
+        through = get_response
+        for each in reversed(tuple(middleware)):
+            through = each(through)
+        return lambda request: (through if holds(request) else get_response)(request)
+
+    return make
 
 
 class AdminCallersMiddleware:
@@ -118,17 +166,12 @@ class AdminCallersMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        is_kept = settings.ADMIN_FOR_MANAGERS and request.path_info.startswith(ADMIN)
-        if is_kept and not is_manager(request):
+        if settings.ADMIN_FOR_MANAGERS and not caller_of(request).is_manager:
             raise PermissionDenied
         return self.get_response(request)
 
 
-class AdminSessionMiddleware(_InAdmin, SessionMiddleware):
-    """Sessions of the staff."""
-
-
-class AdminLocaleMiddleware(_InAdmin, LocaleMiddleware):
+class AdminLocaleMiddleware(LocaleMiddleware):
     """The staff's language; the API's sentences are a contract and never translated."""
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -137,12 +180,34 @@ class AdminLocaleMiddleware(_InAdmin, LocaleMiddleware):
             return super().__call__(request)
 
 
-class AdminAuthenticationMiddleware(_InAdmin, AuthenticationMiddleware):
-    """Logins of the staff."""
+staff = under_admin(
+    AdminCallersMiddleware,
+    SessionMiddleware,
+    AdminLocaleMiddleware,
+    AuthenticationMiddleware,
+    MessageMiddleware,
+)
+reads = for_reads(WhiteNoiseMiddleware, PublicReadsMiddleware, ConditionalGetMiddleware)
 
 
-class AdminMessageMiddleware(_InAdmin, MessageMiddleware):
-    """Messages to the staff."""
+class AddressMiddleware(CommonMiddleware):
+    """Django's, but for probes, and for writes to an address that lacks its final slash.
+
+    Probes come to a machine by its own address: whatever host they name, they are answered. A
+    redirected POST would come back as a GET, whose 200 a client takes for success.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponseRedirectBase | None:
+        return None if request.path_info in PROBES else super().process_request(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        is_write = request.method not in SAFE_METHODS
+        if response.status_code == 404 and is_write and self.should_redirect_with_slash(request):
+            there = request.get_full_path(force_append_slash=True)
+            return problem(404, "missing_slash", f"The address ends in a slash: {there}")
+        return super().process_response(request, response)
 
 
 class _UTF8Query(HttpRequest):

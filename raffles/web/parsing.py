@@ -136,7 +136,7 @@ _KEY = re.compile("[!-~]{1,255}")
 
 def idempotency_key(request: Request) -> str | None:
     """Return the key of the request, None without one; 400 for what is no key."""
-    key = request.headers.get("Idempotency-Key")
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None or _KEY.fullmatch(key):
         return key
     raise ValidationError({"Idempotency-Key": ["Write 1 to 255 visible ASCII characters."]})

@@ -22,6 +22,7 @@ from django.views import defaults
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
+from raffles.web.callers import ForeignOrigin
 from raffles.web.languages import in_language_of
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
         case Http404():
             return not_found()
         case DjangoPermissionDenied():
-            return problem(403, "permission_denied", str(exc) or "You may not do this.")
+            return denied(exc)
         case BadRequest():
             return problem(400, "bad_request", str(exc) or "The request cannot be understood.")
         case UnreadablePostError():
@@ -123,6 +124,12 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
 def not_found() -> HttpResponse:
     """Return 404, also with DEBUG, where Django would explain its addresses on a page."""
     return problem(404, "not_found", "There is nothing at this address.")
+
+
+def denied(exc: Exception) -> HttpResponse:
+    """Return 403, with the word of the exception if it has one."""
+    code = getattr(exc, "code", "permission_denied")
+    return problem(403, code, str(exc) or "You may not do this.")
 
 
 def too_large() -> HttpResponse:
@@ -183,8 +190,9 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer PermissionDenied from outside of DRF."""
     if _is_page(request):
-        return in_language_of(request, lambda: defaults.permission_denied(request, exception))
-    return problem(403, "permission_denied", str(exception) or "You may not do this.")
+        name = "403_foreign.html" if isinstance(exception, ForeignOrigin) else "403.html"
+        return in_language_of(request, lambda: defaults.permission_denied(request, exception, name))
+    return denied(exception)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import unicodedata
 from typing import ClassVar
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from raffles.web.callers import address_tag, caller_address, is_manager
+from raffles.web.callers import address_tag, caller_of
 from raffles.web.environment import rate
 
 logger = logging.getLogger(__name__)
@@ -19,10 +20,11 @@ logger = logging.getLogger(__name__)
 
 # Without the cache everybody passes, and nobody waits for its timeout more than this often.
 _PAUSE = 5.0
+_LONGEST_NAME = 150  # characters; nobody can log in under a longer one
 
 
 class AddressThrottle(BaseThrottle):
-    """So many requests of one address in each period of the clock; managers without limit.
+    """So many requests of one holder in each period of the clock; managers without limit.
 
     Subclasses name the setting that holds the rate; an empty rate is no limit.
     """
@@ -49,11 +51,11 @@ class AddressThrottle(BaseThrottle):
 
     def is_free(self, request: Request) -> bool:
         """Say whether the caller has no limit."""
-        return is_manager(request)
+        return caller_of(request).is_manager
 
     def counted_by(self, request: Request) -> str:
         """Return what tells callers apart."""
-        return address_tag(caller_address(request))
+        return caller_of(request).tag
 
     def wait(self) -> float:
         return self._wait
@@ -112,8 +114,10 @@ class NameThrottle(LoginThrottle):
     """
 
     def is_free(self, request: Request) -> bool:
-        return is_manager(request)
+        return caller_of(request).is_manager
 
     def counted_by(self, request: Request) -> str:
-        name: str = request.POST.get("username", "")
-        return "name:" + address_tag(name[:150].strip().casefold())
+        # As Django's form reads it (spaces go first, then NFKC); case is all that it keeps.
+        name: str = request.POST.get("username", "").strip()[:_LONGEST_NAME]
+        folded = unicodedata.normalize("NFKC", name).casefold()
+        return "name:" + address_tag(unicodedata.normalize("NFKC", folded))

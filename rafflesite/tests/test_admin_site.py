@@ -78,6 +78,19 @@ def test_too_many_failures_under_a_name_are_429_from_everywhere(sam: User) -> No
     assert log_in("sam", PASSWORD, address=ELSEWHERE).status_code == 429
 
 
+@pytest.mark.parametrize("name", ["ｓａｍ", "𝐬𝐚𝐦", "ＳAm", " " * 150 + "sam", "sam\u3000"])
+def test_other_writings_of_a_name_are_that_name(sam: User, name: str) -> None:
+    for n in range(3):
+        assert log_in(name, address=f"203.0.113.{n}").status_code == 200
+    assert log_in("sam", PASSWORD, address=ELSEWHERE).status_code == 429
+
+
+def test_addresses_of_one_holder_fail_together(sam: User) -> None:
+    peers = ["2001:db8::1", "2001:db8::2", "2001:db8::ffff:3", "2001:db8::4"]
+    tries = [log_in(f"user{n}", address=peer).status_code for n, peer in enumerate(peers)]
+    assert tries == [200, 200, 200, 429]
+
+
 def test_nobody_locks_the_staff_out_of_a_managers_address(sam: User) -> None:
     assert statuses(4, "sam") == [200, 200, 200, 429]
     assert log_in("sam", PASSWORD, address=MANAGER).status_code == 302

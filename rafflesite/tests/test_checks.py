@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
 from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
@@ -18,6 +18,8 @@ REDIS = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
 CASES = [
     (checks.check_networks, {}, None),
     (checks.check_networks, {"MANAGER_IPS": ["10.0.0.0/8"], "TRUSTED_PROXIES": ["::1"]}, None),
+    (checks.check_networks, {"TRUSTED_PROXIES": ["unix", "10.0.0.0/8"]}, None),
+    (checks.check_networks, {"MANAGER_IPS": ["unix"]}, "rafflesite.E001"),
     (checks.check_networks, {"MANAGER_IPS": ["10.0.0.300"]}, "rafflesite.E001"),
     (checks.check_networks, {"TRUSTED_PROXIES": ["proxy.local"]}, "rafflesite.E001"),
     (checks.check_networks, {"MANAGER_IPS": ["0.0.0.0/0"]}, "rafflesite.E001"),
@@ -56,6 +58,13 @@ CASES = [
     ),
     (checks.check_local_managers, {"MANAGER_IPS": ["127.0.0.1"]}, "rafflesite.W003"),
     (checks.check_local_managers, {"MANAGER_IPS": ["::1"]}, "rafflesite.W003"),
+    (
+        checks.check_local_managers,
+        {"MANAGER_IPS": ["::1"], "TRUSTED_PROXIES": ["unix", "::1"]},
+        None,
+    ),
+    (checks.check_proxies, {"TRUSTED_PROXIES": []}, None),
+    (checks.check_proxies, {"TRUSTED_PROXIES": ["unix"]}, "rafflesite.I001"),
     (checks.check_database, {"DATABASES": POSTGRESQL}, None),
     (checks.check_database, {"DATABASES": SQLITE}, "rafflesite.W001"),
     (checks.check_cache, {"CACHES": REDIS}, None),
@@ -77,7 +86,7 @@ def test_check(
     assert [message.id for message in found] == ([identity] if identity else [])
     for message in found:
         assert message.hint
-        assert type(message) is (Error if ".E" in str(message.id) else Warning)
+        assert type(message) is {"E": Error, "W": Warning, "I": Info}[str(message.id)[-4]]
 
 
 def test_every_check_is_registered_and_tried() -> None:

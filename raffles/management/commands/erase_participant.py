@@ -12,6 +12,7 @@ from django.utils import timezone
 from raffles.domain.erasing import erase_holder
 from raffles.domain.keys import KeyMissing
 from raffles.models import Raffle
+from raffles.web.callers import BadForwarding, holder_of
 
 
 class Command(BaseCommand):
@@ -30,10 +31,22 @@ class Command(BaseCommand):
         raffles = Raffle.objects.order_by("pk")
         if options["raffle"]:
             raffles = raffles.filter(uuid=options["raffle"])
+        now = timezone.now()
         try:
-            erased = erase_holder(
-                options["identity"], now=timezone.now(), raffles=raffles.iterator()
+            erased = sum(
+                erase_holder(identity, now=now, raffles=raffles.iterator())
+                for identity in _identities(kind, name)
             )
         except KeyMissing as missing:
             raise CommandError(str(missing)) from missing
         self.stdout.write(f"{erased} ticket(s) erased; tags of undrawn raffles go with their draw.")
+
+
+def _identities(kind: str, name: str) -> set[str]:
+    """What tickets were made for: of an address also its holder, the network of an IPv6 one."""
+    if kind == "user":
+        return {f"user:{name}"}
+    try:
+        return {f"ip:{name}", f"ip:{holder_of(name)}"}
+    except BadForwarding:
+        raise CommandError(f"{name} is no address.", returncode=2) from None

@@ -22,7 +22,10 @@ def _age(text: str) -> timedelta:
 
 
 class Command(BaseCommand):
-    """Erases all tags of raffles finished long ago; their codes can't be verified afterwards."""
+    """Erases all tags of raffles finished long ago, unless a prize still waits to be claimed.
+
+    Winners' codes can be verified afterwards, all others can't.
+    """
 
     help = __doc__
 
@@ -32,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         now = timezone.now()
-        for raffle in finished_before(now - options["older_than"]):
+        for raffle in finished_before(now - options["older_than"], now=now):
             kept = Ticket.objects.filter(raffle=raffle, holder_tag__isnull=False)
             erased = kept.count() if options["dry_run"] else erase_tickets(raffle, now=now)
             if erased:

@@ -1,4 +1,4 @@
-"""Those who have heard everything so far: they are told what comes next in one pass."""
+"""Clients that are up to date: what comes next is sent to all of them in one pass."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from types import coroutine
 from typing import Any
 
 from raffles.notifications.stream.frames import heartbeat
-from raffles.notifications.stream.reading import Event, Topic
+from raffles.notifications.stream.reading import StreamEvent, Topic
 
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+AsgiMessage = MutableMapping[str, Any]
+Send = Callable[[AsgiMessage], Awaitable[None]]
 
 
-def body(chunk: bytes) -> Message:
-    """A piece of a stream, to be sent over ASGI."""
+def body(chunk: bytes) -> AsgiMessage:
+    """Make a piece of a stream, to be sent over ASGI."""
     return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
@@ -28,15 +28,15 @@ class _Seat:
 
 
 class Audience:
-    """Waking a task for each of a thousand clients takes longer than telling them."""
+    """Sends without waking a task for each client: that takes longer than the sending."""
 
     def __init__(self) -> None:
         self._seats: defaultdict[Topic, set[_Seat]] = defaultdict(set)
 
     async def join(self, topic: Topic, send: Send) -> int:
-        """Is told everything about a topic, until it is too slow or dismissed.
+        """Have everything about a topic sent, until the client is too slow or dismissed.
 
-        Joins before it first waits. Returns the number up to which it has been told.
+        It joins before it first waits. Return the number up to which it has been sent all.
         """
         seat = _Seat(send, asyncio.get_running_loop().create_future())
         self._seats[topic].add(seat)
@@ -48,8 +48,8 @@ class Audience:
             await rest
         return reached
 
-    def tell(self, events: Iterable[Event], head: int) -> None:
-        """Tells each of them what is about its topic, up to the number ``head``."""
+    def send(self, events: Iterable[StreamEvent], head: int) -> None:
+        """Send each of them what is about its topic, up to the number ``head``."""
         events = tuple(events)
         for topic, seats in self._seats.items():
             chunk = b"".join(event.frame for event in events if topic.covers(event))
@@ -57,14 +57,14 @@ class Audience:
                 _send(chunk, seats, head)
 
     def beat(self, head: int) -> None:
-        """Tells all of them that there was nothing else, and sweeps topics that all have left."""
+        """Send all of them a heartbeat, and drop the topics that all have left."""
         for topic, seats in list(self._seats.items()):
             _send(heartbeat(head), seats, head)
             if not seats:
                 del self._seats[topic]
 
     def dismiss(self, head: int) -> None:
-        """Lets all of them go."""
+        """Let all of them go."""
         for seats in self._seats.values():
             for seat in seats:
                 if not seat.called.done():
@@ -74,7 +74,7 @@ class Audience:
 def _send(chunk: bytes, seats: set[_Seat], head: int) -> None:
     message = body(chunk)
     for seat in tuple(seats):
-        if seat.called.done():  # it leaves, or has to finish what it was sent before
+        if seat.called.done():  # it leaves, or has not finished what was sent before
             continue
         try:
             rest = _begin(seat.send(message))
@@ -86,7 +86,7 @@ def _send(chunk: bytes, seats: set[_Seat], head: int) -> None:
 
 
 def _begin(sending: Awaitable[None]) -> Awaitable[None] | None:
-    """Sends as far as that goes without waiting; the rest, when the client's buffer is full."""
+    """Send as far as that goes without waiting; return the rest, if the client's buffer is full."""
     steps = sending.__await__()
     try:
         waits_for = next(steps)

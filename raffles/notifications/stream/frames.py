@@ -17,28 +17,28 @@ HEADERS = {
 
 
 def frame(announcement: Announcement) -> bytes:
-    """One event; its id is its number in the one order of announcements."""
+    """Render an event; its id is its number in the one order of announcements."""
     return _frame(announcement.sequence, announcement.kind, announcement.public())
 
 
 def reset(head: int, latest: Sequence[Announcement]) -> bytes:
-    """Forget what you knew: the latest announcements, from where the stream goes on."""
+    """Tell a client to start anew from the latest announcements; the stream goes on at ``head``."""
     shown = [announcement.public() for announcement in latest]
     return _frame(head, "reset", {"type": "reset", "sequence": head, "announcements": shown})
 
 
 def opening(retry: int, position: int) -> bytes:
-    """How many milliseconds to wait before coming back, and from where."""
+    """Say after how many milliseconds to come back, and from where."""
     return f"retry: {retry}\nid: {position}\n\n".encode()
 
 
 def heartbeat(position: int) -> bytes:
-    """Nothing new up to here. The id keeps readers of quiet raffles from falling behind."""
+    """Say that nothing is new up to here, so that clients of quiet raffles do not fall behind."""
     return f":\nid: {position}\n\n".encode()
 
 
 def last_seen(header: str | None, query: str | None) -> tuple[bool, int | None]:
-    """Whether a reader resumes, and after which number; None for what no id of ours looks like.
+    """Tell whether a client resumes, and after which number; None if that is no id of ours.
 
     The header comes from a browser that reconnects, so it is newer than the address.
     """

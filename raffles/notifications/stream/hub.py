@@ -1,4 +1,4 @@
-"""One reader for all clients of a process: it reads each announcement once and tells everybody."""
+"""One reader for all clients of a process: it reads each announcement once, and sends it to all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from raffles.notifications.stream.audience import Audience, Send, body
 from raffles.notifications.stream.frames import opening, reset
 from raffles.notifications.stream.reading import (
     PAGE,
-    Event,
+    StreamEvent,
     Topic,
     is_too_far,
     read_after,
@@ -48,7 +48,7 @@ class Hub:
         self.clients = 0
         self.is_closing = False
         self._audience = Audience()
-        self._recent: deque[Event] = deque(maxlen=_RECENT)
+        self._recent: deque[StreamEvent] = deque(maxlen=_RECENT)
         self._nudged = asyncio.Event()
         self._ready = asyncio.Event()
         self._reading = asyncio.Lock()
@@ -57,13 +57,13 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begins to read; clients wait until it knows where the stream is."""
+        """Begin to read; clients wait until it knows where the stream is."""
         self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._beat())]
         if settings.REDIS_URL:
             self._tasks.append(asyncio.create_task(self._listen()))
 
     async def close(self) -> None:
-        """Ends all streams; clients come back to whoever listens then."""
+        """End all streams; clients come back to whichever process listens then."""
         if self.is_closing:
             return
         self.is_closing = True
@@ -78,7 +78,7 @@ class Hub:
         await asyncio.to_thread(self._thread.shutdown)
 
     async def follow(self, topic: Topic, send: Send, *, resumes: bool, last: int | None) -> None:
-        """Sends a client what it should hear, for as long as it listens."""
+        """Send a client what is new about a topic, for as long as it listens."""
         await self._ready.wait()
         if self.is_closing:
             return
@@ -99,11 +99,11 @@ class Hub:
                 position = await self._audience.join(topic, send)
 
     async def ask(self, read: Callable[[], Read]) -> Read:
-        """Asks the database, in the one thread that does."""
+        """Ask the database, in the one thread that does."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, read)
 
     def _read(self, read: Callable[[], Read]) -> Read:
-        """Reads, and hangs up unless more is expected soon: an idle stream holds no connection."""
+        """Read, and hang up unless more is expected soon: an idle stream holds no connection."""
         try:
             return read()
         except BaseException:
@@ -113,7 +113,7 @@ class Hub:
             if time.monotonic() >= self._warm_until:
                 connection.close()
 
-    def _read_news(self) -> list[Event]:
+    def _read_news(self) -> list[StreamEvent]:
         page = read_after(self.head)
         if page:
             self._warm_until = time.monotonic() + _WARM
@@ -123,16 +123,16 @@ class Hub:
         self._warm_until = 0.0
         connection.close()
 
-    async def _after(self, position: int, topic: Topic) -> tuple[int, list[Event]]:
-        """What follows a position, and the position after it: from memory, or the database.
+    async def _after(self, position: int, topic: Topic) -> tuple[int, list[StreamEvent]]:
+        """Return the next position and what lies in between, from memory or the database.
 
-        Never beyond the head: what comes after it, the audience is told.
+        Never beyond the head: what comes after it is sent to the audience.
         """
         head = self.head
         if position == head:
             return position, []
         if self._recent and self._recent[0].sequence <= position + 1:
-            found: list[Event] = []
+            found: list[StreamEvent] = []
             for event in reversed(self._recent):
                 if event.sequence <= position:
                     break
@@ -143,19 +143,19 @@ class Hub:
         return (page[-1].sequence if len(page) == PAGE else head), page
 
     async def _catch_up(self) -> None:
-        """Reads what is new; two at a time would tell it twice."""
+        """Read what is new, one task at a time, or it would be sent twice."""
         async with self._reading:
             while True:
                 page = await self.ask(self._read_news)
                 if page:
                     self._recent.extend(page)
                     self.head = page[-1].sequence
-                    self._audience.tell(page, self.head)
+                    self._audience.send(page, self.head)
                 if len(page) < PAGE:
                     return
 
     async def _read_on(self) -> None:
-        """Keeps up with the database: at a nudge at once, otherwise each second."""
+        """Keep up with the database: at once when nudged, otherwise each second."""
         while True:
             self._nudged.clear()
             try:
@@ -170,7 +170,7 @@ class Hub:
                 await asyncio.wait_for(self._nudged.wait(), POLL)
 
     async def _listen(self) -> None:
-        """Takes nudges from Redis; without it the stream is a second slower and nothing else."""
+        """Take nudges from Redis; without it the stream is a second slower, and nothing else."""
         while True:
             try:
                 redis = Redis.from_url(

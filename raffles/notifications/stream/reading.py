@@ -1,4 +1,4 @@
-"""What the stream reads: pages of announcements after a position, and where the last one is."""
+"""Read announcements for the stream: pages of them after a position, and the last number."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ REPLAYED = 10_000  # announcements that a reader may be behind; beyond, it start
 _SHOWN = 100  # announcements of a snapshot
 
 
-class Event(NamedTuple):
-    """An announcement on its way to many clients, written once."""
+class StreamEvent(NamedTuple):
+    """An announcement on its way to many clients, rendered once."""
 
     sequence: int
     raffle: str | None
@@ -32,23 +32,23 @@ class Topic:
     raffle: UUID | None = None
     event: str | None = None
 
-    def covers(self, event: Event) -> bool:
-        """Whether an announcement belongs to it."""
+    def covers(self, event: StreamEvent) -> bool:
+        """Tell whether an announcement belongs to it."""
         if self.raffle is not None:
             return event.raffle == str(self.raffle)
         return self.event is None or event.event == self.event
 
 
 def read_head() -> int:
-    """The number of the last announcement, 0 before the first."""
+    """Return the number of the last announcement, 0 before the first."""
     newest = Announcement.objects.order_by("-sequence").values_list("sequence", flat=True)
     return newest.first() or 0
 
 
 def read_after(
     sequence: int, topic: Topic | None = None, *, upto: int | None = None, limit: int = PAGE
-) -> list[Event]:
-    """The next announcements of a topic, in order, as far as the number ``upto``."""
+) -> list[StreamEvent]:
+    """Return the next announcements of a topic, in order, as far as the number ``upto``."""
     rows = _of(topic).filter(sequence__gt=sequence).order_by("sequence")
     if upto is not None:
         rows = rows.filter(sequence__lte=upto)
@@ -56,13 +56,13 @@ def read_after(
 
 
 def read_snapshot(topic: Topic, head: int) -> list[Announcement]:
-    """For whoever is too far behind: the latest announcements up to ``head``, in order."""
+    """Return the latest announcements up to ``head``, in order, for a client too far behind."""
     rows = _of(topic).filter(sequence__lte=head).order_by("-sequence")
     return list(rows[:_SHOWN])[::-1]
 
 
 def is_too_far(last: int | None, head: int) -> bool:
-    """Whether replaying from ``last`` (None: unreadable) makes no sense: too old, or not ours."""
+    """Tell whether ``last`` (None: unreadable) is too old to replay from, or not ours."""
     return last is None or last > head or head - last > REPLAYED
 
 
@@ -75,6 +75,6 @@ def _of(topic: Topic | None) -> models.QuerySet[Announcement]:
     return rows if topic.event is None else rows.filter(payload__event=topic.event)
 
 
-def _event(row: Announcement) -> Event:
+def _event(row: Announcement) -> StreamEvent:
     payload = row.payload
-    return Event(row.sequence, payload.get("raffle"), payload.get("event"), frame(row))
+    return StreamEvent(row.sequence, payload.get("raffle"), payload.get("event"), frame(row))

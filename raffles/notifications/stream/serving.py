@@ -1,4 +1,7 @@
-"""The stream over ASGI: without Django's request, whose middleware would need a thread a client."""
+"""Serve the stream over ASGI, or over WSGI where no such process runs.
+
+Over ASGI it goes past Django, whose middleware would need a thread for each client.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from raffles.models import Raffle
-from raffles.notifications.stream.audience import Message, Send
+from raffles.notifications.stream.audience import AsgiMessage, Send
 from raffles.notifications.stream.frames import (
     CONTENT_TYPE,
     HEADERS,
@@ -40,12 +43,12 @@ from raffles.notifications.stream.reading import (
 )
 from raffles.web.problems import not_found
 
-Scope = Message
-Receive = Callable[[], Awaitable[Message]]
+Scope = AsgiMessage
+Receive = Callable[[], Awaitable[AsgiMessage]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 _MOST = 10_000  # clients of a process
 _PATH = re.compile(
-    r"/(?:raffles/(?P<raffle>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/"
+    r"/(?:raffles/(?P<raffle>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/"
     r"|events/(?P<event>[-a-zA-Z0-9_]{1,50})/)?stream/",
     re.ASCII,
 )
@@ -62,9 +65,9 @@ _PROBLEMS = {
 
 
 class StreamApplication:
-    """Serves the streams itself and hands everything else on to ``otherwise``.
+    """Serves the streams itself and passes everything else on to ``otherwise``.
 
-    ``has_event`` says whether there is an event of that slug; it is asked in a thread.
+    ``has_event`` tells whether there is an event of that slug; it is called in a thread.
     """
 
     def __init__(self, otherwise: Application, *, has_event: Callable[[str], bool]) -> None:
@@ -84,7 +87,7 @@ class StreamApplication:
 
     @property
     def hub(self) -> Hub:
-        """The hub of this process, begun with its first client."""
+        """The hub of this process, started with its first client."""
         if self._hub is None:
             self._hub = Hub()
             self._hub.start()
@@ -143,7 +146,7 @@ async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
 
 
 async def _hang_up(receive: Receive) -> None:
-    """Ends when the client has gone."""
+    """Wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -195,7 +198,7 @@ _STAYING = BoundedSemaphore(8)
 def stream(
     request: HttpRequest, raffle_id: UUID | None = None, slug: str | None = None
 ) -> HttpResponseBase:
-    """The announcements of a raffle, of an event that there is, or all."""
+    """Answer the announcements of a raffle, of an existing event, or all, over WSGI."""
     if raffle_id is not None and not Raffle.objects.filter(uuid=raffle_id).exists():
         return not_found()
     topic = Topic(raffle_id, slug)
@@ -221,7 +224,7 @@ def _stay(topic: Topic, resumes: bool, last: int | None) -> Iterator[bytes]:
 def _catch_up(
     topic: Topic, resumes: bool, last: int | None, *, lasting: float = 0
 ) -> Iterator[bytes]:
-    """What is new; and for ``lasting`` seconds what comes."""
+    """Yield what is new and, for ``lasting`` seconds, what comes."""
     position = head = read_head()
     if resumes and is_too_far(last, head):
         yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))

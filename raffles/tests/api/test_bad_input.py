@@ -178,6 +178,18 @@ NO_NAMES: dict[str, Any] = {
     "zero-width space": "a\u200bb",
     "zero-width space alone": "\u200b",
     "joiners alone": "\u200d\u200c",
+    "joiner between letters": "a\u200db",
+    "non-joiner between letters": "a\u200cb",
+    "joiner at the end": "👩\u200d",
+    "joiner at the start": "\u200d👩",
+    "two joiners": "👩\u200d\u200d🚀",
+    "non-joiner in an emoji": "👩\u200c🚀",
+    "non-joiner where nothing joins": "د\u200cم",
+    "grapheme joiner": "a\u034fb",
+    "no character": "a\ufffe",
+    "no character, again": "a\uffff",
+    "no character of Arabic": "a\ufdd0",
+    "no character beyond": "a\U0010ffff",
     "byte order mark": "\ufeffa",
     "soft hyphen": "a\u00adb",
     "no-break space alone": "\u00a0",
@@ -194,6 +206,18 @@ NO_NAMES: dict[str, Any] = {
 }
 
 
+# What looks like a code, letter by letter, and is none.
+NO_CODES: dict[str, Any] = {
+    "Cyrillic": "АВС0-0000-0000-0000-0000",
+    "Greek": "ΑΒΚ0-0000-0000-0000-0000",
+    "circled": "Ⓐ000-0000-0000-0000-0000",
+    "bold": "𝐀000-0000-0000-0000-0000",
+    "Arabic digits": "٠٠٠٠-0000-0000-0000-0000",
+    "dotless": "ı000-0000-0000-0000-0000",
+    "underscores": "0000_0000_0000_0000_0000",
+    "dots": "0000.0000.0000.0000.0000",
+    "nothing but dashes": "–—−",
+}
 NO_PRIZES: dict[str, Any] = {
     "none": [],
     "null": None,
@@ -241,7 +265,10 @@ FIELDS: list[tuple[str, str, dict[str, Any]]] = [
     (CREATE, "entropy", NO_SOURCES),
     (CREATE, "closes_at", NO_TIMES),
     (VERIFY, "ticket_number", NO_INTEGERS),
-    (VERIFY, "verification_code", NO_NAMES | {"too long": "x" * 201}),
+    (VERIFY, "verification_code", NO_NAMES | NO_CODES | {"too long": "x" * 201}),
+    (VERIFY, "raffle_id", NO_NAMES | {"another": "00000000-0000-4000-8000-000000000000"}),
+    (VERIFY, "receipt", {"string": "a", "number": 1, "array": [], "null": None}),
+    (VERIFY, "draw_at", NO_TIMES),
     (VOID, "reason", NO_NAMES | {"too long": "x" * 501}),
     (VOID, "redraw", NO_FLAGS),
     (REPLACE, "ticket_number", NO_INTEGERS),
@@ -326,12 +353,23 @@ BAD_FORWARDING = [
     "203.0.113.1, nonsense",
     "203.0.113.256",
     "203.0.113.01",
-    "203.0.113.1:80",
-    "[2001:db8::1]",
+    "203.0.113.1:",
+    "203.0.113.1:http",
+    "203.0.113.1:999999",
+    "203.0.113.1:٨٠",
+    "203.0.113.1 80",
+    "[2001:db8::1",
+    "2001:db8::1]",
+    "[2001:db8::1]:",
+    "[2001:db8::1]80",
+    "[[2001:db8::1]]",
+    "[203.0.113.1]:80:80",
+    "[]",
     "2001:db8::1::2",
     "unknown",
-    ",",
-    "203.0.113.1,",
+    "unix",
+    "unix:",
+    "nonsense,",
     "<script>",
     "localhost",
     "３.3.3.3",
@@ -339,6 +377,19 @@ BAD_FORWARDING = [
 ODD_METHODS = ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "QUERY", "X"]
 BAD_TICKETS = ["0", "4", "-1", "1.0", "x", str(2**63), str(10**40), "%EF%BC%91", "%00"]
 BAD_NUMBERS = ["", "0", "-1", "1.0", "x", str(10**40), "%EF%BC%91"]
+FOREIGN_SITES = [
+    {"HTTP_SEC_FETCH_SITE": "cross-site"},
+    {"HTTP_SEC_FETCH_SITE": "same-site"},
+    {"HTTP_SEC_FETCH_SITE": ""},
+    {"HTTP_SEC_FETCH_SITE": "none, same-origin"},
+    {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "http://testserver"},
+    {"HTTP_ORIGIN": "null"},
+    {"HTTP_ORIGIN": ""},
+    {"HTTP_ORIGIN": "https://testserver"},
+    {"HTTP_ORIGIN": "http://testserver@evil.example"},
+    {"HTTP_ORIGIN": "http://testserver, http://evil.example"},
+    {"HTTP_ORIGIN": "\0"},
+]
 BAD_KEYS = ["", "a b", "x" * 256, "é", "a\x00b", "a\tb"]
 
 
@@ -392,6 +443,17 @@ def path_requests() -> Iterator[Request]:
         yield Request("ticket", "GET", path, statuses=frozenset({400, 404}))
 
 
+def foreign_requests() -> Iterator[Request]:
+    """Yield what another site's page sends, and what is sent to an address cut short."""
+    for (path, fields), headers in product(POSTS.items(), FOREIGN_SITES):
+        body = json.dumps(fields).encode()
+        forbidden = frozenset({403})
+        yield Request("site", "POST", path, body, headers=headers, statuses=forbidden)
+        yield Request("site", "POST", path, headers=headers, peer=STRANGER, statuses=forbidden)
+    for path, method in product(POSTS, ("POST", "PUT", "PATCH", "DELETE")):
+        yield Request("slash", method, path.removesuffix("/"), statuses=frozenset({404}))
+
+
 def header_requests() -> Iterator[Request]:
     """Yield headers that nobody can obey, and methods that no route has."""
     for (method, path), chain in product(ROUTES, BAD_FORWARDING):
@@ -399,6 +461,8 @@ def header_requests() -> Iterator[Request]:
         yield Request(f"forwarded {chain}", method, path, headers=headers, peer=PROXY)
     for (method, path), host in product(ROUTES, ("evil.example", "testserver@evil.example", "a b")):
         yield Request(f"host {host}", method, path, headers={"HTTP_HOST": host})
+    for method, path in ROUTES:
+        yield Request("socket", method, path, peer="")
     for path, method in product(sorted({*POSTS, *READS}), ODD_METHODS):
         yield Request("method", method, path, statuses=frozenset({405}))
     for path, key in product((CREATE, PARTICIPATE), BAD_KEYS):
@@ -411,6 +475,7 @@ CORPUS = [
     *large_requests(),
     *query_requests(),
     *path_requests(),
+    *foreign_requests(),
     *header_requests(),
 ]
 

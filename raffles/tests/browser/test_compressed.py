@@ -30,8 +30,8 @@ def nginx(served: Site, tmp_path: Path) -> Iterator[str]:
     program = shutil.which("nginx")
     if not program:
         pytest.skip("needs nginx")
-    lines = re.findall(r"^ +(gzip.*;)$", (SITE / "docs/deployment.md").read_text(), re.MULTILINE)
-    assert lines, "no compression in docs/deployment.md"
+    lines = re.findall(r"^ +(gzip.*;)$", (SITE / "docs/nginx.conf").read_text(), re.MULTILINE)
+    assert lines, "no compression in docs/nginx.conf"
     port = free_port()
     folders = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{name}_temp_path {tmp_path}/{name}; " for name in folders)

@@ -20,6 +20,7 @@ from raffles.fairness.beacon import check_signature
 from raffles.fairness.verify import CHAIN, Invalid
 from raffles.tests.fairness import relay as relays
 from raffles.tests.fairness.relay import ROUNDS, TORSION_42, Behaviour, Relay
+from raffles.web.outgoing import tls_context
 
 SIGNATURES = {round_no: bytes.fromhex(signature) for round_no, signature in ROUNDS.items()}
 FIELD_PRIME = int(
@@ -289,8 +290,10 @@ def test_fetch_over_tls_from_a_trusted_relay(
     certificate: Path, tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls_context.cache_clear()
     with Relay(tls=tls) as relay:
         assert fetch(42, [relay.url]) == SIGNATURES[42]
+    tls_context.cache_clear()
 
 
 def test_fetch_over_tls_from_an_untrusted_relay_is_a_fault(tls: ssl.SSLContext) -> None:

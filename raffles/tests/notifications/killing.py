@@ -8,12 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from django.core.mail.backends.smtp import EmailBackend
 from django.db import connection, connections
 
-from raffles.notifications import mail, webhooks
 from raffles.notifications.delivery import deliver
 from raffles.notifications.outbox import spread
 from raffles.tests.factories import NOW
+from raffles.web.outgoing import Connection
 
 
 class Point:
@@ -40,9 +41,12 @@ class Point:
     def install(self) -> None:
         """In a process that is to die: around each statement, commit and send."""
         connection.execute_wrappers.append(lambda execute, *args: self.around(execute)(*args))
-        connection.commit = self.around(connection.commit)  # type: ignore[method-assign]
-        webhooks._Line.send = self.around(webhooks._Line.send)  # type: ignore[method-assign]
-        mail._try = self.around(mail._try)
+        for owner, name in (
+            (connection, "commit"),
+            (Connection, "ask"),
+            (EmailBackend, "send_messages"),
+        ):
+            setattr(owner, name, self.around(getattr(owner, name)))
 
 
 def in_a_process_of_its_own(act: Callable[[], object]) -> bool:

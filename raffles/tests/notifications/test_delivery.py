@@ -130,7 +130,8 @@ def test_silent_endpoint_rests_at_most_five_minutes() -> None:
     told = endpoint()
     rests = []
     for _ in range(5):
-        told.fail(NOW, is_silent=True)
+        told.fail(NOW)
+        told.rest(NOW, why="gave no answer")
         rests.append((told.rests_until or NOW) - NOW)
 
     assert rests == [timedelta(seconds=5), *[timedelta(minutes=5)] * 4]

@@ -111,7 +111,7 @@ def test_address_that_was_erased_meanwhile_is_not_written_to(server: MailServer)
 
     assert delivered_at() == Tally(delivered=1)
     assert server.mails == []
-    assert Attempt.objects.get().detail == "the address was erased"
+    assert Delivery.objects.get().last_detail == "the address was erased"
 
 
 def test_refused_recipient_is_tried_again_and_not_quoted(server: MailServer) -> None:

@@ -17,7 +17,6 @@ from raffles.tests.factories import NOW
 from raffles.tests.notifications.acting import after, announced, delivered_at, endpoint, states
 from raffles.tests.notifications.conftest import PATIENCE
 from raffles.tests.notifications.receiver import Exchange, Receiver
-from raffles.web import outgoing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,23 +105,23 @@ def test_connection_that_was_closed_meanwhile_is_made_anew(receiver: Receiver) -
     assert len({one.message_id for one in receiver.ledger}) == len(receiver.ledger) == 3
 
 
-def attempt(behaviour: str, receiver: Receiver) -> tuple[Attempt, float]:
-    """The one try at a receiver that behaves so, and how many seconds it took."""
+def attempt(behaviour: str, receiver: Receiver) -> tuple[Delivery, float]:
+    """The delivery after one attempt at a receiver that behaves so, and the seconds it took."""
     endpoint(receiver.url(behaviour))
     announced()
     started = time.monotonic()
     delivered_at()
-    return Attempt.objects.get(), time.monotonic() - started
+    return Delivery.objects.get(), time.monotonic() - started
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "drip", "go-on"])
+@pytest.mark.parametrize("behaviour", ["hang", "drip"])
 @pytest.mark.usefixtures("impatient")
 def test_receiver_that_never_comes_to_an_end_is_left_at_the_deadline(
     behaviour: str, receiver: Receiver
 ) -> None:
     tried, seconds = attempt(behaviour, receiver)
 
-    assert (tried.status, states()) == (None, ["pending"])
+    assert (tried.last_status, states()) == (None, ["pending"])
     assert PATIENCE <= seconds < PATIENCE + 1
 
 
@@ -134,31 +133,112 @@ def test_receiver_that_never_comes_to_an_end_is_left_at_the_deadline(
         ("redirect", 307, "pending"),
         ("flood", 200, "delivered"),
         ("flood-headers", None, "pending"),
+        ("go-on", None, "pending"),
         ("reset", None, "pending"),
     ],
 )
 def test_answer_decides(behaviour: str, status: int | None, state: str, receiver: Receiver) -> None:
     tried, seconds = attempt(behaviour, receiver)
 
-    assert (tried.status, states()) == (status, [state])
+    assert (tried.last_status, states()) == (status, [state])
     assert seconds < 2
     assert {one.path for one in receiver.ledger} == {f"/{behaviour}"}
 
 
-def test_answer_is_read_up_to_its_limit(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[int] = []
-    receive = outgoing.PlainSocket.recv_into
+def test_answer_is_read_up_to_its_limit(receiver: Receiver) -> None:
+    sent = 0
 
-    def counted(self: outgoing.PlainSocket, *args: Any, **kwargs: Any) -> int:
-        read.append(receive(self, *args, **kwargs))
-        return read[-1]
+    def flood(exchange: Exchange) -> None:
+        nonlocal sent
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
+        while True:
+            sent += exchange.connection.send(bytes(10_000))
 
-    monkeypatch.setattr(outgoing.PlainSocket, "recv_into", counted)
+    receiver.behaviours["flood"] = flood
     attempt("flood", receiver)
 
-    assert LARGEST_ANSWER <= sum(read) <= LARGEST_ANSWER + 16_384  # and what a buffer holds
+    assert LARGEST_ANSWER <= sent < 16_000_000  # and what the buffers of both sides hold
+
+
+def test_result_of_the_last_attempt_stands_on_the_delivery(receiver: Receiver) -> None:
+    statuses = iter([500, 502, 204])
+    receiver.behaviours["ok"] = lambda exchange: exchange.answer(next(statuses))
+    endpoint(receiver.url("ok"))
+    announced()
+
+    for seconds in (0, 5, 305):
+        delivered_at(after(seconds=seconds))
+
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.attempts, delivery.last_status) == ("delivered", 3, 204)
+    assert delivery.last_attempt_at == delivery.finished_at == after(seconds=305)
+    assert 0 <= (delivery.last_milliseconds or 0) < 10_000
+    failed = Attempt.objects.values_list("number", "status", "at")
+    assert list(failed) == [(1, 500, NOW), (2, 502, after(seconds=5))]
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [
+        ("3600", HOUR),
+        ("Tue, 10 Feb 2026 13:00:00 GMT", HOUR),
+        ("61", timedelta(seconds=61)),
+        ("864000", timedelta(days=1)),
+        ("9" * 4_000, timedelta(days=1)),
+        ("9" * 5_000, None),
+        ("0", None),
+        ("-5", None),
+        ("Tue, 10 Feb 2026 11:59:59 GMT", None),
+        ("Tue, 10 Feb 2026 13:00:00", None),
+        ("soon", None),
+        ("\u0663", None),
+        ("", None),
+    ],
+)
+def test_receiver_that_asks_for_a_pause_gets_it(
+    status: int, asked: str, pause: timedelta | None, receiver: Receiver
+) -> None:
+    receiver.behaviours["busy"] = lambda exchange: exchange.answer(
+        status, **{"Retry-After": asked.encode().decode("latin-1")}
+    )
+    told = endpoint(receiver.url("busy"))
+    announced(30)
+
+    delivered_at()
+
+    told.refresh_from_db()
+    rests = told.rests_until and (told.rests_until - NOW).total_seconds()
+    assert rests == (pause and pytest.approx(pause.total_seconds(), abs=30))  # dates: from now on
+    assert told.rests_because == (f"answered {status} with Retry-After" if pause else "")
+    assert len(receiver.ledger) == (1 if pause else 30)
+
+
+def test_pause_ends_when_it_was_asked_to(receiver: Receiver) -> None:
+    receiver.behaviours["busy"] = lambda exchange: exchange.answer(429, **{"Retry-After": "600"})
+    told = endpoint(receiver.url("busy"))
+    announced(30)
+    delivered_at()
+    receiver.behaviours["busy"] = receiver.behaviours["ok"]
+
+    assert delivered_at(after(seconds=599)).delivered == 0
+    assert delivered_at(after(seconds=600)).delivered == 30
+    assert len(receiver.ledger) == 31
+    told.refresh_from_db()
+    assert (told.rests_until, told.rests_because) == (None, "")
+
+
+def test_other_answers_ask_for_no_pause(receiver: Receiver) -> None:
+    receiver.behaviours["busy"] = lambda exchange: exchange.answer(500, **{"Retry-After": "600"})
+    endpoint(receiver.url("busy"))
+    announced(3)
+
+    delivered_at()
+
+    assert len(receiver.ledger) == 3
 
 
 def test_receiver_that_is_gone_is_disabled_and_the_rest_is_kept(receiver: Receiver) -> None:
@@ -177,8 +257,8 @@ def test_private_network_is_never_reached(receiver: Receiver, settings: Any) -> 
     settings.WEBHOOK_NETWORKS = []
     tried, _ = attempt("ok", receiver)
 
-    assert tried.status is None
-    assert tried.detail.startswith("Forbidden: ")
+    assert tried.last_status is None
+    assert tried.last_detail.startswith("Forbidden: ")
     assert receiver.ledger == []
 
 

@@ -10,8 +10,7 @@ from raffles.web.callers import (
     BadForwarding,
     NoHolder,
     address_tag,
-    caller_address,
-    is_manager,
+    caller_of,
     require_holder,
 )
 
@@ -48,23 +47,38 @@ def call(
         ("10.0.0.1", "::FFFF:198.51.100.7", "198.51.100.7"),
         ("fe80::1%eth0", None, "fe80::1"),
         ("10.0.0.1", "fe80::2%1", "fe80::2"),
+        # As proxies write them.
+        ("10.0.0.1", "203.0.113.7:51234", "203.0.113.7"),
+        ("10.0.0.1", "[2001:db8::7]:51234", "2001:db8::7"),
+        ("10.0.0.1", "[2001:db8::7]", "2001:db8::7"),
+        ("10.0.0.1", "[fe80::7%eth0]:51234", "fe80::7"),
+        ("10.0.0.1", "[::ffff:203.0.113.7]:1", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7:51234, 10.2.3.4:80", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7,", "203.0.113.7"),
+        ("10.0.0.1", "203.0.113.7, ,", "203.0.113.7"),
+        ("10.0.0.1", ",", "10.0.0.1"),
+        ("203.0.113.9:443", None, "203.0.113.9"),
     ],
 )
 def test_address_is_canonical(
     settings: Settings, peer: str, forwarded: str | None, expected: str
 ) -> None:
     settings.TRUSTED_PROXIES = PROXIES
-    assert caller_address(call(peer, forwarded)) == expected
+    assert caller_of(call(peer, forwarded)).address == expected
 
 
 @pytest.mark.parametrize(
     "forwarded",
-    ["garbage", "1.2.3.4, unknown", "1.2.3.4,", "1.2.3.4:80", "[::1]", "1.2.3", "010.1.1.1", "\0"],
+    [
+        *("garbage", "1.2.3.4, unknown", "1.2.3", "010.1.1.1", "\0", "unix", "unix:"),
+        *("1.2.3.4:", "1.2.3.4:x", "1.2.3.4:123456", "[::1", "::1]", "[::1]x", "[]", "[[::1]]"),
+        *("[::1]:", "[::1]:1:2", "2001:db8::7]:1", "1.2.3.4:٣", "１.2.3.4"),
+    ],
 )
 def test_garbage_from_a_proxy_is_bad_forwarding(settings: Settings, forwarded: str) -> None:
     settings.TRUSTED_PROXIES = PROXIES
     with pytest.raises(BadForwarding):
-        caller_address(call("10.0.0.1", forwarded))
+        caller_of(call("10.0.0.1", forwarded))
 
 
 def test_garbage_from_a_proxy_is_400_on_every_route(settings: Settings, client: Client) -> None:
@@ -77,12 +91,12 @@ def test_garbage_from_a_proxy_is_400_on_every_route(settings: Settings, client: 
 def test_other_headers_say_nothing(settings: Settings) -> None:
     settings.TRUSTED_PROXIES = PROXIES
     claims = {"X-Real-IP": MANAGER, "Forwarded": f"for={MANAGER}"}
-    assert caller_address(call("10.0.0.1", "198.51.100.7", claims)) == "198.51.100.7"
-    assert caller_address(call("203.0.113.9", None, claims)) == "203.0.113.9"
+    assert caller_of(call("10.0.0.1", "198.51.100.7", claims)).address == "198.51.100.7"
+    assert caller_of(call("203.0.113.9", None, claims)).address == "203.0.113.9"
 
 
 def test_no_proxies_by_default() -> None:
-    assert caller_address(call("127.0.0.1", MANAGER)) == "127.0.0.1"
+    assert caller_of(call("127.0.0.1", MANAGER)).address == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +125,7 @@ def test_managers(
 ) -> None:
     settings.TRUSTED_PROXIES = PROXIES
     settings.MANAGER_IPS = managers
-    assert is_manager(call(peer, forwarded)) is expected
+    assert caller_of(call(peer, forwarded)).is_manager is expected
 
 
 @pytest.mark.parametrize(
@@ -173,3 +187,91 @@ def test_tag_is_keyed_and_stable(settings: Settings) -> None:
     assert first != address_tag("203.0.113.10")
     settings.SECRET_KEY = "two"
     assert first != address_tag("203.0.113.9")
+
+
+def test_socket_says_what_to_set(
+    settings: Settings, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = client.get("/livez", REMOTE_ADDR="")
+    assert (response.status_code, response.json()["code"]) == (400, "bad_forwarding")
+    assert response.json()["detail"] == (
+        "The request came through a UNIX socket, whose peer has no address: "
+        "add unix to TRUSTED_PROXIES."
+    )
+    assert response.json()["detail"] in caplog.messages
+    settings.TRUSTED_PROXIES = ["unix"]
+    assert client.get("/livez", REMOTE_ADDR="").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "expected"),
+    [("203.0.113.7", "203.0.113.7"), ("203.0.113.7, 10.0.0.2", "203.0.113.7"), (None, "unix")],
+)
+def test_socket_is_a_proxy(settings: Settings, forwarded: str | None, expected: str) -> None:
+    settings.TRUSTED_PROXIES = ["unix", "10.0.0.0/8"]
+    settings.MANAGER_IPS = ["127.0.0.1"]
+    caller = caller_of(call("", forwarded))
+    assert (caller.address, caller.is_manager) == (expected, False)
+    assert caller.is_proxy is (forwarded is None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": ""}, 403),
+        ({"Sec-Fetch-Site": "Same-Origin"}, 403),
+        ({"Sec-Fetch-Site": "same-origin, cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"}, 403),
+        ({"Origin": "http://testserver"}, 200),
+        ({"Origin": "https://testserver"}, 403),
+        ({"Origin": "http://testserver:8000"}, 403),
+        ({"Origin": "http://testserver.evil.example"}, 403),
+        ({"Origin": "http://TESTSERVER"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Origin": "https://draws.example.org"}, 200),
+        ({"Origin": "http://draws.example.org"}, 403),
+        ({"Origin": "https://shop.example.com"}, 200),
+        ({"Origin": "https://example.com"}, 403),
+        ({"Origin": "https://evilexample.com"}, 403),
+        ({"Referer": "https://evil.example/"}, 200),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["/readable/", "/entering/"])
+def test_other_sites_write_nothing(
+    settings: Settings, client: Client, headers: dict[str, str], status: int, path: str
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://draws.example.org", "https://*.example.com"]
+    response = client.post(path, headers=headers, REMOTE_ADDR=MANAGER)
+    assert response.status_code == status
+    if status == 403:
+        assert (response["Content-Type"], response.json()["code"]) == (
+            "application/problem+json",
+            "foreign_origin",
+        )
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "X"])
+@pytest.mark.parametrize("path", ["/nowhere/", "/readable/", "/admin/login/", "/livez"])
+def test_other_sites_are_refused_on_every_route(client: Client, method: str, path: str) -> None:
+    response = client.generic(method, path, headers={"Sec-Fetch-Site": "cross-site"})
+    assert response.status_code == 403
+    if not path.startswith("/admin/"):
+        assert response.json()["code"] == "foreign_origin"
+    response = client.generic(
+        method, path, headers={"Sec-Fetch-Site": "cross-site", "Accept": "text/html"}
+    )
+    assert response.status_code == 403
+    assert "That did not come from this page." in response.text
+
+
+def test_other_sites_may_read(client: Client) -> None:
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
+        assert client.get("/readable/", headers=headers).status_code == 200

@@ -46,6 +46,32 @@ def test_visible_text_is_kept_as_it_is(client: Client, text: str) -> None:
     assert response.json() == {"name": text}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "می\u200cخواهم",  # Persian: joined on both sides of a break
+        "نامه\u200cای",
+        "م\u064e\u200c\u064eن",  # with vowel signs between
+        "क्\u200dष",  # Devanagari, behind a virama
+        "क्\u200cष",
+        "ශ්\u200dරී",  # Sinhala
+        "👨\u200d👩\u200d👧\u200d👦",
+        "👩🏽\u200d🚀",
+        "❤\ufe0f\u200d🔥",
+        "🏳\ufe0f\u200d🌈",
+        "🏴\u200d☠\ufe0f",
+        "🙂\u200d↔\ufe0f",
+        "🐦\u200d⬛",
+        "👁\ufe0f\u200d🗨\ufe0f",
+        "🧑🏻\u200d❤\ufe0f\u200d🧑🏿",
+    ],
+    ids=ascii,
+)
+def test_joiners_are_kept_where_they_are_read(client: Client, text: str) -> None:
+    response = client.post("/echo/", {"name": text}, content_type="application/json")
+    assert response.json() == {"name": text}
+
+
 def test_outer_whitespace_is_dropped(client: Client) -> None:
     response = client.post("/echo/", {"name": "  Mill\u3000"}, content_type="application/json")
     assert response.json() == {"name": "Mill"}
@@ -63,6 +89,28 @@ def test_outer_whitespace_is_dropped(client: Client) -> None:
         ("\u2066a", CONTROL),
         ("\u200b", CONTROL),
         ("a\u200d", CONTROL),
+        ("\u200da", CONTROL),
+        ("a\u200cb", CONTROL),
+        ("a\u200db", CONTROL),
+        ("م\u200c", CONTROL),
+        ("\u200cم", CONTROL),
+        ("د\u200cم", CONTROL),  # the first does not join to the left anyway
+        ("م\u200dم", CONTROL),
+        ("م\u200c\u200cم", CONTROL),
+        ("क\u200dष", CONTROL),
+        ("👨\u200d", CONTROL),
+        ("\u200d👨", CONTROL),
+        ("👨\u200d\u200d👩", CONTROL),
+        ("👨\u200c👩", CONTROL),
+        ("👨\u200da", CONTROL),
+        ("5\u200d👩", CONTROL),
+        ("©\u200d©", CONTROL),
+        ("a\u034fb", CONTROL),
+        ("a\ufffe", CONTROL),
+        ("a\uffff", CONTROL),
+        ("a\ufdd0", CONTROL),
+        ("a\U0001ffff", CONTROL),
+        ("a\U0010fffe", CONTROL),
         ("\ufeffa", CONTROL),
         ("a\u2028b", CONTROL),
         ("\U000e0041", CONTROL),

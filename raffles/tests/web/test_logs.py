@@ -65,7 +65,7 @@ def test_no_line_holds_an_address(written: io.StringIO, path: str) -> None:
 
 
 def test_foreign_host_is_one_line(client: Client, written: io.StringIO) -> None:
-    client.get("/livez", headers={"Host": "evil.example"})
+    client.get("/groups/", headers={"Host": "evil.example"})
     assert [line["status"] for line in lines(written)] == [400]
 
 
@@ -115,5 +115,29 @@ def test_scheme_is_a_trusted_proxys_to_say(
 
 def test_unknown_caller_is_logged_as_such(client: Client, written: io.StringIO) -> None:
     client.get("/livez", REMOTE_ADDR="")
-    (line,) = lines(written)
+    reason, line = lines(written)
+    assert (reason["level"], reason["message"][-28:]) == ("WARNING", "add unix to TRUSTED_PROXIES.")
     assert (line["status"], line["caller"]) == (400, "unknown")
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting")
+def test_page_of_a_fault_shows_no_secret(settings: Settings) -> None:
+    secret = "sesame-in-the-clear"
+    url = f"redis://:{secret}@127.0.0.1"
+    # Some servers copy the environment into every request.
+    environment = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "RECEIPT_KEY", "TICKET_KEY")
+    client = Client(raise_request_exception=False, **dict.fromkeys(environment, url))
+    settings.DEBUG = True
+    settings.RECEIPT_SEEDS = settings.TICKET_KEYS = [secret.encode()]
+    settings.SECRET_KEY = settings.REDIS_URL = settings.EMAIL_HOST_PASSWORD = secret
+    settings.CACHES = {"default": settings.CACHES["default"] | {"LOCATION": url}}
+    settings.DATABASES = {"default": settings.DATABASES["default"] | {"PASSWORD": secret}}
+
+    page = client.get("/broken/", headers={"Accept": "text/html"})
+
+    assert page.status_code == 500
+    for name in (*environment, "RECEIPT_SEEDS", "TICKET_KEYS", "LOCATION", "PASSWORD"):
+        assert name in page.text
+    assert secret not in page.text
+    assert "PUBLIC_URL" in page.text
+    assert settings.PUBLIC_URL in page.text

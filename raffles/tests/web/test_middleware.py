@@ -1,10 +1,17 @@
 """What holds for every answer."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.urls import URLResolver, get_resolver
+from django.urls.converters import UUIDConverter
+from django.urls.resolvers import RoutePattern
+from pytest_django import Settings
+
+from raffles.web.converters import AnyCaseUUIDConverter
 
 pytestmark = pytest.mark.urls("raffles.tests.web.urls")
 
@@ -91,3 +98,62 @@ def test_json_needs_no_policy(client: Client) -> None:
 def test_json_is_answered_whatever_is_accepted(client: Client, accept: str) -> None:
     response = client.post("/entering/", headers={"Accept": accept})
     assert (response.status_code, response["Content-Type"]) == (200, "application/json")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "X"])
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_write_without_the_final_slash_says_where_to(
+    client: Client, settings: Settings, method: str, is_debug: bool
+) -> None:
+    settings.DEBUG = is_debug
+    response = client.generic(method, "/entering?a=%C3%A9", headers={"Accept": "text/html"})
+    assert (response.status_code, response.json()["code"]) == (404, "missing_slash")
+    assert response.json()["detail"] == "The address ends in a slash: /entering/?a=%C3%A9"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/managed", 301),
+        ("HEAD", "/managed", 301),
+        ("POST", "/nowhere", 404),
+        ("POST", "/livez", 405),
+        ("POST", "//entering", 404),
+    ],
+)
+def test_other_addresses_answer_as_ever(
+    client: Client, method: str, path: str, status: int
+) -> None:
+    response = client.generic(method, path)
+    assert response.status_code == status
+    if status == 404:
+        assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", ["10.2.3.4:8000", "[fd00::1]:8000", "evil.example", "a b", ""])
+def test_probes_answer_to_any_host_and_nothing_else_does(client: Client, host: str) -> None:
+    for path in ("/livez", "/readyz"):
+        assert client.get(path, headers={"Host": host}).status_code == 200
+    for path in ("/groups/", "/nowhere/", "/livez/"):
+        assert client.get(path, headers={"Host": host}).status_code == 400
+
+
+def test_every_id_is_read_in_capitals_too() -> None:
+    converters = {
+        type(converter)
+        for pattern in _patterns(get_resolver("rafflesite.urls"))
+        if isinstance(pattern, RoutePattern)
+        for converter in pattern.converters.values()
+    }
+    assert AnyCaseUUIDConverter in converters
+    assert UUIDConverter not in converters
+
+
+def _patterns(resolver: URLResolver) -> Iterator[object]:
+    yield resolver.pattern
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _patterns(entry)
+        else:
+            yield entry.pattern

@@ -82,7 +82,7 @@ def test_permission_denied_outside_of_drf(client: Client) -> None:
 
 
 def test_foreign_host_is_400_and_not_quoted(client: Client) -> None:
-    response = client.get("/livez", headers={"Host": "evil.example"})
+    response = client.get("/groups/", headers={"Host": "evil.example"})
     assert (response.status_code, response.json()["code"]) == (400, "bad_request")
     assert b"evil" not in response.content
 

@@ -59,6 +59,14 @@ def test_other_spellings_and_claims_are_the_same_address(client: Client) -> None
         assert statuses(client, 1, REMOTE_ADDR="203.0.113.9", HTTP_X_FORWARDED_FOR=claim) == [429]
 
 
+def test_addresses_of_one_holder_are_counted_together(client: Client, settings: Settings) -> None:
+    peers = [f"2001:db8::{number:x}" for number in (1, 0xFFFF, 3)]
+    assert [statuses(client, 1, REMOTE_ADDR=peer)[0] for peer in peers] == [200, 200, 429]
+    assert statuses(client, 1, REMOTE_ADDR="2001:db8:0:1::1") == [200]
+    settings.IPV6_PREFIX = 128
+    assert statuses(client, 1, REMOTE_ADDR="2001:db8::3") == [200]
+
+
 def test_managers_are_not_limited(client: Client) -> None:
     assert statuses(client, 5, REMOTE_ADDR=MANAGER) == [200] * 5
 

@@ -13,7 +13,7 @@ _tasks: list[asyncio.Task[None]] = []
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Streams to whoever comes; begins to listen to Redis with the first."""
+    """Stream to whoever comes; begin to listen to Redis with the first."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()

@@ -1,0 +1,18 @@
+"""Ids in addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.urls import register_converter
+from django.urls.converters import UUIDConverter
+
+
+class AnyCaseUUIDConverter(UUIDConverter):
+    """A UUID as RFC 9562 has it read: in capitals too, as some tools and people write it."""
+
+    regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+register_converter(AnyCaseUUIDConverter, "UUID")
+RAFFLE_ID: Final = "<UUID:raffle_id>"

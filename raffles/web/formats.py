@@ -1,0 +1,18 @@
+"""How a moment is written for people: one formatter, and the styles there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Final
+
+MINUTE: Final = "%Y-%m-%d %H:%M %Z"  # 2026-02-10 08:00 UTC
+SECOND: Final = "%Y-%m-%d %H:%M:%S %Z"  # 2026-02-10 08:00:00 UTC
+WEEKDAY: Final = "%a %Y-%m-%d %H:%M %Z"  # Tue 2026-02-10 08:00 CET
+SHORT: Final = "%a %-d %b, %H:%M %Z"  # Tue 10 Feb, 08:00 UTC
+
+
+def shown(
+    moment: datetime | None, style: str = MINUTE, *, zone: tzinfo = UTC, missing: str = "—"
+) -> str:
+    """Write a moment on the clocks of ``zone``, which it names; ``missing`` where there is none."""
+    return moment.astimezone(zone).strftime(style) if moment else missing

@@ -1,0 +1,337 @@
+"""The site as it is deployed, behind real proxies: no header of a stranger is believed.
+
+Each proxy runs twice: as the documentation has it, and as it comes, since whoever serves the site
+must hold without its help. Spellings meet in every order; what a stranger says never counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from email.message import Message
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from raffles.tests.serving import SITE, database_url, free_port, running
+from rafflesite.management.commands.check_proxy import orders, spellings
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+MANAGER, STRANGER, OTHER = "127.0.0.9", "127.0.0.5", "127.0.0.6"
+TERMS = {"name": "Mill", "total_tickets": 10, "prizes": [{"name": "Mill", "amount": 1}]}
+GUNICORN = [sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", "2"]
+GRANIAN = [sys.executable, "-m", "granian", "--workers-kill-timeout", "1", "--interface"]
+SERVERS = {
+    "gunicorn": [*GUNICORN, "--bind", "127.0.0.1:{port}"],
+    "granian": [*GRANIAN, "asgi", "--port", "{port}", "rafflesite.asgi:application"],
+    # Folds spellings: what the table must see.
+    "folding": [*GRANIAN, "wsgi", "--port", "{port}", "rafflesite.wsgi:application"],
+}
+FRONTS = [
+    *("direct", "nginx", "nginx as it comes", "haproxy", "haproxy as it comes"),
+    *("caddy", "caddy as it comes"),
+]
+
+
+class Said(NamedTuple):
+    """An answer: status, the word for programs, and headers by name."""
+
+    status: int
+    code: str
+    headers: Message
+    body: bytes
+
+
+def ask(
+    port: int,
+    method: str,
+    path: str,
+    *lines: str,
+    peer: str = STRANGER,
+    body: object = None,
+) -> Said:
+    """Send these header lines exactly, before all others, from an address of this machine."""
+    payload = b"" if body is None else json.dumps(body).encode()
+    head = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "Connection: close"]
+    if payload:
+        head.append("Content-Type: application/json")
+    head += [f"Content-Length: {len(payload)}", "", ""]
+    with socket.create_connection(("127.0.0.1", port), 60, (peer, 0)) as there:
+        there.sendall("\r\n".join(head).encode() + payload)
+        response = HTTPResponse(there, method=method)
+        response.begin()
+        answer = response.read()
+    is_json = "json" in response.headers.get("Content-Type", "") and answer.startswith(b"{")
+    code = json.loads(answer).get("code", "") if is_json else ""
+    return Said(response.status, code, response.headers, answer)
+
+
+# --- What stands in front
+
+
+@contextmanager
+def nginx(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
+    port = free_port()
+    site = (SITE / "docs/nginx.conf").read_text()
+    site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
+    site = site.replace("127.0.0.1:8000", f"127.0.0.1:{behind}").replace("include /srv", "#")
+    if not documented:
+        site = (
+            f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{behind}"
+            "; proxy_set_header Host $http_host; "
+            "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; } }"
+        )
+    folders = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{name}_temp_path {folder}/{name}; " for name in folders)
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;\n"
+        f"events {{}} http {{ access_log off; {temporary}\n{site}\n}}"
+    )
+    command = ["-p", str(folder), "-c", str(conf), "-e", f"{folder}/error.log"]
+    with running([program("nginx"), *command], port):
+        yield port
+
+
+@contextmanager
+def haproxy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
+    port = free_port()
+    conf = (SITE / "docs/haproxy.cfg").read_text()
+    conf = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", conf)
+    if not documented:
+        conf = (
+            "defaults\n mode http\n option forwardfor\n timeout connect 5s\n timeout client 20s\n"
+            f" timeout server 20s\nlisten site\n bind 127.0.0.1:{port}\n"
+            " server site 127.0.0.1:8000\n"
+        )
+    file = folder / "haproxy.cfg"
+    file.write_text(conf.replace("127.0.0.1:8000", f"127.0.0.1:{behind}"))
+    with running([program("haproxy"), "-db", "-f", str(file)], port):
+        yield port
+
+
+@contextmanager
+def caddy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
+    port = free_port()
+    site = (SITE / "docs/Caddyfile").read_text()
+    if not documented:
+        site = "draws.example.org {\n reverse_proxy 127.0.0.1:8000\n}\n"
+    site = site.replace("draws.example.org", f"http://127.0.0.1:{port}")
+    file = folder / "Caddyfile"
+    file.write_text("{\n admin off\n}\n" + site.replace("8000", f"{behind}"))
+    command = [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)]
+    with running(command, port, HOME=str(folder), XDG_DATA_HOME=str(folder)):
+        yield port
+
+
+def program(name: str) -> str:
+    """The proxy's program; a test without it is skipped."""
+    found = shutil.which(name)
+    if not found:
+        pytest.skip(f"needs {name}")
+    return found
+
+
+PROXIES: dict[str, Callable[..., object]] = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
+
+
+@contextmanager
+def served(server: str, front: str, folder: Path) -> Iterator[int]:
+    """The site behind a front; the port that strangers reach."""
+    behind = free_port()
+    environment = {
+        "ALLOWED_HOSTS": "127.0.0.1",
+        "DATABASE_URL": database_url(),
+        "DEBUG": "off",
+        "ENV_FILE": "",
+        "MANAGER_IPS": MANAGER,
+        "PUBLIC_URL": "http://127.0.0.1",
+        "REDIS_URL": "",
+        "THROTTLE_ENTRY": "",
+        "TRUSTED_PROXIES": "127.0.0.1",
+    } | dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789abcdef" * 4)
+    command = [word.format(port=behind) for word in SERVERS[server]]
+    with ExitStack() as stack:
+        stack.enter_context(running(command, behind, **environment))
+        if front == "direct":
+            yield behind
+            return
+        name, _, manner = front.partition(" ")
+        start = PROXIES[name](behind, folder, documented=not manner)
+        yield stack.enter_context(start)  # type: ignore[arg-type]  # what the table holds
+
+
+# --- The table
+
+
+# What no site believes, and what ours believes from a proxy: (name, claim).
+UNUSED = {
+    "X-Real-IP": MANAGER,
+    "Forwarded": f"for={MANAGER}",
+    "X-Client-IP": MANAGER,
+    "Remote-Addr": MANAGER,
+    # A proxy that is told to forget its own header leaves the site without a caller.
+    "Connection": "close, X-Forwarded-For",
+}
+FORWARDED = {
+    "X-Forwarded-For": MANAGER,
+    "X-Request-ID": "of-a-stranger",
+    "X-Forwarded-Proto": "https",
+}
+
+
+def holes(port: int, front: str, raffle: str) -> list[tuple[str, ...]]:
+    """The header lines by which a stranger who holds a ticket was somebody else."""
+    lines = [(f"{written}: {claim}",) for n, claim in UNUSED.items() for written in spellings(n)]
+    lines += _in_every_order("X-Forwarded-For")
+    found = [each for each in lines if _is_manager(port, each) or _is_another(port, each, raffle)]
+    if front in ("nginx", "haproxy", "caddy"):  # as they come, they say neither
+        found += [
+            each
+            for each in _in_every_order("X-Request-ID")
+            if "of-a-stranger" in ask(port, "GET", "/livez", *each).headers.get("X-Request-ID", "")
+        ]
+        found += [each for each in _in_every_order("X-Forwarded-Proto") if _is_https(port, each)]
+    return found
+
+
+def _in_every_order(name: str) -> list[tuple[str, ...]]:
+    return [
+        tuple(": ".join(header) for header in order)
+        for written in spellings(name)
+        for order in orders((written, FORWARDED[name]))
+    ]
+
+
+def _is_manager(port: int, lines: tuple[str, ...]) -> bool:
+    return ask(port, "POST", "/raffles/", *lines, body=TERMS).status not in (400, 403)
+
+
+def _is_another(port: int, lines: tuple[str, ...], raffle: str) -> bool:
+    return ask(port, "POST", f"/raffles/{raffle}/participate/", *lines).status not in (400, 403)
+
+
+def _is_https(port: int, lines: tuple[str, ...]) -> bool:
+    origin = f"Origin: https://127.0.0.1:{port}"
+    return ask(port, "POST", "/livez", origin, *lines).code not in ("", "foreign_origin")
+
+
+def other_spellings(name: str) -> list[str]:
+    return [written for written in spellings(name) if written.lower() != name.lower()]
+
+
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+def test_nobody_is_somebody_else(server: str, front: str, tmp_path: Path) -> None:
+    with served(server, front, tmp_path) as port:
+        created = ask(port, "POST", "/raffles/", peer=MANAGER, body=TERMS)
+        assert created.status == 201
+        raffle = json.loads(created.body)["id"]
+        take_part = f"/raffles/{raffle}/participate/"
+        assert ask(port, "POST", take_part).status == 201
+
+        assert holes(port, front, raffle) == []
+
+        # Nor are a caller's own headers read in another spelling.
+        for written in other_spellings("Idempotency-Key"):
+            said = [ask(port, "POST", take_part, f"{written}: a", peer=OTHER) for _ in (1, 2)]
+            assert 201 not in [one.status for one in said[1:]], written
+        for written in other_spellings("Sec-Fetch-Site"):
+            own = ask(port, "POST", take_part, "Origin: null", f"{written}: same-origin")
+            assert own.status in (400, 403), written
+            assert own.code in ("", "foreign_origin"), written
+        # Everybody is still who they are.
+        assert ask(port, "POST", "/raffles/", peer=MANAGER, body=TERMS).status == 201
+        assert ask(port, "POST", take_part, peer="127.0.0.7").status == 201
+        redirect = ask(port, "GET", "/raffles", "SCRIPT_NAME: /x", "PATH_INFO: /livez")
+        assert redirect.headers["Location"] == "/raffles/"
+
+        if front in PROXIES:  # as they come, strangers name the requests
+            url = f"http://127.0.0.1:{port}"
+            call_command("check_proxy", url, source=STRANGER, verbosity=0)
+
+
+@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+def test_what_a_proxy_says_is_believed(server: str, tmp_path: Path) -> None:
+    with served(server, "direct", tmp_path) as port:
+        for said, status in ((MANAGER, 201), (f"{MANAGER}:80", 201), (STRANGER, 403), ("x", 400)):
+            line = f"X-Forwarded-For: {said}"
+            response = ask(port, "POST", "/raffles/", line, peer="127.0.0.1", body=TERMS)
+            assert response.status == status
+
+
+def test_the_table_and_the_command_see_a_server_that_folds(tmp_path: Path) -> None:
+    front = "caddy as it comes"
+    with served("folding", front, tmp_path) as port:
+        raffle = json.loads(ask(port, "POST", "/raffles/", peer=MANAGER, body=TERMS).body)["id"]
+        assert ask(port, "POST", f"/raffles/{raffle}/participate/").status == 201
+        assert holes(port, front, raffle)
+        with pytest.raises(CommandError, match="_For' gets through: whoever sends it"):
+            call_command("check_proxy", f"http://127.0.0.1:{port}", source=STRANGER)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1", "ftp://127.0.0.1", "http://"])
+def test_check_needs_an_address(url: str) -> None:
+    with pytest.raises(CommandError, match="as strangers reach it") as refusal:
+        call_command("check_proxy", url)
+    assert refusal.value.returncode == 2
+
+
+def test_check_of_nobody_fails() -> None:
+    with pytest.raises(CommandError, match="cannot be reached"):
+        call_command("check_proxy", f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize("front", ["nginx", "haproxy", "caddy"])
+def test_slow_bodies_wait_at_the_proxy(front: str, tmp_path: Path) -> None:
+    head = b"POST /raffles/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with served("gunicorn", front, tmp_path) as port, ExitStack() as stack:
+        ask(port, "GET", "/livez")
+        for _ in range(16):  # eight times as many as there are threads
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            slow.sendall(head + b'Content-Length: 1000\r\n\r\n{"name"')
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert ask(port, "GET", "/livez").status == 200
+        assert time.monotonic() - started < 2
+
+
+def test_server_on_a_socket_says_what_to_set(tmp_path: Path) -> None:
+    path = tmp_path / "site.sock"
+    for proxies, status in (("127.0.0.1", 400), ("unix", 200)):
+        environment = os.environ | {
+            **dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789abcdef" * 4),
+            "DATABASE_URL": database_url(),
+            "ENV_FILE": "",
+            "TRUSTED_PROXIES": proxies,
+        }
+        command = [*GUNICORN, "--bind", f"unix:{path}"]
+        with subprocess.Popen(
+            command, cwd=SITE, env=environment, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                deadline = time.monotonic() + 30
+                while not path.exists() and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                with socket.socket(socket.AF_UNIX) as there:
+                    there.connect(str(path))
+                    there.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                    response = HTTPResponse(there)
+                    response.begin()
+                    assert response.status == status
+                    assert (b"add unix to TRUSTED_PROXIES" in response.read()) is (status == 400)
+            finally:
+                process.terminate()
+                process.wait(30)
