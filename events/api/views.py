@@ -180,8 +180,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         rows = Winner.objects.of_prizes().filter(
             raffle__event_slug__isnull=False, raffle__draw__drawn_at__gte=since
         )
-        rows = rows.select_related("prize", "ticket", "raffle__occurrence__event")
-        rows = rows.prefetch_related("raffle__draws")
+        rows = rows.select_related("prize", "ticket", "raffle__occurrence__event", "raffle__draw")
         page = self.paginate_queryset(self.filter_queryset(rows)) or []
         return self.get_paginated_response([serializers.winner(row) for row in page])
 
@@ -281,7 +280,7 @@ def _with_next_draw(events: Sequence[Event], now: datetime) -> list[dict[str, An
 
 def _opened(event: Event) -> QuerySet[Occurrence]:
     rows = Occurrence.objects.filter(event=event).with_participants()
-    return rows.select_related("raffle").prefetch_related("raffle__draws").order_by("-id")
+    return rows.select_related("raffle__draw").order_by("-id")
 
 
 def _values(asked: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,10 @@ def body(response: Any) -> bytes:
 def stated(count: int) -> None:
     """A log of so many statements: the key's, and dates that nobody came to."""
     nobody = {"event": "daily", "name": "Daily", "reason": "Nobody took part"}
-    adds = {"commitment_hash": "0" * 64, "reason_hash": hashlib.sha256(b"Nobody").hexdigest()}
+    adds: dict[str, Any] = {
+        "commitment_hash": "0" * 64,
+        "reason_hash": hashlib.sha256(b"Nobody").hexdigest(),
+    }
     while size() < count:
         with transaction.atomic():
             announce(Announcement.Kind.VOIDED, None, nobody, at=NOW, by=STAFF, **adds)
@@ -67,8 +70,8 @@ def test_checkpoint_is_signed_over_every_statement() -> None:
         builder.finish().root,
     )
     public_key = bytes.fromhex(signer().public_key)
-    (line,) = lines_of(note, note.origin, ED25519, public_key)
-    assert signature_is_good(public_key, note.text.encode(), line.signature)
+    (signed,) = lines_of(note, note.origin, ED25519, public_key)
+    assert signature_is_good(public_key, note.text.encode(), signed.signature)
     assert get("checkpoint", **{"If-None-Match": response["ETag"]}).status_code == 304
 
 
