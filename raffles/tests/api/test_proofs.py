@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,16 @@ def test_pages_of_a_proof_make_the_whole() -> None:
 )
 def test_every_winner_is_proved_before_and_after_erasing(capacity: int, tickets: int) -> None:
     """Winners in every block: the last one full, of one leaf, and in between."""
-    prizes = (("Pen", tickets),)
+    before = NOW - timedelta(hours=1)
     raffle = RaffleFactory.create(
-        total_tickets=capacity, tickets=tickets, prizes=prizes, alternates=0
+        total_tickets=capacity,
+        prizes=(("Pen", tickets),),
+        alternates=0,
+        closes_at=NOW,
+        now=before,
     )
+    for n in range(tickets):
+        enter(raffle.uuid, identity=f"ip:{address(n)}", now=before)
     take_to(State.DRAWN, raffle)
     proof = body(get(place(raffle, "proof/")))
     assert verify(json.loads(proof), {}).status == 0
