@@ -7,6 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
@@ -104,6 +105,7 @@ def forget_peak() -> float:
 
 # --- Django ------------------------------------------------------------------------------
 
+_kept = ExitStack()  # for as long as the process lives
 _SECRETS = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY")}
 
 
@@ -123,7 +125,7 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "PUBLIC_URL": "http://127.0.0.1",
     }
     django.setup()
-    log = TemporaryFile("w")  # noqa: SIM115 - for as long as the process lives
+    log = _kept.enter_context(TemporaryFile("w"))
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(log)
