@@ -203,7 +203,7 @@ def test_receiver_that_asks_for_a_pause_gets_it(
     status: int, asked: str, pause: timedelta | None, receiver: Receiver
 ) -> None:
     receiver.behaviours["busy"] = lambda exchange: exchange.answer(
-        status, **{"Retry-After": asked.encode().decode("latin-1")}
+        status, b"", **{"Retry-After": asked.encode().decode("latin-1")}
     )
     told = endpoint(receiver.url("busy"))
     announced(30)
@@ -218,7 +218,9 @@ def test_receiver_that_asks_for_a_pause_gets_it(
 
 
 def test_pause_ends_when_it_was_asked_to(receiver: Receiver) -> None:
-    receiver.behaviours["busy"] = lambda exchange: exchange.answer(429, **{"Retry-After": "600"})
+    receiver.behaviours["busy"] = lambda exchange: exchange.answer(
+        429, b"", **{"Retry-After": "600"}
+    )
     told = endpoint(receiver.url("busy"))
     announced(30)
     delivered_at()
@@ -232,7 +234,9 @@ def test_pause_ends_when_it_was_asked_to(receiver: Receiver) -> None:
 
 
 def test_other_answers_ask_for_no_pause(receiver: Receiver) -> None:
-    receiver.behaviours["busy"] = lambda exchange: exchange.answer(500, **{"Retry-After": "600"})
+    receiver.behaviours["busy"] = lambda exchange: exchange.answer(
+        500, b"", **{"Retry-After": "600"}
+    )
     endpoint(receiver.url("busy"))
     announced(3)
 
