@@ -25,10 +25,10 @@ from multiprocessing.connection import Connection
 from operator import attrgetter
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
-from benchmarks.harness import Seen, Unavailable, migrate, set_up
+from benchmarks.harness import Seen, Unavailable, log_to, migrate, set_up
 from benchmarks.servers import cluster
 
 
@@ -218,7 +218,8 @@ def run_here(module: str, url: str, names: set[str], quick: bool, found: Connect
     set_up(url)
     migrate()
     # It imports models, which exist only now.
-    with suppress(KeyboardInterrupt):
+    with TemporaryFile("w") as log, suppress(KeyboardInterrupt):
+        log_to(log)  # it is written, as in life, but nothing to look at
         for seen in import_module(f"benchmarks.{module}").run(quick=quick):
             if seen.name in names:
                 found.send(seen)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from events.models import Event, Occurrence, Reward, Rewarding
 from events.schedule import EARLIEST, LATEST, is_zone, local, shown_zone
@@ -45,7 +46,7 @@ class ComingDraw:
 
     def shown(self, style: str) -> str:
         """Write when it draws, on the clocks of its zone."""
-        return shown(self.draw_at, style, zone=self.local().tzinfo)
+        return shown(self.draw_at, style, zone=ZoneInfo(shown_zone(self.time_zone)))
 
     def is_default(self) -> bool:
         """Whether the date has no reward of its own."""
