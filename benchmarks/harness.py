@@ -122,14 +122,10 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "PUBLIC_URL": "http://127.0.0.1",
     }
     django.setup()
-<<<<<<< HEAD
-    log = os.fdopen(os.memfd_create("log"), "w")
-=======
 
 
 def log_to(stream: IO[str]) -> None:
     """Write the log there instead."""
->>>>>>> bench
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stream)
