@@ -81,7 +81,7 @@ class _Person:
         )
 
     def enter_again(self) -> Entry | None:
-        """The ticket that the order or the request has got, whichever draw it was."""
+        """Return the ticket that the order or the request has got, whichever draw it was."""
         if self.entrant.order_tag is None or self.request_key is None:
             return None
         which = Q(order_tag=self.entrant.order_tag)
@@ -89,7 +89,7 @@ class _Person:
 
 
 def identity_of(username: str) -> str:
-    """The identity of a user; names that differ in case or form alone are the same."""
+    """Return the identity of a user; names that differ in case or form alone are the same."""
     folded = unicodedata.normalize("NFKC", username).casefold()
     return f"user:{unicodedata.normalize('NFKC', folded)}"
 
@@ -97,7 +97,7 @@ def identity_of(username: str) -> str:
 def take_part(
     event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
 ) -> Taken:
-    """Hands the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
+    """Hand the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
 
     The same order of the same caller and user gives the same ticket again, for ever. Raises
     PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
@@ -139,7 +139,7 @@ def _once_tag(event: Event, once: str) -> bytes:
 
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
-    """Enters the next draw; at the boundary of two, where the gate has shut, the one after."""
+    """Enter the next draw; at the boundary of two, where the gate has shut, the one after."""
     if event.rest_days and (taken := _again_or_rest(event, person, now)):
         return taken
     passed: set[date] = set()
@@ -169,7 +169,7 @@ def _enter(
 
 
 def _taken(event: Event, entry: Entry, draw: ComingDraw | None = None) -> Taken:
-    """The ticket with the time of its draw, which for a repeat can be another than the next."""
+    """Return the ticket with the time of its draw; a repeat may be for another than the next."""
     if draw is None or entry.is_repeat:
         occurrence = Occurrence.objects.get(raffle__uuid=entry.raffle_id)
         return Taken(event, occurrence.local(), entry)
@@ -182,7 +182,7 @@ def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | N
 
 
 def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Taken | None:
-    """Makes the next date's raffle with its first ticket, or neither; None if it has been made.
+    """Make the next date's raffle with its first ticket, or neither; None if it has been made.
 
     Under the event's lock, since time, reward and size are those of this moment.
     """
@@ -219,7 +219,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
 
 
 def _again_or_rest(event: Event, person: _Person, now: datetime) -> Taken | None:
-    """A ticket that was given out before; raises WonRecently for whoever rests."""
+    """Return a ticket that was given out before; raises WonRecently for whoever rests."""
     today = now.astimezone(ZoneInfo(event.time_zone)).date()
     recent = event.occurrences.filter(
         date__gt=today - timedelta(days=event.rest_days), raffle__state=State.DRAWN

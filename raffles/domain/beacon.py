@@ -123,7 +123,7 @@ def _get(relay: SplitResult, path: str, until: float) -> tuple[int, bytes]:
             f"GET {relay.path.rstrip('/')}/{path} HTTP/1.1\r\nHost: {relay.netloc}\r\n"
             "Accept: application/json\r\nConnection: close\r\n\r\n".encode()
         )
-        response = HTTPResponse(_Bounded(connection, until), method="GET")  # type: ignore[arg-type]
+        response = HTTPResponse(_BoundedReader(connection, until), method="GET")  # type: ignore[arg-type]
         response.begin()
         if response.status != 200:
             return response.status, b""
@@ -151,7 +151,7 @@ def _left(until: float) -> float:
     return seconds
 
 
-class _Bounded(io.RawIOBase):
+class _BoundedReader(io.RawIOBase):
     """A connection to read an HTTP answer from, with one deadline and one size for all of it.
 
     A socket's own timeout begins anew with each byte, so a dripping relay would hold us for hours.

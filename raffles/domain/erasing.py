@@ -25,7 +25,7 @@ _CHUNK = 5_000
 
 
 def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
-    """Erases ``identity`` (``ip:203.0.113.7``) from the given raffles; returns how many tickets.
+    """Erase ``identity`` (``ip:203.0.113.7``) from the given raffles; return how many tickets.
 
     Of a raffle that is finished the tags go at once, of another with its draw.
     """
@@ -37,7 +37,7 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
 
 
 def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> int:
-    """Erases the tickets of a raffle that match ``which``, or all; returns how many."""
+    """Erase the tickets of a raffle that match ``which``, or all; return how many."""
     with transaction.atomic():
         raffle = locked(raffle.pk)
         tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
@@ -50,12 +50,12 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
 
 
 def finished_before(moment: datetime) -> RaffleQuerySet:
-    """The raffles that were drawn or voided before ``moment``."""
+    """Return the raffles that were drawn or voided before ``moment``."""
     return Raffle.objects.filter(Q(draws__drawn_at__lt=moment) | Q(voided_at__lt=moment)).distinct()
 
 
 def _forget_names(raffle: Raffle) -> None:
-    """Takes the names of erased winners out of what was announced; no more of it may change."""
+    """Take the names of erased winners out of what was announced; no more of it may change."""
     if raffle.event_slug is None:
         return  # nobody was named
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
@@ -71,7 +71,7 @@ def _forget_names(raffle: Raffle) -> None:
 
 
 def finish_erasures(raffle: Raffle) -> None:
-    """Replaces the tags of a finished raffle's erased tickets by their leaf hash."""
+    """Replace the tags of a finished raffle's erased tickets by their leaf hash."""
     waiting = Ticket.objects.filter(
         raffle=raffle, erased_at__isnull=False, holder_tag__isnull=False
     )
