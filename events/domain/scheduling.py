@@ -25,7 +25,7 @@ _TIMING = ("start_date", "until", "draw_time", "time_zone", "frequency")
 
 
 class Unfit(ValueError):
-    """Why an event can't be as it was asked for: sentences by field."""
+    """Validation errors of an event: a sentence by field."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(errors.values()))

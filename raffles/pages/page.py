@@ -79,7 +79,7 @@ def answered(
 
 
 def refuse_foreign(request: HttpRequest) -> None:
-    """Raises ForeignForm for a form that our own page did not send.
+    """Raise ForeignForm for a form that our own page did not send.
 
     Browsers name the sender's site, or on plain http at least its origin; neither can be forged
     by a page.
@@ -91,6 +91,6 @@ def refuse_foreign(request: HttpRequest) -> None:
 
 
 def throttle(request: HttpRequest, limit: AddressThrottle) -> None:
-    """Raises TooManyTries when the visitor asks too often, together with their calls of the API."""
+    """Raise TooManyTries when the visitor asks too often, together with their calls of the API."""
     if not limit.allow_request(Request(request), APIView()):
         raise TooManyTries(limit.wait())

@@ -209,7 +209,7 @@ def test_prize_that_was_handed_over_is_no_longer_counted(boss: User) -> None:
     number = raffle.winners.get(rank=1).ticket_number()
     hand_over(raffle.uuid, ticket_number=number, code=codes[number], now=DRAWN_AT, by=STAFF)
     assert shown(boss, DRAWN_AT).undated == ""
-    assert "Every prize has been asked for." in page(boss, DRAWN_AT)
+    assert "No prize is unclaimed." in page(boss, DRAWN_AT)
 
 
 # --- Entries
