@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryFile
-from typing import NamedTuple, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 import django
 from django.core.management import call_command
@@ -108,7 +107,7 @@ _SECRETS = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "TICKET_KEY",
 
 
 def set_up(url: str, *, log_level: str = "INFO") -> None:
-    """Set up Django in this process on that database, as in production; its log goes to a file.
+    """Set up Django in this process on that database, as in production.
 
     Everything is on, and the client is a trusted proxy. Servers started later inherit it.
     """
@@ -123,10 +122,13 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "PUBLIC_URL": "http://127.0.0.1",
     }
     django.setup()
-    log = TemporaryFile("w")  # noqa: SIM115 - for as long as the process lives
+
+
+def log_to(stream: IO[str]) -> None:
+    """Write the log there instead."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
-            handler.setStream(log)
+            handler.setStream(stream)
 
 
 def migrate() -> None:

@@ -210,8 +210,6 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     @action(detail=True, methods=["post"], url_path="verify-ticket")
     def verify_ticket(self, request: Request, raffle_id: UUID) -> Response:
         asked = _valid(serializers.TicketCheckRequest, request)
-        if asked.get("raffle_id", raffle_id) != raffle_id:
-            raise ValidationError({"raffle_id": ["The ticket is of another raffle."]})
         prize = check_ticket(
             raffle_id,
             ticket_number=asked["ticket_number"],

@@ -42,7 +42,7 @@ class Waiting(Exception):
 def advance(
     raffle_pk: int, *, now: datetime, clock: Clock, by: str, progress: Progress | None = None
 ) -> bool:
-    """Takes a due raffle through all steps that remain; returns whether this call drew it.
+    """Take a due raffle through all steps that remain; return whether this call drew it.
 
     Every step is conditional on the state before it, so any number of callers and any crash end in
     the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
@@ -119,7 +119,7 @@ def store_draw(
 
 
 def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
-    """The winners that follow from a commitment and its randomness, not yet stored."""
+    """Return the winners that follow from a commitment and its randomness, not yet stored."""
     raffle = draw.raffle
     prizes = list(raffle.prizes.all())
     by_rank = [prize for prize in prizes for _ in range(prize.amount)]
@@ -145,7 +145,7 @@ def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
 
 
 def store_winners(winners: Sequence[Winner]) -> None:
-    """Writes all winners at once: COPY is six to eight times faster than bulk_create."""
+    """Write all winners at once: COPY is six to eight times faster than bulk_create."""
     if connection.vendor != "postgresql":
         Winner.objects.bulk_create(winners)
         return
@@ -162,7 +162,7 @@ def store_winners(winners: Sequence[Winner]) -> None:
 
 
 def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, Any]:
-    """What is announced of a draw: the first hundred winners of prizes, and how many there are."""
+    """Return what is announced of a draw: its first hundred winners of prizes, and their number."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     won = [winner for winner in winners if winner.prize is not None]
     names = shown_names(raffle, [winner.slot for winner in won[:_SHOWN]])

@@ -45,7 +45,7 @@ class SealTooLate(Exception):
 
 
 def close(raffle_pk: int, *, now: datetime, by: str) -> None:
-    """Shuts the gate of an open raffle. One that nobody entered is void, since it has no pool."""
+    """Shut the gate of an open raffle. One that nobody entered is void, since it has no pool."""
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:

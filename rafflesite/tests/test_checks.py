@@ -82,7 +82,7 @@ def test_check(
 ) -> None:
     for name, value in values.items():
         setattr(settings, name, value)
-    found = check(None)
+    found = check(app_configs=None)
     assert [message.id for message in found] == ([identity] if identity else [])
     for message in found:
         assert message.hint

@@ -30,6 +30,7 @@ from rafflesite.management.commands.check_proxy import orders, spellings
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 MANAGER, STRANGER, OTHER = "127.0.0.9", "127.0.0.5", "127.0.0.6"
+Lines = tuple[str, ...]  # of a request's head
 TERMS = {"name": "Mill", "total_tickets": 10, "prizes": [{"name": "Mill", "amount": 1}]}
 GUNICORN = [sys.executable, "-m", "gunicorn", "--workers", "1", "--threads", "2"]
 GRANIAN = [sys.executable, "-m", "granian", "--workers-kill-timeout", "1", "--interface"]
@@ -192,9 +193,11 @@ FORWARDED = {
 }
 
 
-def holes(port: int, front: str, raffle: str) -> list[tuple[str, ...]]:
+def holes(port: int, front: str, raffle: str) -> list[Lines]:
     """The header lines by which a stranger who holds a ticket was somebody else."""
-    lines = [(f"{written}: {claim}",) for n, claim in UNUSED.items() for written in spellings(n)]
+    lines: list[Lines] = [
+        (f"{written}: {claim}",) for n, claim in UNUSED.items() for written in spellings(n)
+    ]
     lines += _in_every_order("X-Forwarded-For")
     found = [each for each in lines if _is_manager(port, each) or _is_another(port, each, raffle)]
     if front in ("nginx", "haproxy", "caddy"):  # as they come, they say neither
@@ -207,7 +210,7 @@ def holes(port: int, front: str, raffle: str) -> list[tuple[str, ...]]:
     return found
 
 
-def _in_every_order(name: str) -> list[tuple[str, ...]]:
+def _in_every_order(name: str) -> list[Lines]:
     return [
         tuple(": ".join(header) for header in order)
         for written in spellings(name)
@@ -215,15 +218,15 @@ def _in_every_order(name: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _is_manager(port: int, lines: tuple[str, ...]) -> bool:
+def _is_manager(port: int, lines: Lines) -> bool:
     return ask(port, "POST", "/raffles/", *lines, body=TERMS).status not in (400, 403)
 
 
-def _is_another(port: int, lines: tuple[str, ...], raffle: str) -> bool:
+def _is_another(port: int, lines: Lines, raffle: str) -> bool:
     return ask(port, "POST", f"/raffles/{raffle}/participate/", *lines).status not in (400, 403)
 
 
-def _is_https(port: int, lines: tuple[str, ...]) -> bool:
+def _is_https(port: int, lines: Lines) -> bool:
     origin = f"Origin: https://127.0.0.1:{port}"
     return ask(port, "POST", "/livez", origin, *lines).code not in ("", "foreign_origin")
 

@@ -35,13 +35,13 @@ PROXIES = {"proxy", "proxy named"}
 
 # The staff's pages, below; the events' routes and pages, which have tables of their own; and the
 # pages of a raffle, which show what everybody may know.
-PAGES = "r/<uuid:raffle_id>/"
+PAGES = "r/<UUID:raffle_id>/"
 ELSEWHERE = ("admin/", "events/", "ticket/", "e/", PAGES)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 READ, ACT, ENTER, MANAGE = "read", "act", "enter", "manage"
-RAFFLE = "raffles/<uuid:raffle_id>/"
+RAFFLE = "raffles/<UUID:raffle_id>/"
 
 # Route: what each of its methods is. HEAD follows GET; whatever is not named is 405.
 ROUTES: dict[str, dict[str, str]] = {
@@ -114,7 +114,7 @@ def prepared(route: str, method: str) -> str:
         raffle = RaffleFactory.create(tickets=3)
     else:
         raffle = RaffleFactory.create(state=state)
-    path = f"/{route}".replace("<uuid:raffle_id>", str(raffle.uuid))
+    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid))
     return path.replace("<int:ticket_number>", "1")
 
 
@@ -162,7 +162,7 @@ def _pages() -> list[str]:
 @pytest.mark.parametrize("route", _pages())
 def test_pages_of_a_raffle_are_read_by_everybody(route: str) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
-    path = f"/{route}".replace("<uuid:raffle_id>", str(raffle.uuid))
+    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid))
     statuses = set()
     for peer, forwarded in CALLERS.values():
         headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}

@@ -43,8 +43,36 @@ def test_verify_ticket_tells_winners_from_the_rest() -> None:
 def test_verify_ticket_reads_codes_as_people_write_them() -> None:
     raffle_id, codes, _ = drawn()
     number, code = codes.popitem()
-    for written in (code.lower(), code.replace("-", ""), code.replace("-", " "), f" {code} "):
-        assert verify(raffle_id, number, written).status_code == 200
+    for written in (
+        *(code.lower(), code.replace("-", ""), code.replace("-", " "), f" {code} "),
+        *(code.replace("-", dash) for dash in "\u2010\u2011\u2013\u2014\u2212\u00ad\u00a0\u3000－"),
+        *(f"\u200e{code}\u200f", f"\ufeff{code}\r\n", f"\t{code}"),
+        "".join(chr(ord(sign) + 0xFEE0) for sign in code),
+    ):
+        assert verify(raffle_id, number, written).status_code == 200, ascii(written)
+
+
+def test_verify_ticket_takes_the_ticket_as_it_was_given() -> None:
+    raffle_id = created(total_tickets=1, prizes=[{"name": "Car", "amount": 1}])["id"]
+    path = f"/raffles/{raffle_id}"
+    ticket = caller("198.51.100.9").post(f"{path}/participate/").json()
+    assert draw(raffle_id).status_code == 201
+
+    response = caller().post(f"{path}/verify-ticket/", ticket)
+    assert (response.status_code, response.json()) == (200, {"has_won": True, "prize": "Car"})
+    of_an_event = {"event": "breakfast", "username": "ada", "draw_at": "2030-01-31T08:00:00+01:00"}
+    assert caller().post(f"{path}/verify-ticket/", ticket | of_an_event).status_code == 200
+    assert faults(caller().post(f"{path}/verify-ticket/", ticket | {"colour": "red"})) == {
+        "colour": ["Unknown field."]
+    }
+
+
+def test_ids_in_capitals_are_read() -> None:
+    raffle_id, codes, _ = drawn()
+    number, code = codes.popitem()
+    assert verify(raffle_id.upper(), number, code).status_code == 200
+    for path in ("/raffles/{}/", "/raffles/{}/proof/", "/r/{}/", "/r/{}/result/"):
+        assert caller().get(path.format(raffle_id.upper())).status_code == 200
 
 
 @pytest.mark.parametrize("is_sold_out", [False, True])

@@ -117,6 +117,7 @@ def answering(status: int, **headers: str) -> Behaviour:
 
 def hang(exchange: Exchange) -> None:
     exchange.receiver.over.wait(60)
+    exchange.close_connection = True
 
 
 def drip(exchange: Exchange) -> None:

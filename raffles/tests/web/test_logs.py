@@ -126,7 +126,8 @@ def test_page_of_a_fault_shows_no_secret(settings: Settings) -> None:
     url = f"redis://:{secret}@127.0.0.1"
     # Some servers copy the environment into every request.
     environment = ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "RECEIPT_KEY", "TICKET_KEY")
-    client = Client(raise_request_exception=False, **dict.fromkeys(environment, url))
+    client = Client(raise_request_exception=False)
+    client.defaults.update(dict.fromkeys(environment, url))
     settings.DEBUG = True
     settings.RECEIPT_SEEDS = settings.TICKET_KEYS = [secret.encode()]
     settings.SECRET_KEY = settings.REDIS_URL = settings.EMAIL_HOST_PASSWORD = secret
