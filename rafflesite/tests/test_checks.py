@@ -76,7 +76,7 @@ CASES = [
 @pytest.mark.parametrize(("check", "values", "identity"), CASES)
 def test_check(
     settings: Settings,
-    check: Callable[[None], list[CheckMessage]],
+    check: Callable[..., list[CheckMessage]],
     values: dict[str, object],
     identity: str | None,
 ) -> None:
