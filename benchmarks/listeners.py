@@ -31,7 +31,7 @@ from django.utils import timezone
 from benchmarks.apart import running
 from benchmarks.inside import new_raffle
 from benchmarks.servers import free_port, granian, require
-from raffles.domain import log
+from raffles.domain import announcing, log
 from raffles.models import Announcement, Raffle
 from raffles.tests.nothing_lost.harness import fork, is_killed
 from raffles.tests.notifications.redis_server import Server
@@ -107,7 +107,12 @@ def announce_on(raffle: Raffle, ledger: Path, seconds: float, *, seed: int) -> N
             with transaction.atomic():
                 kind = Announcement.Kind.SEALED
                 row = announcing.announce(
-                    kind, raffle, {"mark": mark}, at=timezone.now(), by="benchmark"
+                    kind,
+                    raffle,
+                    {"mark": mark},
+                    at=timezone.now(),
+                    by="benchmark",
+                    commitment_hash="0" * 64,
                 )
                 time.sleep(chance.random() ** 3 * 0.2)  # now and then, others overtake
                 if is_rolled_back := chance.random() < 0.1:
