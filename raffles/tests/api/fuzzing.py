@@ -170,7 +170,8 @@ class World:
 def _callers() -> Iterator[str]:
     """The manager, somebody new and a regular in turn."""
     for number in count():
-        yield from (MANAGER, f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1", holder(number % 3))
+        somebody = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+        yield from (MANAGER, somebody, holder(number % 3))
 
 
 def is_honest(failure: Failure, case: Case, response: Response) -> bool:
