@@ -136,6 +136,16 @@ class EntryAnswer(serializers.Serializer[Any]):
     receipt = ReceiptAnswer()
 
 
+class ReceiptRequest(StrictSerializer):
+    """A receipt as it was given."""
+
+    leaf = VisibleTextField()
+    terms_hash = VisibleTextField()
+    issued_at = StrictIntegerField()
+    key_id = VisibleTextField()
+    signature = VisibleTextField()
+
+
 class TicketCheckRequest(StrictSerializer):
     """A ticket's number and its code: the ticket as it was given may be sent whole.
 
@@ -145,7 +155,7 @@ class TicketCheckRequest(StrictSerializer):
     ticket_number = StrictIntegerField()
     verification_code = CodeField()
     raffle_id = serializers.UUIDField(required=False)
-    receipt = serializers.DictField(required=False)
+    receipt = ReceiptRequest(required=False)
     event = VisibleTextField(required=False)
     draw_at = MomentField(required=False)
     username = VisibleTextField(required=False)
