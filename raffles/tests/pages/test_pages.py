@@ -65,7 +65,7 @@ def test_beacon_is_awaited_by_its_time() -> None:
 
     response = visitor().get(f"/r/{raffle.uuid}/")
 
-    draws_at = raffle.draws.get().draws_at()
+    draws_at = raffle.draw.draws_at()
     assert draws_at is not None
     waited = draws_at - NOW.timestamp()
     due = (NOW + timedelta(seconds=waited)).isoformat()
@@ -83,7 +83,7 @@ def test_result_lists_winners_and_who_took_their_place() -> None:
         f"Rank 1 Phone {first} passed on: Did not come Ticket {alternate} "
         f"Rank 2 Book Ticket {second}" in text
     )
-    assert bytes(raffle.draws.get().commitment_hash).hex() in text
+    assert bytes(raffle.draw.commitment_hash).hex() in text
 
 
 def test_forfeited_prize_has_no_winner_until_somebody_takes_it() -> None:
@@ -172,7 +172,7 @@ def test_certificate_comes_with_the_draw() -> None:
 
     assert visitor().get(f"/r/{before.uuid}/certificate/").status_code == 404
     text = text_of(visitor().get(f"/r/{after.uuid}/certificate/"))
-    assert bytes(after.draws.get().signature).hex() in text
+    assert bytes(after.draw.signature).hex() in text
     verifier = visitor().get("/verify.py")
     assert f"SHA-256 {hashlib.sha256(verifier.content).hexdigest()}" in text
     assert f"http://testserver/r/{after.uuid}/result/" in text
@@ -181,7 +181,7 @@ def test_certificate_comes_with_the_draw() -> None:
 def test_certificate_of_a_raffle_that_was_called_off_has_its_signed_end() -> None:
     raffle = RaffleFactory.create(state=State.SEALED)
     void_raffle(raffle.uuid, reason="The hall burned down", now=NOW, by=STAFF)
-    draw = raffle.draws.get()
+    draw = raffle.draw
 
     with CaptureQueriesContext(connection) as queries:
         response = visitor().get(f"/r/{raffle.uuid}/certificate/")
