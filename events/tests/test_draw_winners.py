@@ -63,7 +63,10 @@ def test_a_due_raffle_is_drawn_once() -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.DRAWN
     assert Winner.objects.filter(raffle=raffle).count() == 2
-    assert [str(row) for row in Announcement.objects.streamed()] == ["2 draw.sealed", "3 draw.drawn"]
+    assert [str(row) for row in Announcement.objects.streamed()] == [
+        "2 draw.sealed",
+        "3 draw.drawn",
+    ]
 
 
 def test_a_due_raffle_without_tickets_is_void() -> None:

@@ -64,7 +64,7 @@ def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
         with transaction.atomic():
             announce(kind, raffle, {"total_tickets": raffle.total_tickets}, at=at, by=by)
     except IntegrityError as error:
-        if violated(error) != "sold_out_announced_once":
+        if violated(error) != "announced_once":
             raise
 
 

@@ -70,8 +70,7 @@ def _guards(vendor: str) -> tuple[Guard, ...]:
             "raffles_raffle",
             "UPDATE",
             when=changed(
-                *("name", "alternates", "entropy", "closes_at", "operator", "entry", "witnesses"),
-                *("claim_days", "promotes_alternates"),
+                *("name", "alternates", "entropy", "closes_at", "operator", "entry", "witnesses")
             ),
             also=f"OLD.state <> 'open' OR {_HAS_TICKETS}",
         ),
@@ -254,6 +253,15 @@ class Migration(migrations.Migration):
                     ("key_retired", "Key Retired"),
                 ],
                 max_length=20,
+            ),
+        ),
+        migrations.RemoveConstraint("announcement", "sold_out_announced_once"),
+        migrations.AddConstraint(
+            "announcement",
+            models.UniqueConstraint(
+                condition=~models.Q(kind="winner.replaced"),
+                fields=("raffle", "kind"),
+                name="announced_once",
             ),
         ),
         migrations.AddIndex(

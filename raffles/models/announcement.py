@@ -76,9 +76,9 @@ class Announcement(models.Model):
         )
         constraints = (
             models.UniqueConstraint(
-                fields=("raffle",),
-                condition=Q(kind="raffle.sold_out"),
-                name="sold_out_announced_once",
+                fields=("raffle", "kind"),
+                condition=~Q(kind="winner.replaced"),
+                name="announced_once",
             ),
         )
 

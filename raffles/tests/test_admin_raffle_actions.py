@@ -17,7 +17,7 @@ from raffles.admin.actions import ConfirmedAction
 from raffles.domain import due
 from raffles.domain.drawing import advance
 from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
+from raffles.tests.factories import NOW, RaffleFactory, clock
 from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"

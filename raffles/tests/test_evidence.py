@@ -97,7 +97,7 @@ def test_no_flipped_bit_of_the_proof_is_believed(tmp_path: Path) -> None:
 def test_another_commitment_than_the_signed_one_is_not_believed(tmp_path: Path) -> None:
     folder = unpacked(archive_of(RaffleFactory.create(state=State.DRAWN)), tmp_path)
     saved = json.loads((folder / "commitment.json").read_text())
-    saved["signed_at"] += 1
+    saved["commitment"]["closed_at"] += 1
     (folder / "commitment.json").write_text(json.dumps(saved))
     assert verified(folder) == (1, "INVALID: the signature of the saved commitment is wrong")
 
@@ -211,6 +211,7 @@ def pinned() -> Raffle:
         total_tickets=3,
         alternates=1,
         numbering_key=bytes(32),
+        operator="draws.example.org/log",
         ticket_key_id=RaffleFactory.create().ticket_key_id,
         created_at=NOW,
         created_by=STAFF,
