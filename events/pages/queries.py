@@ -73,7 +73,7 @@ def _of_raffle(raffle: Raffle) -> Coming:
         time_zone=settings.TIME_ZONE,
         prizes=list(raffle.prizes.all())[:PODIUM],
         picture="",
-        left=raffle.available,  # type: ignore[attr-defined]
+        left=raffle.available,
         total=raffle.total_tickets,
     )
 

@@ -97,7 +97,7 @@ class RaffleAdmin(Exports, PaperTickets, ConfirmedActs, Recorded):
         if raffle.closes_at:
             late = " — overdue" if raffle.closes_at < now else ""
             return f"draws {raffle.closes_at:%Y-%m-%d %H:%M:%S} UTC{late}"
-        is_full = raffle.issued == raffle.total_tickets  # type: ignore[attr-defined]
+        is_full = raffle.issued == raffle.total_tickets
         return "sold out: a manager draws" if is_full else "hands out tickets until all are gone"
 
     @admin.display(description="public record")

@@ -74,7 +74,7 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
     refuse_unless_drawable(raffle, now=now)
     close(raffle.pk, now=now, by=by)
     raffle = Raffle.objects.with_issued().get(pk=raffle.pk)
-    if raffle.state == State.SEALED or (raffle.state == State.CLOSED and raffle.issued <= AT_ONCE):  # type: ignore[attr-defined]
+    if raffle.state == State.SEALED or (raffle.state == State.CLOSED and raffle.issued <= AT_ONCE):
         draw_now(raffle_id, now=now, clock=clock, by=by)
         raffle.refresh_from_db()
     return raffle
@@ -113,7 +113,7 @@ def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
         return
     if raffle.closes_at and now < raffle.closes_at:
         raise BeforeDrawTime
-    if not raffle.closes_at and raffle.available:  # type: ignore[attr-defined]
+    if not raffle.closes_at and raffle.available:
         raise TicketsAvailable
 
 

@@ -76,7 +76,7 @@ def _refuse_unless_printable(raffle: Raffle, *, is_new: bool) -> None:
     if is_new and raffle.state != State.OPEN:
         raise GateShut
     left = Raffle.objects.with_available().get(pk=raffle.pk)
-    if is_new and not left.available:  # type: ignore[attr-defined]
+    if is_new and not left.available:
         raise SoldOut
 
 

@@ -41,7 +41,7 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
     return (
         raffle.state in ENTERABLE
         and raffle.event_slug is None
-        and raffle.available > 0  # type: ignore[attr-defined]
+        and raffle.available > 0
         and (raffle.closes_at is None or now < raffle.closes_at)
     )
 
