@@ -13,16 +13,15 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from raffles.api import serializers
 from raffles.domain.log import published_keys
 from raffles.domain.proofs import (
     commitment_file,
@@ -34,18 +33,13 @@ from raffles.domain.proofs import (
 )
 from raffles.fairness import verify
 from raffles.models import Winner
+from raffles.web.lists import StrictQueryMixin, reads
 from raffles.web.problems import answers
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
-_LARGEST = 2**31 - 1
 _VERIFIER = Path(verify.__file__).read_bytes()
 VERIFIER_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
-
-
-def _whole(least: int, most: int = _LARGEST) -> dict[str, Any]:
-    """The schema of what `_number` reads."""
-    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 class Octets(BaseRenderer):
@@ -59,114 +53,12 @@ class Octets(BaseRenderer):
         return bytes(data)
 
 
-class TermsAnswer(serializers.Serializer[Any]):
-    """What participants agreed to, frozen by the first ticket."""
-
-    raffle_id = serializers.CharField()
-    operator = serializers.CharField()
-    name = serializers.CharField()
-    capacity = serializers.IntegerField()
-    opens_at = serializers.IntegerField()
-    closes_at = serializers.IntegerField()
-    entry = serializers.CharField()
-    tickets_per_holder = serializers.IntegerField()
-    max_wins_per_holder = serializers.IntegerField()
-    prizes = serializers.ListField(child=serializers.DictField())
-    alternates = serializers.IntegerField()
-    claim = serializers.DictField(child=serializers.IntegerField())
-    rules_hash = serializers.CharField(allow_blank=True)
-    entropy = serializers.DictField(child=serializers.CharField())
-    cosigners = serializers.ListField(child=serializers.DictField())
-    authorities = serializers.ListField(child=serializers.DictField())
-
-
-class CommitmentBody(serializers.Serializer[Any]):
-    """The sealed pool and terms."""
-
-    v = serializers.CharField()
-    terms = TermsAnswer()
-    tickets = serializers.IntegerField()
-    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
-    closed_at = serializers.IntegerField()
-    round = serializers.IntegerField(required=False)
-
-
-class CommitmentAnswer(serializers.Serializer[Any]):
-    """The signed commitment; keep a copy from before the draw."""
-
-    commitment = CommitmentBody()
-    commitment_hash = serializers.CharField()
-    public_key = serializers.CharField()
-    signature = serializers.CharField()
-
-
-class ProofWinner(serializers.Serializer[Any]):
-    """A drawn entry with its place in the tree."""
-
-    rank = serializers.IntegerField()
-    prize = serializers.CharField(allow_null=True)
-    draw = serializers.IntegerField()
-    index = serializers.IntegerField()
-    ticket_number = serializers.IntegerField()
-    leaf = serializers.CharField()
-    path = serializers.ListField(child=serializers.CharField())
-
-
-class ProofAnswer(serializers.Serializer[Any]):
-    """The one file that verify.py checks."""
-
-    commitment = CommitmentBody()
-    commitment_hash = serializers.CharField()
-    seal = serializers.DictField(child=serializers.CharField())
-    entropy = serializers.DictField()
-    seed = serializers.CharField()
-    winners = ProofWinner(many=True)
-    skipped = serializers.ListField(child=serializers.DictField())
-    log = serializers.DictField(required=False)
-
-
-class InclusionAnswer(serializers.Serializer[Any]):
-    """A ticket's place in the sealed pool."""
-
-    commitment_hash = serializers.CharField()
-    index = serializers.IntegerField()
-    tickets = serializers.IntegerField()
-    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
-    leaf_hash = serializers.CharField()
-    path = serializers.ListField(child=serializers.CharField())
-
-
-class VoidAnswer(serializers.Serializer[Any]):
-    """The signed end of a draw that was called off."""
-
-    commitment_hash = serializers.CharField()
-    reason = serializers.CharField()
-    voided_at = serializers.IntegerField()
-    public_key = serializers.CharField()
-    signature = serializers.CharField()
-
-
-class KeyAnswer(serializers.Serializer[Any]):
-    """A key that signs receipts, seals and voids, or did."""
-
-    algorithm = serializers.CharField()
-    public_key = serializers.CharField()
-    since = serializers.IntegerField()
-    until = serializers.IntegerField(help_text="0: it still signs.")
-
-
-class KeysAnswer(serializers.Serializer[Any]):
-    """All public keys, the one in use first."""
-
-    keys = KeyAnswer(many=True)
-
-
-class ProvingViewSet(GenericViewSet[Any]):
+class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
 
     @extend_schema(
         summary="The signed commitment",
-        responses=answers(404, _200=CommitmentAnswer, _304=None),
+        responses=answers(404, _200=serializers.CommitmentAnswer, _304=None),
         filters=False,
     )
     @action(detail=True, methods=["get"], pagination_class=None)
@@ -181,17 +73,13 @@ class ProvingViewSet(GenericViewSet[Any]):
     @extend_schema(
         summary="The proof: check it with verify.py",
         description="Whole, as one file of any size; or in pages of winners with `limit`.",
-        parameters=[
-            OpenApiParameter("limit", _whole(1, 1_000), description="Winners a page."),
-            OpenApiParameter("after", _whole(0), description="The rank that the page follows."),
-        ],
-        responses=answers(404, _200=ProofAnswer, _304=None),
+        responses=answers(404, _200=serializers.ProofAnswer, _304=None),
         filters=False,
     )
+    @reads(serializers.ProofQuery)
     @action(detail=True, methods=["get"], pagination_class=None)
     def proof(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
-        limit = _number(request, "limit", least=1, most=1_000)
-        after = _number(request, "after", least=0) or 0
+        limit, after = self.query.get("limit"), self.query.get("after", 0)
         draw = drawn(raffle_id)
         response = _cached(
             request,
@@ -229,7 +117,7 @@ class ProvingViewSet(GenericViewSet[Any]):
 
     @extend_schema(
         summary="That a ticket is in the sealed pool",
-        responses=answers(404, _200=InclusionAnswer, _304=None),
+        responses=answers(404, _200=serializers.InclusionAnswer, _304=None),
         filters=False,
     )
     @action(
@@ -247,7 +135,7 @@ class ProvingViewSet(GenericViewSet[Any]):
 class KeysView(APIView):
     """The public keys of receipts, seals and voids."""
 
-    @extend_schema(summary="The public keys", responses=answers(_200=KeysAnswer))
+    @extend_schema(summary="The public keys", responses=answers(_200=serializers.KeysAnswer))
     def get(self, _request: Request) -> Response:
         return Response(published_keys())
 
@@ -267,16 +155,6 @@ def verifier_checksum(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8"
     )
-
-
-def _number(request: Request, name: str, *, least: int, most: int = _LARGEST) -> int | None:
-    """A query parameter that is a whole number; 400 for another word."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= most):
-        raise ValidationError({name: [f"Write a number from {least} to {most}."]})
-    return int(text)
 
 
 def _cached(

@@ -23,6 +23,9 @@ from raffles.web.fields import (
     StrictSerializer,
     VisibleTextField,
 )
+from raffles.web.lists import FlagField, WholeNumberField
+
+MAX_INTEGER = 2**31 - 1  # of a column
 
 
 class PrizeRequest(StrictSerializer):
@@ -142,7 +145,7 @@ class ReceiptRequest(StrictSerializer):
     leaf = VisibleTextField()
     terms_hash = VisibleTextField()
     issued_at = StrictIntegerField()
-    key_id = VisibleTextField()
+    public_key = VisibleTextField()
     signature = VisibleTextField()
 
 
@@ -215,3 +218,119 @@ class ReplacementAnswer(serializers.Serializer[Any]):
     replaced_by = serializers.IntegerField()
     reason = serializers.CharField()
     replaced_at = serializers.DateTimeField()
+
+
+# --- What anyone needs to check a draw
+
+
+class TermsAnswer(serializers.Serializer[Any]):
+    """What participants agreed to, frozen by the first ticket."""
+
+    raffle_id = serializers.CharField()
+    operator = serializers.CharField()
+    name = serializers.CharField()
+    capacity = serializers.IntegerField()
+    opens_at = serializers.IntegerField()
+    closes_at = serializers.IntegerField()
+    entry = serializers.CharField()
+    tickets_per_holder = serializers.IntegerField()
+    max_wins_per_holder = serializers.IntegerField()
+    prizes = serializers.ListField(child=serializers.DictField())
+    alternates = serializers.IntegerField()
+    claim = serializers.DictField(child=serializers.IntegerField())
+    rules_hash = serializers.CharField(allow_blank=True)
+    entropy = serializers.DictField(child=serializers.CharField())
+    cosigners = serializers.ListField(child=serializers.DictField())
+    authorities = serializers.ListField(child=serializers.DictField())
+
+
+class CommitmentBody(serializers.Serializer[Any]):
+    """The sealed pool and terms."""
+
+    v = serializers.CharField()
+    terms = TermsAnswer()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    closed_at = serializers.IntegerField()
+    round = serializers.IntegerField(required=False)
+
+
+class CommitmentAnswer(serializers.Serializer[Any]):
+    """The signed commitment; keep a copy from before the draw."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    public_key = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class ProofWinner(serializers.Serializer[Any]):
+    """A drawn entry with its place in the tree."""
+
+    rank = serializers.IntegerField()
+    prize = serializers.CharField(allow_null=True)
+    draw = serializers.IntegerField()
+    index = serializers.IntegerField()
+    ticket_number = serializers.IntegerField()
+    leaf = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class ProofAnswer(serializers.Serializer[Any]):
+    """The one file that verify.py checks."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    seal = serializers.DictField(child=serializers.CharField())
+    entropy = serializers.DictField()
+    seed = serializers.CharField()
+    winners = ProofWinner(many=True)
+    skipped = serializers.ListField(child=serializers.DictField())
+    log = serializers.DictField(required=False)
+
+
+class InclusionAnswer(serializers.Serializer[Any]):
+    """A ticket's place in the sealed pool."""
+
+    commitment_hash = serializers.CharField()
+    index = serializers.IntegerField()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    leaf_hash = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class KeyAnswer(serializers.Serializer[Any]):
+    """A key that signs receipts, seals and voids, or did."""
+
+    algorithm = serializers.CharField()
+    public_key = serializers.CharField()
+    since = serializers.IntegerField()
+    until = serializers.IntegerField(help_text="0: it still signs.")
+
+
+class KeysAnswer(serializers.Serializer[Any]):
+    """All public keys, the one in use first."""
+
+    keys = KeyAnswer(many=True)
+
+
+# --- Queries
+
+
+class WinnersQuery(StrictSerializer):
+    """Which winners."""
+
+    alternates = FlagField(default=False, help_text="Add the alternates.")
+
+
+class ProofQuery(StrictSerializer):
+    """Which of the winners."""
+
+    limit = WholeNumberField(1, 1_000, required=False, help_text="Winners a page.")
+    after = WholeNumberField(
+        0,
+        MAX_INTEGER,
+        required=False,
+        help_text="The rank that the page follows.",
+    )
