@@ -138,7 +138,7 @@ def test_forfeited_prizes_cost_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         visitor().get(f"/r/{raffle.uuid}/result/")
     with django_assert_num_queries(2):
         assert len(visitor().get(f"/r/{raffle.uuid}/forfeited/").json()) == count
@@ -341,7 +341,7 @@ def test_result_costs_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         visitor().get(f"/r/{raffle.uuid}/result/")
 
 
