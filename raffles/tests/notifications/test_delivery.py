@@ -49,15 +49,15 @@ def test_each_enabled_endpoint_is_told_once(receiver: Receiver) -> None:
 def test_endpoint_is_told_what_it_asked_for() -> None:
     everything = endpoint()
     draws = endpoint(kinds=[Kind.DRAWN])
-    seals_of_one = endpoint(kinds=[Kind.SEALED, Kind.DRAWN], topic="spring")
+    replacements_of_one = endpoint(kinds=[Kind.REPLACED, Kind.DRAWN], topic="spring")
     announced(event="spring")
     announced(event="autumn")
     announced()
 
     spread(now=NOW)
 
-    told = {each.pk: each.deliveries.count() for each in (everything, draws, seals_of_one)}
-    assert told == {everything.pk: 3, draws.pk: 0, seals_of_one.pk: 1}
+    told = {each.pk: each.deliveries.count() for each in (everything, draws, replacements_of_one)}
+    assert told == {everything.pk: 3, draws.pk: 0, replacements_of_one.pk: 1}
 
 
 def test_failing_message_follows_the_schedule_and_is_given_up(receiver: Receiver) -> None:
