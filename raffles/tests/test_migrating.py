@@ -34,7 +34,7 @@ def contents(database: Path) -> list[str]:
 @pytest.mark.slow
 def test_a_database_of_version_1_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     database = tmp_path / "old.sqlite3"
-    done = migrate(database, "raffles", "0010")
+    done = migrate(database, "raffles", "0011")
     assert done.returncode == 0, done.stderr
     with sqlite3.connect(database) as opened:
         opened.execute(
