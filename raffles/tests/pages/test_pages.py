@@ -17,11 +17,19 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from raffles.domain.drawing import void_raffle
+from raffles.domain.drawing import store_draw, void_raffle
 from raffles.domain.prizes import claim_prize, forfeit, forfeit_overdue, hand_over, replace_winner
-from raffles.domain.proofs import inclusion
+from raffles.domain.proofs import inclusion, published_draw
 from raffles.models import Raffle, Replacement, State, Winner
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, code_of, enter_nth, take_to
+from raffles.tests.factories import (
+    NOW,
+    STAFF,
+    RaffleFactory,
+    clock,
+    code_of,
+    enter_nth,
+    take_to,
+)
 from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
 from raffles.web.problems import handler400, handler403, handler500
 
@@ -70,6 +78,22 @@ def test_beacon_is_awaited_by_its_time() -> None:
     waited = draws_at - NOW.timestamp()
     due = (NOW + timedelta(seconds=waited)).isoformat()
     assert f'data-countdown="{due}"' in response.content.decode()
+
+
+def test_result_says_of_a_beacon_that_nobody_witnessed_the_seal() -> None:
+    public = RaffleFactory.create(state=State.SEALED, entropy="drand")
+    draw = published_draw(public.uuid)
+    store_draw(draw, randomness=bytes(32), signature=bytes(48), clock=clock, by=STAFF)
+    own = RaffleFactory.create(state=State.DRAWN)
+
+    of_public, of_own = (
+        text_of(visitor().get(f"/r/{raffle.uuid}/result/")) for raffle in (public, own)
+    )
+
+    doubt = "Not witnessed: that it came before the beacon is our word"
+    assert doubt in of_public
+    assert doubt not in of_own
+    assert "vouched for by the operator only" in of_own
 
 
 def test_result_lists_winners_and_who_took_their_place() -> None:
