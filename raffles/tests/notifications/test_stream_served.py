@@ -210,6 +210,16 @@ def test_stream_of_no_event_is_a_problem(ports: tuple[int, int]) -> None:
 
 
 @pytest.mark.once
+def test_nginx_lets_an_address_have_twenty_streams(tmp_path: Path) -> None:
+    if not shutil.which("nginx"):
+        pytest.skip("needs nginx")
+    behind = free_port()
+    with streaming(behind), proxied(behind, tmp_path) as front, ExitStack() as stack:
+        statuses = [stack.enter_context(listening(front)).status for _ in range(22)]
+    assert statuses == [200] * 20 + [429] * 2
+
+
+@pytest.mark.once
 def test_holder_has_so_many_streams_and_a_place_when_one_ends() -> None:
     port = free_port()
     limits = {"STREAMS_PER_HOLDER": "3", "TRUSTED_PROXIES": "127.0.0.1", "MANAGER_IPS": ""}
