@@ -98,6 +98,11 @@ def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
     return tuple(asked)
 
 
+def seed_of(draw: Draw) -> bytes:
+    """What the winners of a drawn draw follow from, and so its whole proof."""
+    return derive_seed(bytes(draw.commitment_hash), bytes(draw.randomness or b""))
+
+
 def proof_head(draw: Draw) -> dict[str, Any]:
     """Return the proof of a drawn draw without its winners."""
     randomness = bytes(draw.randomness or b"")
@@ -113,7 +118,7 @@ def proof_head(draw: Draw) -> dict[str, Any]:
         "commitment": draw.commitment(),
         "commitment_hash": bytes(draw.commitment_hash).hex(),
         "entropy": entropy,
-        "seed": derive_seed(bytes(draw.commitment_hash), randomness).hex(),
+        "seed": seed_of(draw).hex(),
     }
 
 

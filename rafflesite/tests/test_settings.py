@@ -110,6 +110,32 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     assert (loaded["managers"], loaded["keys"], loaded["debug"]) == (["10.0.0.2"], [KEY], True)
 
 
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, ROOT / "state"),
+        ({"DATABASE_URL": "sqlite:////srv/one/db.sqlite3"}, Path("/srv/one/state")),
+        ({"DATABASE_URL": "postgres://db.example.org/draws"}, ROOT / "state"),
+        ({"DATABASE_URL": "sqlite:////srv/db.sqlite3", "STATE_DIR": "/var/one"}, Path("/var/one")),
+    ],
+)
+def test_state_is_beside_the_database_file_or_where_it_is_set(
+    environment: dict[str, str], folder: Path
+) -> None:
+    done = run("from django.conf import settings; print(settings.STATE_DIR)", environment)
+    assert done.stdout.strip() == str(folder)
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_from_postgresql_needs_a_folder_of_the_machine(module: str, tmp_path: Path) -> None:
+    needed = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    needed["DATABASE_URL"] = "postgres://db.example.org/draws"
+    done = run(f"import {module}", needed)
+    assert done.returncode == 1
+    assert "Set STATE_DIR" in done.stderr
+    assert run(f"import {module}", needed | {"STATE_DIR": str(tmp_path)}).returncode == 0
+
+
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
 def test_serving_needs_secrets(module: str) -> None:
     done = run(f"import {module}", {})
