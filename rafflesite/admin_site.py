@@ -31,18 +31,18 @@ class BackOffice(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """What is coming, and what somebody should do."""
+        """Return what is coming, and what somebody should do."""
         shown = home(request.user, timezone.now())
         return super().index(request, {"home": shown, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """What is drawn first, then who may."""
+        """Return what is drawn first, then who may."""
         found = super().get_app_list(request, app_label)
         return sorted(found, key=lambda app: app["app_label"] == "auth")
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """The form; failures are counted by address and by name, and all are on record."""
+        """Return the form; failures are counted by address and by name, and all are on record."""
         if request.method != "POST":
             return super().login(request, extra_context)
         name = request.POST.get("username", "")[:150].replace("\0", "")

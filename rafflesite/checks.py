@@ -11,14 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004  # Django's word
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Info
 from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import Network, networks, proxy_networks
-
-Apps = Sequence[AppConfig] | None
 
 ENTROPY_SOURCES = ("system", "drand")
 _SQLITE = "django.db.backends.sqlite3"
@@ -55,7 +53,7 @@ def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
     ]
 
 
-def check_networks(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_networks(**_: Any) -> list[CheckMessage]:
     """E001: a list that cannot be read, or that names the whole internet. E005, W004."""
     found: list[CheckMessage] = []
     for name, read in (("MANAGER_IPS", networks), ("TRUSTED_PROXIES", proxy_networks)):
@@ -74,7 +72,7 @@ def check_networks(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # n
     return found or _check_overlap()
 
 
-def check_admin(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_admin(**_: Any) -> list[CheckMessage]:
     """E006: an admin that nobody may enter."""
     if not settings.ADMIN_FOR_MANAGERS or settings.MANAGER_IPS:
         return []
@@ -88,10 +86,10 @@ def _check_overlap() -> list[CheckMessage]:
         return []
     message = f"MANAGER_IPS and TRUSTED_PROXIES overlap in {', '.join(both)}."
     hint = "A proxy is never a manager; list the managers' own addresses."
-    return [Warning(message, hint=hint, id="rafflesite.W004")]
+    return [checks.Warning(message, hint=hint, id="rafflesite.W004")]
 
 
-def check_draws(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_draws(**_: Any) -> list[CheckMessage]:
     """E003: an unknown source of randomness."""
     if settings.DRAW_ENTROPY in ENTROPY_SOURCES:
         return []
@@ -100,7 +98,7 @@ def check_draws(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa
     return [Error(message, hint=hint, id="rafflesite.E003")]
 
 
-def check_public_url(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_public_url(**_: Any) -> list[CheckMessage]:
     """E004: a public address that links, redirects and cookies cannot follow."""
     try:
         url = urlsplit(settings.PUBLIC_URL)
@@ -114,7 +112,7 @@ def check_public_url(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  #
     return [Error(message, hint=hint, id="rafflesite.E004")]
 
 
-def check_secrets(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_secrets(**_: Any) -> list[CheckMessage]:
     """E002: secrets that die with the process."""
     try:
         require_secrets()
@@ -124,7 +122,7 @@ def check_secrets(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # no
     return []
 
 
-def check_state_dir(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_state_dir(**_: Any) -> list[CheckMessage]:
     """E007: no folder for what belongs to this machine."""
     try:
         require_state_dir()
@@ -134,7 +132,7 @@ def check_state_dir(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # 
     return []
 
 
-def check_local_managers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_local_managers(**_: Any) -> list[CheckMessage]:
     """W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
     proxies = proxy_networks(settings.TRUSTED_PROXIES)
     managers = [n for n in networks(settings.MANAGER_IPS) if not _overlapping([n], proxies)]
@@ -143,10 +141,10 @@ def check_local_managers(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]
         return []
     message = f"MANAGER_IPS holds addresses of this machine: {', '.join(local)}."
     hint = "If a proxy runs here, list it in TRUSTED_PROXIES; otherwise everybody is a manager."
-    return [Warning(message, hint=hint, id="rafflesite.W003")]
+    return [checks.Warning(message, hint=hint, id="rafflesite.W003")]
 
 
-def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_proxies(**_: Any) -> list[CheckMessage]:
     """I001: whether a proxy and the server behind it agree on headers shows from outside alone."""
     if not settings.TRUSTED_PROXIES:
         return []
@@ -155,17 +153,17 @@ def check_proxies(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # no
     return [Info(message, hint=hint, id="rafflesite.I001")]
 
 
-def check_database(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_database(**_: Any) -> list[CheckMessage]:
     """W001: SQLite has one writer at a time, and one machine."""
     if settings.DATABASES["default"]["ENGINE"] != _SQLITE:
         return []
     hint = "Set DATABASE_URL=postgres://... where more than a few people take part at once."
-    return [Warning("The database is SQLite.", hint=hint, id="rafflesite.W001")]
+    return [checks.Warning("The database is SQLite.", hint=hint, id="rafflesite.W001")]
 
 
-def check_cache(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_cache(**_: Any) -> list[CheckMessage]:
     """W002: every process would count for itself."""
     if "locmem" not in settings.CACHES["default"]["BACKEND"]:
         return []
     hint = "Set REDIS_URL; otherwise N processes let N times the rate pass."
-    return [Warning("Throttles count by process.", hint=hint, id="rafflesite.W002")]
+    return [checks.Warning("Throttles count by process.", hint=hint, id="rafflesite.W002")]

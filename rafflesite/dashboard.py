@@ -110,12 +110,12 @@ class Home:
     bars: list[DayBar] = field(default_factory=list)
     entries: int = 0
     most: int = 0
-    acts: list[LoggedAction] = field(default_factory=list)
+    actions: list[LoggedAction] = field(default_factory=list)
     sees: frozenset[str] = frozenset()
 
 
 def home(user: Staff, now: datetime) -> Home:
-    """The page as ``user`` may see it."""
+    """Return the page as ``user`` may see it."""
     page = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
     if "draws" in page.sees:
         page.steps = _first_steps(user)
@@ -131,8 +131,8 @@ def home(user: Staff, now: datetime) -> Home:
         page.undated = _undated(now)
     if not page.steps:
         page.starts = _starts(user)
-    if "acts" in page.sees:
-        page.acts = _done()
+    if "actions" in page.sees:
+        page.actions = _latest_actions()
     return page
 
 
@@ -140,7 +140,7 @@ _SEES: Final = {
     "draws": ("events.view_event", "raffles.view_raffle"),
     "announcing": ("raffles.view_endpoint", "raffles.view_delivery"),
     "prizes": ("raffles.view_winner",),
-    "acts": ("raffles.view_logentry",),
+    "actions": ("raffles.view_logentry",),
 }
 _STARTS: Final = (
     ("Schedule an event", "events.add_event", "admin:events_event_add"),
@@ -192,7 +192,7 @@ def _first_steps(user: Staff) -> list[FirstStep]:
 
 
 def _coming(now: datetime) -> list[NextDraw]:
-    """The next draw of each event and the raffles with a known time, soonest first."""
+    """Return the next draw of each event and the raffles with a known time, soonest first."""
     draws = coming_draws(list(Event.objects.running()), now=now, each=1)
     planned = Raffle.objects.filter(event_slug=None, closes_at__gt=now).exclude(state__in=FINISHED)
     raffles = planned.with_issued().prefetch_related("prizes").order_by("closes_at", "pk")
@@ -228,7 +228,7 @@ def _of_raffle(raffle: Any) -> NextDraw:
 
 
 def _unclaimed(now: datetime) -> list[Unclaimed]:
-    """Prizes that nobody has claimed and that have a deadline, the soonest first."""
+    """Return prizes that nobody has claimed and that have a deadline, the soonest first."""
     winners = ("raffle", "prize", "replacement", "replaces__prize")
     rows = Handover.objects.unclaimed().select_related(*(f"winner__{name}" for name in winners))
     # By nothing else: a second key would sort all whose deadline is the same.
@@ -250,7 +250,7 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
 
 
 def _undated(now: datetime) -> str:
-    """How many prizes of the last weeks nobody has claimed, and no deadline ever will."""
+    """Return how many prizes of the last weeks nobody has claimed, and no deadline ever will."""
     lately = Draw.objects.filter(drawn_at__gte=now - _LATELY, raffle__claim_days=None)
     count = (
         Winner.objects.unclaimed()
@@ -262,24 +262,26 @@ def _undated(now: datetime) -> str:
     return f"{count:,}" if count else ""
 
 
-def _done() -> list[LoggedAction]:
-    """The last acts; that somebody logged in is no news."""
-    acts = LogEntry.objects.exclude(action="login")[:SHOWN]
+def _latest_actions() -> list[LoggedAction]:
+    """Return the last entries of the record; that somebody logged in is no news."""
+    entries = LogEntry.objects.exclude(action="login")[:SHOWN]
     uuids = [
-        act.subject.removeprefix("raffle ") for act in acts if act.subject.startswith("raffle ")
+        entry.subject.removeprefix("raffle ")
+        for entry in entries
+        if entry.subject.startswith("raffle ")
     ]
     raffles = {subject_of(raffle): raffle for raffle in Raffle.objects.filter(uuid__in=uuids)}
     return [
         LoggedAction(
-            action=act.action,
-            subject=raffle.name if raffle else act.subject,
-            address=address_of(raffle or act),
-            at=act.at,
-            by=act.by,
-            why=act.why,
+            action=entry.action,
+            subject=raffle.name if raffle else entry.subject,
+            address=address_of(raffle or entry),
+            at=entry.at,
+            by=entry.by,
+            why=entry.why,
         )
-        for act in acts
-        for raffle in [raffles.get(act.subject)]
+        for entry in entries
+        for raffle in [raffles.get(entry.subject)]
     ]
 
 

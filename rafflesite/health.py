@@ -25,14 +25,14 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 
 @require_safe
 @never_cache
-def livez(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def livez(_request: HttpRequest) -> HttpResponse:
     """Answer that the process serves; nothing is looked at."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
-def readyz(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def readyz(_request: HttpRequest) -> HttpResponse:
     """Answer 503 when requests would fail: no database, or one of an older version.
 
     Everything else that somebody should look at is a warning in a 200, since taking a server

@@ -23,7 +23,7 @@ ROLES = {
 
 
 def make_groups(*, apps: Any = all_apps, using: str, **_: Any) -> None:
-    """Makes the groups, or sets their rights anew; called after each `migrate` and `flush`."""
+    """Make the groups, or sets their rights anew; called after each `migrate` and `flush`."""
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, rights in ROLES.items():
         row, _created = group.objects.using(using).get_or_create(name=name)

@@ -32,7 +32,7 @@ class Task:
 
 
 def tasks_of_draws(now: datetime) -> Iterator[Task]:
-    """Runs that stand still, what failed, and draws that are due or wait for somebody."""
+    """Yield runs that stand still, what failed, and draws that are due or wait for somebody."""
     yield from _runs(now)
     yield from _draws(now)
 
@@ -48,7 +48,7 @@ def _runs(now: datetime) -> Iterator[Task]:
 
 
 def _draws(now: datetime) -> Iterator[Task]:
-    """Draws that are due, under way or waiting for somebody; the latest of them last."""
+    """Yield draws that are due, under way or waiting for somebody; the latest of them last."""
     sold_out = Announcement.objects.filter(raffle=OuterRef("pk"), kind=Announcement.Kind.SOLD_OUT)
     waits_for = Draw.objects.live().filter(raffle=OuterRef("pk"), drawn_at=None)
     rows = Raffle.objects.filter(
@@ -62,7 +62,7 @@ def _draws(now: datetime) -> Iterator[Task]:
 
 
 def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
-    """What is to be done about a raffle that is due, and whether it should have been by now."""
+    """Return what to do about a raffle that is due, and whether it is late."""
     if raffle.state == State.SEALED and raffle.waits_for:
         comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
         is_late = now > comes_at + LATE_AFTER
@@ -79,7 +79,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
 
 
 def tasks_of_announcing() -> Iterator[Task]:
-    """Who can no longer be told, and what was given up."""
+    """Yield who can no longer be told, and what was given up."""
     failing = Endpoint.objects.filter(
         Q(failing_since__isnull=False) | Q(is_enabled=False) & ~Q(disabled_because="")
     )
@@ -95,6 +95,6 @@ def tasks_of_announcing() -> Iterator[Task]:
 
 
 def address_of(row: Any) -> str:
-    """Where the row is shown in the admin."""
+    """Return where the row is shown in the admin."""
     opts = row._meta
     return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])

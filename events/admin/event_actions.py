@@ -17,7 +17,7 @@ from events.domain.rewards import coming_rewards, duplicate_event, name_of_copy,
 from events.domain.scheduling import edit_event
 from events.models import Event
 from events.models.event import RESERVED, SLUG_IS_RESERVED
-from raffles.admin.actions import ConfirmedAction, Outcome
+from raffles.admin.actions import ConfirmedAction, Performed
 from raffles.web.fields import readable
 from raffles.web.formats import WEEKDAY
 
@@ -57,11 +57,11 @@ def _preview_pause(event: Event) -> Iterator[str]:
             yield f"Drawn all the same, because it has tickets: {draw.shown(WEEKDAY)}."
 
 
-def _pause(event: Event, *, now: datetime, by: str) -> Outcome:
+def _pause(event: Event, *, now: datetime, by: str) -> Performed:
     _, kept = edit_event(event.pk, {"paused": True}, now=now, by=by)
     dates = ", ".join(str(row.date) for row in kept)
     still = f" Dates with tickets are drawn as they stood: {dates}." if kept else ""
-    return Outcome(f"{event} is paused.{still}")
+    return Performed(f"{event} is paused.{still}")
 
 
 def _preview_resume(event: Event) -> Iterator[str]:
@@ -75,9 +75,9 @@ def _preview_resume(event: Event) -> Iterator[str]:
     yield "The dates of the pause do not come back."
 
 
-def _resume(event: Event, *, now: datetime, by: str) -> Outcome:
+def _resume(event: Event, *, now: datetime, by: str) -> Performed:
     edit_event(event.pk, {"paused": False}, now=now, by=by)
-    return Outcome(f"{event} is resumed.")
+    return Performed(f"{event} is resumed.")
 
 
 def _preview_duplicate(event: Event) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _preview_duplicate(event: Event) -> Iterator[str]:
     yield "Tickets, draws and winners stay where they are."
 
 
-def _duplicate(event: Event, *, now: datetime, by: str, **wanted: Any) -> Outcome:
+def _duplicate(event: Event, *, now: datetime, by: str, **wanted: Any) -> Performed:
     made = duplicate_event(event.pk, now=now, by=by, **wanted)
     set_ = sum(not change.fault for change in made.rewards)
     left = ", ".join(f"{change.day}" for change in made.rewards if change.fault)
@@ -95,7 +95,7 @@ def _duplicate(event: Event, *, now: datetime, by: str, **wanted: Any) -> Outcom
     without = f" Left out, because it has no such date: {left}." if left else ""
     paused = " It is paused." if wanted["is_paused"] else ""
     page = reverse("admin:events_event_change", args=[made.event.pk])
-    return Outcome(f"{made.event} is made.{rewards}{without}{paused}", page)
+    return Performed(f"{made.event} is made.{rewards}{without}{paused}", page)
 
 
 def _next(event: Event, each: int) -> list[ComingDraw]:

@@ -163,12 +163,12 @@ class EventAdmin(AdminPages):
 
     @admin.display(description="next draw")
     def next_draw(self, event: Any) -> str:
-        """When, on the clocks of its zone."""
+        """Show when, on the clocks of its zone."""
         return event.following.shown(WEEKDAY) if event.following else "—"
 
     @admin.display(description="reward")
     def reward(self, event: Any) -> str:
-        """What it is about."""
+        """Show what it is about."""
         draw: ComingDraw | None = event.following
         if draw is None:
             return "—"
@@ -177,13 +177,13 @@ class EventAdmin(AdminPages):
 
     @admin.display(description="participants")
     def participants(self, event: Any) -> str:
-        """How many tickets of it have been handed out."""
+        """Show how many tickets of it have been handed out."""
         draw: ComingDraw | None = event.following
         return f"{draw.participants():,} of {draw.max_participants:,}" if draw else "—"
 
     @admin.display(description="state")
     def state(self, event: Any) -> str:
-        """Whether dates come."""
+        """Show whether dates come."""
         if event.paused_at is not None:
             return f"paused since {event.paused_at:%Y-%m-%d}"
         return "running" if event.following else "over"

@@ -87,7 +87,7 @@ class EventForm(forms.ModelForm):
             )
 
     def schedule_faults(self) -> list[str]:
-        """What keeps the next dates from being previewed; the rest of the form may have faults."""
+        """Return what keeps the next dates from being previewed; other fields may have faults."""
         needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
@@ -145,7 +145,7 @@ class RewardFormSet(BaseInlineFormSet):
                 changed[change.day].add_error(None, change.fault)
 
     def preview(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
-        """The rewards by date, were these saved over those that are stored."""
+        """Return the rewards by date, were these saved over those that are stored."""
         self.is_valid()
         rewards = dict(stored)
         for form in self.initial_forms:
@@ -153,7 +153,7 @@ class RewardFormSet(BaseInlineFormSet):
         return rewards | {form.cleaned_data["date"]: form.instance for form in self._kept()}
 
     def _kept(self) -> list[Any]:
-        """The forms that say which reward a date is to have, whether or not it can be."""
+        """Return the forms that say which reward a date is to have, whether or not it can be."""
         return [
             form
             for form in self.forms

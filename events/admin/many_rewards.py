@@ -22,7 +22,7 @@ from events.domain.rewards import (
     preview_copy,
     weeks_with_rewards,
 )
-from events.domain.rewards_import import MAX_BYTES, Unreadable, import_rewards, read_text
+from events.domain.rewards_import import MAX_BYTES, UnreadableTable, import_rewards, read_text
 from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.web.callers import staff
@@ -49,7 +49,7 @@ class TableForm(forms.Form):
         if (file := cleaned.get("file")) is not None:
             try:
                 cleaned["text"] = read_text(file.read(MAX_BYTES + 1))
-            except Unreadable as fault:
+            except UnreadableTable as fault:
                 self.add_error("file", str(fault))
         elif not self.errors and not cleaned.get("text", "").strip():
             raise ValidationError("Choose a file, or write the lines of the table.")

@@ -25,7 +25,7 @@ class Day:
     notes: Sequence[str]
 
     def clock(self) -> str:
-        """When it draws, on the clocks of its zone; a template would turn it to its own."""
+        """Return when it draws, on the clocks of its zone; a template would turn it to its own."""
         return f"{self.draw.local():%H:%M %Z}" if self.draw else ""
 
 
@@ -47,12 +47,12 @@ class Calendar:
     notes: Sequence[str]
 
     def is_sparse(self) -> bool:
-        """Whether a list shows it better than weeks that are nearly empty."""
+        """Return whether a list shows it better than weeks that are nearly empty."""
         return self.count < 2 * len(self.weeks)
 
 
 def calendar_of(event: Event, rewards: Mapping[date, Any], *, now: datetime) -> Calendar:
-    """The next dates of an event as it stands, saved or not, with these rewards; one query."""
+    """Return the next dates of an event, saved or not, with these rewards; one query."""
     draws = planned_draws(event, rewards, now=now, each=SHOWN)
     return Calendar(
         event, len(draws), list(_weeks(draws)), list(_notes(event, draws, rewards, now))
@@ -70,7 +70,7 @@ def _weeks(draws: Sequence[ComingDraw]) -> Iterator[Week]:
 
 
 def _clock_notes(draws: Sequence[ComingDraw]) -> dict[date, list[str]]:
-    """What the clocks of the zone do to a date."""
+    """Return what the clocks of the zone do to a date."""
     notes: dict[date, list[str]] = {}
     for before, draw in pairwise(draws):
         was, is_ = before.local(), draw.local()
@@ -109,7 +109,7 @@ def _notes(
 
 
 def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterator[str]:
-    """The days that the rule asks for in months that lack them."""
+    """Yield the days that the rule asks for in months that lack them."""
     if not draws:
         return
     month, last = max(now.date(), event.start_date).replace(day=1), draws[-1].date
@@ -120,7 +120,7 @@ def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterat
 
 
 def _off_schedule(draws: Sequence[ComingDraw], rewards: Collection[date]) -> list[date]:
-    """The dates with a reward of their own that have no draw, as far as the draws go."""
+    """Return the dates with a reward of their own that have no draw, as far as the draws go."""
     drawn = {draw.date for draw in draws}
     first, last = min(drawn, default=date.min), max(drawn, default=date.max)
     end = last if len(draws) == SHOWN else date.max

@@ -19,7 +19,7 @@ class OccurrenceAdmin(ReadOnly):
     date_hierarchy = "date"
 
     def about(self, row: Any) -> Model:
-        """The raffle, or the event when nobody came."""
+        """Return the raffle, or the event when nobody came."""
         subject: Model = row.raffle or row.event
         return subject
 

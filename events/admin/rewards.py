@@ -33,7 +33,7 @@ class RewardAdmin(Recorded):
     ordering = ("-date", "event")
 
     def about(self, row: Any) -> Model:
-        """The event."""
+        """Return the event."""
         event: Model = row.event
         return event
 
@@ -66,5 +66,5 @@ class RewardAdmin(Recorded):
 
 
 def _is_free(reward: Reward | None) -> bool:
-    """Whether nobody holds a ticket for it, and nothing became of its date."""
+    """Return whether nobody holds a ticket for it, and nothing became of its date."""
     return reward is None or not reward.event.occurrences.filter(date=reward.date).exists()

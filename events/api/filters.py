@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from events.domain.calendar import ComingDraw
@@ -19,12 +18,8 @@ from raffles.web.lists import FlagFilter, LinkCursorPagination, TextFilter, Word
 class EventFilter(django_filters.FilterSet):
     """By name, time zone, who may enter, and whether the event is paused."""
 
-    name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 180})(  # type: ignore[type-var]
-        TextFilter(lookup_expr="icontains", max_length=180)
-    )
-    time_zone = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 64})(  # type: ignore[type-var]
-        TextFilter(max_length=64)
-    )
+    name = TextFilter(lookup_expr="icontains", max_length=180)
+    time_zone = TextFilter(max_length=64)
     entry = WordFilter(choices=Event.Entry.choices)
     paused = FlagFilter(method="filter_paused", label="No date comes until it is resumed.")
 
@@ -39,9 +34,7 @@ class EventFilter(django_filters.FilterSet):
 class WinnerFilter(django_filters.FilterSet):
     """By event."""
 
-    event = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 50})(  # type: ignore[type-var]
-        TextFilter(field_name="raffle__event_slug", max_length=50)
-    )
+    event = TextFilter(field_name="raffle__event_slug", max_length=50)
 
     class Meta:
         model = Winner

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from rest_framework.throttling import BaseThrottle
 
 from events.api import serializers
 from events.api.fields import UsernameField
-from events.api.filters import EventFilter, SoonestFirst, WinnerFilter
+from events.api.filters import SoonestFirst, WinnerFilter
 from events.api.views import EventViewSet, participant_of
 from events.domain.calendar import find_event
 from events.domain.due import due_steps, run, settle_events
@@ -34,25 +34,17 @@ from raffles.domain.privacy import shown_name
 from raffles.fairness.numbering import numbering
 from raffles.models import Raffle, Stripe, Ticket
 from raffles.web.callers import ManagerOnly, refuse_foreign
-from raffles.web.lists import PAGE
+from raffles.web.lists import reads
 from raffles.web.problems import answers
 
 _SHOWN = 1000
 _ACTS = frozenset({"ticket", "update_events"})
-_EVENT_ID = OpenApiParameter(
-    "eventID", {"type": "integer", "minimum": 1}, required=True, description="The event's id."
-)
 
 
 class TicketPaths(EventViewSet):
     """`/ticket/...`: taking part, what comes, who won, and a run of what is due."""
 
     http_method_names = ["get"]  # a HEAD must not take a ticket
-    query_parameters = {
-        **EventViewSet.query_parameters,
-        "upcoming": PAGE | EventFilter.base_filters.keys() | {"days"},
-        "ticket": {"eventID"},
-    }
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -68,15 +60,12 @@ class TicketPaths(EventViewSet):
     @extend_schema(
         summary="Take part in the next draw",
         deprecated=True,
-        parameters=[_EVENT_ID],
         responses=answers(401, 403, 404, 410, 422, 429, _200=serializers.TicketRecordAnswer),
     )
+    @reads(serializers.EventQuery)
     def ticket(self, request: Request, username: str) -> Response:
-        text = request.query_params.get("eventID", "")
-        if not text.isascii() or not text.isdecimal() or len(text) > 18:
-            raise ValidationError({"eventID": ["Write the id of an event."]})
         now = timezone.now()
-        event, draw = find_event(now, pk=int(text))
+        event, draw = find_event(now, pk=self.query["eventID"])
         try:
             name = UsernameField().run_validation(username)
         except ValidationError as fault:

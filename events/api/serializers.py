@@ -24,6 +24,7 @@ from raffles.web.fields import (
     StrictSerializer,
     VisibleTextField,
 )
+from raffles.web.lists import WholeNumberField
 
 
 class RewardShape(StrictSerializer):
@@ -175,6 +176,23 @@ class RunAnswer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     outcome = serializers.ChoiceField(choices=["drawn", "void", "waiting", "busy", "failed"])
+
+
+class DaysQuery(StrictSerializer):
+    """How many days ahead, or back."""
+
+    days = WholeNumberField(1, 366, default=7, help_text="How far to look.")
+
+
+class EventQuery(StrictSerializer):
+    """An event by the id that the older ticket service gave it."""
+
+    eventID = WholeNumberField(  # noqa: N815 - its name there
+        1,
+        10**18 - 1,
+        help_text="The event's id.",
+        error_messages=dict.fromkeys(("required", "invalid"), "Write the id of an event."),
+    )
 
 
 _PUBLISHED = frozenset({State.SEALED, State.DRAWN})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated, ValidationError
 from rest_framework.permissions import BasePermission
@@ -40,16 +39,9 @@ from raffles.domain.contacts import keep_contact
 from raffles.models import ApiKey, Winner
 from raffles.web.callers import ManagerOrReadOnly, require_holder
 from raffles.web.fields import StrictSerializer
-from raffles.web.lists import PAGE, LinkCursorPagination, StrictQueryMixin
+from raffles.web.lists import LinkCursorPagination, StrictQueryMixin, reads
 from raffles.web.parsing import idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
-
-MAX_DAYS = 366
-DAYS = OpenApiParameter(
-    "days",
-    {"type": "integer", "minimum": 1, "maximum": MAX_DAYS, "default": 7},
-    description="How far to look.",
-)
 
 
 @extend_schema_view(
@@ -71,13 +63,6 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     filterset_class = EventFilter
     pagination_class = LinkCursorPagination
 
-    query_parameters = {
-        "list": PAGE | EventFilter.base_filters.keys(),
-        "upcoming": PAGE | EventFilter.base_filters.keys() | {"days"},
-        "winners": PAGE | {"days", "event"},
-        "draws": PAGE | {"days"},
-    }
-
     def get_permissions(self) -> list[BasePermission]:
         # None is a method that nobody may use: 405 says more than 403.
         is_open = self.action in (None, "participate")
@@ -86,6 +71,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def get_throttles(self) -> list[BaseThrottle]:
         return [PartnerThrottle()] if self.action == "participate" else []
 
+    @reads(LinkCursorPagination, EventFilter)
     def list(self, _request: Request) -> Response:
         events = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         return self.get_paginated_response(_with_next_draw(events, timezone.now()))
@@ -157,12 +143,12 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
 
     @extend_schema(
         summary="The coming draws of all events, soonest first",
-        parameters=[DAYS],
         responses=answers(_200=serializers.UpcomingAnswer(many=True)),
     )
+    @reads(serializers.DaysQuery, SoonestFirst, EventFilter)
     @action(detail=False, methods=["get"], pagination_class=SoonestFirst)
     def upcoming(self, request: Request) -> Response:
-        now, days = timezone.now(), _days(request)
+        now, days = timezone.now(), self.query["days"]
         events = list(self.filter_queryset(self.get_queryset()))
         draws = coming_draws(events, now=now, until=now + timedelta(days=days))
         pages = SoonestFirst()
@@ -171,12 +157,12 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
 
     @extend_schema(
         summary="Who won in the last days, latest first",
-        parameters=[DAYS],
         responses=answers(_200=serializers.RecentWinnerAnswer(many=True)),
     )
+    @reads(serializers.DaysQuery, LinkCursorPagination, WinnerFilter)
     @action(detail=False, methods=["get"], filterset_class=WinnerFilter)
-    def winners(self, request: Request) -> Response:
-        since = timezone.now() - timedelta(days=_days(request))
+    def winners(self, _request: Request) -> Response:
+        since = timezone.now() - timedelta(days=self.query["days"])
         rows = Winner.objects.of_prizes().filter(
             raffle__event_slug__isnull=False, raffle__draws__drawn_at__gte=since
         )
@@ -188,13 +174,13 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @extend_schema(
         operation_id="events_draws_list",
         summary="The draws of an event, latest first: those that come, then those that were",
-        parameters=[DAYS],
         responses=answers(404, _200=serializers.EventDrawAnswer(many=True)),
         filters=False,
     )
+    @reads(serializers.DaysQuery, LinkCursorPagination)
     @action(detail=True, methods=["get"])
     def draws(self, request: Request, slug: str) -> Response:
-        event, now, days = Event.objects.get(slug=slug), timezone.now(), _days(request)
+        event, now, days = Event.objects.get(slug=slug), timezone.now(), self.query["days"]
         page = self.paginate_queryset(_opened(event)) or []
         body = [serializers.opened(row) for row in page]
         if "cursor" not in request.query_params:
@@ -304,10 +290,3 @@ def _by_field() -> Iterator[None]:
         raise ValidationError(
             {names.get(name, name): [sentence] for name, sentence in unfit.errors.items()}
         ) from None
-
-
-def _days(request: Request) -> int:
-    text = request.query_params.get("days", "7")
-    if not re.fullmatch("[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAX_DAYS:
-        raise ValidationError({"days": [f"Write a number from 1 to {MAX_DAYS}."]})
-    return int(text)

@@ -30,7 +30,7 @@ class ComingDraw:
 
     @classmethod
     def kept(cls, event: Event, occurrence: Occurrence) -> ComingDraw:
-        """A date that has tickets, as it was opened."""
+        """Return a date that has tickets, as it was opened."""
         return cls(
             *(event, occurrence.date, occurrence.draw_at, occurrence.time_zone),
             *(occurrence, occurrence.max_participants, occurrence),
@@ -49,28 +49,28 @@ class ComingDraw:
         return shown(self.draw_at, style, zone=ZoneInfo(shown_zone(self.time_zone)))
 
     def is_default(self) -> bool:
-        """Whether the date has no reward of its own."""
+        """Return whether the date has no reward of its own."""
         return self.reward is self.event
 
     def participants(self) -> int:
-        """How many tickets were handed out."""
+        """Return how many tickets were handed out."""
         return getattr(self.occurrence, "participants", 0)
 
 
 def locked_event(event_pk: int) -> Event:
-    """The event under its lock: whatever changes its calendar goes one after another."""
+    """Return the event under its lock: whatever changes its calendar goes one after another."""
     return Event.objects.select_for_update(no_key=True).get(pk=event_pk)
 
 
-# What stood a second ago is good enough to find the door: a date with tickets keeps its time, its
-# raffle decides who gets in, and a change of the event's rules is seen everywhere within a second.
+# A read that is a second old is good enough to find the raffle: a date with tickets keeps its time,
+# its raffle decides who gets in, and a change of the event's rules is seen within a second.
 _SEEN_WITHIN = timedelta(seconds=1)
 _REMEMBERED = 4096  # events
 _seen: dict[tuple[str, Any], tuple[datetime, Event, ComingDraw]] = {}
 
 
 def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
-    """The event (``slug`` or ``pk``), and its next draw if that has tickets already.
+    """Return the event (``slug`` or ``pk``), and its next draw if that has tickets already.
 
     Nearly every ticket is asked for here: one query for both, and none within a second of the last.
     Raises Event.DoesNotExist.
@@ -89,7 +89,7 @@ def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
 
 
 def forget_events() -> None:
-    """Makes this process see a change of an event at once."""
+    """Make this process see a change of an event at once."""
     _seen.clear()
 
 
@@ -113,7 +113,7 @@ def coming_draws(
     until: datetime | None = None,
     each: int | None = None,
 ) -> list[ComingDraw]:
-    """The draws after ``now``, soonest first: up to ``until``, and ``each`` of an event at most.
+    """Return the draws after ``now``, soonest first: to ``until``, ``each`` of an event at most.
 
     Two queries, whatever the events. One of the bounds must be given.
     """
@@ -133,7 +133,7 @@ def coming_draws(
 def planned_draws(
     event: Event, rewards: Mapping[date, Rewarding], *, now: datetime, each: int
 ) -> list[ComingDraw]:
-    """The next draws of an event that may be unsaved, were it saved as it stands with ``rewards``.
+    """Return the next draws of an event as it stands with ``rewards``; it may be unsaved.
 
     One query, and none for a new event.
     """
@@ -142,7 +142,7 @@ def planned_draws(
 
 
 def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
-    """The coming draw of a date, if there is one."""
+    """Return the coming draw of a date, if there is one."""
     if not EARLIEST <= day <= LATEST or not is_zone(event.time_zone):
         return None  # some of these dates have no instant
     draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
@@ -169,7 +169,7 @@ def _coming(
     until: datetime | None,
     each: int | None,
 ) -> list[ComingDraw]:
-    """The kept dates and those of the rule; a date that was ever opened is not the rule's."""
+    """Yield the kept dates and those of the rule that were never opened."""
     draws = [
         ComingDraw.kept(event, occurrence)
         for occurrence in opened.values()
@@ -194,6 +194,6 @@ def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:
 
 
 def is_enterable(occurrence: Occurrence, now: datetime) -> bool:
-    """Whether the date takes entries at ``now``, as far as its raffle's row says."""
+    """Return whether the date takes entries at ``now``, as far as its raffle's row says."""
     raffle = occurrence.raffle
     return raffle is not None and raffle.state == State.OPEN and now < occurrence.draw_at

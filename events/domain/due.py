@@ -34,7 +34,7 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DueStep:
     """What is due: a raffle, or an ``event``'s ``date`` without one.
 
     ``due_at`` is empty for a raffle that was sold out rather than closed by the clock, and with the
@@ -52,7 +52,7 @@ class Step:
         return f"{self.event}, {self.date}" if self.date else str(self.event)
 
     def subject(self) -> dict[str, Raffle | Event | None]:
-        """Whose setback it would be."""
+        """Return whose setback it would be."""
         return {"raffle": self.raffle, "event": self.event}
 
 
@@ -60,26 +60,26 @@ class Step:
 class Done:
     """What became of a step."""
 
-    step: Step
+    step: DueStep
     outcome: Outcome | Literal["forfeited"]
     detail: str = ""
 
 
 def due_steps(
     now: datetime, *, raffle_id: UUID | None = None, slug: str | None = None
-) -> list[Step]:
-    """Everything due at ``now``, oldest first; of one raffle or one event, if named.
+) -> list[DueStep]:
+    """Return everything due at ``now``, oldest first; of one raffle or one event, if named.
 
     What has failed waits for its next try, unless it is named.
     """
-    steps = [Step(raffle.closes_at, raffle) for raffle in _due_raffles(now, raffle_id, slug)]
+    steps = [DueStep(raffle.closes_at, raffle) for raffle in _due_raffles(now, raffle_id, slug)]
     if raffle_id is None:
         steps += _empty_dates(now, slug)
     return sorted(steps, key=lambda step: step.due_at or _BEGINNING)
 
 
 def settle_events(now: datetime) -> None:
-    """Moves on the events whose due dates have all been opened, so that none is looked at again."""
+    """Move on the events whose due dates have all been opened, so that none is looked at again."""
     due = _due_events(Event.objects.all(), now)
     opened = _opened(due)
     settled: dict[datetime, list[int]] = {}
@@ -99,8 +99,8 @@ def _due_raffles(now: datetime, raffle_id: UUID | None, slug: str | None) -> Raf
     return due.exclude(setback__in=Setback.objects.resting(now))
 
 
-def _empty_dates(now: datetime, slug: str | None) -> list[Step]:
-    """A step for each date without tickets."""
+def _empty_dates(now: datetime, slug: str | None) -> list[DueStep]:
+    """Return a step for each date without tickets."""
     events = Event.objects.all()
     if slug is not None:
         events = events.filter(slug=slug)
@@ -109,12 +109,12 @@ def _empty_dates(now: datetime, slug: str | None) -> list[Step]:
     due = _due_events(events, now)
     opened = _opened(due)
     steps = [
-        Step(draw_at, event=event, date=day)
+        DueStep(draw_at, event=event, date=day)
         for event, dates in due.items()
         for day, draw_at in dates
         if (event.pk, day) not in opened
     ]
-    return steps + [Step(None, event=event) for event in events.running() if not _knows(event)]
+    return steps + [DueStep(None, event=event) for event in events.running() if not _knows(event)]
 
 
 def _knows(event: Event) -> bool:
@@ -127,7 +127,7 @@ def _due_events(events: EventQuerySet, now: datetime) -> dict[Event, list[Due]]:
 
 
 def _opened(due: dict[Event, list[Due]]) -> set[tuple[int, date]]:
-    """The dates of these events that have tickets or were settled, as (event, date)."""
+    """Return the dates of these events that have tickets or were settled, as (event, date)."""
     if not due:
         return set()
     rows = opened_since(min(event.settled_until for event in due)).filter(event__in=due)
@@ -135,14 +135,14 @@ def _opened(due: dict[Event, list[Due]]) -> set[tuple[int, date]]:
 
 
 def run(
-    steps: list[Step],
+    steps: list[DueStep],
     *,
     now: datetime,
     clock: Clock,
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
 ) -> Iterator[Done]:
-    """Takes each step; one that fails is recorded with its next try and stops no other.
+    """Take each step; one that fails is recorded with its next try and stops no other.
 
     Only the same event's later empty dates wait with it, so that they stay in order.
     """
@@ -162,7 +162,7 @@ def run(
 
 
 def _draw(
-    step: Step,
+    step: DueStep,
     raffle: Raffle,
     now: datetime,
     clock: Clock,
@@ -173,7 +173,7 @@ def _draw(
     return Done(step, run.outcome, run.detail)
 
 
-def _void(step: Step, now: datetime, by: str) -> Done:
+def _void(step: DueStep, now: datetime, by: str) -> Done:
     if step.event and not _knows(step.event):
         return Done(step, "failed", f"This machine does not know {step.event.time_zone}.")
     if step.event is None or step.date is None or step.due_at is None:
@@ -196,23 +196,28 @@ def _remember(done: Done, now: datetime) -> None:
         Setback.objects.filter(**subject).delete()
 
 
-def due_forfeits(now: datetime) -> Iterator[tuple[Step, str]]:
-    """Every prize that was not claimed in time: its raffle, and whose it is."""
+def due_forfeits(now: datetime) -> Iterator[tuple[DueStep, str]]:
+    """Yield every prize that was not claimed in time: its raffle, and whose it is."""
     overdue = Winner.objects.filter(handover__in=Handover.objects.overdue(now))
     for winner in overdue.with_state().select_related("raffle"):
-        yield Step(winner.claim_until(), winner.raffle), f"forfeits ticket {winner.ticket_number()}"
+        yield (
+            DueStep(winner.claim_until(), winner.raffle),
+            f"forfeits ticket {winner.ticket_number()}",
+        )
 
 
 def forfeit(*, now: datetime, by: str) -> Iterator[Done]:
-    """Forfeits them, and passes them on where the raffle says so."""
+    """Forfeit them, and pass them on where the raffle says so."""
     for winner, replacement in forfeit_overdue(now=now, by=by):
-        heir = f"to ticket {replacement.alternate.ticket_number()}" if replacement else "to nobody"
-        detail = f"ticket {winner.ticket_number()}, {heir}"
-        yield Done(Step(winner.claim_until(), winner.raffle), "forfeited", detail)
+        successor = (
+            f"to ticket {replacement.alternate.ticket_number()}" if replacement else "to nobody"
+        )
+        detail = f"ticket {winner.ticket_number()}, {successor}"
+        yield Done(DueStep(winner.claim_until(), winner.raffle), "forfeited", detail)
 
 
 def beat(now: datetime) -> None:
-    """Says that a whole run came to its end."""
+    """Say that a whole run came to its end."""
     Heartbeat.objects.update_or_create(pk=1, defaults={"ran_at": now})
 
 
@@ -220,13 +225,13 @@ _BEACON_TAKES = timedelta(seconds=30)  # to publish and spread a round; relays l
 
 
 def warnings() -> list[str]:
-    """A sentence for each thing that is not as it should be now."""
+    """Return a sentence for each thing that is not as it should be now."""
     now = timezone.now()
     return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now), *_unknown_zones()]
 
 
 def missed_runs(now: datetime) -> list[str]:
-    """A sentence when no run has come to its end for a while."""
+    """Return a sentence when no run has come to its end for a while."""
     last = Heartbeat.objects.first()
     if last is None:
         return ["draw_winners has never run."]
@@ -236,7 +241,7 @@ def missed_runs(now: datetime) -> list[str]:
 
 
 def _overdue_draws(now: datetime) -> list[str]:
-    """Counts what waits for a run; what waits for the beacon is not overdue."""
+    """Count what waits for a run; what waits for the beacon is not overdue."""
     waiting = Draw.objects.live().filter(drawn_at=None, round__isnull=False)
     overdue = Raffle.objects.due(now - LATE_AFTER).exclude(state=State.SEALED, draws__in=waiting)
     timed = overdue.filter(closes_at__isnull=False)
@@ -246,7 +251,7 @@ def _overdue_draws(now: datetime) -> list[str]:
 
 
 def _late_beacon(now: datetime) -> list[str]:
-    """A round that should be public, and draws that still wait for it."""
+    """Return a round that should be public, and draws that still wait for it."""
     public = first_round_at(int((now - _BEACON_TAKES).timestamp()))
     late = Draw.objects.live().filter(drawn_at=None, round__lt=public).order_by("round")
     if not (oldest := late.first()):

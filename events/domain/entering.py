@@ -90,7 +90,7 @@ class _Person:
         )
 
     def enter_again(self) -> Entry | None:
-        """The ticket that the order or the request has got, whichever draw it was."""
+        """Return the ticket that the order or the request has got, whichever draw it was."""
         if self.entrant.order_tag is None or self.request_key is None:
             return None
         which = Q(order_tag=self.entrant.order_tag)
@@ -98,7 +98,7 @@ class _Person:
 
 
 def identity_of(username: str) -> str:
-    """The identity of a user.
+    """Return the identity of a user.
 
     Names that differ in case, form, or what is not seen by itself (joiners, variation selectors)
     are the same.
@@ -110,7 +110,7 @@ def identity_of(username: str) -> str:
 def take_part(
     event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
 ) -> Taken:
-    """Hands the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
+    """Hand the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
 
     The same order of the same caller and user gives the same ticket again, for ever. Raises
     PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
@@ -154,7 +154,7 @@ def _once_tag(event: Event, once: str) -> bytes:
 
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
-    """Enters the next draw; at the boundary of two, where the gate has shut, the one after."""
+    """Enter the next draw; at the boundary of two, where the gate has shut, the one after."""
     if event.rest_days and (last := _last_win(event, person, now)):
         if entry := person.enter_again():
             return _taken(event, entry)
@@ -186,7 +186,7 @@ def _enter(
 
 
 def _taken(event: Event, entry: Entry, draw: ComingDraw | None = None) -> Taken:
-    """The ticket with the time of its draw, which for a repeat can be another than the next."""
+    """Return the ticket with the time of its draw; a repeat may be for another than the next."""
     if draw is None or entry.is_repeat:
         occurrence = Occurrence.objects.get(raffle__uuid=entry.raffle_id)
         return Taken(event, occurrence.local(), entry)
@@ -199,7 +199,7 @@ def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | N
 
 
 def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Taken | None:
-    """Makes the next date's raffle with its first ticket, or neither; None if it has been made.
+    """Make the next date's raffle with its first ticket, or neither; None if it has been made.
 
     Under the event's lock, since time, reward and size are those of this moment.
     """
@@ -236,7 +236,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
 
 
 def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
-    """The date of the participant's last prize, if it is so recent that they rest."""
+    """Return the date of the participant's last prize, if it is so recent that they rest."""
     today = local(now, event.time_zone).date()
     recent = event.occurrences.filter(
         date__gt=today - timedelta(days=event.rest_days), raffle__state=State.DRAWN

@@ -32,14 +32,14 @@ class Change:
     fault: str = ""
 
     def is_none(self) -> bool:
-        """Whether the date has exactly this reward already."""
+        """Return whether the date has exactly this reward already."""
         return self.before is not None and self.before.reward() == self.reward
 
 
 def preview_rewards(
     event: Event, wanted: Mapping[date, Mapping[str, Any]], *, now: datetime
 ) -> list[Change]:
-    """What would become of each date, in order; two queries, whatever the dates.
+    """Return what would become of each date, in order; two queries, whatever the dates.
 
     None for an event that is yet to be saved.
     """
@@ -73,10 +73,10 @@ def _fault(
 def set_rewards(
     event: Event, changes: Iterable[Change], *, now: datetime, by: str, agreed_to: str | None
 ) -> None:
-    """Sets what was foreseen of a locked event and has no fault.
+    """Set what was previewed of a locked event and has no fault.
 
-    ``agreed_to`` is the fingerprint of what somebody has seen and agreed to: if it is no longer
-    what would happen, PlanChanged is raised.
+    ``agreed_to`` is the fingerprint of what somebody has seen and agreed to. Raises PlanChanged
+    if it is no longer what would happen.
     """
     changes = list(changes)
     if agreed_to is not None and agreed_to != fingerprint(changes):
@@ -94,12 +94,12 @@ def set_rewards(
 
 
 def fingerprint(changes: Iterable[Change]) -> str:
-    """The same for the same changes of the same rewards, and for no other."""
-    told = [
+    """Return the same for the same changes of the same rewards, and for no other."""
+    seen = [
         (change.day, dict(change.reward), change.before and change.before.reward(), change.fault)
         for change in changes
     ]
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
 
 
 WEEK = timedelta(days=7)
@@ -109,18 +109,18 @@ _LONGEST_NAME, _LONGEST_SLUG = 180, 50
 
 
 def monday_of(day: date) -> date:
-    """The day that its week begins on."""
+    """Return the day that its week begins on."""
     return day - timedelta(days=day.weekday())
 
 
 def weeks_with_rewards(event: Event) -> list[date]:
-    """The Mondays of the weeks that have rewards of their own, latest first."""
+    """Return the Mondays of the weeks that have rewards of their own, latest first."""
     days = event.rewards.values_list("date", flat=True)
     return sorted({monday_of(day) for day in days}, reverse=True)
 
 
 def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
-    """What copying that week's own rewards to each of the ``weeks`` after it would do."""
+    """Return what copying that week's own rewards to each of the ``weeks`` after it would do."""
     own = event.rewards.filter(date__range=(monday, monday + WEEK - timedelta(days=1)))
     wanted = {
         reward.date + WEEK * n: reward.reward() for reward in own for n in range(1, weeks + 1)
@@ -131,7 +131,7 @@ def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> li
 def copy_week(
     event_pk: int, monday: date, *, weeks: int, now: datetime, by: str, agreed_to: str | None = None
 ) -> list[Change]:
-    """Copies a week's rewards forward; what has a fault keeps what it has.
+    """Copy a week's rewards forward; what has a fault keeps what it has.
 
     ``agreed_to`` as in `set_rewards`. Returns what became of each date.
     """
@@ -150,7 +150,7 @@ class Duplicate(NamedTuple):
 
 
 def coming_rewards(event: Event, now: datetime) -> dict[date, Reward]:
-    """The rewards of dates that are not over in any zone."""
+    """Return the rewards of dates that are not over in any zone."""
     coming = event.rewards.filter(date__gte=(now - timedelta(days=1)).date())
     return {reward.date: reward for reward in coming}
 
@@ -165,7 +165,7 @@ def duplicate_event(
     now: datetime,
     by: str,
 ) -> Duplicate:
-    """Schedules another event on the terms of one, with its coming rewards where wanted.
+    """Schedule another event on the terms of one, with its coming rewards where wanted.
 
     Raises Unfit, SlugTaken.
     """
@@ -185,12 +185,12 @@ def duplicate_event(
 
 
 def name_of_copy(event: Event) -> str:
-    """What a copy is called until staff say otherwise."""
+    """Return what a copy is called until staff say otherwise."""
     return f"{COPY_OF}{event.name}"[:_LONGEST_NAME]
 
 
 def slug_of_copy(event: Event) -> str:
-    """A slug that no event has: the event's own with the first free number."""
+    """Return a slug that no event has: the event's own with the first free number."""
     stem = event.slug[: _LONGEST_SLUG - 6]
     taken = set(Event.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     return next(slug for n in range(2, len(taken) + 3) if (slug := f"{stem}-{n}") not in taken)

@@ -28,7 +28,7 @@ _DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _is_url = URLValidator(["https", "http"])
 
 
-class Unreadable(ValueError):
+class UnreadableTable(ValueError):
     """Why a file is no text that could hold a table."""
 
 
@@ -49,28 +49,30 @@ class Table:
     lines: list[Line]
 
     def bad(self) -> list[Line]:
-        """The lines for whose sake nothing is set."""
+        """Return the lines for whose sake nothing is set."""
         return [line for line in self.lines if line.fault]
 
     def changes(self) -> list[Change]:
-        """What is to be set, by date."""
+        """Return what is to be set, by date."""
         found = [line.change for line in self.lines if line.change is not None]
         return sorted(found, key=lambda change: change.day)
 
 
 def read_text(content: bytes) -> str:
-    """The text of a file; raises Unreadable with a sentence for whoever chose it."""
+    """Return the text of a file; raises UnreadableTable with a sentence for whoever chose it."""
     if len(content) > MAX_BYTES:
-        raise Unreadable(f"The file has more than {MAX_BYTES:,} bytes.")
+        raise UnreadableTable(f"The file has more than {MAX_BYTES:,} bytes.")
     if content.startswith(b"PK\x03\x04"):
-        raise Unreadable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
+        raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
     if b"\0" in content:
-        raise Unreadable("This is no text in UTF-8. Save the table as CSV (UTF-8).")
+        raise UnreadableTable("This is no text in UTF-8. Save the table as CSV (UTF-8).")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         line = content.count(b"\n", 0, fault.start) + 1
-        raise Unreadable(f"Line {line} is not in UTF-8. Save the table as CSV (UTF-8).") from None
+        raise UnreadableTable(
+            f"Line {line} is not in UTF-8. Save the table as CSV (UTF-8)."
+        ) from None
 
 
 def import_rewards(
@@ -82,7 +84,7 @@ def import_rewards(
     is_dry: bool = False,
     agreed_to: str | None = None,
 ) -> Table:
-    """Sets the rewards of the dates in CSV with the columns date, name and amount.
+    """Set the rewards of the dates in CSV with the columns date, name and amount.
 
     Description and picture may follow. Commas, semicolons and tabs separate, whichever the first
     line has. With one bad line, or in a dry run, nothing is set. ``agreed_to`` as in `set_rewards`.
@@ -114,7 +116,7 @@ def _line(row: _Row, previewed: dict[date, Change]) -> Line:
 
 
 def _rows(text: str) -> Iterator[_Row]:
-    """The rows below the first, the empty ones left out; or that the first names no columns."""
+    """Yield the rows below the first, without empty ones, or a fault if it names no columns."""
     first = text[: text.find("\n")] if "\n" in text else text
     separator = next((sign for sign in ",;\t" if sign in first), ",")
     cells = _cells(text, separator)
@@ -149,7 +151,7 @@ def _cells(text: str, separator: str) -> Iterator[_Row]:
 
 
 def _read(row: _Row, columns: tuple[str, ...], days: set[date]) -> _Row:
-    """The row with its date and reward, or with a fault."""
+    """Return the row with its date and reward, or with a fault."""
     if row.fault:
         return row
     if len(row.cells) != len(columns):

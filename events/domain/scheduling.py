@@ -25,7 +25,7 @@ _TIMING = ("start_date", "until", "draw_time", "time_zone", "frequency")
 
 
 class Unfit(ValueError):
-    """Why an event can't be as it was asked for: sentences by field."""
+    """Validation errors of an event: a sentence by field."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__("; ".join(errors.values()))
@@ -33,7 +33,7 @@ class Unfit(ValueError):
 
 
 def refuse_unfit(event: Event, now: datetime) -> None:
-    """Raises Unfit; no question to the database."""
+    """Raise Unfit; no question to the database."""
     errors = {}
     try:
         check(event.schedule(), now.date())
@@ -50,7 +50,7 @@ def refuse_unfit(event: Event, now: datetime) -> None:
 
 
 def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
-    """Stores a new event; its dates begin after ``now``. Raises Unfit, SlugTaken."""
+    """Store a new event; its dates begin after ``now``. Raises Unfit, SlugTaken."""
     refuse_unfit(event, now)
     event.settled_until = event.created_at = event.changed_at = now
     event.created_by = event.changed_by = by
@@ -69,7 +69,7 @@ def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
 def edit_event(
     event_pk: int, changes: Mapping[str, Any], *, now: datetime, by: str
 ) -> tuple[Event, list[Occurrence]]:
-    """Changes an event, and returns it with the dates that keep what they were opened with.
+    """Change an event, and return it with the dates that keep what they were opened with.
 
     ``changes`` are values by field, and ``paused``. What is past is settled by the old schedule;
     the new one begins after ``now``. Raises Unfit, RewardTooLarge.
@@ -108,7 +108,7 @@ def _differs(event: Event, name: str, value: Any) -> bool:
 def set_reward(
     event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime, by: str
 ) -> tuple[Reward, bool]:
-    """Sets the reward of a coming date, and says whether it had none before.
+    """Set the reward of a coming date, and says whether it had none before.
 
     Raises RewardFrozen, NoSuchDate, RewardTooLarge.
     """
@@ -122,7 +122,7 @@ def set_reward(
 
 
 def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
-    """Gives a coming date the default reward back. Raises RewardFrozen, Reward.DoesNotExist."""
+    """Give a coming date the default reward back. Raises RewardFrozen, Reward.DoesNotExist."""
     with transaction.atomic():
         event = locked_event(event_pk)
         reward = Reward.objects.get(event=event, date=day)
@@ -133,14 +133,14 @@ def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
 
 
 def refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
-    """Raises RewardFrozen or NoSuchDate for a date whose reward can't be set; it may be unsaved."""
+    """Raise RewardFrozen or NoSuchDate for a date whose reward can't be set; it may be unsaved."""
     if event.pk and event.occurrences.filter(date=day).exists():
         raise RewardFrozen
     refuse_unless_planned(event, day, now)
 
 
 def refuse_unless_planned(event: Event, day: date, now: datetime) -> None:
-    """Raises NoSuchDate for a date that the rule does not have, or that is over; no query."""
+    """Raise NoSuchDate for a date that the rule does not have, or that is over; no query."""
     planned = event.schedule()
     if next(planned.dates(day), None) != day:
         raise NoSuchDate

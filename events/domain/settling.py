@@ -19,14 +19,14 @@ Due = tuple[date, datetime]
 
 
 def due_dates(event: Event, now: datetime) -> list[Due]:
-    """The dates whose time has come since the last were settled, with tickets or without."""
+    """Return the dates whose time has come since the last were settled, with tickets or without."""
     if event.paused_at is not None or now <= event.settled_until:
         return []
     return list(takewhile(lambda due: due[1] <= now, event.schedule().after(event.settled_until)))
 
 
 def settle(event: Event, *, now: datetime, by: str) -> None:
-    """Voids every empty date of a locked event up to ``now``, oldest first."""
+    """Void every empty date of a locked event up to ``now``, oldest first."""
     due = due_dates(event, now)
     if due:
         opened = opened_since(event.settled_until).filter(event=event)
@@ -39,7 +39,7 @@ def settle(event: Event, *, now: datetime, by: str) -> None:
 
 
 def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, by: str) -> bool:
-    """Voids one date, if it is still due and empty; returns whether this call did.
+    """Void one date, if it is still due and empty; return whether this call did.
 
     Call it oldest first: what is before ``draw_at`` counts as settled afterwards.
     """
@@ -55,7 +55,7 @@ def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, b
 
 
 def opened_since(moment: datetime) -> OccurrenceQuerySet:
-    """Every date that was opened or settled and can be one of those after ``moment``."""
+    """Return every date that was opened or settled and can be one of those after ``moment``."""
     return Occurrence.objects.filter(date__gte=(moment - timedelta(days=2)).date())
 
 

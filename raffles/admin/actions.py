@@ -72,7 +72,7 @@ class ViewPage(AdminPage):
         return self.view(request, admin, *rows)
 
 
-class Outcome(NamedTuple):
+class Performed(NamedTuple):
     """What was done, in a sentence, and the address to go on from; empty: the object's page."""
 
     message: str
@@ -89,7 +89,7 @@ class ConfirmedAction(AdminPage):
     """
 
     preview: Callable[[Any], Sequence[str]]
-    perform: Callable[..., Outcome]
+    perform: Callable[..., Performed]
     form: type[forms.Form] = forms.Form
     initial: Callable[[Any], dict[str, Any]] = lambda _row: {}
 

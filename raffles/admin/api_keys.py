@@ -46,7 +46,7 @@ class ApiKeyAdmin(Recorded):
     readonly_fields = ("hint", "last_used_at", "created_at", "created_by")
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """How often and how long it may be used from now on."""
+        """Return how often and how long it may be used from now on."""
         return {"rate": row.rate, "expires_at": row.expires_at}
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:

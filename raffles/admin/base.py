@@ -49,43 +49,43 @@ class Recorded(admin.ModelAdmin):
     domain_records: ClassVar[frozenset[str]] = frozenset()
 
     def facts(self, _row: Any) -> dict[str, Any]:
-        """What the record keeps of a row beside which fields were changed."""
+        """Return what the record keeps of a row beside which fields were changed."""
         return {}
 
     def about(self, row: Any) -> models.Model:
-        """Whose acts are those of the row: what belongs to a raffle is told of the raffle."""
+        """Return whose record the row's actions belong to: of a raffle's parts it is the raffle."""
         raffle = getattr(row, "raffle", None)
         return raffle if isinstance(raffle, Raffle) else row
 
     def log_addition(self, request: HttpRequest, obj: Any, _message: Any) -> Any:
-        """Instead of Django's log, which can be edited and goes with the user."""
+        """Record it, not in Django's log, which can be edited and goes with the user."""
         self.note(request, obj, "added", **self.facts(obj))
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """As above; saving a form in which nothing was changed is no change."""
+        """Record it; saving a form in which nothing was changed is no change."""
         if message:
             self.note(request, obj, "changed", changes=message, **self.facts(obj))
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
-        """As above, with the name of what will be gone."""
+        """Record each, with the name of what will be gone."""
         for row in queryset:
             self.note(request, row, "deleted", name=str(row))
 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
-        """Writes that the user did this to the row, unless the domain has."""
+        """Write that the user did this to the row, unless the domain has."""
         if what not in self.domain_records:
             action = f"{row._meta.model_name}.{what}"
             record(row, action, at=timezone.now(), by=staff(request), **details)
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """An action and its acts happen together; Django's happen one by one."""
+        """Return an action and its acts happen together; Django's happen one by one."""
         with transaction.atomic():
             return super().response_action(request, queryset, *args)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """What was done to the object, oldest first."""
+        """Return what was done to the object, oldest first."""
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404

@@ -1,7 +1,7 @@
 """The counter: somebody shows a ticket, and gets what it won. One screen, made for a telephone.
 
 Number and code come in a body and go back in hidden fields of an answer that nothing keeps; the
-domain checks them again with every act.
+domain checks them again with every action.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Verdict:
 
 
 def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
-    """The answer for a ticket whose code was right; None is one that was not drawn."""
+    """Return the answer for a ticket whose code was right; None is one that was not drawn."""
     if winner is None:
         return Verdict("Not a winner", ("This ticket was in the draw and has not won.",))
     prize = winner.current_prize() or winner.prize
@@ -139,7 +139,7 @@ class CounterForm(forms.Form):
         self.fields["raffle"].widget.choices = choices
 
     def full_clean(self) -> None:
-        """Reads a scanned card apart before anything is missed."""
+        """Read a scanned card apart before anything is missed."""
         for name in ("number", "code"):
             if card := _CARD.search(self.data.get(name, "")):
                 read = zip(("raffle", "number", "code"), card.groups(), strict=True)

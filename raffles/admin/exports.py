@@ -158,7 +158,7 @@ EXPORT_EVERYTHING = ViewPage(
 def _download(
     pieces: Iterator[str] | Iterator[bytes], name: str, kind: str
 ) -> StreamingHttpResponse:
-    """A file as it is made; ``name`` holds letters, digits and hyphens only."""
+    """Return a file as it is made; ``name`` holds letters, digits and hyphens only."""
     response = StreamingHttpResponse(pieces, content_type=_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response

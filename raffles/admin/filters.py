@@ -28,7 +28,7 @@ class OfRaffleFilter(admin.SimpleListFilter):
         return [(str(raffle.pk), raffle.name) for raffle in raffles]
 
     def chosen(self) -> int | None:
-        """The raffle's key."""
+        """Return the raffle's key."""
         text = self.value() or ""
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 

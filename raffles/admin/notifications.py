@@ -62,7 +62,7 @@ class EndpointForm(forms.ModelForm):
 
 
 def _validate_url(address: str) -> None:
-    """A URL to which can be posted; where it leads is looked at when it is connected to."""
+    """Return a URL to which can be posted; where it leads is looked at when it is connected to."""
     fault = ValidationError("Write an address such as https://example.org/hook.")
     if not address.isascii() or not address.isprintable() or " " in address:
         raise fault
@@ -167,7 +167,7 @@ class EndpointAdmin(AdminPages):
         return fixed + self.record
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What it gets; the address may hold a secret, which the record could not forget."""
+        """Leave out the address: it may hold a secret, and the record forgets nothing."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
@@ -233,7 +233,7 @@ class DeliveryAdmin(ReadOnly):
         self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
-        """What is sent again is on record of its endpoint."""
+        """Return the endpoint: what is sent again stands on its record."""
         endpoint: Endpoint = row.endpoint
         return endpoint
 

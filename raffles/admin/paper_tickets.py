@@ -70,7 +70,7 @@ PAPER_TICKETS = ViewPage(
 
 
 def _sheets(raffle: Raffle, batch: Batch) -> dict[str, Any]:
-    """The batch as pages of paper, and its receipts, which are no secret, as a file."""
+    """Return the batch as pages of paper, and its receipts, which are no secret, as a file."""
     # One mask for all: the best for each would take a thousand tickets half a minute.
     cards = [card_of(entry, mask=0) for entry in batch.entries]
     about = {"raffle_id": str(raffle.uuid)}

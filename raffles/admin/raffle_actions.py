@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from raffles.admin.actions import ConfirmedAction, Outcome, ReasonForm
+from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
 from raffles.domain.drawing import BEACON_UNAVAILABLE, Waiting, redraw, void_raffle
 from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
 from raffles.domain.prizes import next_alternate, replace_winner
@@ -39,7 +39,7 @@ class Stopped(Refusal):
 
 
 def shown_round(round_: int) -> str:
-    """A beacon round and when it comes."""
+    """Return a beacon round and when it comes."""
     comes_at = datetime.fromtimestamp(time_of_round(round_), UTC)
     return f"beacon round {round_:,}, at {shown(comes_at, SECOND)}"
 
@@ -53,7 +53,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def can_be_drawn(raffle: Any) -> bool:
-    """Whether nothing but somebody's word is missing."""
+    """Return whether nothing but somebody's word is missing."""
     try:
         refuse_unless_drawable(raffle, now=timezone.now())
     except Refusal:
@@ -62,7 +62,7 @@ def can_be_drawn(raffle: Any) -> bool:
 
 
 def preview_draw(raffle: Any) -> list[str]:
-    """The pool, the prizes, and what decides when."""
+    """Return the pool, the prizes, and what decides when."""
     if raffle.state in FINISHED:
         return ["The raffle is finished."]
     if not raffle.issued:
@@ -89,7 +89,7 @@ def _prizes(raffle: Any) -> str:
 
 
 def _decided(raffle: Any, now: datetime) -> list[str]:
-    """How the winners come about."""
+    """Return how the winners come about."""
     if raffle.state != State.SEALED and raffle.issued > AT_ONCE:
         return [
             "A pool of this size takes longer to seal than a page may wait.",
@@ -111,30 +111,30 @@ def _decided(raffle: Any, now: datetime) -> list[str]:
     ]
 
 
-def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Outcome:
-    """Draws, as far as it goes now."""
+def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Performed:
+    """Draw, as far as it goes now."""
     try:
         done = draw_or_close(raffle.uuid, now=now, clock=timezone.now, by=by)
     except Waiting as waiting:
         why = f" ({waiting})" if str(waiting) else ""
         decides = shown_round(waiting.draw.round or 0)
-        return Outcome(
+        return Performed(
             f"The pool is sealed and its fingerprint is public; {decides}, decides{why}."
         )
     except (PoolDiffers, SealTooLate) as fault:
         raise Stopped(f"Not drawn: {fault}") from fault
     if done.state == State.DRAWN:
-        return Outcome("Drawn. The winners are public.")
+        return Performed("Drawn. The winners are public.")
     if done.state == State.VOID:
-        return Outcome(f"{NOBODY_CAME}: the raffle ended without winners.")
-    return Outcome("Entries are closed. The next run of draw_winners seals the pool and draws.")
+        return Performed(f"{NOBODY_CAME}: the raffle ended without winners.")
+    return Performed("Entries are closed. The next run of draw_winners seals the pool and draws.")
 
 
 # --- Calling off
 
 
 def preview_void(raffle: Any) -> list[str]:
-    """What is lost, and what stays."""
+    """Return what is lost, and what stays."""
     lost = counted(raffle.issued, "ticket")
     sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
     if raffle.state == State.SEALED:
@@ -147,10 +147,10 @@ def preview_void(raffle: Any) -> list[str]:
     return [*sentences, PUBLIC]
 
 
-def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Outcome:
-    """Ends it without winners."""
+def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Performed:
+    """End it without winners."""
     void_raffle(raffle.uuid, reason=reason, now=now, by=by)
-    return Outcome("Called off. The reason is public.")
+    return Performed("Called off. The reason is public.")
 
 
 # --- Drawing again
@@ -163,18 +163,18 @@ class RedrawForm(ReasonForm):
 
 
 def _round_has_come(raffle: Any) -> bool:
-    """Whether the round of the sealed draw is out, as the list's own query says."""
+    """Return whether the round of the sealed draw is out, as the list's own query says."""
     round_ = raffle.waits_for
     return bool(round_) and time_of_round(round_) <= timezone.now().timestamp()
 
 
 def can_be_redrawn(raffle: Any) -> bool:
-    """Whether nobody can know yet what the sealed draw will bring."""
+    """Return whether nobody can know yet what the sealed draw will bring."""
     return raffle.state == State.SEALED and not _round_has_come(raffle)
 
 
 def preview_redraw(raffle: Any) -> list[str]:
-    """What becomes of the sealed draw, and of the next."""
+    """Return what becomes of the sealed draw, and of the next."""
     waits = f" It waits for {shown_round(raffle.waits_for)}." if raffle.waits_for else ""
     sentences = [
         f"The sealed draw over {counted(raffle.issued, 'ticket')} is called off in public.{waits}",
@@ -187,14 +187,16 @@ def preview_redraw(raffle: Any) -> list[str]:
     return [*sentences, PUBLIC]
 
 
-def perform_redraw(raffle: Raffle, *, now: datetime, by: str, reason: str, number: int) -> Outcome:
-    """Seals the same pool again."""
+def perform_redraw(
+    raffle: Raffle, *, now: datetime, by: str, reason: str, number: int
+) -> Performed:
+    """Seal the same pool again."""
     try:
         draw = redraw(raffle.uuid, reason=reason, now=now, clock=timezone.now, by=by, number=number)
     except SealTooLate as fault:
         raise Stopped(f"Not sealed again: {fault}") from fault
     decides = f"; {shown_round(draw.round)}, decides" if draw.round else ""
-    return Outcome(f"Draw {draw.number} is sealed{decides}.")
+    return Performed(f"Draw {draw.number} is sealed{decides}.")
 
 
 # --- Passing a prize on
@@ -208,7 +210,7 @@ class PassOnForm(ReasonForm):
 
 
 def preview_successor(raffle: Raffle) -> str:
-    """Who is next."""
+    """Return who is next."""
     alternate = next_alternate(raffle)
     if alternate is None:
         return "There is no alternate left."
@@ -217,7 +219,7 @@ def preview_successor(raffle: Raffle) -> str:
 
 
 def preview_replacement(raffle: Any) -> list[str]:
-    """Who is next, and what stays."""
+    """Return who is next, and what stays."""
     return [
         "The winner whose ticket you name loses the prize.",
         preview_successor(raffle),
@@ -228,17 +230,17 @@ def preview_replacement(raffle: Any) -> list[str]:
 
 def perform_replacement(
     raffle: Raffle, *, now: datetime, by: str, ticket_number: int, reason: str
-) -> Outcome:
-    """Gives the prize to the next alternate."""
+) -> Performed:
+    """Give the prize to the next alternate."""
     line = replace_winner(raffle.uuid, ticket_number=ticket_number, reason=reason, now=now, by=by)
     return passed_on(line)
 
 
-def passed_on(line: Replacement) -> Outcome:
-    """Whose prize it is now."""
+def passed_on(line: Replacement) -> Performed:
+    """Return whose prize it is now."""
     lost, won = line.winner.ticket_number(), line.alternate.ticket_number()
     page = reverse("admin:raffles_winner_change", args=[line.alternate_id])
-    return Outcome(f"{line.prize.name} went from ticket {lost:,} to ticket {won:,}.", page)
+    return Performed(f"{line.prize.name} went from ticket {lost:,} to ticket {won:,}.", page)
 
 
 RUNNING = (

@@ -74,7 +74,7 @@ class RaffleAdmin(AdminPages):
 
     @admin.display(description="entries")
     def taken(self, raffle: Raffle) -> str:
-        """Since when tickets are handed out, and until when."""
+        """Show since when tickets are handed out, and until when."""
         until = f" until {shown(raffle.closes_at)}" if raffle.closes_at else ""
         return f"since {shown(raffle.created_at)}{until}"
 
@@ -84,7 +84,7 @@ class RaffleAdmin(AdminPages):
 
     @admin.display(description="next")
     def next_step(self, raffle: Any) -> str:
-        """What happens next, and when; so that a late beacon or a missed draw is seen."""
+        """Show what happens next, and when; so that a late beacon or a missed draw is seen."""
         now, waits_for = timezone.now(), raffle.waits_for
         if raffle.state == State.SEALED and waits_for:
             comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
@@ -102,7 +102,7 @@ class RaffleAdmin(AdminPages):
 
     @admin.display(description="public record")
     def public_record(self, raffle: Raffle) -> SafeString | str:
-        """Links to what anyone can see of it."""
+        """Show links to what anyone can see of it."""
         if not raffle.pk:
             return "—"
         return format_html_join(
@@ -172,7 +172,7 @@ class RaffleAdmin(AdminPages):
             obj.delete()
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """The terms as they are from now on."""
+        """Return the terms as they are from now on."""
         return {"terms": row.terms()}
 
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
@@ -190,7 +190,7 @@ class RaffleAdmin(AdminPages):
 
 
 def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:
-    """Everybody's pages and files of a raffle: what they are called, and where they are."""
+    """Return everybody's pages and files of a raffle: what they are called, and where they are."""
     of_it: list[Any] = [raffle.uuid]
     found = [("page", "pages:raffle", of_it)]
     if raffle.state == State.DRAWN:

@@ -22,7 +22,7 @@ class StaffAdmin(Recorded, UserAdmin):
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What the user may do from now on."""
+        """Return what the user may do from now on."""
         return {
             "active": row.is_active,
             "staff": row.is_staff,
@@ -37,7 +37,7 @@ class StaffAdmin(Recorded, UserAdmin):
         id: str,  # noqa: A002 - Django's name
         form_url: str = "",
     ) -> HttpResponse:
-        """The password and the record of it; Django changes one after the other."""
+        """Return the password and the record of it; Django changes one after the other."""
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
@@ -47,7 +47,7 @@ class RoleAdmin(Recorded, GroupAdmin):
     """What those who are in it may do."""
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """What it allows from now on."""
+        """Return what it allows from now on."""
         return {"permissions": _permissions(row.permissions)}
 
 

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from raffles.admin.actions import AdminPages, ConfirmedAction, Outcome, ReasonForm, ViewPage
+from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ReasonForm, ViewPage
 from raffles.admin.base import ReadOnly, ReadOnlyMixin
 from raffles.admin.counter import COUNTER
 from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
@@ -40,9 +40,9 @@ def _held(winner: Winner) -> str:
     return f"Ticket {winner.ticket_number():,} holds {prize.name if prize else 'no prize'}."
 
 
-def _perform_notified(winner: Winner, *, now: datetime, by: str) -> Outcome:
+def _perform_notified(winner: Winner, *, now: datetime, by: str) -> Performed:
     note_notified([winner], now=now, by=by)
-    return Outcome("Noted that the winner was notified.")
+    return Performed("Noted that the winner was notified.")
 
 
 def _preview_forfeit(winner: Winner) -> list[str]:
@@ -59,11 +59,11 @@ def _preview_forfeit(winner: Winner) -> list[str]:
 _FINAL = "It can't be undone."
 
 
-def _perform_forfeit(winner: Winner, *, now: datetime, by: str, reason: str) -> Outcome:
+def _perform_forfeit(winner: Winner, *, now: datetime, by: str, reason: str) -> Performed:
     done = forfeit(
         winner.raffle.uuid, ticket_number=winner.ticket_number(), reason=reason, now=now, by=by
     )
-    return passed_on(done.replacement) if done.replacement else Outcome("The prize is forfeited.")
+    return passed_on(done.replacement) if done.replacement else Performed("The prize is forfeited.")
 
 
 def _preview_replacement(winner: Winner) -> list[str]:
@@ -71,7 +71,7 @@ def _preview_replacement(winner: Winner) -> list[str]:
     return [_held(winner), preview_successor(winner.raffle), stays, PUBLIC]
 
 
-def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str) -> Outcome:
+def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str) -> Performed:
     line = replace_winner(
         winner.raffle.uuid, ticket_number=winner.ticket_number(), reason=reason, now=now, by=by
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import django_filters
 from django.db.models import F
-from drf_spectacular.utils import extend_schema_field
 
 from raffles.models import Raffle, State
 from raffles.models.raffle import RaffleQuerySet
@@ -14,9 +13,7 @@ from raffles.web.lists import FlagFilter, MomentFilter, TextFilter
 class RaffleFilter(django_filters.FilterSet):
     """By name, by what became of it, and by when it was created."""
 
-    name = extend_schema_field({"type": "string", "minLength": 1, "maxLength": 200})(  # type: ignore[type-var]
-        TextFilter(lookup_expr="icontains", max_length=200)
-    )
+    name = TextFilter(lookup_expr="icontains", max_length=200)
     drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")
     sold_out = FlagFilter(method="filter_sold_out", label="No ticket is left.")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")

@@ -14,16 +14,15 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from raffles.api import serializers
 from raffles.domain.keys import signer
 from raffles.domain.proofs import (
     drawn,
@@ -36,18 +35,13 @@ from raffles.domain.proofs import (
 from raffles.fairness import verify
 from raffles.models import Draw, Raffle, Winner
 from raffles.web.files import file_answer, kept, long_answer
+from raffles.web.lists import StrictQueryMixin, reads
 from raffles.web.problems import answers
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
-_LARGEST = 2**31 - 1
 _VERIFIER = Path(verify.__file__).read_bytes()
 VERIFIER_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
-
-
-def _whole(least: int, most: int = _LARGEST) -> dict[str, Any]:
-    """The schema of what `_number` reads."""
-    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 class Octets(BaseRenderer):
@@ -61,136 +55,29 @@ class Octets(BaseRenderer):
         return bytes(data)
 
 
-class TermsAnswer(serializers.Serializer[Any]):
-    """What participants agreed to, frozen by the first ticket."""
-
-    raffle_id = serializers.CharField()
-    name = serializers.CharField()
-    capacity = serializers.IntegerField()
-    closes_at = serializers.IntegerField()
-    prizes = serializers.ListField(child=serializers.DictField())
-    alternates = serializers.IntegerField()
-    max_wins_per_holder = serializers.IntegerField()
-    entropy = serializers.DictField(child=serializers.CharField())
-
-
-class CommitmentBody(serializers.Serializer[Any]):
-    """The sealed pool and terms."""
-
-    v = serializers.CharField()
-    terms = TermsAnswer()
-    draw_no = serializers.IntegerField()
-    prev = serializers.CharField()
-    tickets = serializers.IntegerField()
-    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
-    closed_at = serializers.IntegerField()
-    round = serializers.IntegerField(required=False)
-
-
-class CommitmentAnswer(serializers.Serializer[Any]):
-    """The signed commitment; keep a copy from before the draw."""
-
-    commitment = CommitmentBody()
-    commitment_hash = serializers.CharField()
-    signed_at = serializers.IntegerField()
-    key_id = serializers.CharField()
-    signature = serializers.CharField()
-
-
-class ProofWinner(serializers.Serializer[Any]):
-    """A drawn entry with its place in the tree."""
-
-    rank = serializers.IntegerField()
-    prize = serializers.CharField(allow_null=True)
-    draw = serializers.IntegerField()
-    index = serializers.IntegerField()
-    ticket_number = serializers.IntegerField()
-    leaf = serializers.CharField()
-    path = serializers.ListField(child=serializers.CharField())
-
-
-class ProofAnswer(serializers.Serializer[Any]):
-    """The one file that verify.py checks."""
-
-    commitment = CommitmentBody()
-    commitment_hash = serializers.CharField()
-    entropy = serializers.DictField()
-    seed = serializers.CharField()
-    winners = ProofWinner(many=True)
-    skipped = serializers.ListField(child=serializers.DictField())
-
-
-class InclusionAnswer(serializers.Serializer[Any]):
-    """A ticket's place in the sealed pool."""
-
-    commitment_hash = serializers.CharField()
-    index = serializers.IntegerField()
-    tickets = serializers.IntegerField()
-    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
-    leaf_hash = serializers.CharField()
-    path = serializers.ListField(child=serializers.CharField())
-
-
-class VoidAnswer(serializers.Serializer[Any]):
-    """The signed end of a draw that was called off."""
-
-    commitment_hash = serializers.CharField()
-    reason = serializers.CharField()
-    voided_at = serializers.IntegerField()
-    key_id = serializers.CharField()
-    signature = serializers.CharField()
-
-
-class DrawAnswer(serializers.Serializer[Any]):
-    """A draw over the pool; more than one when an earlier one was called off."""
-
-    draw_no = serializers.IntegerField()
-    commitment_hash = serializers.CharField()
-    sealed_at = serializers.DateTimeField()
-    round = serializers.IntegerField(allow_null=True)
-    draws_at = serializers.DateTimeField(allow_null=True)
-    drawn_at = serializers.DateTimeField(allow_null=True)
-    late = serializers.BooleanField()
-    void = VoidAnswer(allow_null=True)
-
-
-class KeyAnswer(serializers.Serializer[Any]):
-    """A key that signs receipts, seals and voids, or did."""
-
-    key_id = serializers.CharField()
-    algorithm = serializers.CharField()
-    public_key = serializers.CharField()
-
-
-class KeysAnswer(serializers.Serializer[Any]):
-    """All public keys, the one in use first."""
-
-    keys = KeyAnswer(many=True)
-
-
-class ProvingViewSet(GenericViewSet[Any]):
+class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
 
     @extend_schema(
         summary="The draws over the sealed pool, latest first",
-        responses=answers(404, _200=DrawAnswer(many=True)),
+        responses=answers(404, _200=serializers.DrawAnswer(many=True)),
         filters=False,
     )
     @action(detail=True, methods=["get"], pagination_class=None)
     def draws(self, _request: Request, raffle_id: UUID) -> Response:
         raffle = Raffle.objects.get(uuid=raffle_id)
         draws = Draw.objects.filter(raffle=raffle).select_related("raffle").order_by("-number")
-        return Response(DrawAnswer([_draw(draw) for draw in draws], many=True).data)
+        return Response(serializers.DrawAnswer([_draw(draw) for draw in draws], many=True).data)
 
     @extend_schema(
         summary="The signed commitment",
-        parameters=[OpenApiParameter("draw_no", _whole(1), description="An earlier draw.")],
-        responses=answers(404, _200=CommitmentAnswer, _304=None),
+        responses=answers(404, _200=serializers.CommitmentAnswer, _304=None),
         filters=False,
     )
+    @reads(serializers.CommitmentQuery)
     @action(detail=True, methods=["get"], pagination_class=None)
     def commitment(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
-        number = _number(request, "draw_no", least=1)
+        number = self.query.get("draw_no")
         draw = published_draw(raffle_id, number)
         # Without its number it may be followed by another until it is drawn.
         is_final = number is not None or draw.drawn_at is not None
@@ -204,17 +91,13 @@ class ProvingViewSet(GenericViewSet[Any]):
     @extend_schema(
         summary="The proof: check it with verify.py",
         description="Whole, as one file of any size; or in pages of winners with `limit`.",
-        parameters=[
-            OpenApiParameter("limit", _whole(1, 1_000), description="Winners a page."),
-            OpenApiParameter("after", _whole(0), description="The rank that the page follows."),
-        ],
-        responses=answers(404, 429, _200=ProofAnswer, _304=None),
+        responses=answers(404, 429, _200=serializers.ProofAnswer, _304=None),
         filters=False,
     )
+    @reads(serializers.ProofQuery)
     @action(detail=True, methods=["get"], pagination_class=None)
     def proof(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
-        limit = _number(request, "limit", least=1, most=1_000)
-        after = _number(request, "after", least=0) or 0
+        limit, after = self.query.get("limit"), self.query.get("after", 0)
         draw = drawn(raffle_id)
         seed = seed_of(draw).hex()
 
@@ -256,7 +139,7 @@ class ProvingViewSet(GenericViewSet[Any]):
 
     @extend_schema(
         summary="That a ticket is in the sealed pool",
-        responses=answers(404, _200=InclusionAnswer, _304=None),
+        responses=answers(404, _200=serializers.InclusionAnswer, _304=None),
         filters=False,
     )
     @action(
@@ -274,7 +157,7 @@ class ProvingViewSet(GenericViewSet[Any]):
 class KeysView(APIView):
     """The public keys of receipts, seals and voids."""
 
-    @extend_schema(summary="The public keys", responses=answers(_200=KeysAnswer))
+    @extend_schema(summary="The public keys", responses=answers(_200=serializers.KeysAnswer))
     def get(self, _request: Request) -> Response:
         return Response(signer().public_keys())
 
@@ -308,16 +191,6 @@ def _draw(draw: Draw) -> dict[str, Any]:
         "late": draw.is_late(),
         "void": draw.void(),
     }
-
-
-def _number(request: Request, name: str, *, least: int, most: int = _LARGEST) -> int | None:
-    """A query parameter that is a whole number; 400 for another word."""
-    text = request.query_params.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 11 and least <= int(text) <= most):
-        raise ValidationError({name: [f"Write a number from {least} to {most}."]})
-    return int(text)
 
 
 def _cached(

@@ -24,6 +24,9 @@ from raffles.web.fields import (
     StrictSerializer,
     VisibleTextField,
 )
+from raffles.web.lists import FlagField, WholeNumberField
+
+MAX_INTEGER = 2**31 - 1  # of a column
 
 
 class PrizeRequest(StrictSerializer):
@@ -139,6 +142,16 @@ class EntryAnswer(serializers.Serializer[Any]):
     receipt = ReceiptAnswer()
 
 
+class ReceiptRequest(StrictSerializer):
+    """A receipt as it was given."""
+
+    leaf = VisibleTextField()
+    terms_hash = VisibleTextField()
+    issued_at = StrictIntegerField()
+    key_id = VisibleTextField()
+    signature = VisibleTextField()
+
+
 class TicketCheckRequest(StrictSerializer):
     """A ticket's number and its code: the ticket as it was given may be sent whole.
 
@@ -148,7 +161,7 @@ class TicketCheckRequest(StrictSerializer):
     ticket_number = StrictIntegerField()
     verification_code = CodeField()
     raffle_id = serializers.UUIDField(required=False)
-    receipt = serializers.DictField(required=False)
+    receipt = ReceiptRequest(required=False)
     event = VisibleTextField(required=False)
     draw_at = MomentField(required=False)
     username = VisibleTextField(required=False)
@@ -209,3 +222,140 @@ class ReplacementAnswer(serializers.Serializer[Any]):
     replaced_by = serializers.IntegerField()
     reason = serializers.CharField()
     replaced_at = serializers.DateTimeField()
+
+
+# --- What anyone needs to check a draw
+
+
+class TermsAnswer(serializers.Serializer[Any]):
+    """What participants agreed to, frozen by the first ticket."""
+
+    raffle_id = serializers.CharField()
+    name = serializers.CharField()
+    capacity = serializers.IntegerField()
+    closes_at = serializers.IntegerField()
+    prizes = serializers.ListField(child=serializers.DictField())
+    alternates = serializers.IntegerField()
+    max_wins_per_holder = serializers.IntegerField()
+    entropy = serializers.DictField(child=serializers.CharField())
+
+
+class CommitmentBody(serializers.Serializer[Any]):
+    """The sealed pool and terms."""
+
+    v = serializers.CharField()
+    terms = TermsAnswer()
+    draw_no = serializers.IntegerField()
+    prev = serializers.CharField()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    closed_at = serializers.IntegerField()
+    round = serializers.IntegerField(required=False)
+
+
+class CommitmentAnswer(serializers.Serializer[Any]):
+    """The signed commitment; keep a copy from before the draw."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    signed_at = serializers.IntegerField()
+    key_id = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class ProofWinner(serializers.Serializer[Any]):
+    """A drawn entry with its place in the tree."""
+
+    rank = serializers.IntegerField()
+    prize = serializers.CharField(allow_null=True)
+    draw = serializers.IntegerField()
+    index = serializers.IntegerField()
+    ticket_number = serializers.IntegerField()
+    leaf = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class ProofAnswer(serializers.Serializer[Any]):
+    """The one file that verify.py checks."""
+
+    commitment = CommitmentBody()
+    commitment_hash = serializers.CharField()
+    entropy = serializers.DictField()
+    seed = serializers.CharField()
+    winners = ProofWinner(many=True)
+    skipped = serializers.ListField(child=serializers.DictField())
+
+
+class InclusionAnswer(serializers.Serializer[Any]):
+    """A ticket's place in the sealed pool."""
+
+    commitment_hash = serializers.CharField()
+    index = serializers.IntegerField()
+    tickets = serializers.IntegerField()
+    root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
+    leaf_hash = serializers.CharField()
+    path = serializers.ListField(child=serializers.CharField())
+
+
+class VoidAnswer(serializers.Serializer[Any]):
+    """The signed end of a draw that was called off."""
+
+    commitment_hash = serializers.CharField()
+    reason = serializers.CharField()
+    voided_at = serializers.IntegerField()
+    key_id = serializers.CharField()
+    signature = serializers.CharField()
+
+
+class DrawAnswer(serializers.Serializer[Any]):
+    """A draw over the pool; more than one when an earlier one was called off."""
+
+    draw_no = serializers.IntegerField()
+    commitment_hash = serializers.CharField()
+    sealed_at = serializers.DateTimeField()
+    round = serializers.IntegerField(allow_null=True)
+    draws_at = serializers.DateTimeField(allow_null=True)
+    drawn_at = serializers.DateTimeField(allow_null=True)
+    late = serializers.BooleanField()
+    void = VoidAnswer(allow_null=True)
+
+
+class KeyAnswer(serializers.Serializer[Any]):
+    """A key that signs receipts, seals and voids, or did."""
+
+    key_id = serializers.CharField()
+    algorithm = serializers.CharField()
+    public_key = serializers.CharField()
+
+
+class KeysAnswer(serializers.Serializer[Any]):
+    """All public keys, the one in use first."""
+
+    keys = KeyAnswer(many=True)
+
+
+# --- Queries
+
+
+class WinnersQuery(StrictSerializer):
+    """Which winners."""
+
+    alternates = FlagField(default=False, help_text="Add the alternates.")
+
+
+class CommitmentQuery(StrictSerializer):
+    """Of which draw."""
+
+    draw_no = WholeNumberField(1, MAX_INTEGER, required=False, help_text="An earlier draw.")
+
+
+class ProofQuery(StrictSerializer):
+    """Which of the winners."""
+
+    limit = WholeNumberField(1, 1_000, required=False, help_text="Winners a page.")
+    after = WholeNumberField(
+        0,
+        MAX_INTEGER,
+        required=False,
+        help_text="The rank that the page follows.",
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import Http404, JsonResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.permissions import BasePermission
@@ -30,7 +30,7 @@ from raffles.models import Raffle, Replacement, Winner
 from raffles.models.raffle import CLAIM_TERMS
 from raffles.web.callers import ManagerOrReadOnly, caller_of, require_holder
 from raffles.web.fields import StrictSerializer
-from raffles.web.lists import PAGE, LinkCursorPagination, StrictQueryMixin
+from raffles.web.lists import LinkCursorPagination, reads
 from raffles.web.parsing import idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
 from raffles.web.throttles import EntryThrottle, FileThrottle, VerifyThrottle
@@ -65,7 +65,7 @@ class OldestFirst(LinkCursorPagination):
         summary="One raffle", responses=answers(404, _200=serializers.RaffleAnswer)
     ),
 )
-class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
+class RaffleViewSet(ProvingViewSet):
     """A raffle: a pool of numbered tickets, its prizes, its one draw."""
 
     queryset = Raffle.objects.with_available().prefetch_related("prizes").order_by("-id")
@@ -76,13 +76,6 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
     filterset_class = RaffleFilter
     pagination_class = LinkCursorPagination
 
-    query_parameters = {
-        "list": PAGE | RaffleFilter.base_filters.keys(),
-        "winners": PAGE | {"alternates"},
-        "replacements": PAGE,
-        "commitment": {"draw_no"},
-        "proof": {"limit", "after"},
-    }
     # None is a method that nobody may use: 405 says more than 403.
     open_to_all = frozenset({None, "participate", "verify_ticket"})
     throttles: dict[str, type[BaseThrottle]] = {
@@ -107,6 +100,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
             exc = Http404()
         return super().handle_exception(exc)
 
+    @reads(LinkCursorPagination, RaffleFilter)
     def list(self, _request: Request) -> Response:
         raffles = self.get_queryset().filter(event_slug=None)
         page = self.paginate_queryset(self.filter_queryset(raffles))
@@ -169,15 +163,15 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
 
     @extend_schema(
         summary="The winners in order of rank, empty before the draw",
-        parameters=[OpenApiParameter("alternates", bool, description="Add the alternates.")],
         responses=answers(404, _200=serializers.WinnerAnswer(many=True)),
         filters=False,
     )
+    @reads(serializers.WinnersQuery, RankPagination)
     @action(detail=True, methods=["get"], pagination_class=RankPagination)
-    def winners(self, request: Request, raffle_id: UUID) -> Response:
+    def winners(self, _request: Request, raffle_id: UUID) -> Response:
         raffle = Raffle.objects.only("pk").get(uuid=raffle_id)
         winners = Winner.objects.filter(raffle=raffle).select_related("prize")
-        if not flag(request, "alternates"):
+        if not self.query["alternates"]:
             winners = winners.of_prizes()
         return self.get_paginated_response(_winners(self.paginate_queryset(winners) or []))
 
@@ -241,6 +235,7 @@ class RaffleViewSet(StrictQueryMixin, ProvingViewSet):
         responses=answers(404, _200=serializers.ReplacementAnswer(many=True)),
         filters=False,
     )
+    @reads(OldestFirst)
     @action(detail=True, methods=["get"], pagination_class=OldestFirst)
     def replacements(self, _request: Request, raffle_id: UUID) -> Response:
         raffle = Raffle.objects.only("pk").get(uuid=raffle_id)
@@ -271,14 +266,6 @@ def _said(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
     if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         return {}
     return _valid(shape, request)
-
-
-def flag(request: Request, name: str) -> bool:
-    """A query parameter that is true or false; 400 for another word."""
-    word = request.query_params.get(name, "false")
-    if word not in ("true", "false"):
-        raise ValidationError({name: ["Write true or false."]})
-    return word == "true"
 
 
 def _winners(rows: Any) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""One module an act; each writes its change, its actor and its announcement in one transaction."""
+"""One module an action: each writes change, actor and announcement in one transaction."""

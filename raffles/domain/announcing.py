@@ -32,7 +32,7 @@ def announce(
     at: datetime,
     by: str,
 ) -> Announcement:
-    """Writes one row, last in the caller's transaction: from here to its end others wait.
+    """Write one row, last in the caller's transaction: from here to its end others wait.
 
     ``payload`` is public: no code, no address, no tag. The record keeps a line of it.
     """
@@ -60,7 +60,7 @@ def _about(raffle: Raffle) -> dict[str, Any]:
 
 
 def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
-    """Says once that no ticket is left; many may find out at the same time, and one says it."""
+    """Say once that no ticket is left; many may find out at the same time, and one says it."""
     kind = Announcement.Kind.SOLD_OUT
     if Announcement.objects.filter(raffle=raffle, kind=kind).exists():
         return
@@ -73,7 +73,7 @@ def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
 
 
 def announce_all_sold_out(*, at: datetime, by: str) -> None:
-    """Says it of open raffles whose last ticket went without anybody being refused since."""
+    """Say it of open raffles whose last ticket went without anybody being refused since."""
     told = Announcement.objects.filter(kind=Announcement.Kind.SOLD_OUT).values("raffle")
     untold = Raffle.objects.filter(state=State.OPEN).exclude(pk__in=told)
     nothing_left = {"available": 0}
@@ -83,13 +83,13 @@ def announce_all_sold_out(*, at: datetime, by: str) -> None:
 
 log = logging.getLogger(__name__)
 CHANNEL = "raffles:announced"
-_PAUSE = 5.0  # seconds without a try after a failure, so that acts do not wait for a hung Redis
+_PAUSE = 5.0  # seconds without a try after a failure, so that nobody waits for a hung Redis
 _TIMEOUT = 0.5
 _paused_until = 0.0
 
 
 def wake_readers() -> None:
-    """Tells the readers of the stream to look; never raises for a Redis that is away."""
+    """Tell the readers of the stream to look; never raises for a Redis that is away."""
     global _paused_until  # noqa: PLW0603 - one Redis, one pause
     if not settings.REDIS_URL or time.monotonic() < _paused_until:
         return

@@ -15,7 +15,7 @@ _USE_IS_NOTED_EVERY = timedelta(minutes=1)  # a write for every request would co
 
 
 def make_key(key: ApiKey, *, now: datetime, by: str) -> str:
-    """Stores a new key and returns its text, which nobody can tell afterwards."""
+    """Store a new key and return its text, which nobody can tell afterwards."""
     text = f"key_{secrets.token_urlsafe(32)}"
     key.key_hash, key.hint = _hash(text), text[:_HINT]
     key.created_at, key.created_by = now, by
@@ -24,7 +24,7 @@ def make_key(key: ApiKey, *, now: datetime, by: str) -> str:
 
 
 def find_key(text: str, *, now: datetime) -> ApiKey | None:
-    """The key of that text, unless it is unknown or has expired; notes its use."""
+    """Return the key of that text, unless it is unknown or has expired; notes its use."""
     key = ApiKey.objects.valid(now).filter(key_hash=_hash(text)).first()
     if key is not None:
         unnoted = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_IS_NOTED_EVERY)

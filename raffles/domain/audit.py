@@ -26,7 +26,7 @@ _BATCH = 900
 def audit(
     raffle: Raffle, *, published: Any = None, progress: Progress | None = None
 ) -> Iterator[Step]:
-    """Each check of a sealed raffle once it holds; raises Invalid with the reason otherwise.
+    """Yield each check of a sealed raffle once it holds; raises Invalid with the reason otherwise.
 
     ``published`` is a proof that somebody kept; without it the database's own is checked.
     """
@@ -87,7 +87,7 @@ def _same(own: dict[str, Any], published: Any) -> Step:
 
 
 def _winners(raffle: Raffle) -> Step:
-    """The stored winners against the tickets: slot, index and leaf (the proof checked the rest)."""
+    """Check the stored winners' slot, index and leaf (the proof checked the rest)."""
     pages, checked = Pages(raffle), 0
     winners = Winner.objects.filter(raffle=raffle).order_by("rank")
     while batch := list(winners.filter(rank__gt=checked)[:_BATCH]):
@@ -114,7 +114,7 @@ def _holds(ticket: Ticket, raffle: Raffle, winner: Winner) -> bool:
 
 
 def _replacements(raffle: Raffle) -> Step:
-    """Each replacement took a prize that was held, and gave it to the first unused alternate."""
+    """Check that each replacement gave a prize that was held to the first unused alternate."""
     holds = dict(
         Winner.objects.filter(raffle=raffle, prize__isnull=False).values_list("pk", "prize_id")
     )

@@ -31,7 +31,7 @@ _TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
 
 
 def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
-    """Keeps the address for a ticket until its draw; the first that was given stays.
+    """Keep the address for a ticket until its draw; the first that was given stays.
 
     For a repeated entry too, whose first answer may have been lost before it was kept.
     """
@@ -45,7 +45,7 @@ def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
 
 
 def _have_winners_told(now: datetime) -> None:
-    """The one endpoint by which winners are told; staff may disable it."""
+    """Return the one endpoint by which winners are told; staff may disable it."""
     channel = Endpoint.Channel.WINNERS
     if Endpoint.objects.filter(channel=channel).exists():
         return
@@ -58,7 +58,7 @@ def _have_winners_told(now: datetime) -> None:
 
 
 def contact_of_row() -> QuerySet[Contact]:
-    """The address of the ticket of a row with raffle and slot, as a subquery."""
+    """Return the address of the ticket of a row with raffle and slot, as a subquery."""
     return Contact.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
 
 
@@ -78,7 +78,7 @@ def _winners_of(announcement: Announcement) -> list[int]:
 
 
 def forget_losers(announcements: QuerySet[Announcement]) -> None:
-    """Forgets, with the draw, the addresses of all who neither won nor may still be drawn in."""
+    """Forget, with the draw, the addresses of all who neither won nor may still be drawn in."""
     told_of = Contact.objects.filter(raffle__in=announcements.values("raffle"))
     drawn = announcements.filter(kind=Announcement.Kind.DRAWN).values("raffle")
     winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
@@ -87,13 +87,13 @@ def forget_losers(announcements: QuerySet[Announcement]) -> None:
 
 
 def forget_told(winners: Sequence[int], *, now: datetime) -> None:
-    """Notes the winners who have been told, by their keys, and forgets their addresses."""
-    told = Winner.objects.filter(pk__in=winners)
-    note_notified(told.select_related("raffle"), now=now, by="e-mail")
-    of_row = told.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
+    """Note the winners who have been notified, by their keys, and forgets their addresses."""
+    notified = Winner.objects.filter(pk__in=winners)
+    note_notified(notified.select_related("raffle"), now=now, by="e-mail")
+    of_row = notified.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
     Contact.objects.filter(Exists(of_row)).delete()
 
 
 def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
-    """Forgets the addresses of tickets of the raffle that are erased."""
+    """Forget the addresses of tickets of the raffle that are erased."""
     Contact.objects.filter(raffle=raffle, slot__in=tickets.values("slot")).delete()

@@ -55,7 +55,7 @@ def create_raffle(
     by: str,
     request: Request | None = None,
 ) -> Raffle:
-    """Creates a raffle with its prizes (name, amount) in order of rank.
+    """Create a raffle with its prizes (name, amount) in order of rank.
 
     One with an ``event_slug`` is entered through the event of that name. ``claim`` are the terms of
     `ClaimTerms`.
@@ -104,7 +104,7 @@ def create_raffle(
 
 
 def _made_before(request: Request | None) -> Raffle | None:
-    """The raffle that this request made; raises RequestMismatch when it asked for another."""
+    """Return the raffle that this request made; raise RequestMismatch if it asked for another."""
     if request is None:
         return None
     raffle = Raffle.objects.filter(request_tag=request.tag()).first()
@@ -114,7 +114,7 @@ def _made_before(request: Request | None) -> Raffle | None:
 
 
 def hold_terms(raffle_pk: int) -> Raffle:
-    """Locks a raffle and its stripes for an edit in the caller's transaction.
+    """Lock a raffle and its stripes for an edit in the caller's transaction.
 
     Claims wait until its end, so no ticket can appear under half-changed terms. Raises TermsFrozen.
     """

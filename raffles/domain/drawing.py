@@ -46,7 +46,7 @@ class Waiting(Exception):
 def advance(
     raffle_pk: int, *, now: datetime, clock: Clock, by: str, progress: Progress | None = None
 ) -> bool:
-    """Takes a due raffle through all steps that remain; returns whether this call drew it.
+    """Take a due raffle through all steps that remain; return whether this call drew it.
 
     Every step is conditional on the state before it, so any number of callers and any crash end in
     the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
@@ -116,7 +116,7 @@ def store_draw(
 
 
 def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
-    """The winners that follow from a commitment and its randomness, not yet stored."""
+    """Return the winners that follow from a commitment and its randomness, not yet stored."""
     raffle = draw.raffle
     prizes = list(raffle.prizes.all())
     by_rank = [prize for prize in prizes for _ in range(prize.amount)]
@@ -142,7 +142,7 @@ def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
 
 
 def store_winners(winners: Sequence[Winner]) -> None:
-    """Writes all winners at once: COPY is six to eight times faster than bulk_create."""
+    """Write all winners at once: COPY is six to eight times faster than bulk_create."""
     if connection.vendor != "postgresql":
         Winner.objects.bulk_create(winners)
         return
@@ -159,7 +159,7 @@ def store_winners(winners: Sequence[Winner]) -> None:
 
 
 def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, Any]:
-    """What is announced of a draw: the first hundred winners of prizes, and how many there are."""
+    """Return what is announced of a draw: its first hundred winners of prizes, and their number."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     won = [winner for winner in winners if winner.prize is not None]
     names = shown_names(raffle, [winner.slot for winner in won[:_SHOWN]])
@@ -182,7 +182,7 @@ _BEACON_IS_DEAD_AFTER = timedelta(days=7)
 
 
 def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
-    """Ends a raffle without winners. Raises AlreadyDrawn, Voided, RoundHasCome."""
+    """End a raffle without winners. Raises AlreadyDrawn, Voided, RoundHasCome."""
     with transaction.atomic():
         raffle = _voidable(raffle_id)
         if raffle.state == State.OPEN:
@@ -203,7 +203,7 @@ def redraw(
     by: str,
     number: int | None = None,
 ) -> Draw:
-    """Voids the sealed draw and commits to the same pool again, as the next in the chain.
+    """Void the sealed draw and commits to the same pool again, as the next in the chain.
 
     ``number`` is the draw that is meant, where the caller knows. Raises NotSealed, AlreadyDrawn,
     Voided, RoundHasCome, AlreadyRedrawn, SealTooLate.
@@ -231,7 +231,7 @@ def _voidable(raffle_id: UUID) -> Raffle:
 
 
 def _void_draw(draw: Draw, *, reason: str, now: datetime) -> None:
-    """Signs and stores the end of a sealed draw.
+    """Sign and store the end of a sealed draw.
 
     Once its round is public the result is known, so then only a beacon that stayed silent for a
     week is a reason, and anyone can refute it by producing the round.

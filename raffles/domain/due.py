@@ -40,7 +40,7 @@ def run_due(
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
 ) -> Iterator[Run]:
-    """Advances each raffle as far as it can go; one that fails does not stop the rest."""
+    """Advance each raffle as far as it can go; one that fails does not stop the rest."""
     for raffle in raffles:
         with _alone_with(raffle) as is_alone:
             if not is_alone:
@@ -65,7 +65,7 @@ def run_due(
 
 
 def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
-    """Draws a raffle while the staff wait; of a pool beyond `AT_ONCE` it only shuts the gate.
+    """Draw a raffle while the staff wait; of a pool beyond `AT_ONCE` it only shuts the gate.
 
     The next run finds it closed and goes on. Returns the raffle drawn, closed, or void when nobody
     took part. Raises Raffle.DoesNotExist, a Refusal, Waiting.
@@ -82,7 +82,7 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
 
 @contextmanager
 def _alone_with(raffle: Raffle) -> Iterator[bool]:
-    """Keeps two runs from hashing the same pool at once: saves work, decides nothing.
+    """Keep two runs from hashing the same pool at once: saves work, decides nothing.
 
     The lock goes with the connection, so a killed run leaves none behind.
     """
@@ -104,7 +104,7 @@ _LOCKS = 0x72616666  # "raff": the namespace of our advisory locks
 
 
 def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
-    """Raises what forbids drawing ``raffle`` (with ``available``) at ``now``."""
+    """Raise the Refusal that forbids drawing ``raffle`` (with ``available``) at ``now``."""
     if raffle.state == State.DRAWN:
         raise AlreadyDrawn
     if raffle.state == State.VOID:
@@ -118,7 +118,7 @@ def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
 
 
 def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
-    """Draws a raffle because a manager says so, and returns it drawn.
+    """Draw a raffle because a manager says so, and return it drawn.
 
     Raises Raffle.DoesNotExist, a Refusal (also when another caller's draw came first), Waiting.
     """

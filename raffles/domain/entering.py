@@ -54,7 +54,7 @@ class Facts:
 
     @classmethod
     def of(cls, raffle: Raffle) -> Facts:
-        """The facts as the raffle's row and prizes say them now."""
+        """Return the facts as the raffle's row and prizes say them now."""
         key, uuid = ticket_key(raffle.ticket_key_id), raffle.uuid.bytes
         return cls(
             pk=raffle.pk,
@@ -148,7 +148,7 @@ def enter(
     request_key: str | None = None,
     entrant: Entrant | None = None,
 ) -> Entry:
-    """Hands ``identity`` (``ip:203.0.113.7``) a ticket of the raffle.
+    """Hand ``identity`` (``ip:203.0.113.7``) a ticket of the raffle.
 
     The same ``request_key`` of the same holder gives the same ticket again, also when sold out; for
     an ``entrant`` with an order, the ticket that the order got in whichever raffle. Raises
@@ -179,7 +179,7 @@ def enter(
 
 
 def _say_sold_out(facts: Facts, now: datetime) -> None:
-    """Says in public, with the first entry that is refused, that nothing is left."""
+    """Say in public, with the first entry that is refused, that nothing is left."""
     if facts.uuid not in _emptied:
         announce_sold_out(Raffle.objects.get(pk=facts.pk), at=now, by="a refused entry")
         _remember(_emptied, facts.uuid, SoldOut)
@@ -195,7 +195,7 @@ def _entry(
 
 
 def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None) -> Entry | None:
-    """The ticket that this request got before, if it did: here, or in any draw by its order."""
+    """Return the ticket that this request got before, here or in any draw by its order, or None."""
     if request_key is None:
         return None
     which = Q(raffle_id=facts.pk, holder_tag=claim.holder_tag)
@@ -205,7 +205,7 @@ def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None
 
 
 def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
-    """The ticket ``which`` again, for the holder and request that got it; None for others."""
+    """Return the ticket ``which`` to the holder and request that got it; None to others."""
     ticket = Ticket.objects.filter(which).select_related("raffle").first()
     if ticket is None or ticket.holder_tag is None or ticket.request_tag is None:
         return None
@@ -218,7 +218,7 @@ def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
 
 
 def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
-    """Moves a stripe and lands the ticket, or raises SoldOut, GateShut or AlreadyEntered."""
+    """Move a stripe and lands the ticket, or raises SoldOut, GateShut or AlreadyEntered."""
     if facts.uuid in _emptied:
         raise _emptied[facts.uuid]
     issued_at = connection.ops.adapt_datetimefield_value(now)

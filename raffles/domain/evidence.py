@@ -81,7 +81,7 @@ There were no winners: the raffle was called off. The reason, as it was publishe
 
 
 def export_evidence(raffle_id: UUID, *, now: datetime, by: str) -> Iterator[bytes]:
-    """The archive, a ZIP file, piece by piece. Raises Raffle.DoesNotExist, NotFinished."""
+    """Return the archive, a ZIP file, piece by piece. Raises Raffle.DoesNotExist, NotFinished."""
     with transaction.atomic():
         raffle = Raffle.objects.get(uuid=raffle_id)
         if not raffle.is_finished:
@@ -110,8 +110,8 @@ def _members(raffle: Raffle) -> Iterator[Member]:
     announced = Announcement.objects.filter(raffle=raffle).order_by("sequence")
     yield "announcements.json", _json([announcement.public() for announcement in announced])
     # An archive would otherwise differ from the one before, which it mentions.
-    acts = LogEntry.objects.about(raffle).exclude(action__endswith=EXPORTED)
-    yield "record.csv", map(str.encode, log_table(acts))
+    entries = LogEntry.objects.about(raffle).exclude(action__endswith=EXPORTED)
+    yield "record.csv", map(str.encode, log_table(entries))
 
 
 def _raffle(raffle: Raffle) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _json(value: Any) -> list[bytes]:
 
 
 def _archive(members: Iterable[Member]) -> Iterator[bytes]:
-    """The members and their sums as a ZIP file."""
+    """Yield the members and their sums as a ZIP file."""
     sink = _Sink()
     sums: list[str] = []
 
@@ -167,7 +167,7 @@ def _archive(members: Iterable[Member]) -> Iterator[bytes]:
 
 
 def _entry(name: str) -> ZipInfo:
-    """A plain file of no time and no owner: the format's own beginning is midnight of 1980."""
+    """Return a plain file without time or owner: the format's time begins in 1980."""
     entry = ZipInfo(name)
     entry.create_system, entry.external_attr = _UNIX, _PLAIN_FILE
     return entry
@@ -187,7 +187,7 @@ class _Sink(io.RawIOBase):
         return len(data)
 
     def taken(self) -> bytes:
-        """What was written since the last time."""
+        """Return what was written since the last time."""
         taken = b"".join(self._written)
         self._written.clear()
         return taken

@@ -45,7 +45,7 @@ _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
 
 def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
-    """The tickets of a raffle in order of the tree: no code, no tag, no address.
+    """Return the tickets of a raffle in order of the tree: no code, no tag, no address.
 
     Names as they were entered, or without ``full_names`` as far as the event shows them to all.
     Raises Raffle.DoesNotExist.
@@ -66,7 +66,7 @@ def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
 
 
 def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
-    """Winners and alternates of a raffle in order of rank, and what became of each prize.
+    """Return winners and alternates of a raffle in order of rank, and what became of each prize.
 
     Names as in `export_entries`. Raises Raffle.DoesNotExist, NotDrawn.
     """
@@ -80,7 +80,7 @@ def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
 def export_winners_of_event(
     event_slug: str, *, since: datetime, until: datetime, full_names: bool, now: datetime, by: str
 ) -> Iterator[str]:
-    """The same of all draws of an event in [since, until), the first one first.
+    """Return the same of all draws of an event in [since, until), the first one first.
 
     Raises NotDrawn when there was none.
     """
@@ -94,15 +94,15 @@ def export_winners_of_event(
 
 
 def export_record(raffle_id: UUID | None, *, now: datetime, by: str) -> Iterator[str]:
-    """What was done to a raffle, or to everything, oldest first. Raises Raffle.DoesNotExist."""
+    """Yield what was done to a raffle, or to all, oldest first. Raises Raffle.DoesNotExist."""
     raffle = Raffle.objects.get(uuid=raffle_id) if raffle_id else None
     record(raffle or EVERYTHING, "record" + EXPORTED, at=now, by=by)
     return log_table(LogEntry.objects.about(raffle) if raffle else LogEntry.objects.order_by("pk"))
 
 
-def log_table(acts: LogEntryQuerySet) -> Iterator[str]:
-    """Acts as a table, in their order."""
-    rows = acts.values_list("at", "subject", "action", "by", "why", "details").iterator(_CHUNK)
+def log_table(entries: LogEntryQuerySet) -> Iterator[str]:
+    """Return the entries as a table, in their order."""
+    rows = entries.values_list("at", "subject", "action", "by", "why", "details").iterator(_CHUNK)
     return table(
         _ACTS,
         (
@@ -114,7 +114,7 @@ def log_table(acts: LogEntryQuerySet) -> Iterator[str]:
 
 
 def table(heading: Row, rows: Iterable[Row]) -> Iterator[str]:
-    """A table as CSV (RFC 4180), piece by piece; times in UTC, numbers as numbers."""
+    """Yield a table as CSV (RFC 4180), piece by piece; times in UTC, numbers as numbers."""
     piece = io.StringIO()
     lines = csv.writer(piece)
     piece.write(_MARK)
@@ -130,7 +130,7 @@ def table(heading: Row, rows: Iterable[Row]) -> Iterator[str]:
 
 
 def cell(value: object) -> object:
-    """A value as a spreadsheet should read it: text never begins a formula."""
+    """Return a value as a spreadsheet should read it: text never begins a formula."""
     if type(value) is int:
         return value
     if value is None:

@@ -15,12 +15,12 @@ class KeyMissing(Exception):
 
 
 def current_key_id() -> str:
-    """The id of the ticket key that new raffles use."""
+    """Return the id of the ticket key that new raffles use."""
     return key_id(settings.TICKET_KEYS[0])
 
 
 def ticket_key(wanted: str) -> bytes:
-    """The ticket key with that id; raises KeyMissing when it was removed from the environment."""
+    """Return the ticket key of that id; raise KeyMissing if the environment lacks it."""
     for key in settings.TICKET_KEYS:
         if key_id(key) == wanted:
             return bytes(key)
@@ -28,7 +28,7 @@ def ticket_key(wanted: str) -> bytes:
 
 
 def signer() -> Signer:
-    """Signs receipts, seals and voids with the first of RECEIPT_KEY; publishes all of them."""
+    """Sign receipts, seals and voids with the first of RECEIPT_KEY; publishes all of them."""
     return _signer(tuple(settings.RECEIPT_SEEDS))
 
 

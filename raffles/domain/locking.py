@@ -10,12 +10,12 @@ from raffles.models import Raffle
 
 
 def locked(raffle_pk: int) -> Raffle:
-    """The raffle under its lock; FOR UPDATE would deadlock with the foreign key of tickets."""
+    """Lock the raffle and return it; FOR UPDATE would deadlock with the tickets' foreign key."""
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_pk)
 
 
 def held(raffle_id: UUID) -> Raffle:
-    """The raffle, whose state stays until the transaction ends; others may hold it as well."""
+    """Hold the raffle's state until the transaction ends; others may hold it as well."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM raffles_raffle WHERE uuid = %s FOR SHARE", [raffle_id])
@@ -34,7 +34,7 @@ _BY_COLUMNS = {
 
 
 def violated(error: IntegrityError) -> str:
-    """The name of the constraint or guard that refused; empty when the database does not say."""
+    """Return the name of the violated constraint or guard; empty if the database does not say."""
     diagnosis = getattr(error.__cause__, "diag", None)
     if diagnosis is not None:
         return diagnosis.constraint_name or ""

@@ -38,7 +38,7 @@ class Batch:
 def print_tickets(
     raffle_id: UUID, *, batch: str, amount: int, now: datetime, by: str
 ) -> tuple[Raffle, Batch]:
-    """Hands out ``amount`` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
+    """Hand out ``amount`` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
 
     ``batch`` is a random name that the caller makes up. The same name again gives the same tickets,
     whatever the amount, and what a crash left out of them. Raises Raffle.DoesNotExist,
@@ -64,7 +64,7 @@ def print_tickets(
 
 
 def batches_of(raffle: Raffle) -> LogEntryQuerySet:
-    """The record's lines of batches, the latest first."""
+    """Return the record's lines of batches, the latest first."""
     return LogEntry.objects.about(raffle).filter(action=PRINTED).order_by("-pk")
 
 
@@ -81,7 +81,7 @@ def _refuse_unless_printable(raffle: Raffle, *, is_new: bool) -> None:
 
 
 def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) -> None:
-    """Enters each; one statement each, since claims in one transaction would stop all others."""
+    """Enter each; one statement each, since claims in one transaction would stop all others."""
     for identity in identities:
         try:
             enter(raffle.uuid, identity=identity, now=now, request_key=batch)
@@ -90,7 +90,7 @@ def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) 
 
 
 def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
-    """The tickets of those who have one."""
+    """Return the tickets of those who have one."""
     facts = Facts.of(raffle)
     tags = [holder_tag(facts.holder_key, identity) for identity in identities]
     held = Ticket.objects.filter(raffle=raffle, holder_tag__in=tags)

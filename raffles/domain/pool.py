@@ -48,19 +48,19 @@ class Pages:
         return self._starts[-1]
 
     def slot_of(self, index: int) -> int:
-        """The slot of leaf ``index``, 0..size-1."""
+        """Return the slot of leaf ``index``, 0..size-1."""
         stripe = bisect_right(self._starts, index) - 1
         return self._lows[stripe] + index - self._starts[stripe]
 
     def index_of(self, slot: int) -> int | None:
-        """The leaf index of a slot; None when it was never handed out."""
+        """Return the leaf index of a slot; None when it was never handed out."""
         stripe = bisect_right(self._lows, slot) - 1
         within = slot - self._lows[stripe]
         return self._starts[stripe] + within if within < self._issued[stripe] else None
 
 
 def stream_leaf_hashes(raffle: Raffle, first: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """Yields (slot, 32-byte leaf hash) of the given slots in [first, end), ascending."""
+    """Yield (slot, 32-byte leaf hash) of the given slots in [first, end), ascending."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     prefix = b"\0" + raffle.uuid.bytes
     pack, sha256 = struct.Struct(">Q").pack, hashlib.sha256
@@ -76,7 +76,7 @@ def stream_leaf_hashes(raffle: Raffle, first: int, end: int) -> Iterator[tuple[i
 
 
 def _read(raffle_pk: int, first: int, end: int) -> list[tuple[int, bytes, bool]]:
-    """At most a chunk of rows (slot, 32 bytes, whether those are a leaf hash), ascending."""
+    """Return at most a chunk of rows (slot, 32 bytes, whether those are a leaf hash), ascending."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             binary = io.BytesIO()
@@ -93,7 +93,7 @@ def _read(raffle_pk: int, first: int, end: int) -> list[tuple[int, bytes, bool]]
 
 
 def leaves_of(raffle: Raffle, slots: Sequence[int]) -> dict[int, bytes]:
-    """The 56-byte leaves of given slots that were not erased, by slot."""
+    """Return the 56-byte leaves of given slots that were not erased, by slot."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     uuid, step = raffle.uuid.bytes, (connection.features.max_query_params or 10_000) - 1
     leaves = {}
@@ -106,7 +106,7 @@ def leaves_of(raffle: Raffle, slots: Sequence[int]) -> dict[int, bytes]:
 
 
 def hold_claims(raffle: Raffle) -> int:
-    """Locks the stripes of a locked raffle, waiting for claims in flight; returns what they issued.
+    """Lock the stripes of a locked raffle, waiting for claims in flight; return what they issued.
 
     Locking them in order keeps it from deadlocking with a claim that waits, and the sum is read
     after the locks: read with them it would be too early.
@@ -117,7 +117,7 @@ def hold_claims(raffle: Raffle) -> int:
 
 
 def shut_gate(raffle: Raffle) -> int:
-    """Sets every stripe's cap to what it issued, and returns the sum; for a locked raffle."""
+    """Set every stripe's cap to what it issued, and return the sum; for a locked raffle."""
     issued = hold_claims(raffle)
     Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
     return issued
@@ -147,7 +147,7 @@ Progress = Callable[[int, int], None]  # leaves hashed so far, of how many
 
 
 def build_tree(raffle: Raffle, progress: Progress | None = None) -> Tree:
-    """The tree over a shut pool, in one pass of constant memory."""
+    """Return the tree over a shut pool, in one pass of constant memory."""
     builder = TreeBuilder()
     add = builder.add
     for slot, leaf_hash in stream_leaf_hashes(raffle, 0, raffle.total_tickets):

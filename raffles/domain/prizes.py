@@ -1,4 +1,4 @@
-"""Handing over: told, claimed with the code, handed over; or forfeited once the time is over.
+"""Handing over: notified, claimed with the code, handed over; or forfeited once it is too late.
 
 Each moment is set under the raffle's lock, so no prize is handed over and passed on at once.
 """
@@ -55,14 +55,14 @@ class Forfeit(NamedTuple):
 
 
 def open_handovers(raffle: Raffle, *, now: datetime) -> None:
-    """Gives every winner of a raffle that is drawn at ``now`` the deadline, if it has one."""
+    """Give every winner of a raffle that is drawn at ``now`` the deadline, if it has one."""
     if until := raffle.claim_until(now):
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
 
 
 def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
-    """Notes that winners were told of their prize; the first time counts."""
+    """Note that winners were notified of their prize; the first time counts."""
     for winner in winners:
         handover, _ = Handover.objects.get_or_create(winner=winner)
         if Handover.objects.filter(pk=handover.pk, notified_at=None).update(notified_at=now):
@@ -72,7 +72,7 @@ def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
 def claim_prize(
     raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str
 ) -> Winner:
-    """Notes that the holder came in time; again is the same as once.
+    """Note that the holder came in time; again is the same as once.
 
     Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited.
     """
@@ -83,7 +83,7 @@ def claim_prize(
 
 
 def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str) -> Winner:
-    """Notes that the holder, who showed the code, has the prize in hand.
+    """Note that the holder, who showed the code, has the prize in hand.
 
     Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited, HandedOver.
     """
@@ -99,7 +99,7 @@ def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, 
 
 
 def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str) -> Forfeit:
-    """Takes the prize from a winner; the next alternate gets it where the raffle says so.
+    """Take the prize from a winner; the next alternate gets it where the raffle says so.
 
     Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, Forfeited.
     """
@@ -110,7 +110,7 @@ def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, 
 
 
 def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
-    """Forfeits what nobody claimed in time, oldest first; one that fails stops no other.
+    """Forfeit what nobody claimed in time, oldest first; one that fails stops no other.
 
     Each is a transaction of its own that looks again under the lock, so any number of runs and any
     crash forfeit it once.
@@ -176,7 +176,7 @@ def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "
 def replace_winner(
     raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str
 ) -> Replacement:
-    """Gives the prize of ``ticket_number`` to the first unused alternate.
+    """Give the prize of ``ticket_number`` to the first unused alternate.
 
     Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft.
     """
@@ -187,7 +187,7 @@ def replace_winner(
 
 
 def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
-    """The winner whose ticket has the number and whose prize was not passed on.
+    """Return the winner whose ticket has the number and whose prize was not passed on.
 
     Raises NotDrawn, NotAWinner.
     """
@@ -203,13 +203,13 @@ def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
 
 
 def next_alternate(raffle: Raffle) -> Winner | None:
-    """The first alternate who has taken nobody's place."""
+    """Return the first alternate who has taken nobody's place."""
     unused = raffle.winners.with_state().filter(prize=None, replaces=None)
     return unused.order_by("rank").first()
 
 
 def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Replacement:
-    """Gives the prize of a locked raffle's winner, who forfeits it, to the first unused alternate.
+    """Give the prize of a locked raffle's winner, who forfeits it, to the first unused alternate.
 
     Raises NotAWinner, HandedOver, NoAlternateLeft.
     """
@@ -241,7 +241,7 @@ def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: s
 
 
 def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | None:
-    """The prize that the ticket holds now, None without one.
+    """Return the prize that the ticket holds now, None without one.
 
     Raises Raffle.DoesNotExist, NotDrawn (before the code is looked at), InvalidCode (also for a
     number that nobody holds).
@@ -252,7 +252,7 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
 
 
 def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner | None:
-    """How a ticket whose code this is was drawn, with its state; None when it was not.
+    """Return how a ticket whose code this is was drawn, with its state; None when it was not.
 
     Raises NotDrawn (before the code is looked at), InvalidCode.
     """
@@ -261,7 +261,7 @@ def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner
 
 
 def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
-    """The slot of a ticket of a drawn raffle whose code this is.
+    """Return the slot of a ticket of a drawn raffle whose code this is.
 
     Raises NotDrawn (before the code is looked at), InvalidCode.
     """
@@ -289,5 +289,5 @@ def _kept_code_tag(raffle: Raffle, slot: int) -> bytes | None:
 
 
 def slot_of(raffle: Raffle, ticket_number: int) -> int:
-    """The slot behind a number 1..N; ValueError outside of it."""
+    """Return the slot behind a number 1..N; ValueError outside of it."""
     return numbering(bytes(raffle.numbering_key), raffle.total_tickets).slot(ticket_number)

@@ -28,7 +28,7 @@ Node = Callable[[int, int], bytes]  # (level, index within it) to the node's has
 
 
 def published_draw(raffle_id: UUID, number: int | None = None) -> Draw:
-    """The draw of that number, the latest without one, with its raffle, pool and prizes.
+    """Return the draw of that number, the latest without one, with its raffle, pool and prizes.
 
     Raises Raffle.DoesNotExist, Draw.DoesNotExist, NotSealed.
     """
@@ -45,7 +45,7 @@ def published_draw(raffle_id: UUID, number: int | None = None) -> Draw:
 
 
 def drawn(raffle_id: UUID) -> Draw:
-    """The draw that decided. Raises Raffle.DoesNotExist, NotSealed, NoProofYet."""
+    """Return the draw that decided. Raises Raffle.DoesNotExist, NotSealed, NoProofYet."""
     draw = published_draw(raffle_id)
     if draw.drawn_at is None:
         raise NoProofYet
@@ -53,7 +53,7 @@ def drawn(raffle_id: UUID) -> Draw:
 
 
 def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
-    """What shows that a ticket is in the sealed pool: one range of 256 rows and a few slices.
+    """Prove that a ticket is in the sealed pool: reads one range of 256 rows and a few slices.
 
     Raises Raffle.DoesNotExist, NotSealed, NoSuchTicket.
     """
@@ -81,13 +81,13 @@ def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
 
 
 def _blocks_of(size: int) -> int:
-    """How many blocks hold so many leaves: so many nodes has the lowest stored level."""
+    """Return how many blocks hold so many leaves: so many nodes has the lowest stored level."""
     return (size - 1 >> KEPT_FROM) + 1
 
 
 @lru_cache(_FULL)
 def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Which nodes (level, i) the path of a leaf is made of; blocks have the same ones."""
+    """Return which nodes (level, i) the path of a leaf is made of; blocks have the same ones."""
     asked: list[tuple[int, int]] = []
 
     def note(level: int, i: int) -> bytes:
@@ -104,7 +104,7 @@ def seed_of(draw: Draw) -> bytes:
 
 
 def proof_head(draw: Draw) -> dict[str, Any]:
-    """The proof of a drawn draw without its winners."""
+    """Return the proof of a drawn draw without its winners."""
     randomness = bytes(draw.randomness or b"")
     entropy: dict[str, Any] = {"source": "system", "randomness": randomness.hex()}
     if draw.round is not None:
@@ -123,7 +123,7 @@ def proof_head(draw: Draw) -> dict[str, Any]:
 
 
 def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
-    """The proof as JSON text, winner by winner in order of rank.
+    """Yield the proof as JSON text, winner by winner in order of rank.
 
     ``after`` and ``limit`` (ranks) cut a page out of the winners. It takes the memory of
     `stream_winners`, whatever the size of the pool.
@@ -138,7 +138,7 @@ def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Ite
 
 
 def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[Any]:
-    """The winners of a proof with their inclusion paths, in order of rank.
+    """Yield the winners of a proof with their inclusion paths, in order of rank.
 
     Ranks lie anywhere in the pool. The winners' blocks are therefore gone through in the pool's
     order first, each read and hashed once, and of each winner 256 bytes are kept: 26 MB for the
@@ -168,7 +168,7 @@ def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> I
 
 
 def stream_leaves(draw: Draw) -> Iterator[bytes]:
-    """All leaf hashes in order, 32 bytes each, in pieces of 64 KB."""
+    """Yield all leaf hashes in order, 32 bytes each, in pieces of 64 KB."""
     hashes = (hash_ for _, hash_ in stream_leaf_hashes(draw.raffle, 0, draw.raffle.total_tickets))
     while piece := b"".join(islice(hashes, 2_048)):
         yield piece
@@ -177,7 +177,7 @@ def stream_leaves(draw: Draw) -> Iterator[bytes]:
 def _lower_paths(
     raffle: Raffle, pages: Pages, indices: Sequence[int]
 ) -> Callable[[int], list[bytes]]:
-    """The siblings within its block of the index at a position; every block is read once."""
+    """Return the siblings within its block of the index at a position; every block is read once."""
 
     def block_of(position: int) -> int:
         return indices[position] // _FULL
@@ -205,7 +205,7 @@ def _lower_paths(
 
 
 def _blocks(raffle: Raffle, pages: Pages, numbers: Iterable[int]) -> Iterator[Tree]:
-    """The lower levels over 256 leaves each, recomputed from their rows; ascending numbers."""
+    """Yield the lower levels over 256 leaves each, recomputed from their rows, ascending."""
 
     def run_of(counted: tuple[int, int]) -> tuple[int, int]:
         count, number = counted
@@ -237,13 +237,13 @@ def _levels(stored: bytes, size: int) -> list[bytes]:
 
 
 def _offset(size: int, level: int, i: int) -> int:
-    """Where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
+    """Return where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
     below = sum((_blocks_of(size) - 1 >> lower) + 1 for lower in range(level))
     return (below + i) * _HASH
 
 
 def _slices(raffle_pk: int, size: int, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-    """Nodes of the stored levels, the lowest 0, cut out by the database instead of 2.5 MB."""
+    """Return nodes of the stored levels, 0 the lowest, cut out by the database (not 2.5 MB)."""
     if not nodes:
         return []
     starts = (_offset(size, *node) + 1 for node in nodes)

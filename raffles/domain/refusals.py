@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Kind(StrEnum):
-    """Why an act is refused, for whoever has to answer in terms of a protocol."""
+    """Why an action is refused, for whoever has to answer in terms of a protocol."""
 
     GONE = "gone"
     FORBIDDEN = "forbidden"
@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 class Refusal(Exception):
-    """An act that may not be done now; nothing was changed."""
+    """An action that may not be done now; nothing was changed."""
 
     kind: ClassVar[Kind]
     code: ClassVar[str]

@@ -40,7 +40,7 @@ class SealTooLate(Exception):
 
 
 def close(raffle_pk: int, *, now: datetime, by: str) -> None:
-    """Shuts the gate of an open raffle. One that nobody entered is void, since it has no pool."""
+    """Shut the gate of an open raffle. One that nobody entered is void, since it has no pool."""
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
@@ -57,14 +57,14 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
 
 
 def mark_void(raffle: Raffle, *, reason: str, now: datetime, by: str) -> None:
-    """Ends a locked raffle without winners, and says why in public."""
+    """End a locked raffle without winners, and says why in public."""
     raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, now, reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
     announce(Announcement.Kind.VOIDED, raffle, {"reason": reason}, at=now, by=by)
 
 
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
-    """Stores the pool and commits to it. Raises PoolDiffers, SealTooLate."""
+    """Store the pool and commits to it. Raises PoolDiffers, SealTooLate."""
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.CLOSED:
@@ -83,7 +83,7 @@ def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
 
 
 def commit(raffle: Raffle, *, clock: Clock, by: str, after: Draw | None = None) -> Draw:
-    """Makes the next draw over a locked raffle's pool: commitment, signature, announcement.
+    """Make the next draw over a locked raffle's pool: commitment, signature, announcement.
 
     ``closed_at`` is the clock of this moment, never the scheduled time. Raises SealTooLate.
     """
@@ -122,7 +122,7 @@ def commit(raffle: Raffle, *, clock: Clock, by: str, after: Draw | None = None) 
 
 
 def round_of_seal(raffle: Raffle, closed_at: int) -> int | None:
-    """The beacon round of a seal at a UNIX second; None without a beacon.
+    """Return the beacon round of a seal at a UNIX second; None without a beacon.
 
     It is the promised one while there is time, else the next free one.
     """

@@ -18,7 +18,7 @@ _LOOKED_AT = 200_000  # winners and alternates of those that a search without a 
 
 
 def recently_drawn(limit: int = RECENT) -> list[Raffle]:
-    """The raffles that were drawn last, the latest first, with ``drawn_at``."""
+    """Return the raffles that were drawn last, the latest first, with ``drawn_at``."""
     draws = Draw.objects.filter(drawn_at__isnull=False).select_related("raffle")
     found = []
     for draw in draws.order_by("-drawn_at", "-pk")[:limit]:
@@ -28,7 +28,7 @@ def recently_drawn(limit: int = RECENT) -> list[Raffle]:
 
 
 def searched_without_choice() -> list[Raffle]:
-    """The latest raffles that a search goes through which names none: bounded by their winners."""
+    """Return the latest raffles, bounded by their winners, for a search that names none."""
     raffles = recently_drawn()
     sums = Raffle.objects.filter(pk__in=[raffle.pk for raffle in raffles])
     prizes = dict(sums.values_list("pk").annotate(Sum("prizes__amount")).order_by())
@@ -43,7 +43,7 @@ def searched_without_choice() -> list[Raffle]:
 
 
 def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
-    """Winners and alternates of ``raffles`` whose ticket has this number, code or user.
+    """Return winners and alternates of ``raffles`` whose ticket has this number, code or user.
 
     No index knows any of the three, so each is looked for by itself among the winners, never among
     the tickets: all at once would join every winner with its ticket before the first is compared.
@@ -58,7 +58,7 @@ def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
 
 
 def _readings(text: str) -> Iterator[Q]:
-    """What the text may be."""
+    """Yield what the text may be."""
     yield Q(ticket__username__iexact=text)
     if (code := read_code(text)) is not None:
         yield Q(ticket__code_tag=code_tag(code))

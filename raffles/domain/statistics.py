@@ -46,7 +46,7 @@ _BY_DAY: Final = """
 
 
 def entries_by_day(first: date, last: date) -> dict[date, int]:
-    """How many tickets were handed out on each day (UTC), both ends included; one query."""
+    """Return how many tickets were handed out on each day (UTC), both ends included; one query."""
     day = _DAY[connection.vendor]
     found = f"(SELECT {day} FROM raffles_ticket WHERE raffle_id = raffle AND slot = {{}})"  # noqa: S608
     statement = _BY_DAY.format(

@@ -31,7 +31,7 @@ _PRIZES = [{"name": "Telescope", "amount": 1}, {"name": "Kettle", "amount": 3}]
 
 
 @dataclass(frozen=True)
-class Step:
+class PlayedStep:
     """One line of the table: what was done, by whom, and what came back."""
 
     act: str
@@ -81,11 +81,11 @@ class Client:
             connection.close()
 
 
-def play(client: Client, participants: int) -> Iterator[Step]:
+def play(client: Client, participants: int) -> Iterator[PlayedStep]:
     """Plays the raffle and yields each step as it is done."""
     asked = {"name": "Walkthrough", "total_tickets": participants, "prizes": _PRIZES}
     status, raffle = client.call("POST", "/raffles/", asked)
-    yield Step("create the raffle", MANAGER, f"{status}, {participants:,} tickets")
+    yield PlayedStep("create the raffle", MANAGER, f"{status}, {participants:,} tickets")
     place = f"/raffles/{raffle['id']}"
 
     addresses = [str(_FIRST + n) for n in range(participants)]
@@ -93,16 +93,16 @@ def play(client: Client, participants: int) -> Iterator[Step]:
     status, refused = client.call("POST", f"{place}/participate/", caller=addresses[0])
     tickets.append(refused)
     status, refused = client.call("POST", f"{place}/participate/", caller=addresses[0])
-    yield Step("take part twice", addresses[0], f"{status} {refused['detail']}")
+    yield PlayedStep("take part twice", addresses[0], f"{status} {refused['detail']}")
     status, refused = client.call("POST", f"{place}/winners/")
-    yield Step("draw too early", MANAGER, f"{status} {refused['detail']}")
+    yield PlayedStep("draw too early", MANAGER, f"{status} {refused['detail']}")
     for address in addresses[1:]:
         status, ticket = client.call("POST", f"{place}/participate/", caller=address)
         tickets.append(ticket)
         bar(len(tickets), participants)
     numbers = {ticket["ticket_number"] for ticket in tickets}
     each_once = numbers == set(range(1, participants + 1))
-    yield Step(
+    yield PlayedStep(
         "take part",
         f"{addresses[0]} … {addresses[-1]}",
         f"{len(tickets):,} tickets, numbers 1 to {participants:,} "
@@ -110,22 +110,24 @@ def play(client: Client, participants: int) -> Iterator[Step]:
     )
     late = str(_FIRST + participants)
     status, refused = client.call("POST", f"{place}/participate/", caller=late)
-    yield Step("take part when sold out", late, f"{status} {refused['detail']}")
+    yield PlayedStep("take part when sold out", late, f"{status} {refused['detail']}")
     status, refused = client.call("POST", f"{place}/winners/", caller=addresses[0])
-    yield Step("draw as a participant", addresses[0], f"{status} {refused['detail']}")
+    yield PlayedStep("draw as a participant", addresses[0], f"{status} {refused['detail']}")
     status, winners = client.call("POST", f"{place}/winners/")
-    yield Step("draw", MANAGER, f"{status}, {len(winners)} winners")
+    yield PlayedStep("draw", MANAGER, f"{status}, {len(winners)} winners")
     for winner in winners:
-        yield Step(f"  rank {winner['rank']}", f"ticket {winner['ticket_number']}", winner["prize"])
+        yield PlayedStep(
+            f"  rank {winner['rank']}", f"ticket {winner['ticket_number']}", winner["prize"]
+        )
     status, refused = client.call("POST", f"{place}/winners/")
-    yield Step("draw again", MANAGER, f"{status} {refused['detail']}")
+    yield PlayedStep("draw again", MANAGER, f"{status} {refused['detail']}")
     yield _verified_tickets(client, place, tickets, winners)
     yield _verified_proof(client, place)
 
 
 def _verified_tickets(
     client: Client, place: str, tickets: list[dict[str, Any]], winners: list[dict[str, Any]]
-) -> Step:
+) -> PlayedStep:
     """Every ticket asks whether it has won; the answers must be the winners."""
     prizes = {winner["ticket_number"]: winner["prize"] for winner in winners}
     bar, agreed = Bar("verifying  "), 0
@@ -136,10 +138,10 @@ def _verified_tickets(
         _, answer = client.call("POST", f"{place}/verify-ticket/", asked, caller=caller)
         agreed += answer == {"has_won": number in prizes, "prize": prizes.get(number)}
         bar(done, len(tickets))
-    return Step("verify every ticket", "its holder", f"{agreed:,} of {len(tickets):,} agree")
+    return PlayedStep("verify every ticket", "its holder", f"{agreed:,} of {len(tickets):,} agree")
 
 
-def _verified_proof(client: Client, place: str) -> Step:
+def _verified_proof(client: Client, place: str) -> PlayedStep:
     """The published proof in the hands of the single-file verifier, in a process of its own."""
     _, proof = client.call("GET", f"{place}/proof/")
     with tempfile.TemporaryDirectory() as folder:
@@ -147,4 +149,4 @@ def _verified_proof(client: Client, place: str) -> Step:
         file.write_text(json.dumps(proof))
         command = [sys.executable, "-I", "-S", verify.__file__, str(file)]
         checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return Step("verify the proof", "verify.py", checked.stdout.strip().splitlines()[-1])
+    return PlayedStep("verify the proof", "verify.py", checked.stdout.strip().splitlines()[-1])

@@ -57,11 +57,13 @@ class RaffleQuerySet(models.QuerySet["Raffle"]):
 
     def with_available(self) -> RaffleQuerySet:
         """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
-        return self.annotate(available=sum_of_stripes(F("cap") - F("issued")))  # type: ignore[no-redef]
+        left = {"available": sum_of_stripes(F("cap") - F("issued"))}
+        return self.annotate(**left)
 
     def with_issued(self) -> RaffleQuerySet:
-        """Adds ``issued``: how many tickets were handed out."""
-        return self.annotate(issued=sum_of_stripes(F("issued")))  # type: ignore[no-redef]
+        """Add ``issued``: how many tickets were handed out."""
+        taken = {"issued": sum_of_stripes(F("issued"))}
+        return self.annotate(**taken)
 
     def due(self, now: datetime) -> RaffleQuerySet:
         """Raffles with a step to take at ``now``: their time has come, or a step was cut off."""

@@ -85,7 +85,7 @@ def record(
     why: str = "",
     **details: Any,
 ) -> LogEntry:
-    """Says that ``by`` did ``action`` to ``subject``; ``details`` hold no data of participants."""
+    """Record that ``by`` did ``action`` to ``subject``; ``details`` name no participant."""
     return LogEntry.objects.create(
         subject=subject if isinstance(subject, str) else subject_of(subject),
         action=action,

@@ -79,6 +79,6 @@ def answered(
 
 
 def throttle(request: HttpRequest, limit: AddressThrottle) -> None:
-    """Raises TooManyTries when the visitor asks too often, together with their calls of the API."""
+    """Raise TooManyTries when the visitor asks too often, together with their calls of the API."""
     if not limit.allow_request(Request(request), APIView()):
         raise TooManyTries(limit.wait())

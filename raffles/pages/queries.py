@@ -145,7 +145,7 @@ def forfeited(raffle: Raffle) -> dict[int, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TicketOutcome:
     """What a drawn ticket has: a prize, to be claimed ``until`` then; or why it has none.
 
     ``lost`` is the reason that was given when its prize was passed on.
@@ -157,18 +157,18 @@ class Outcome:
     lost: str = ""
 
 
-def outcome_of(raffle: Raffle, slot: int, now: datetime) -> Outcome:
+def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
     """What became of the ticket in a slot; a deadline that has passed counts before any run."""
     winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
     if winner is None:
-        return Outcome()
+        return TicketOutcome()
     until, state = winner.claim_until(), winner.state()
     if state == WinnerState.REPLACED:
-        return Outcome(state=state, lost=winner.replacement.reason)
+        return TicketOutcome(state=state, lost=winner.replacement.reason)
     is_overdue = until is not None and winner.handover.is_overdue(now)
     if state == WinnerState.FORFEITED or is_overdue:
-        return Outcome(state=WinnerState.FORFEITED, until=until)
-    return Outcome(winner.held_prize(), state, until)
+        return TicketOutcome(state=WinnerState.FORFEITED, until=until)
+    return TicketOutcome(winner.held_prize(), state, until)
 
 
 @dataclass(frozen=True, slots=True)

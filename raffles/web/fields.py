@@ -126,7 +126,7 @@ class CodeField(serializers.CharField):
     """A JSON string with a code as people type and paste it; whoever reads the code judges it."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=200, **kwargs)
+        super().__init__(max_length=200, allow_blank=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

@@ -1,23 +1,27 @@
 """Lists: bare arrays, latest first, with the pages beside them in the Link header (RFC 8288)."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, TypeVar
 
 import django_filters
 from django import forms
 from django.db.models import Model, QuerySet
+from django.http.response import HttpResponseBase
 from django_filters.fields import ChoiceField
+from drf_spectacular.drainage import set_override
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
-from rest_framework.viewsets import ViewSetMixin
+from rest_framework.viewsets import ViewSet
 
-from raffles.web.fields import MOMENT_FAULT, read_moment
+from raffles.web.fields import MOMENT_FAULT, StrictSerializer, read_moment
 
 # As many digits as every 64-bit column holds.
 _CURSOR = re.compile(r"(before|after)-([0-9]{1,18})", re.ASCII)
@@ -151,9 +155,14 @@ class _WordField(_NotEmpty, ChoiceField):
 
 
 class TextFilter(django_filters.CharFilter):
-    """Text that is not empty."""
+    """Text of 1 to ``max_length`` characters."""
 
     field_class = _TextField
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        text = {"type": "string", "minLength": 1, "maxLength": max_length}
+        set_override(self, "field", text)
 
 
 class WordFilter(django_filters.ChoiceFilter):
@@ -174,23 +183,75 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = _MomentField  # type: ignore[assignment]  # not the lenient one
 
 
-PAGE: Final = frozenset({"limit", "cursor"})
+class WholeNumberField(serializers.IntegerField):
+    """A whole number of at most 18 ASCII digits, from ``least`` to ``most``."""
+
+    default_error_messages = {"invalid": "Write a number from {least} to {most}."}
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        self.bounds = {"least": least, "most": most}
+        super().__init__(min_value=least, max_value=most, **kwargs)
+
+    def to_internal_value(self, data: Any) -> int:
+        least, most = self.bounds.values()
+        if not re.fullmatch("[0-9]{1,18}", data) or not least <= int(data) <= most:
+            self.fail("invalid", **self.bounds)
+        return int(data)
 
 
-class StrictQueryMixin(ViewSetMixin):
-    """Refuse a query parameter that is unknown or given twice (400), as bodies refuse such keys.
+class FlagField(serializers.BooleanField):
+    """`true` or `false`, spelt like that."""
 
-    A misspelt filter must not answer with everything. `query_parameters` names, by action, what
-    is read; an action that is not in it reads nothing.
+    default_error_messages = {"invalid": "Write true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if data not in ("true", "false"):
+            self.fail("invalid")
+        return bool(data == "true")
+
+
+Source = type[StrictSerializer | LinkCursorPagination | django_filters.FilterSet]
+_View = TypeVar("_View", bound=Callable[..., Response | HttpResponseBase])
+
+
+def reads(*sources: Source) -> Callable[[_View], _View]:
+    """Declare what reads an action's query: a serializer, pages, filters.
+
+    The serializer also documents its parameters; DRF documents those of pages and filters.
     """
 
-    query_parameters: ClassVar[Mapping[str, Collection[str]]] = {}
+    def declare(view: _View) -> _View:
+        vars(view)["reads"] = sources
+        shapes = [source for source in sources if issubclass(source, StrictSerializer)]
+        return extend_schema(parameters=shapes)(view)
+
+    return declare
+
+
+def _names(source: Source) -> Collection[str]:
+    if issubclass(source, StrictSerializer):
+        return source().fields.keys()
+    if issubclass(source, LinkCursorPagination):
+        return ("limit", "cursor")
+    return source.base_filters.keys()
+
+
+class StrictQueryMixin(ViewSet):
+    """Refuse a query parameter that is unknown, given twice or invalid (400), as bodies do.
+
+    A misspelt filter must not answer with everything. An action reads what it is decorated with
+    (see `reads`), and nothing without that; ``query`` holds the values of its serializers.
+    """
+
+    query: Mapping[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin's
+        """Check the query of an action that is allowed."""
+        super().initial(request, *args, **kwargs)
         if not self.action:
             return  # a method that is not allowed, whatever it asks for
-        known = self.query_parameters.get(self.action, ())
+        sources: Sequence[Source] = getattr(getattr(self, self.action, None), "reads", ())
+        known = {name for source in sources for name in _names(source)}
         faults = {
             name: ["Give it once." if name in known else "Unknown parameter."]
             for name, values in request.query_params.lists()
@@ -198,3 +259,10 @@ class StrictQueryMixin(ViewSetMixin):
         }
         if faults:
             raise ValidationError(faults)
+        asked = request.query_params.dict()
+        self.query = {}
+        for source in sources:
+            if issubclass(source, StrictSerializer):
+                shape = source(data={n: asked[n] for n in _names(source) if n in asked})
+                shape.is_valid(raise_exception=True)
+                self.query |= shape.validated_data

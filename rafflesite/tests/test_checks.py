@@ -88,13 +88,13 @@ CASES = [
 @pytest.mark.parametrize(("check", "values", "identity"), CASES)
 def test_check(
     settings: Settings,
-    check: Callable[[None], list[CheckMessage]],
+    check: Callable[..., list[CheckMessage]],
     values: dict[str, object],
     identity: str | None,
 ) -> None:
     for name, value in values.items():
         setattr(settings, name, value)
-    found = check(None)
+    found = check(app_configs=None)
     assert [message.id for message in found] == ([identity] if identity else [])
     for message in found:
         assert message.hint

@@ -209,7 +209,7 @@ def test_prize_that_was_handed_over_is_no_longer_counted(boss: User) -> None:
     number = raffle.winners.get(rank=1).ticket_number()
     hand_over(raffle.uuid, ticket_number=number, code=codes[number], now=DRAWN_AT, by=STAFF)
     assert shown(boss, DRAWN_AT).undated == ""
-    assert "Every prize has been asked for." in page(boss, DRAWN_AT)
+    assert "No prize is unclaimed." in page(boss, DRAWN_AT)
 
 
 # --- Entries
@@ -241,7 +241,7 @@ def test_user_sees_what_they_may_see() -> None:
     clerk.user_permissions.set(Permission.objects.filter(codename="view_winner"))
     drawn()
     found = shown(clerk, DRAWN_AT)
-    assert (found.undated, found.coming, found.acts, found.starts) == ("2", [], [], [])
+    assert (found.undated, found.coming, found.actions, found.starts) == ("2", [], [], [])
 
 
 def test_first_page_runs_nothing_inline(boss: User) -> None:
@@ -273,7 +273,7 @@ def test_queries_do_not_grow_with_the_rows(boss: User) -> None:
             record("something", "was.done", at=NOW, by=STAFF)
         with CaptureQueriesContext(connection) as queries:
             found = shown(boss, DRAWN_AT)
-        assert all([found.tasks, found.coming, found.unclaimed, found.undated, found.acts])
+        assert all([found.tasks, found.coming, found.unclaimed, found.undated, found.actions])
         counts.append(len(queries))
     assert counts == [19, 19]
     assert Event.objects.count() == 3

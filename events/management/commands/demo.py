@@ -19,7 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from events.management.demo_data import Demo, make_demo_data
-from raffles.management.walkthrough import Client, Step, play, served
+from raffles.management.walkthrough import Client, PlayedStep, play, served
 
 _ADMIN = "admin"
 _TICK = 10  # seconds between two runs of draw_winners; cron would run it each minute
@@ -142,7 +142,7 @@ class Command(BaseCommand):
     def _walk_through(self, participants: int) -> None:
         if participants < 4:
             raise CommandError("The walkthrough has four prizes: at least 4 participants.")
-        steps: list[Step] = []
+        steps: list[PlayedStep] = []
         with served() as port:
             steps.extend(play(Client(port), participants))
         widths = [max(len(step.act) for step in steps), max(len(step.caller) for step in steps)]

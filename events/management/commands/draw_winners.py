@@ -15,7 +15,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.due import Step, beat, due_forfeits, due_steps, forfeit, run, settle_events
+from events.domain.due import DueStep, beat, due_forfeits, due_steps, forfeit, run, settle_events
 from events.models import Event
 from raffles.management.progress import Bar
 from raffles.models import Raffle
@@ -69,21 +69,21 @@ def _refuse_unknown(slug: str | None, raffle_id: UUID | None) -> None:
         raise CommandError(f"There is no raffle {raffle_id}.", returncode=USAGE)
 
 
-def _dry(steps: list[Step], now: datetime, is_whole: bool) -> Iterator[Line]:
+def _dry(steps: list[DueStep], now: datetime, is_whole: bool) -> Iterator[Line]:
     for step in steps:
         yield _line(step, "due")
     for step, prize in due_forfeits(now) if is_whole else ():
         yield _line(step, "due", prize)
 
 
-def _wet(steps: list[Step], now: datetime, is_whole: bool) -> Iterator[Line]:
+def _wet(steps: list[DueStep], now: datetime, is_whole: bool) -> Iterator[Line]:
     by = f"draw_winners on {socket.gethostname()}"
     drawn = run(steps, now=now, clock=timezone.now, by=by, progress=lambda raffle: Bar(raffle.name))
     for done in chain(drawn, forfeit(now=now, by=by) if is_whole else ()):
         yield _line(done.step, done.outcome, done.detail)
 
 
-def _line(step: Step, outcome: str, detail: str = "") -> Line:
+def _line(step: DueStep, outcome: str, detail: str = "") -> Line:
     raffle, event = step.raffle, step.event
     return {
         "outcome": outcome,

@@ -13,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.rewards_import import Unreadable, import_rewards, read_text
+from events.domain.rewards_import import UnreadableTable, import_rewards, read_text
 from events.models import Event
 
 USAGE = 2
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         try:
             text = read_text(options["file"].read_bytes())
             event = Event.objects.get(slug=options["event"])
-        except (OSError, Unreadable) as fault:
+        except (OSError, UnreadableTable) as fault:
             raise CommandError(f"{options['file']}: {fault}", returncode=USAGE) from fault
         except Event.DoesNotExist as fault:
             raise CommandError(

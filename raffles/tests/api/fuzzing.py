@@ -43,6 +43,7 @@ _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
     "The address holds a NUL character.",
+    "Null characters are not allowed.",
 }
 Case = AnyCase[Any]
 # Calendars, time zones and addresses of pictures are more than their shape.
@@ -169,7 +170,8 @@ class World:
 def _callers() -> Iterator[str]:
     """The manager, somebody new and a regular in turn."""
     for number in count():
-        yield from (MANAGER, f"2001:db8::{number >> 16:x}:{number & 0xFFFF:x}", holder(number % 3))
+        somebody = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+        yield from (MANAGER, somebody, holder(number % 3))
 
 
 def is_honest(failure: Failure, case: Case, response: Response) -> bool:

@@ -30,7 +30,7 @@ CHROMIUM = [
     "--no-first-run",
     "--no-sandbox",
 ]
-PATIENCE = 10_000  # milliseconds
+PATIENCE = 30_000  # milliseconds
 # A browser tells these alone of what it refuses, and of what moves under the reader's eyes.
 WATCH = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -62,7 +62,7 @@ class Visitor:
         page.add_init_script(WATCH)
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("requestfailed", lambda request: self.lost.append(self._path(request.url)))
+        page.on("requestfailed", self._lose)
         page.on("response", self._receive)
         page.context.route(lambda address: not self._is_own(address), self._refuse)
 
@@ -128,6 +128,11 @@ class Visitor:
         # What failed to load is in `lost`, with its address.
         if message.type in ("error", "warning") and not re.match("Failed to load", message.text):
             self.faults.append(message.text)
+
+    def _lose(self, request: Request) -> None:
+        # Whoever leaves a page ends its stream, which is nothing lost.
+        if (request.resource_type, request.failure) != ("eventsource", "net::ERR_ABORTED"):
+            self.lost.append(self._path(request.url))
 
     def _receive(self, response: Response) -> None:
         if response.request.is_navigation_request():

@@ -36,7 +36,7 @@ def server(settings: Settings) -> Iterator[MailServer]:
     running.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.EMAIL_TIMEOUT = 0.5
+    settings.EMAIL_TIMEOUT = 10
     settings.DEFAULT_FROM_EMAIL = "draws@example.org"
     settings.PUBLIC_URL = "https://draws.example.org"
     yield server

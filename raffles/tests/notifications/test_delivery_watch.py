@@ -26,7 +26,7 @@ from raffles.tests.notifications.redis_server import Server
 from raffles.tests.serving import SITE, database_url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-SOON = 8.0  # seconds that a process may take to end: three of grace, and a busy machine
+SOON = 14.0  # seconds that a process may take to end on a busy machine; who waits takes 15
 
 
 @contextmanager
@@ -127,6 +127,6 @@ def test_neither_bad_receivers_nor_a_bad_redis_delay_the_others(
             took.append(time.monotonic() - announced_at)
         assert ended(process) == (0, True)
 
-    assert max(took[1:]) < 8  # the first waits for the process; one that hangs takes 15 seconds
+    assert max(took[1:]) < SOON  # the first waits for the process; one that hangs takes 15 seconds
     assert Counter(Counter(one.message_id for one in receiver.received("ok")).values()) == {1: 100}
     assert {one.path.removeprefix("/") for one in receiver.ledger} == {*bad, "ok"}

@@ -133,7 +133,7 @@ def test_mail_server_that_is_silent_or_away_is_tried_again(
 ) -> None:
     staff()
     announced()
-    server.stalls = 1.5
+    settings.EMAIL_TIMEOUT, server.stalls = 0.5, 1.5
     assert delivered_at() == Tally(failed=1)
     settings.EMAIL_PORT = 1
     assert delivered_at(after(seconds=5)) == Tally(failed=1)
