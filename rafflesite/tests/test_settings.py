@@ -94,6 +94,7 @@ def test_production() -> None:
         ("RECEIPT_KEY", "ab" * 33, "RECEIPT_KEY holds an item of 33 bytes"),
         ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
         ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
+        ("THROTTLE_FILES", "lots", "'lots' is not a rate"),
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:

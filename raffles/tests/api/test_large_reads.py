@@ -145,7 +145,7 @@ def test_clients_that_do_not_read_leave_the_site_to_others() -> None:
         assert time.monotonic() - started < 20
         assert memory_of_children(server.pid) < 250
         stack.close()  # they hang up: their places are free again
-        statuses = []
+        statuses: list[int] = []
         while not statuses or (statuses[-1] == 429 and len(statuses) < 100):
             time.sleep(0.1)
             with asking(port, "127.0.0.5", path) as back:
