@@ -1,6 +1,7 @@
 """What every test starts from, whatever the environment or `.env` say."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,13 +56,26 @@ def flushed_but_for_roles() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def limits_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give processes that tests start a folder for their state, and no limits by address."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STATE_DIR", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("STREAMS_PER_HOLDER", "0")
+        patch.setenv("THROTTLE_FILES", "")
+        yield
+
+
 @pytest.fixture(autouse=True)
-def site(settings: Settings) -> None:
+def site(settings: Settings, tmp_path: Path) -> None:
     """Two managers, no proxies, no throttles, no HTTPS; cheap passwords and static files."""
     settings.MANAGER_IPS = [MANAGER, "127.0.0.2"]
     settings.TRUSTED_PROXIES = []
     settings.IPV6_PREFIX = 64
     settings.THROTTLE_ENTRY = settings.THROTTLE_VERIFY = settings.THROTTLE_LOGIN = ""
+    settings.THROTTLE_FILES = ""
+    settings.STREAMS_PER_HOLDER = 0
+    settings.STATE_DIR = tmp_path / "state"
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
     settings.PUBLIC_URL = "http://testserver"

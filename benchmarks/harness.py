@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import IO, NamedTuple, TypeVar
 
 import django
@@ -106,6 +107,9 @@ def forget_peak() -> float:
 _SECRETS = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY")}
 
 
+_STATE = TemporaryDirectory(prefix="benchmarks-state-")
+
+
 def set_up(url: str, *, log_level: str = "INFO") -> None:
     """Set up Django in this process on that database, as in production.
 
@@ -120,6 +124,8 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "MANAGER_IPS": "192.0.2.1",
         "TRUSTED_PROXIES": "127.0.0.1",
         "PUBLIC_URL": "http://127.0.0.1",
+        "STATE_DIR": _STATE.name,
+        "STREAMS_PER_HOLDER": "0",
     }
     django.setup()
 

@@ -37,6 +37,7 @@ class RafflesiteConfig(AppConfig):
             register(check, Tags.security)
         for check in (
             checks.check_secrets,
+            checks.check_state_dir,
             checks.check_local_managers,
             checks.check_proxies,
             checks.check_database,

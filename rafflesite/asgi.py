@@ -1,6 +1,6 @@
 """The ASGI application: the live stream, and the site behind it.
 
-Refuses to serve the public without its secrets.
+Refuses to serve the public without its secrets and its folder.
 """
 
 import os
@@ -15,7 +15,8 @@ django.setup(set_prefix=False)
 from events.api.feeds import has_event
 from raffles.notifications.stream.serving import Application, StreamApplication
 from raffles.web.middleware import UTF8ASGIHandler
-from rafflesite.checks import require_secrets
+from rafflesite.checks import require_secrets, require_state_dir
 
 require_secrets()
+require_state_dir()
 application = StreamApplication(cast("Application", UTF8ASGIHandler()), has_event=has_event)

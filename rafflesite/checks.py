@@ -1,8 +1,9 @@
 """System checks: settings that parse, one by one, and yet do not do what they seem to.
 
 E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
-for nobody; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that are
-proxies; I001 a proxy whose headers only a request from outside can try.
+for nobody, E007 a folder for state; W001 SQLite, W002 cache of a process, W003 managers on
+loopback, W004 managers that are proxies; I001 a proxy whose headers only a request from outside can
+try.
 """
 
 import ipaddress
@@ -18,6 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from raffles.web.environment import Network, networks, proxy_networks
 
 ENTROPY_SOURCES = ("system", "drand")
+_SQLITE = "django.db.backends.sqlite3"
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 
 
@@ -31,6 +33,16 @@ def require_secrets() -> None:
         raise ImproperlyConfigured(
             f"Set {names} (see .env.example), or DEBUG=on for a look around."
         )
+
+
+def require_state_dir() -> None:
+    """Refuse to serve the public where each checkout of this machine would keep its own state.
+
+    Raises ImproperlyConfigured. Beside a SQLite file it is where everybody looks for it.
+    """
+    is_sqlite = settings.DATABASES["default"]["ENGINE"] == _SQLITE
+    if not (settings.IS_STATE_DIR_SET or is_sqlite or settings.DEBUG):
+        raise ImproperlyConfigured("Set STATE_DIR, a folder of this machine (see .env.example).")
 
 
 def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
@@ -110,6 +122,16 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
     return []
 
 
+def check_state_dir(**_: Any) -> list[CheckMessage]:
+    """E007: no folder for what belongs to this machine."""
+    try:
+        require_state_dir()
+    except ImproperlyConfigured as error:
+        hint = "STATE_DIR=/var/lib/raffles, writable for the user that serves."
+        return [Error(str(error), hint=hint, id="rafflesite.E007")]
+    return []
+
+
 def check_local_managers(**_: Any) -> list[CheckMessage]:
     """W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
     proxies = proxy_networks(settings.TRUSTED_PROXIES)
@@ -133,7 +155,7 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 def check_database(**_: Any) -> list[CheckMessage]:
     """W001: SQLite has one writer at a time, and one machine."""
-    if settings.DATABASES["default"]["ENGINE"] != "django.db.backends.sqlite3":
+    if settings.DATABASES["default"]["ENGINE"] != _SQLITE:
         return []
     hint = "Set DATABASE_URL=postgres://... where more than a few people take part at once."
     return [checks.Warning("The database is SQLite.", hint=hint, id="rafflesite.W001")]

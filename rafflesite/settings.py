@@ -64,9 +64,13 @@ IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=64)
 
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
+# What is large to read: proofs, leaves. And how many live streams one holder may have; 0: any.
+THROTTLE_FILES: str = env.str("THROTTLE_FILES", default="30/min")
+STREAMS_PER_HOLDER: int = env.int("STREAMS_PER_HOLDER", default=20)
 THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
 THROTTLE_LOGIN: str = env.str("THROTTLE_LOGIN", default="10/15min")
 rate(THROTTLE_LOGIN)
+rate(THROTTLE_FILES)
 rate(THROTTLE_API_KEY)
 rate(THROTTLE_ENTRY)
 rate(THROTTLE_VERIFY)
@@ -162,6 +166,13 @@ def _database(url: str) -> dict[str, Any]:
 
 DATABASES = {"default": _database(env.str("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- State: what belongs to this machine and not to the database, shared by its processes
+
+_is_sqlite = "sqlite" in DATABASES["default"]["ENGINE"]
+_beside = Path(DATABASES["default"]["NAME"]).parent if _is_sqlite else BASE_DIR
+IS_STATE_DIR_SET: bool = bool(env.str("STATE_DIR", default=""))
+STATE_DIR = Path(env.str("STATE_DIR", default="") or _beside / "state").resolve()
 
 # --- Cache: counts requests for throttles, nothing that would be missed
 

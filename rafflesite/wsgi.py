@@ -1,4 +1,4 @@
-"""The WSGI application; refuses to serve the public without its secrets."""
+"""The WSGI application; refuses to serve the public without its secrets and its folder."""
 
 import os
 
@@ -9,7 +9,8 @@ django.setup(set_prefix=False)
 
 # ruff: noqa: E402 - models can be imported only now
 from raffles.web.middleware import UTF8WSGIHandler
-from rafflesite.checks import require_secrets
+from rafflesite.checks import require_secrets, require_state_dir
 
 require_secrets()
+require_state_dir()
 application = UTF8WSGIHandler()

@@ -13,6 +13,7 @@ from raffles.domain.keys import KeyMissing
 from raffles.domain.refusals import Refusal
 from raffles.domain.sealing import SealTooLate
 from raffles.web import problems
+from raffles.web.files import NotNow
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     if isinstance(exc, SealTooLate | KeyMissing):
         # The operator's to mend; the client's request was good and may come again.
         logger.error("%s: %s", type(exc).__name__, exc)
+        return problems.unavailable()
+    if isinstance(exc, NotNow):
         return problems.unavailable()
     if isinstance(exc, ObjectDoesNotExist):
         exc = Http404()

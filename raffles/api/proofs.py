@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
@@ -28,11 +28,13 @@ from raffles.domain.proofs import (
     drawn,
     inclusion,
     published_draw,
+    seed_of,
     stream_leaves,
     stream_proof,
 )
 from raffles.fairness import verify
 from raffles.models import Winner
+from raffles.web.files import file_answer, kept, long_answer
 from raffles.web.lists import StrictQueryMixin, reads
 from raffles.web.problems import answers
 
@@ -73,7 +75,7 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @extend_schema(
         summary="The proof: check it with verify.py",
         description="Whole, as one file of any size; or in pages of winners with `limit`.",
-        responses=answers(404, _200=serializers.ProofAnswer, _304=None),
+        responses=answers(404, 429, _200=serializers.ProofAnswer, _304=None),
         filters=False,
     )
     @reads(serializers.ProofQuery)
@@ -81,11 +83,16 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def proof(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
         limit, after = self.query.get("limit"), self.query.get("after", 0)
         draw = drawn(raffle_id)
-        response = _cached(
-            request,
-            f"{bytes(draw.commitment_hash).hex()}-{after}-{limit}",
-            lambda: _streamed(stream_proof(draw, after=after, limit=limit), "application/json"),
-        )
+        seed = seed_of(draw).hex()
+
+        def answer() -> HttpResponseBase:
+            if limit or after:
+                page = stream_proof(draw, after=after, limit=limit)
+                return long_answer(request, page, "application/json")
+            file = kept(f"{seed}.proof.json", lambda: stream_proof(draw))
+            return file_answer(request, file, "application/json")
+
+        response = _cached(request, f"{seed}-{after}-{limit}", answer)
         following = Winner.objects.filter(raffle=draw.raffle, rank__gt=after + (limit or 0))
         if limit and following.exists():
             url = request.build_absolute_uri(request.path)
@@ -94,7 +101,7 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
 
     @extend_schema(
         summary="All leaf hashes of the sealed pool, 32 bytes each, in order",
-        responses=answers(404, _304=None)
+        responses=answers(404, 429, _304=None)
         | {(200, "application/octet-stream"): OpenApiTypes.BINARY},
         filters=False,
     )
@@ -106,14 +113,13 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     )
     def leaves(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
         draw = published_draw(raffle_id)
-        response = _cached(
-            request,
-            bytes(draw.raffle.pool.root).hex(),
-            lambda: _streamed(stream_leaves(draw), "application/octet-stream"),
-        )
-        if response.status_code == 200:
-            response["Content-Length"] = str(32 * draw.raffle.pool.tickets)
-        return response
+        root = bytes(draw.raffle.pool.root).hex()
+
+        def answer() -> HttpResponseBase:
+            file = kept(f"{root}.leaves", lambda: stream_leaves(draw))
+            return file_answer(request, file, "application/octet-stream")
+
+        return _cached(request, root, answer)
 
     @extend_schema(
         summary="That a ticket is in the sealed pool",
@@ -167,10 +173,7 @@ def _cached(
     """The answer, or 304 for a client that has it; made only when it is needed."""
     quoted = f'"{etag}"'
     response = get_conditional_response(request._request, etag=quoted) or answer()  # noqa: SLF001
-    response["ETag"] = quoted
-    response["Cache-Control"] = caching
+    if response.status_code < 400:
+        response["ETag"] = quoted
+        response["Cache-Control"] = caching
     return response
-
-
-def _streamed(pieces: Iterable[str | bytes], content_type: str) -> StreamingHttpResponse:
-    return StreamingHttpResponse(pieces, content_type=content_type)

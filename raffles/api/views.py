@@ -33,7 +33,7 @@ from raffles.web.fields import StrictSerializer
 from raffles.web.lists import LinkCursorPagination, reads
 from raffles.web.parsing import idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
-from raffles.web.throttles import EntryThrottle, VerifyThrottle
+from raffles.web.throttles import EntryThrottle, FileThrottle, VerifyThrottle
 
 PRIVATE = {"Cache-Control": "no-store"}
 
@@ -81,6 +81,8 @@ class RaffleViewSet(ProvingViewSet):
     throttles: dict[str, type[BaseThrottle]] = {
         "participate": EntryThrottle,
         "verify_ticket": VerifyThrottle,
+        "proof": FileThrottle,
+        "leaves": FileThrottle,
     }
 
     def get_permissions(self) -> list[BasePermission]:

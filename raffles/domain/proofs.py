@@ -104,6 +104,11 @@ def commitment_file(draw: Draw) -> dict[str, Any]:
     }
 
 
+def seed_of(draw: Draw) -> bytes:
+    """What the winners of a drawn draw follow from, and so its whole proof."""
+    return derive_seed(bytes(draw.commitment_hash), bytes(draw.randomness or b""))
+
+
 def proof_head(draw: Draw) -> dict[str, Any]:
     """Return the proof of a drawn draw without its winners."""
     randomness = bytes(draw.randomness or b"")
@@ -120,7 +125,7 @@ def proof_head(draw: Draw) -> dict[str, Any]:
         "commitment_hash": bytes(draw.commitment_hash).hex(),
         "seal": draw.seal(),
         "entropy": entropy,
-        "seed": derive_seed(bytes(draw.commitment_hash), randomness).hex(),
+        "seed": seed_of(draw).hex(),
         **({} if draw.log is None else {"log": draw.log}),
     }
 

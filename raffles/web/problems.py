@@ -88,6 +88,11 @@ def unavailable() -> HttpResponse:
     )
 
 
+def too_many(detail: str) -> HttpResponse:
+    """Return 429: the holder has as many of something at once as one may."""
+    return problem(429, "throttled", detail, headers={"Retry-After": str(RETRY_AFTER)})
+
+
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Translate what a DRF view raised; None for what is not known, which becomes a 500."""
     if isinstance(exc, exceptions.ValidationError):

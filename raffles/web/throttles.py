@@ -3,7 +3,10 @@
 import logging
 import time
 import unicodedata
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
+from typing import ClassVar, Generic, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
@@ -16,6 +19,7 @@ from raffles.web.callers import address_tag, caller_of
 from raffles.web.environment import rate
 
 logger = logging.getLogger(__name__)
+Piece = TypeVar("Piece")
 
 
 # Without the cache everybody passes, and nobody waits for its timeout more than this often.
@@ -86,6 +90,12 @@ class VerifyThrottle(AddressThrottle):
     setting = "THROTTLE_VERIFY"
 
 
+class FileThrottle(AddressThrottle):
+    """Reading what is large."""
+
+    setting = "THROTTLE_FILES"
+
+
 class LoginThrottle(AddressThrottle):
     """Failing to log in. Every try is counted before it is made, and taken back if it succeeds.
 
@@ -121,3 +131,47 @@ class NameThrottle(LoginThrottle):
         name: str = request.POST.get("username", "").strip()[:_LONGEST_NAME]
         folded = unicodedata.normalize("NFKC", name).casefold()
         return "name:" + address_tag(unicodedata.normalize("NFKC", folded))
+
+
+class Places:
+    """So many at once of each holder, in this process."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def take(self, holder: str, most: int) -> bool:
+        """Take a place, unless the holder has ``most``; whoever took it has to `leave`."""
+        with self._lock:
+            is_free = self._taken[holder] < most
+            self._taken[holder] += is_free
+        return is_free
+
+    def leave(self, holder: str) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._taken[holder] -= 1
+            self._taken += Counter()  # forgets who has none
+
+
+class Held(Generic[Piece]):
+    """The pieces of an answer; ``leave`` is called once, also when none was ever read.
+
+    A generator's `finally` would not run if its client is gone before the first piece.
+    """
+
+    def __init__(self, pieces: Iterable[Piece], leave: Callable[[], None]) -> None:
+        self._pieces = iter(pieces)
+        self._leave: Callable[[], None] | None = leave
+
+    def __iter__(self) -> Iterator[Piece]:
+        return self
+
+    def __next__(self) -> Piece:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """End it; the server calls this however the answer ends."""
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()

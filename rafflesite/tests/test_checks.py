@@ -50,6 +50,18 @@ CASES = [
         {"EPHEMERAL_SECRETS": frozenset({"TICKET_KEY"}), "DEBUG": False},
         "rafflesite.E002",
     ),
+    (checks.check_state_dir, {"DATABASES": SQLITE, "IS_STATE_DIR_SET": False}, None),
+    (checks.check_state_dir, {"DATABASES": POSTGRESQL, "IS_STATE_DIR_SET": True}, None),
+    (
+        checks.check_state_dir,
+        {"DATABASES": POSTGRESQL, "IS_STATE_DIR_SET": False, "DEBUG": True},
+        None,
+    ),
+    (
+        checks.check_state_dir,
+        {"DATABASES": POSTGRESQL, "IS_STATE_DIR_SET": False, "DEBUG": False},
+        "rafflesite.E007",
+    ),
     (checks.check_local_managers, {"MANAGER_IPS": ["192.0.2.1"]}, None),
     (
         checks.check_local_managers,

@@ -24,6 +24,8 @@ from typing import NamedTuple
 import pytest
 from django.core.management import CommandError, call_command
 
+from raffles.models import State
+from raffles.tests.factories import RaffleFactory
 from raffles.tests.serving import SITE, database_url, free_port, running
 from rafflesite.management.commands.check_proxy import orders, spellings
 
@@ -88,6 +90,7 @@ def nginx(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
     site = (SITE / "docs/nginx.conf").read_text()
     site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
     site = site.replace("127.0.0.1:8000", f"127.0.0.1:{behind}").replace("include /srv", "#")
+    site = site.replace("/var/cache/nginx", str(folder))
     if not documented:
         site = (
             f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{behind}"
@@ -338,3 +341,23 @@ def test_server_on_a_socket_says_what_to_set(tmp_path: Path) -> None:
             finally:
                 process.terminate()
                 process.wait(30)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("front", ["nginx", "haproxy"])
+def test_large_reads_of_an_address_are_limited_in_front(front: str, tmp_path: Path) -> None:
+    leaves = f"/raffles/{RaffleFactory.create(state=State.DRAWN).uuid}/leaves/"
+    with served("gunicorn", front, tmp_path) as port:
+        said = [ask(port, "GET", leaves) for _ in range(40)]
+        other = ask(port, "GET", leaves, peer=OTHER)
+        revalidated = ask(
+            port, "GET", leaves, f"If-None-Match: {other.headers['ETag']}", peer=OTHER
+        )
+    assert {one.status for one in said[:30]} == {200}
+    assert {one.status for one in said[35:]} == {429}
+    assert (other.status, other.body) == (200, said[0].body)
+    assert revalidated.status == 304
+    asked = {one.headers["X-Request-ID"] for one in said[:30]}
+    assert len(asked) == 30
+    if front == "nginx":
+        assert len([path for path in (tmp_path / "raffles").rglob("*") if path.is_file()]) == 1

@@ -94,6 +94,7 @@ def test_production() -> None:
         ("RECEIPT_KEY", "ab" * 33, "RECEIPT_KEY holds an item of 33 bytes"),
         ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
         ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
+        ("THROTTLE_FILES", "lots", "'lots' is not a rate"),
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
@@ -108,6 +109,32 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     file.write_text(f"MANAGER_IPS=10.0.0.1\nTICKET_KEY={KEY}\nDEBUG=on\n")
     loaded = load(ENV_FILE=str(file), MANAGER_IPS="10.0.0.2")
     assert (loaded["managers"], loaded["keys"], loaded["debug"]) == (["10.0.0.2"], [KEY], True)
+
+
+@pytest.mark.parametrize(
+    ("environment", "folder"),
+    [
+        ({}, ROOT / "state"),
+        ({"DATABASE_URL": "sqlite:////srv/one/db.sqlite3"}, Path("/srv/one/state")),
+        ({"DATABASE_URL": "postgres://db.example.org/draws"}, ROOT / "state"),
+        ({"DATABASE_URL": "sqlite:////srv/db.sqlite3", "STATE_DIR": "/var/one"}, Path("/var/one")),
+    ],
+)
+def test_state_is_beside_the_database_file_or_where_it_is_set(
+    environment: dict[str, str], folder: Path
+) -> None:
+    done = run("from django.conf import settings; print(settings.STATE_DIR)", environment)
+    assert done.stdout.strip() == str(folder)
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_from_postgresql_needs_a_folder_of_the_machine(module: str, tmp_path: Path) -> None:
+    needed = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    needed["DATABASE_URL"] = "postgres://db.example.org/draws"
+    done = run(f"import {module}", needed)
+    assert done.returncode == 1
+    assert "Set STATE_DIR" in done.stderr
+    assert run(f"import {module}", needed | {"STATE_DIR": str(tmp_path)}).returncode == 0
 
 
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])

@@ -41,7 +41,9 @@ from raffles.notifications.stream.reading import (
     read_head,
     read_snapshot,
 )
-from raffles.web.problems import not_found
+from raffles.web.callers import BadForwarding, Caller, caller_of
+from raffles.web.problems import not_found, too_many
+from raffles.web.throttles import Held, Places
 
 Scope = AsgiMessage
 Receive = Callable[[], Awaitable[AsgiMessage]]
@@ -55,13 +57,22 @@ _PATH = re.compile(
 _HEADERS = {"Content-Type": CONTENT_TYPE} | HEADERS
 _PROBLEMS = {
     404: ("Not Found", "not_found", "There is nothing at this address."),
+    400: ("Bad Request", "bad_forwarding", "The address of the caller cannot be told."),
     405: ("Method Not Allowed", "method_not_allowed", "The stream is read with GET."),
+    429: (
+        "Too Many Requests",
+        "throttled",
+        "You are listening to as many streams as one address may at once.",
+    ),
     503: (
         "Service Unavailable",
         "unavailable",
         "The stream is not available now; come back later.",
     ),
 }
+
+
+_listening = Places()
 
 
 class StreamApplication:
@@ -114,11 +125,24 @@ class StreamApplication:
             await _start(200, _HEADERS, send)
             await send({"type": "http.response.body", "body": b""})
         else:
-            hub.clients += 1
-            try:
-                await _until_either_ends(_send_all(hub, topic, scope, send), _hang_up(receive))
-            finally:
-                hub.clients -= 1
+            await self._let_in(topic, scope, receive, send)
+
+    async def _let_in(self, topic: Topic, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            caller = _caller(scope)
+        except BadForwarding:
+            await _refuse(400, send)
+            return
+        if not _take_place(caller):
+            await _refuse(429, send)
+            return
+        hub = self.hub
+        hub.clients += 1
+        try:
+            await _until_either_ends(_send_all(hub, topic, scope, send), _hang_up(receive))
+        finally:
+            hub.clients -= 1
+            _listening.leave(caller.tag)
 
     async def _found(self, topic: Topic) -> int:
         if topic == Topic():
@@ -132,6 +156,20 @@ class StreamApplication:
         if topic.raffle is not None:
             return Raffle.objects.filter(uuid=topic.raffle).exists()
         return topic.event is None or self._has_event(topic.event)
+
+
+def _caller(scope: Scope) -> Caller:
+    """Who it is, by the peer and, from our own proxies, X-Forwarded-For in this one spelling."""
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
+    said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    request.META["HTTP_X_FORWARDED_FOR"] = b",".join(said).decode("latin-1")
+    return caller_of(request)
+
+
+def _take_place(caller: Caller) -> bool:
+    most = settings.STREAMS_PER_HOLDER
+    return _listening.take(caller.tag, most if most and not caller.is_manager else _MOST)
 
 
 async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
@@ -181,7 +219,7 @@ async def _refuse(status: int, send: Send) -> None:
         "Content-Type": "application/problem+json",
         "Access-Control-Allow-Origin": "*",
         **({"Allow": "GET, HEAD"} if status == 405 else {}),
-        **({"Retry-After": "5"} if status == 503 else {}),
+        **({"Retry-After": "5"} if status in (429, 503) else {}),
     }
     await _start(status, headers, send)
     await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
@@ -207,8 +245,11 @@ def stream(
     )
     chunks: Iterable[bytes] = ()
     if request.method == "GET":
+        caller = caller_of(request)
+        if not _take_place(caller):
+            return too_many(_PROBLEMS[429][2])
         follow = _stay if settings.DEBUG else _catch_up
-        chunks = follow(topic, resumes, last)
+        chunks = Held(follow(topic, resumes, last), lambda: _listening.leave(caller.tag))
     return StreamingHttpResponse(chunks, content_type=CONTENT_TYPE, headers=HEADERS)
 
 

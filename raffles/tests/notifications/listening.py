@@ -49,6 +49,7 @@ class Client:
         path, _, query = url.partition("?")
         self._scope = {
             "type": "http",
+            "client": ("198.51.100.1", 1),
             "method": headers.pop("method", "GET"),
             "path": path,
             "query_string": query.encode(),

@@ -362,3 +362,17 @@ def test_stream_of_nothing_is_not_found(
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
     assert answer.json()["code"] == "not_found"
     assert client.post(path).status_code == 405
+
+
+def test_holder_has_so_many_streams_at_once_over_wsgi(settings: Settings) -> None:
+    settings.STREAMS_PER_HOLDER = 1
+    client, other = DjangoClient(), DjangoClient(REMOTE_ADDR="198.51.100.2")
+    first = client.get("/stream/")
+    refused = client.get("/stream/")
+    assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
+    assert refused["Retry-After"] == "5"
+    for one in (first, other.get("/stream/")):
+        assert one.status_code == 200
+        assert one.getvalue().startswith(b"retry: ")
+        one.close()
+    assert client.get("/stream/").status_code == 200

@@ -28,12 +28,12 @@ SECRETS = dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789
 
 
 @contextmanager
-def streaming(port: int) -> Iterator[subprocess.Popen[bytes]]:
+def streaming(port: int, **limits: str) -> Iterator[subprocess.Popen[bytes]]:
     """The process of the documentation, on the database of this test."""
     granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port)]
     granian += ["--workers-kill-timeout", "1", "rafflesite.asgi:application"]
     environment = {"DATABASE_URL": database_url(), "DEBUG": "on", "ENV_FILE": "", "REDIS_URL": ""}
-    with running(granian, port, **environment) as process:
+    with running(granian, port, **(environment | limits)) as process:
         yield process
 
 
@@ -51,6 +51,7 @@ def proxied(upstream: int, folder: Path) -> Iterator[int]:
     conf.write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
         f"events {{}} http {{ access_log off; {temporary} gzip on; gzip_types *;"
+        "limit_conn_zone $binary_remote_addr zone=streams:1m;"
         f"server {{ listen 127.0.0.1:{port}; {stream} }} }}"
     )
     nginx = shutil.which("nginx") or ""
@@ -206,3 +207,39 @@ def test_stream_of_no_event_is_a_problem(ports: tuple[int, int]) -> None:
 
     assert (status, content_type) == (404, "application/problem+json")
     assert json.loads(body)["code"] == "not_found"
+
+
+@pytest.mark.once
+def test_nginx_lets_an_address_have_twenty_streams(tmp_path: Path) -> None:
+    if not shutil.which("nginx"):
+        pytest.skip("needs nginx")
+    behind = free_port()
+    with streaming(behind), proxied(behind, tmp_path) as front, ExitStack() as stack:
+        statuses = [stack.enter_context(listening(front)).status for _ in range(22)]
+    assert statuses == [200] * 20 + [429] * 2
+
+
+@pytest.mark.once
+def test_holder_has_so_many_streams_and_a_place_when_one_ends() -> None:
+    port = free_port()
+    limits = {"STREAMS_PER_HOLDER": "3", "TRUSTED_PROXIES": "127.0.0.1", "MANAGER_IPS": ""}
+
+    def opened(stack: ExitStack, holder: str) -> HTTPResponse:
+        client = stack.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=20)))
+        client.request("GET", "/stream/", headers={"X-Forwarded-For": holder})
+        return client.getresponse()
+
+    with streaming(port, **limits), ExitStack() as stack, ExitStack() as first:
+        assert opened(first, "198.51.100.1").status == 200
+        assert [opened(stack, "198.51.100.1").status for _ in range(2)] == [200, 200]
+        refused = opened(stack, "198.51.100.1")
+        assert (refused.status, refused.getheader("Retry-After")) == (429, "5")
+        assert json.loads(refused.read())["code"] == "throttled"
+        assert opened(stack, "198.51.100.2").status == 200
+        assert opened(stack, "nobody").status == 400
+        first.close()
+        deadline = time.monotonic() + 20
+        while (again := opened(stack, "198.51.100.1").status) == 429:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert again == 200
