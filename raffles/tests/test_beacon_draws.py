@@ -15,6 +15,7 @@ from django.conf import LazySettings
 from raffles.domain.drawing import Waiting, advance, void_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
+from raffles.domain.keys import KeyMissing
 from raffles.domain.log import size, statements
 from raffles.domain.pool import build_tree
 from raffles.domain.proofs import inclusion, proof_head, published_draw, stream_leaves, stream_proof
@@ -204,3 +205,14 @@ def test_drawn_raffle_is_never_called_off(relay: Relay) -> None:
     assert run(raffle, at(ROUND_42))
     with pytest.raises(AlreadyDrawn):
         void_raffle(raffle.uuid, reason="no", now=at(ROUND_42 + 1), by="manager")
+
+
+def test_draw_waits_for_the_key_that_sealed_it(relay: Relay, settings: LazySettings) -> None:
+    settings.RECEIPT_SEEDS = [bytes([1]) * 32]
+    raffle = sealed()
+    settings.RECEIPT_SEEDS = [bytes([2]) * 32]
+    with pytest.raises(KeyMissing, match="which sealed a waiting raffle"):
+        run(raffle, at(ROUND_42))
+    settings.RECEIPT_SEEDS = [bytes([2]) * 32, bytes([1]) * 32]
+    assert run(raffle, at(ROUND_42))
+    assert verdict(raffle) == "VALID, not witnessed"

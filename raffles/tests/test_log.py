@@ -94,9 +94,9 @@ def test_what_is_undone_leaves_no_gap() -> None:
 
 def test_a_raffle_is_sealed_once_for_ever() -> None:
     raffle = RaffleFactory.create(state=State.SEALED)
-    commitment_hash = {"commitment_hash": "ab" * 32}
+    other = "ab" * 32
     with pytest.raises(IntegrityError), transaction.atomic():
-        announce(Announcement.Kind.SEALED, raffle, {}, at=NOW, by=STAFF, **commitment_hash)
+        announce(Announcement.Kind.SEALED, raffle, {}, at=NOW, by=STAFF, commitment_hash=other)
     assert kinds().count("sealed") == 1
 
 
