@@ -162,7 +162,6 @@ class Raffle(ClaimTerms):
 
     objects = RaffleQuerySet.as_manager()
 
-
     class Meta:
         ordering = ("-id",)
         permissions = (
