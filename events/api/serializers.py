@@ -148,8 +148,8 @@ class LateField(serializers.BooleanField):
     """Whether the raffle that is its source was sealed late."""
 
     def get_attribute(self, instance: Any) -> bool | None:
-        raffle = super().get_attribute(instance)
-        return raffle and _is_late(raffle)
+        raffle: Any = super().get_attribute(instance)
+        return None if raffle is None else _is_late(raffle)
 
 
 class LinkField(serializers.URLField):
@@ -160,7 +160,7 @@ class LinkField(serializers.URLField):
         self.route, self.states = route, states
 
     def get_attribute(self, instance: Any) -> str | None:
-        raffle = super().get_attribute(instance)
+        raffle: Any = super().get_attribute(instance)
         if raffle is None or raffle.state not in self.states:
             return None
         return reverse(self.route, kwargs={"raffle_id": raffle.uuid})

@@ -188,7 +188,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def draws(self, request: Request, slug: str) -> Response:
         event, now, days = Event.objects.get(slug=slug), timezone.now(), self.query["days"]
-        page = self.paginate_queryset(_opened(event)) or []
+        page: list[Any] = self.paginate_queryset(_opened(event)) or []
         if "cursor" not in request.query_params:
             draws = coming_draws([event], now=now, until=now + timedelta(days=days))
             page = [draw for draw in draws[::-1] if draw.occurrence is None] + page
