@@ -167,10 +167,10 @@ class LinkField(serializers.URLField):
 
 
 class WinnerNameField(serializers.CharField):
-    """The name of a winner, as far as the event shows it."""
+    """The name of a winner, as far as privacy shows it."""
 
     def get_attribute(self, instance: Winner) -> str | None:
-        return shown_name(instance.ticket.username, instance.raffle.occurrence.event.privacy)
+        return shown_name(instance.ticket.username, instance.raffle.privacy)
 
 
 class EventDrawAnswer(NextDrawAnswer):
