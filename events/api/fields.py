@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any
 
 from rest_framework import serializers
@@ -41,6 +41,13 @@ class TimeOfDayField(serializers.TimeField):
 
     def to_representation(self, value: time) -> str:
         return value.isoformat("seconds" if value.second else "minutes")
+
+
+class LocalMomentField(serializers.DateTimeField):
+    """An instant on the clocks of its own zone, which an answer keeps."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        return value
 
 
 def _matching(pattern: re.Pattern[str], value: Any) -> str:

@@ -71,7 +71,8 @@ class TicketPaths(EventViewSet):
         except ValidationError as fault:
             raise ValidationError({"username": fault.detail}) from None
         taken = take_part(event, participant_of(request, name), now=now, draw=draw)
-        return Response(_record(taken), headers=PRIVATE)
+        answer = serializers.TicketRecordAnswer(_record(taken))
+        return Response(answer.data, headers=PRIVATE)
 
     @extend_schema(
         summary="Run what is due (manager)",
@@ -83,26 +84,20 @@ class TicketPaths(EventViewSet):
         by = f"{actor(request)} on {socket.gethostname()}"
         done = list(run(due_steps(now), now=now, clock=timezone.now, by=by))
         settle_events(now)
-        body = [{"name": str(each.step), "outcome": each.outcome} for each in done]
-        return Response(body, headers=PRIVATE)
+        return Response(serializers.RunAnswer(done, many=True).data, headers=PRIVATE)
 
 
 def _record(taken: Taken) -> dict[str, Any]:
-    """The event as the older service showed it, and the ticket."""
-    event, entry = taken.event, taken.entry
-    raffle = Raffle.objects.get(uuid=entry.raffle_id)
+    """The event and the ticket, with what only the older service showed."""
+    event, raffle = taken.event, Raffle.objects.get(uuid=taken.entry.raffle_id)
     return {
-        "name": event.name,
-        "event_id": event.pk,
+        "event": event,
+        "entry": taken.entry,
         "time": event.draw_time.strftime("%H%M%S"),
-        "start_date": event.start_date,
         "frequency": parse(event.frequency)["FREQ"][0],
-        "ticket_list": [str(number) for number in _free_numbers(raffle)],
+        "ticket_list": _free_numbers(raffle),
         "max_participants": raffle.total_tickets,
         "participants": _participants(event, raffle),
-        "ticket_no": str(entry.ticket_number),
-        "verification_code": entry.verification_code,
-        "receipt": entry.receipt,
     }
 
 
@@ -116,12 +111,12 @@ def _free_numbers(raffle: Raffle) -> list[int]:
     return sorted(number(slot) for slot in islice(slots, _SHOWN))
 
 
-def _participants(event: Event, raffle: Raffle) -> list[dict[str, str]]:
+def _participants(event: Event, raffle: Raffle) -> list[dict[str, Any]]:
     """Who holds which number, as far as the event's privacy names them."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     rows = Ticket.objects.filter(raffle=raffle).order_by("slot").values_list("slot", "username")
     return [
-        {"name": shown_name(username, event.privacy) or "", "ticket_no": str(number(slot))}
+        {"name": shown_name(username, event.privacy) or "", "ticket_no": number(slot)}
         for slot, username in rows[:_SHOWN]
     ]
 

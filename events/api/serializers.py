@@ -8,10 +8,8 @@ from django.core.validators import URLValidator
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from events.api.fields import DayField, TimeOfDayField, UsernameField
-from events.domain.calendar import ComingDraw
-from events.domain.entering import Taken
-from events.models import Event, Occurrence, Rewarding
+from events.api.fields import DayField, LocalMomentField, TimeOfDayField, UsernameField
+from events.models import Event
 from events.models.event import MAX_REST_DAYS
 from events.schedule import MAX_RULE
 from raffles.api.serializers import ClaimRequest, EntryRequest, ReceiptAnswer
@@ -30,11 +28,19 @@ from raffles.web.lists import WholeNumberField
 class RewardShape(StrictSerializer):
     """A reward, with a picture's address if there is one."""
 
-    name = VisibleTextField()
-    amount = StrictIntegerField(min_value=1, max_value=MAX_PRIZES, default=1)
-    description = VisibleTextField(max_length=1000, allow_blank=True, default="")
+    name = VisibleTextField(source="reward_name")
+    amount = StrictIntegerField(
+        source="reward_amount", min_value=1, max_value=MAX_PRIZES, default=1
+    )
+    description = VisibleTextField(
+        source="reward_description", max_length=1000, allow_blank=True, default=""
+    )
     picture = serializers.CharField(
-        max_length=500, allow_blank=True, default="", validators=[URLValidator(["https", "http"])]
+        source="reward_picture",
+        max_length=500,
+        allow_blank=True,
+        default="",
+        validators=[URLValidator(["https", "http"])],
     )
 
 
@@ -48,7 +54,7 @@ class EventChange(ClaimRequest):
     frequency = VisibleTextField(max_length=MAX_RULE)
     until = DayField(allow_null=True, default=None)
     max_participants = StrictIntegerField(min_value=1, max_value=MAX_TICKETS)
-    default_reward = RewardShape()
+    default_reward = RewardShape(source="*")
     entry = serializers.ChoiceField(choices=Event.Entry.choices, default=Event.Entry.OPEN)
     one_per_address = StrictBooleanField(default=False)
     privacy = serializers.ChoiceField(choices=Privacy.choices, default=Privacy.FULL)
@@ -69,29 +75,62 @@ class ParticipationRequest(EntryRequest):
     order_id = VisibleTextField(max_length=200, required=False, trim_whitespace=False)
 
 
-class NextDrawAnswer(serializers.Serializer[Any]):
-    """The draw that a ticket would be for."""
+class DatedAnswer(serializers.Serializer[Any]):
+    """What has a date."""
 
     date = serializers.DateField()
-    draw_at = serializers.DateTimeField(help_text="With the offset of the time zone.")
+
+
+class NextDrawAnswer(DatedAnswer):
+    """The draw that a ticket would be for."""
+
+    draw_at = LocalMomentField(source="local", help_text="With the offset of the time zone.")
     time_zone = serializers.CharField()
     reward = RewardShape()
     participants = serializers.IntegerField()
     max_participants = serializers.IntegerField()
 
 
-class UpcomingAnswer(NextDrawAnswer):
+class OfEventAnswer(serializers.Serializer[Any]):
+    """What is an event's."""
+
+    event = serializers.CharField(source="event.slug", help_text="The event's slug.")
+    name = serializers.CharField(source="event.name")
+
+
+class UpcomingAnswer(OfEventAnswer, NextDrawAnswer):
     """A coming draw of any event."""
 
-    event = serializers.CharField(help_text="The event's slug.")
-    name = serializers.CharField()
 
-
-class EventAnswer(EventRequest):
+class EventAnswer(EventRequest, serializers.ModelSerializer[Event]):
     """An event as everybody sees it."""
 
     id = serializers.IntegerField()
     next_draw = NextDrawAnswer(allow_null=True)
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "slug",
+            "start_date",
+            "draw_time",
+            "time_zone",
+            "frequency",
+            "until",
+            "max_participants",
+            "default_reward",
+            "entry",
+            "one_per_address",
+            "privacy",
+            "rest_days",
+            "claim_days",
+            "claim_place",
+            "promotes_alternates",
+            "paused",
+            "next_draw",
+        )
 
 
 class ChangedEventAnswer(EventAnswer):
@@ -101,6 +140,38 @@ class ChangedEventAnswer(EventAnswer):
         child=serializers.DateField(), help_text="Dates with tickets, drawn as they stood before."
     )
 
+    class Meta(EventAnswer.Meta):
+        fields = (*EventAnswer.Meta.fields, "kept")
+
+
+class LateField(serializers.BooleanField):
+    """Whether the raffle that is its source was sealed late."""
+
+    def get_attribute(self, instance: Any) -> bool | None:
+        raffle: Any = super().get_attribute(instance)
+        return None if raffle is None else _is_late(raffle)
+
+
+class LinkField(serializers.URLField):
+    """A file of the raffle that is its source, once the raffle is in one of the ``states``."""
+
+    def __init__(self, route: str, *states: State) -> None:
+        super().__init__(source="raffle", allow_null=True)
+        self.route, self.states = route, states
+
+    def get_attribute(self, instance: Any) -> str | None:
+        raffle: Any = super().get_attribute(instance)
+        if raffle is None or raffle.state not in self.states:
+            return None
+        return reverse(self.route, kwargs={"raffle_id": raffle.uuid})
+
+
+class WinnerNameField(serializers.CharField):
+    """The name of a winner, as far as privacy shows it."""
+
+    def get_attribute(self, instance: Winner) -> str | None:
+        return shown_name(instance.ticket.username, instance.raffle.privacy)
+
 
 class EventDrawAnswer(NextDrawAnswer):
     """A past or coming draw of an event."""
@@ -109,41 +180,37 @@ class EventDrawAnswer(NextDrawAnswer):
         choices=["coming", "open", "closed", "sealed", "drawn", "void"],
         help_text="coming: without a ticket yet.",
     )
-    raffle_id = serializers.UUIDField(allow_null=True)
-    late = serializers.BooleanField(allow_null=True, help_text="Null before the seal.")
-    commitment = serializers.URLField(allow_null=True)
-    proof = serializers.URLField(allow_null=True)
+    raffle_id = serializers.UUIDField(source="raffle.uuid", allow_null=True)
+    late = LateField(source="raffle", allow_null=True, help_text="Null before the seal.")
+    commitment = LinkField("raffle-commitment", State.SEALED, State.DRAWN)
+    proof = LinkField("raffle-proof", State.DRAWN)
 
 
 class RecentWinnerAnswer(serializers.Serializer[Any]):
     """A winner of the last days."""
 
-    event = serializers.CharField()
-    draw_at = serializers.DateTimeField()
+    event = serializers.CharField(source="raffle.occurrence.event.slug")
+    draw_at = LocalMomentField(source="raffle.occurrence.local")
     ticket_number = serializers.IntegerField()
-    username = serializers.CharField(
-        allow_null=True, help_text="As far as the event's privacy shows it."
-    )
-    reward = serializers.CharField()
-    late = serializers.BooleanField()
+    username = WinnerNameField(allow_null=True, help_text="As far as the event's privacy shows it.")
+    reward = serializers.CharField(source="prize.name")
+    late = LateField(source="raffle")
 
 
 class EventEntryAnswer(serializers.Serializer[Any]):
     """A ticket, as only its holder sees it."""
 
-    event = serializers.CharField()
-    draw_at = serializers.DateTimeField()
-    raffle_id = serializers.UUIDField()
+    event = serializers.CharField(source="event.slug")
+    draw_at = LocalMomentField()
+    raffle_id = serializers.UUIDField(source="entry.raffle_id")
     username = serializers.CharField()
-    ticket_number = serializers.IntegerField()
-    verification_code = serializers.CharField()
-    receipt = ReceiptAnswer()
+    ticket_number = serializers.IntegerField(source="entry.ticket_number")
+    verification_code = serializers.CharField(source="entry.verification_code")
+    receipt = ReceiptAnswer(source="entry.receipt")
 
 
-class DateRewardAnswer(RewardShape):
+class DateRewardAnswer(DatedAnswer, RewardShape):
     """The reward of a date."""
-
-    date = serializers.DateField()
 
 
 class ParticipantAnswer(serializers.Serializer[Any]):
@@ -156,25 +223,25 @@ class ParticipantAnswer(serializers.Serializer[Any]):
 class TicketRecordAnswer(serializers.Serializer[Any]):
     """The event and the ticket as the older ticket service answered."""
 
-    name = serializers.CharField()
-    event_id = serializers.IntegerField()
+    name = serializers.CharField(source="event.name")
+    event_id = serializers.IntegerField(source="event.pk")
     time = serializers.CharField(help_text="Such as 080000.")
-    start_date = serializers.DateField()
+    start_date = serializers.DateField(source="event.start_date")
     frequency = serializers.ChoiceField(choices=["D", "W", "M", "Y"])
     ticket_list = serializers.ListField(
         child=serializers.CharField(), help_text="Free numbers, a thousand at most."
     )
     max_participants = serializers.IntegerField()
     participants = ParticipantAnswer(many=True)
-    ticket_no = serializers.CharField()
-    verification_code = serializers.CharField()
-    receipt = ReceiptAnswer()
+    ticket_no = serializers.CharField(source="entry.ticket_number")
+    verification_code = serializers.CharField(source="entry.verification_code")
+    receipt = ReceiptAnswer(source="entry.receipt")
 
 
 class RunAnswer(serializers.Serializer[Any]):
     """What became of something that was due."""
 
-    name = serializers.CharField()
+    name = serializers.CharField(source="step")
     outcome = serializers.ChoiceField(choices=["drawn", "void", "waiting", "busy", "failed"])
 
 
@@ -195,119 +262,7 @@ class EventQuery(StrictSerializer):
     )
 
 
-_PUBLISHED = frozenset({State.SEALED, State.DRAWN})
-
-
-def reward_of(row: Rewarding) -> dict[str, Any]:
-    """A reward."""
-    return {
-        "name": row.reward_name,
-        "amount": row.reward_amount,
-        "description": row.reward_description,
-        "picture": row.reward_picture,
-    }
-
-
-def next_draw(draw: ComingDraw) -> dict[str, Any]:
-    """A coming draw of a known event."""
-    return {
-        "date": draw.date,
-        "draw_at": draw.local(),
-        "time_zone": draw.time_zone,
-        "reward": reward_of(draw.reward),
-        "participants": draw.participants(),
-        "max_participants": draw.max_participants,
-    }
-
-
-def upcoming(draw: ComingDraw) -> dict[str, Any]:
-    """A coming draw among those of other events."""
-    return {"event": draw.event.slug, "name": draw.event.name} | next_draw(draw)
-
-
-def event_of(event: Event, draw: ComingDraw | None) -> dict[str, Any]:
-    """An event with its next draw."""
-    time = event.draw_time
-    return {
-        "id": event.pk,
-        "name": event.name,
-        "slug": event.slug,
-        "start_date": event.start_date,
-        "draw_time": time.isoformat("seconds" if time.second else "minutes"),
-        "time_zone": event.time_zone,
-        "frequency": event.frequency,
-        "until": event.until,
-        "max_participants": event.max_participants,
-        "default_reward": reward_of(event),
-        "entry": event.entry,
-        "one_per_address": event.one_per_address,
-        "privacy": event.privacy,
-        "rest_days": event.rest_days,
-        "claim_days": event.claim_days,
-        "claim_place": event.claim_place,
-        "promotes_alternates": bool(event.promotes_alternates),
-        "paused": event.paused_at is not None,
-        "next_draw": next_draw(draw) if draw else None,
-    }
-
-
-def coming(draw: ComingDraw) -> dict[str, Any]:
-    """A draw of an event that has no ticket yet."""
-    nothing = dict.fromkeys(("raffle_id", "late", "commitment", "proof"))
-    return next_draw(draw) | {"state": "coming"} | nothing
-
-
-def opened(row: Occurrence) -> dict[str, Any]:
-    """A draw of an event that has tickets, or to which nobody came."""
-    raffle = row.raffle
-    return {
-        "date": row.date,
-        "draw_at": row.local(),
-        "time_zone": row.time_zone,
-        "reward": reward_of(row),
-        "participants": getattr(row, "participants", 0),
-        "max_participants": row.max_participants,
-        "state": raffle.state if raffle else State.VOID,
-        "raffle_id": raffle.uuid if raffle else None,
-        "late": _is_late(raffle) if raffle else None,
-        "commitment": _link("commitment", raffle, _PUBLISHED),
-        "proof": _link("proof", raffle, frozenset({State.DRAWN})),
-    }
-
-
-def _link(name: str, raffle: Raffle | None, states: frozenset[State]) -> str | None:
-    if raffle is None or raffle.state not in states:
-        return None
-    return reverse(f"raffle-{name}", kwargs={"raffle_id": raffle.uuid})
-
-
 def _is_late(raffle: Raffle) -> bool | None:
     """Whether it was sealed late; None without a seal that counts."""
     draw: Draw | None = getattr(raffle, "draw", None)
     return draw.is_late() if draw and draw.voided_at is None else None
-
-
-def winner(row: Winner) -> dict[str, Any]:
-    """A winner among those of other events."""
-    occurrence = row.raffle.occurrence
-    return {
-        "event": occurrence.event.slug,
-        "draw_at": occurrence.local(),
-        "ticket_number": row.ticket_number(),
-        "username": shown_name(row.ticket.username, occurrence.event.privacy),
-        "reward": row.prize.name if row.prize else occurrence.reward_name,
-        "late": bool(_is_late(row.raffle)),
-    }
-
-
-def entry(taken: Taken, username: str) -> dict[str, Any]:
-    """A ticket, for its holder alone."""
-    return {
-        "event": taken.event.slug,
-        "draw_at": taken.draw_at,
-        "raffle_id": taken.entry.raffle_id,
-        "username": username,
-        "ticket_number": taken.entry.ticket_number,
-        "verification_code": taken.entry.verification_code,
-        "receipt": taken.entry.receipt,
-    }

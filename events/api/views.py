@@ -43,6 +43,8 @@ from raffles.web.lists import LinkCursorPagination, StrictQueryMixin, reads
 from raffles.web.parsing import idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
 
+_ENTRY = serializers.EventEntryAnswer()  # one for all requests, as the readers are
+
 
 @extend_schema_view(
     list=extend_schema(
@@ -74,10 +76,13 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @reads(LinkCursorPagination, EventFilter)
     def list(self, _request: Request) -> Response:
         events = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
-        return self.get_paginated_response(_with_next_draw(events, timezone.now()))
+        _add_next_draw(events, timezone.now())
+        return self.get_paginated_response(self.get_serializer(events, many=True).data)
 
     def retrieve(self, _request: Request, slug: str) -> Response:
-        return Response(_with_next_draw([Event.objects.get(slug=slug)], timezone.now())[0])
+        event = Event.objects.get(slug=slug)
+        _add_next_draw([event], timezone.now())
+        return Response(serializers.EventAnswer(event).data)
 
     @extend_schema(
         summary="Schedule an event (manager)",
@@ -91,10 +96,11 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         asked.setdefault("slug", slugify(asked["name"])[:50])
         if not asked["slug"]:
             raise ValidationError({"slug": ["Write a slug; none follows from the name."]})
-        event = Event(**_values(asked), paused_at=now if is_paused else None)
+        event = Event(**asked, paused_at=now if is_paused else None)
         with _by_field():
             schedule_event(event, now=now, by=actor(request))
-        return Response(_with_next_draw([event], now)[0], status=201)
+        _add_next_draw([event], now)
+        return Response(serializers.EventAnswer(event).data, status=201)
 
     @extend_schema(
         summary="Change, pause or resume an event (manager)",
@@ -106,9 +112,10 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         asked = valid(serializers.EventChange, request, is_partial=True)
         now = timezone.now()
         with _by_field():
-            event, kept = edit_event(event.pk, _values(asked), now=now, by=actor(request))
-        body = _with_next_draw([event], now)[0]
-        return Response(body | {"kept": [row.date for row in kept]})
+            event, kept = edit_event(event.pk, asked, now=now, by=actor(request))
+        _add_next_draw([event], now)
+        event.kept = [row.date for row in kept]
+        return Response(serializers.ChangedEventAnswer(event).data)
 
     @extend_schema(
         summary="Take part in the next draw",
@@ -138,7 +145,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         if "email" in asked:
             keep_contact(taken.entry, asked["email"], now=now)
         is_again = taken.entry.is_repeat and participant.order_id is not None
-        body = serializers.entry(taken, participant.username)
+        body = _ENTRY.to_representation(taken)
         return Response(body, status=200 if is_again else 201, headers=PRIVATE)
 
     @extend_schema(
@@ -153,7 +160,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         draws = coming_draws(events, now=now, until=now + timedelta(days=days))
         pages = SoonestFirst()
         page = pages.paginate_draws(draws, request)
-        return pages.get_paginated_response([serializers.upcoming(draw) for draw in page])
+        return pages.get_paginated_response(serializers.UpcomingAnswer(page, many=True).data)
 
     @extend_schema(
         summary="Who won in the last days, latest first",
@@ -167,8 +174,8 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
             raffle__event_slug__isnull=False, raffle__draw__drawn_at__gte=since
         )
         rows = rows.select_related("prize", "ticket", "raffle__occurrence__event", "raffle__draw")
-        page = self.paginate_queryset(self.filter_queryset(rows)) or []
-        return self.get_paginated_response([serializers.winner(row) for row in page])
+        page = self.paginate_queryset(self.filter_queryset(rows))
+        return self.get_paginated_response(serializers.RecentWinnerAnswer(page, many=True).data)
 
     @extend_schema(
         operation_id="events_draws_list",
@@ -180,13 +187,11 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @action(detail=True, methods=["get"])
     def draws(self, request: Request, slug: str) -> Response:
         event, now, days = Event.objects.get(slug=slug), timezone.now(), self.query["days"]
-        page = self.paginate_queryset(_opened(event)) or []
-        body = [serializers.opened(row) for row in page]
+        page: list[Any] = self.paginate_queryset(_opened(event)) or []
         if "cursor" not in request.query_params:
             draws = coming_draws([event], now=now, until=now + timedelta(days=days))
-            coming = [serializers.coming(draw) for draw in draws if draw.occurrence is None]
-            body = coming[::-1] + body
-        return self.get_paginated_response(body)
+            page = [draw for draw in draws[::-1] if draw.occurrence is None] + page
+        return self.get_paginated_response(serializers.EventDrawAnswer(page, many=True).data)
 
     @extend_schema(
         summary="The draw of a date", responses=answers(404, _200=serializers.EventDrawAnswer)
@@ -194,12 +199,10 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @action(detail=True, methods=["get"], url_path="draws/<day:day>")
     def draw(self, _request: Request, slug: str, day: date) -> Response:
         event, now = Event.objects.get(slug=slug), timezone.now()
-        if row := _opened(event).filter(date=day).first():
-            return Response(serializers.opened(row))
-        draw = coming_on(event, day, now=now)
+        draw = _opened(event).filter(date=day).first() or coming_on(event, day, now=now)
         if draw is None:
             raise Occurrence.DoesNotExist
-        return Response(serializers.coming(draw))
+        return Response(serializers.EventDrawAnswer(draw).data)
 
     @extend_schema(
         summary="Set the reward of a date (manager)",
@@ -215,9 +218,9 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @action(detail=True, methods=["put"], url_path="rewards/<day:day>")
     def reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
-        asked = _reward(valid(serializers.RewardShape, request))
+        asked = valid(serializers.RewardShape, request)
         reward, is_new = set_reward(event.pk, day, asked, now=timezone.now(), by=actor(request))
-        body = {"date": reward.date} | serializers.reward_of(reward)
+        body = serializers.DateRewardAnswer(reward).data
         return Response(body, status=201 if is_new else 200)
 
     @extend_schema(
@@ -259,24 +262,15 @@ def participant_of(request: Request, username: str, order_id: str | None = None)
     )
 
 
-def _with_next_draw(events: Sequence[Event], now: datetime) -> list[dict[str, Any]]:
+def _add_next_draw(events: Sequence[Event], now: datetime) -> None:
     draws = {draw.event.pk: draw for draw in coming_draws(events, now=now, each=1)}
-    return [serializers.event_of(event, draws.get(event.pk)) for event in events]
+    for event in events:
+        event.next_draw = draws.get(event.pk)
 
 
 def _opened(event: Event) -> QuerySet[Occurrence]:
     rows = Occurrence.objects.filter(event=event).with_participants()
     return rows.select_related("raffle__draw").order_by("-id")
-
-
-def _values(asked: dict[str, Any]) -> dict[str, Any]:
-    """Values by the model's fields."""
-    reward = asked.pop("default_reward", {})
-    return asked | _reward(reward)
-
-
-def _reward(asked: dict[str, Any]) -> dict[str, Any]:
-    return {f"reward_{name}": value for name, value in asked.items()}
 
 
 @contextmanager

@@ -56,6 +56,10 @@ class ComingDraw:
         """Return how many tickets were handed out."""
         return getattr(self.occurrence, "participants", 0)
 
+    def state(self) -> str:
+        """Return that of its occurrence; "coming" before it has a ticket."""
+        return self.occurrence.state() if self.occurrence else "coming"
+
 
 def locked_event(event_pk: int) -> Event:
     """Return the event under its lock: whatever changes its calendar goes one after another."""

@@ -68,6 +68,7 @@ class Taken:
     """A ticket of an event; ``draw_at`` is on the clocks of its zone."""
 
     event: Event
+    username: str
     draw_at: datetime
     entry: Entry
 
@@ -157,7 +158,7 @@ def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: dat
     """Enter the next draw; at the boundary of two, where the gate has shut, the one after."""
     if event.rest_days and (last := _last_win(event, person, now)):
         if entry := person.enter_again():
-            return _taken(event, entry)
+            return _taken(event, person, entry)
         raise _resting(event, last, now)
     passed: set[date] = set()
     while draw := draw or _next_draw(event, now, passed):
@@ -173,7 +174,7 @@ def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: dat
             passed.add(draw.date)
         draw = None
     if entry := person.enter_again():
-        return _taken(event, entry)
+        return _taken(event, person, entry)
     raise NoDraw
 
 
@@ -182,15 +183,15 @@ def _enter(
 ) -> Taken | None:
     if draw.occurrence is None or draw.occurrence.raffle is None:
         return _open(event, person, now, passed)
-    return _taken(event, person.enter(draw.occurrence.raffle.uuid, now), draw)
+    return _taken(event, person, person.enter(draw.occurrence.raffle.uuid, now), draw)
 
 
-def _taken(event: Event, entry: Entry, draw: ComingDraw | None = None) -> Taken:
+def _taken(event: Event, person: _Person, entry: Entry, draw: ComingDraw | None = None) -> Taken:
     """Return the ticket with the time of its draw; a repeat may be for another than the next."""
     if draw is None or entry.is_repeat:
         occurrence = Occurrence.objects.get(raffle__uuid=entry.raffle_id)
-        return Taken(event, occurrence.local(), entry)
-    return Taken(event, draw.local(), entry)
+        return Taken(event, person.entrant.username, occurrence.local(), entry)
+    return Taken(event, person.entrant.username, draw.local(), entry)
 
 
 def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | None:
@@ -233,7 +234,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
         entry = person.enter(raffle.uuid, now)
         if entry.is_repeat:  # of an earlier draw, so this date still has no ticket
             transaction.set_rollback(True)
-    return _taken(event, entry, draw)
+    return _taken(event, person, entry, draw)
 
 
 def _last_win(event: Event, person: _Person, now: datetime) -> date | None:

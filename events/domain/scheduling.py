@@ -78,7 +78,7 @@ def edit_event(
         event = locked_event(event_pk)
         settle(event, now=now, by=by)
         before = {name: getattr(event, name) for name in (*_TIMING, "paused_at")}
-        changed = {name: value for name, value in changes.items() if _differs(event, name, value)}
+        changed = {name: value for name, value in changes.items() if getattr(event, name) != value}
         for name, value in changes.items():
             if name == "paused":
                 event.paused_at = (event.paused_at or now) if value else None
@@ -98,11 +98,6 @@ def edit_event(
         transaction.on_commit(forget_events)
         opened = event.occurrences.recent(now).select_related("raffle").order_by("date")
         return event, [row for row in opened if is_enterable(row, now)]
-
-
-def _differs(event: Event, name: str, value: Any) -> bool:
-    is_paused = event.paused_at is not None
-    return bool((is_paused if name == "paused" else getattr(event, name)) != value)
 
 
 def set_reward(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
 from events.schedule import MAX_RULE, Schedule, local
-from raffles.models import Raffle
+from raffles.models import Raffle, State
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
 
 MAX_REST_DAYS = 366
@@ -104,6 +105,10 @@ class Event(Rewarding, ClaimTerms):
     changed_at = models.DateTimeField(editable=False)
     changed_by = models.CharField(max_length=200, editable=False)
 
+    # Looked up for an answer: the first draw that comes, the dates that a change left alone.
+    next_draw: Any
+    kept: list[date]
+
     objects = EventQuerySet.as_manager()
 
     class Meta:
@@ -130,6 +135,11 @@ class Event(Rewarding, ClaimTerms):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def paused(self) -> bool:
+        """Whether no dates are added."""
+        return self.paused_at is not None
 
     def schedule(self) -> Schedule:
         """Its dates and their instants, pauses aside."""
@@ -192,3 +202,7 @@ class Occurrence(Rewarding):
     def local(self) -> datetime:
         """When it draws, on the clocks of its zone."""
         return local(self.draw_at, self.time_zone)
+
+    def state(self) -> str:
+        """That of its raffle; void without one."""
+        return self.raffle.state if self.raffle else State.VOID

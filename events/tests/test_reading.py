@@ -46,6 +46,27 @@ def test_upcoming_is_soonest_first_over_all_events() -> None:
     ] * 6
 
 
+def test_answers_keep_the_order_of_their_keys() -> None:
+    event = scheduled()
+    upcoming, *_ = read("/events/upcoming/")
+    draw, *_ = read("/events/breakfast/draws/")
+    reward = manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Cake"}).json()
+
+    of_draw = "date draw_at time_zone reward participants max_participants"
+    assert list(event["next_draw"]) == of_draw.split()
+    assert list(upcoming) == f"event name {of_draw}".split()
+    assert list(draw) == f"{of_draw} state raffle_id late commitment proof".split()
+    assert list(reward) == ["date", *COFFEE]
+    of_event = (
+        "id name slug start_date draw_time time_zone frequency until max_participants "
+        "default_reward entry one_per_address privacy rest_days claim_days claim_place "
+        "promotes_alternates paused next_draw"
+    )
+    assert list(event) == of_event.split()
+    changed = manage("patch", "/events/breakfast/", {}).json()
+    assert list(changed) == [*event, "kept"]
+
+
 def test_upcoming_has_pages() -> None:
     for number in range(3):
         scheduled(slug=f"e{number}", name=f"Event {number}")

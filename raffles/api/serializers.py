@@ -83,7 +83,7 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     id = serializers.UUIDField(source="uuid")
     available_tickets = serializers.IntegerField(source="available")
     winners_drawn = serializers.SerializerMethodField()
-    promotes_alternates = serializers.SerializerMethodField()
+    promotes_alternates = StrictBooleanField(read_only=True)
     prizes = PrizeAnswer(many=True)
     planned_round = serializers.IntegerField(
         allow_null=True,
@@ -115,9 +115,6 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
 
     def get_winners_drawn(self, raffle: Raffle) -> bool:
         return raffle.is_drawn
-
-    def get_promotes_alternates(self, raffle: Raffle) -> bool:
-        return bool(raffle.promotes_alternates)
 
 
 class ReceiptAnswer(serializers.Serializer[Any]):
@@ -168,7 +165,7 @@ class TicketCheckAnswer(serializers.Serializer[Any]):
     """Whether the ticket holds a prize, and which."""
 
     has_won = serializers.BooleanField()
-    prize = serializers.CharField(allow_null=True)
+    prize = serializers.CharField(source="prize.name", allow_null=True)
 
 
 class WinnerAnswer(serializers.Serializer[Any]):
@@ -176,7 +173,7 @@ class WinnerAnswer(serializers.Serializer[Any]):
 
     rank = serializers.IntegerField()
     ticket_number = serializers.IntegerField()
-    prize = serializers.CharField(allow_null=True)
+    prize = serializers.CharField(source="prize.name", allow_null=True)
 
 
 class WaitingAnswer(serializers.Serializer[Any]):

@@ -153,7 +153,7 @@ class RaffleViewSet(ProvingViewSet):
         )
         if "email" in asked:
             keep_contact(entry, asked["email"], now=now)
-        body = {
+        body = {  # an EntryAnswer by hand: its fields would cost more than all else here
             "raffle_id": str(entry.raffle_id),
             "ticket_number": entry.ticket_number,
             "verification_code": entry.verification_code,
@@ -173,7 +173,8 @@ class RaffleViewSet(ProvingViewSet):
         winners = Winner.objects.filter(raffle=raffle).select_related("prize")
         if not self.query["alternates"]:
             winners = winners.of_prizes()
-        return self.get_paginated_response(_winners(self.paginate_queryset(winners) or []))
+        page = self.paginate_queryset(winners)
+        return self.get_paginated_response(serializers.WinnerAnswer(page, many=True).data)
 
     @extend_schema(
         summary="Close, seal and draw (manager)",
@@ -197,7 +198,7 @@ class RaffleViewSet(ProvingViewSet):
             body = {"round": waiting.draw.round, "draws_at": draws_at}
             return Response(serializers.WaitingAnswer(body).data, status=202)
         winners = Winner.objects.filter(raffle=raffle).of_prizes().select_related("prize")
-        return Response(_winners(winners), status=201)
+        return Response(serializers.WinnerAnswer(winners, many=True).data, status=201)
 
     @extend_schema(
         summary="Has this ticket won?",
@@ -212,8 +213,8 @@ class RaffleViewSet(ProvingViewSet):
             ticket_number=asked["ticket_number"],
             code=asked["verification_code"],
         )
-        body = {"has_won": prize is not None, "prize": prize.name if prize else None}
-        return Response(body, headers=PRIVATE)
+        answer = serializers.TicketCheckAnswer({"has_won": prize is not None, "prize": prize})
+        return Response(answer.data, headers=PRIVATE)
 
     @extend_schema(
         summary="Call off, with a public reason (manager)",
@@ -262,14 +263,3 @@ def _said(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
     if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         return {}
     return _valid(shape, request)
-
-
-def _winners(rows: Any) -> list[dict[str, Any]]:
-    return [
-        {
-            "rank": winner.rank,
-            "ticket_number": winner.ticket_number(),
-            "prize": winner.prize.name if winner.prize else None,
-        }
-        for winner in rows
-    ]

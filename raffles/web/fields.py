@@ -75,7 +75,10 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """A JSON boolean: no string and no number."""
+    """A JSON boolean: no string and no number. In an answer, what is empty is false."""
+
+    def get_attribute(self, instance: Any) -> bool:
+        return bool(super().get_attribute(instance))
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):

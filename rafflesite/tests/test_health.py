@@ -28,7 +28,7 @@ def test_alive_without_the_database(client: Client) -> None:
 @pytest.mark.django_db
 def test_ready(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     Heartbeat.objects.create(ran_at=timezone.now())
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         response = client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "warnings": []})
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from raffles.api.serializers import EntryAnswer
 from raffles.domain.keys import signer
 from raffles.fairness.verify import be64, hash_terms, receipt_message, signature_is_good
 from raffles.models import Raffle, Ticket
@@ -61,6 +62,13 @@ def test_participate_answers_a_ticket() -> None:
     assert re.fullmatch(
         "[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){4}", body["verification_code"]
     )
+
+
+def test_participate_answers_what_its_serializer_describes() -> None:
+    body = participate(created()["id"], holder(1)).json()
+    described = EntryAnswer().data
+    assert list(body) == list(described)
+    assert list(body["receipt"]) == list(described["receipt"])
 
 
 def test_participate_signs_what_it_promises() -> None:

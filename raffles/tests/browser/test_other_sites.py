@@ -106,7 +106,7 @@ def test_other_sites_draw_in_no_managers_name(foreign: Page, served: Site) -> No
 
         assert answer_to(foreign, script, there) == 403
         assert answer_to(foreign, FORM, there) == 403
-        foreign.wait_for_load_state()
+        foreign.wait_for_url(there)
         assert Raffle.objects.get().state == State.OPEN
 
         foreign.goto(f"{url}/r/{raffle.uuid}/")

@@ -124,7 +124,7 @@ def test_write_without_the_final_slash_says_where_to(
 def test_other_addresses_answer_as_ever(
     client: Client, method: str, path: str, status: int
 ) -> None:
-    response = client.generic(method, path)
+    response = client.generic(method, path, PATH_INFO=path)
     assert response.status_code == status
     if status == 404:
         assert response.json()["code"] == "not_found"
