@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.conf import settings as django_settings
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.base.introspection import BaseDatabaseIntrospection
+from django.db.models.signals import post_migrate
 from pytest_django import DjangoDbBlocker, Settings
 
 MANAGER = "123.123.123.123"
+
+# Tests live in times of their own, and so does the log: its first statement comes with an act.
+django_settings.CLOCK = "process"
+post_migrate.disconnect(sender=apps.get_app_config("events"), dispatch_uid="announce_keys")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

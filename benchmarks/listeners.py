@@ -31,7 +31,7 @@ from django.utils import timezone
 from benchmarks.apart import running
 from benchmarks.inside import new_raffle
 from benchmarks.servers import free_port, granian, require
-from raffles.domain import announcing
+from raffles.domain import announcing, log
 from raffles.models import Announcement, Raffle
 from raffles.tests.nothing_lost.harness import fork, is_killed
 from raffles.tests.notifications.redis_server import Server
@@ -40,7 +40,7 @@ from raffles.tests.notifications.returning import Listener, Told, Wrong, compare
 _ANNOUNCERS = 4
 _SEED = 1
 _PATIENCE = 60.0  # seconds until the last listener must have heard the last announcement
-_UNLOCKED = "SELECT nextval(pg_get_serial_sequence('raffles_announcement', 'id'))"
+_UNLOCKED = "SELECT nextval(pg_get_serial_sequence('raffles_announcement', 'id')), 0"
 
 
 def main() -> int:
@@ -53,7 +53,7 @@ def main() -> int:
     options = parser.parse_args()
     require("redis-server")
     if options.without_lock:
-        announcing._NEXT = _UNLOCKED  # noqa: SLF001
+        log._TAKE = _UNLOCKED  # noqa: SLF001
     with running() as folder:
         wrong = listen_through_trouble(options.clients, options.reconnects, options.seconds, folder)
     return 1 if any(wrong) else 0
@@ -107,7 +107,12 @@ def announce_on(raffle: Raffle, ledger: Path, seconds: float, *, seed: int) -> N
             with transaction.atomic():
                 kind = Announcement.Kind.SEALED
                 row = announcing.announce(
-                    kind, raffle, {"mark": mark}, at=timezone.now(), by="benchmark"
+                    kind,
+                    raffle,
+                    {"mark": mark},
+                    at=timezone.now(),
+                    by="benchmark",
+                    commitment_hash="0" * 64,
                 )
                 time.sleep(chance.random() ** 3 * 0.2)  # now and then, others overtake
                 if is_rolled_back := chance.random() < 0.1:

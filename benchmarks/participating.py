@@ -58,7 +58,7 @@ class Unsigned(Signer):
     """Makes the same receipts, with a constant where the signature would be."""
 
     def __init__(self, signer: Signer) -> None:
-        self.key_id = signer.key_id
+        self.public_key = signer.public_key
         self._sign = lambda data: bytes(64)  # noqa: ARG005
 
 

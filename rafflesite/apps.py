@@ -1,9 +1,14 @@
 """The site as an application: its checks, and its own admin in place of Django's."""
 
+from importlib import import_module
+from typing import Any
+
 from django.apps import AppConfig, apps
+from django.apps.registry import Apps
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
 from django.db.models.signals import post_migrate
+from django.utils import timezone
 
 from rafflesite import checks
 from rafflesite.roles import make_groups
@@ -40,4 +45,12 @@ class RafflesiteConfig(AppConfig):
         ):
             register(check, Tags.security, deploy=True)
         # The last with models: the permissions of all are there by then.
-        post_migrate.connect(make_groups, sender=apps.get_app_config("events"))
+        last = apps.get_app_config("events")
+        post_migrate.connect(make_groups, sender=last)
+        post_migrate.connect(_announce_keys, sender=last, dispatch_uid="announce_keys")
+
+
+def _announce_keys(*, apps: Apps = apps, **_: Any) -> None:
+    """Have the log know the keys before anything is signed; once its tables are there."""
+    if "lognode" in apps.all_models["raffles"]:  # not where `migrate` was told to stop before it
+        import_module("raffles.domain.log").announce_keys(timezone.now())

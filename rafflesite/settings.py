@@ -82,6 +82,11 @@ DRAND_RELAYS = items(
     env.str("DRAND_RELAYS", default="https://api.drand.sh,https://drand.cloudflare.com")
 )
 
+# Signed times are the database's; tests that travel in time take the process's.
+CLOCK = "database"
+# The operator's log: its name, for good once it has a statement. Empty: host of PUBLIC_URL/log.
+LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
+
 # --- What is installed
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"

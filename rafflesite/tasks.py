@@ -50,7 +50,7 @@ def _runs(now: datetime) -> Iterator[Task]:
 def _draws(now: datetime) -> Iterator[Task]:
     """Yield draws that are due, under way or waiting for somebody; the latest of them last."""
     sold_out = Announcement.objects.filter(raffle=OuterRef("pk"), kind=Announcement.Kind.SOLD_OUT)
-    waits_for = Draw.objects.live().filter(raffle=OuterRef("pk"), drawn_at=None)
+    waits_for = Draw.objects.waiting().filter(raffle=OuterRef("pk"))
     rows = Raffle.objects.filter(
         Q(state__in=UNDER_WAY)
         | Q(state=State.OPEN, closes_at__lte=now)

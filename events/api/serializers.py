@@ -263,11 +263,6 @@ class EventQuery(StrictSerializer):
 
 
 def _is_late(raffle: Raffle) -> bool | None:
-    """Whether its state draw was sealed late; reads the prefetched draws."""
-    live = [draw for draw in raffle.draws.all() if draw.voided_at is None]
-    return _late(live[0], raffle) if live else None
-
-
-def _late(draw: Draw, raffle: Raffle) -> bool:
-    draw.raffle = raffle  # saves a query
-    return draw.is_late()
+    """Whether it was sealed late; None without a seal that counts."""
+    draw: Draw | None = getattr(raffle, "draw", None)
+    return draw.is_late() if draw and draw.voided_at is None else None

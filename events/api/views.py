@@ -171,10 +171,9 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def winners(self, _request: Request) -> Response:
         since = timezone.now() - timedelta(days=self.query["days"])
         rows = Winner.objects.of_prizes().filter(
-            raffle__event_slug__isnull=False, raffle__draws__drawn_at__gte=since
+            raffle__event_slug__isnull=False, raffle__draw__drawn_at__gte=since
         )
-        rows = rows.select_related("prize", "ticket", "raffle__occurrence__event")
-        rows = rows.prefetch_related("raffle__draws")
+        rows = rows.select_related("prize", "ticket", "raffle__occurrence__event", "raffle__draw")
         page = self.paginate_queryset(self.filter_queryset(rows))
         return self.get_paginated_response(serializers.RecentWinnerAnswer(page, many=True).data)
 
@@ -271,7 +270,7 @@ def _add_next_draw(events: Sequence[Event], now: datetime) -> None:
 
 def _opened(event: Event) -> QuerySet[Occurrence]:
     rows = Occurrence.objects.filter(event=event).with_participants()
-    return rows.select_related("raffle").prefetch_related("raffle__draws").order_by("-id")
+    return rows.select_related("raffle__draw").order_by("-id")
 
 
 @contextmanager

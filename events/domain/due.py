@@ -242,8 +242,8 @@ def missed_runs(now: datetime) -> list[str]:
 
 def _overdue_draws(now: datetime) -> list[str]:
     """Count what waits for a run; what waits for the beacon is not overdue."""
-    waiting = Draw.objects.live().filter(drawn_at=None, round__isnull=False)
-    overdue = Raffle.objects.due(now - LATE_AFTER).exclude(state=State.SEALED, draws__in=waiting)
+    waiting = Draw.objects.waiting().filter(round__isnull=False)
+    overdue = Raffle.objects.due(now - LATE_AFTER).exclude(state=State.SEALED, draw__in=waiting)
     timed = overdue.filter(closes_at__isnull=False)
     if not (oldest := timed.first()):
         return []
@@ -253,7 +253,7 @@ def _overdue_draws(now: datetime) -> list[str]:
 def _late_beacon(now: datetime) -> list[str]:
     """Return a round that should be public, and draws that still wait for it."""
     public = first_round_at(int((now - _BEACON_TAKES).timestamp()))
-    late = Draw.objects.live().filter(drawn_at=None, round__lt=public).order_by("round")
+    late = Draw.objects.waiting().filter(round__lt=public).order_by("round")
     if not (oldest := late.first()):
         return []
     return [f"{_draws(late.count())} waiting for the beacon, the oldest for round {oldest.round}."]

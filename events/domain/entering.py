@@ -39,7 +39,7 @@ from raffles.domain.refusals import (
     SoldOut,
 )
 from raffles.fairness.tickets import holder_key, holder_tag
-from raffles.models import Privacy, State, Winner
+from raffles.models import EntryMode, Privacy, State, Winner
 
 OPENED_BY = "the first ticket"
 _UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
@@ -217,6 +217,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
             closes_at=draw.draw_at,
             event_slug=event.slug,
             privacy=Privacy(event.privacy),
+            entry=EntryMode.PARTNER if event.entry == Event.Entry.PARTNER else EntryMode.USERNAME,
             claim=event.claim_terms(),
             now=now,
             by=OPENED_BY,

@@ -11,7 +11,8 @@ from events.domain.calendar import locked_event
 from events.models import Event, Occurrence, Reward
 from events.models.event import OccurrenceQuerySet
 from raffles.domain.announcing import announce
-from raffles.domain.sealing import NOBODY_CAME
+from raffles.domain.sealing import NOBODY_CAME, NOTHING_SEALED
+from raffles.fairness.verify import hash_reason
 from raffles.models import Announcement
 from raffles.models.draw import LATE_AFTER
 
@@ -77,4 +78,12 @@ def _void(event: Event, day: date, draw_at: datetime, *, now: datetime, by: str)
         "reason": NOBODY_CAME,
         "late": now > draw_at + LATE_AFTER,
     }
-    announce(Announcement.Kind.VOIDED, None, payload, at=now, by=by)
+    announce(
+        Announcement.Kind.VOIDED,
+        None,
+        payload,
+        at=now,
+        by=by,
+        commitment_hash=NOTHING_SEALED,
+        reason_hash=hash_reason(NOBODY_CAME).hex(),
+    )

@@ -51,16 +51,24 @@ def test_the_first_ticket_makes_the_raffle_of_its_date() -> None:
         "receipt": ticket["receipt"],
     }
     assert ticket["ticket_number"] in (1, 2, 3)
-    assert set(ticket["receipt"]) == {"leaf", "terms_hash", "issued_at", "key_id", "signature"}
+    assert set(ticket["receipt"]) == {"leaf", "terms_hash", "issued_at", "public_key", "signature"}
     assert raffle.terms() == {
         "raffle_id": raffle.uuid.hex,
+        "operator": "testserver/log",
         "name": "Breakfast, 2026-02-10",
         "capacity": 3,
+        "opens_at": 0,
         "closes_at": int(DRAW.timestamp()),
+        "entry": "username",
+        "tickets_per_holder": 1,
         "prizes": [{"name": "Coffee", "amount": 1}],
         "alternates": 10,
         "max_wins_per_holder": 0,
+        "claim": {"days": 0, "promotes_alternates": 0},
+        "rules_hash": "",
         "entropy": {"source": "system"},
+        "cosigners": [],
+        "authorities": [],
     }
     occurrence = Occurrence.objects.get()
     assert (occurrence.event_id, occurrence.raffle) == (event["id"], raffle)

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
-from raffles.domain.drawing import BEACON_UNAVAILABLE, Waiting, redraw, void_raffle
+from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
 from raffles.domain.prizes import next_alternate, replace_winner
 from raffles.domain.refusals import Refusal
-from raffles.domain.sealing import NOBODY_CAME, PoolDiffers, SealTooLate, round_of_seal
-from raffles.fairness.verify import time_of_round
+from raffles.domain.sealing import NOBODY_CAME, PoolDiffers, SealTooLate
+from raffles.fairness.verify import round_of, time_of_round
 from raffles.models import Draw, Entropy, Raffle, Replacement, State
 from raffles.models.raffle import FINISHED, MAX_TICKETS
 from raffles.web.formats import SECOND, shown
@@ -100,13 +100,13 @@ def _decided(raffle: Any, now: datetime) -> list[str]:
             "The pool is sealed and the winners are drawn at once, by the server's own randomness."
         ]
     if raffle.state == State.SEALED:
-        live = Draw.objects.live().filter(raffle=raffle).first()
-        decides = shown_round(live.round) if live and live.round else "the beacon"
+        draw = Draw.objects.get(raffle=raffle)
+        decides = shown_round(draw.round or 0)
         return [f"The pool is sealed; {decides}, decides."]
-    round_ = round_of_seal(raffle, int(now.timestamp())) or 0
+    round_ = round_of(raffle.closes_at_seconds(), int(now.timestamp()))
     return [
         f"The pool is sealed and its fingerprint published; about {shown_round(round_)}, decides.",
-        "Until that round the draw can be called off or sealed again, afterwards no more.",
+        "A raffle is sealed once: nothing can be drawn again.",
         "The winners come with the next run of draw_winners after it.",
     ]
 
@@ -139,11 +139,8 @@ def preview_void(raffle: Any) -> list[str]:
     sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
     if raffle.state == State.SEALED:
         sentences.append("The commitment stays public, with your reason under it.")
-        if _round_has_come(raffle):
-            sentences.append(
-                f"Its beacon round has come. Only a beacon that stayed silent for a week is a "
-                f"reason now, and it reads “{BEACON_UNAVAILABLE}”."
-            )
+        if raffle.entropy == Entropy.DRAND:
+            sentences.append("Its tickets stay public: anyone can compute whom this hits.")
     return [*sentences, PUBLIC]
 
 
@@ -151,52 +148,6 @@ def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Perf
     """End it without winners."""
     void_raffle(raffle.uuid, reason=reason, now=now, by=by)
     return Performed("Called off. The reason is public.")
-
-
-# --- Drawing again
-
-
-class RedrawForm(ReasonForm):
-    """Why, and of which draw, so that a second click does not call off the next one too."""
-
-    number = forms.IntegerField(widget=forms.HiddenInput)
-
-
-def _round_has_come(raffle: Any) -> bool:
-    """Return whether the round of the sealed draw is out, as the list's own query says."""
-    round_ = raffle.waits_for
-    return bool(round_) and time_of_round(round_) <= timezone.now().timestamp()
-
-
-def can_be_redrawn(raffle: Any) -> bool:
-    """Return whether nobody can know yet what the sealed draw will bring."""
-    return raffle.state == State.SEALED and not _round_has_come(raffle)
-
-
-def preview_redraw(raffle: Any) -> list[str]:
-    """Return what becomes of the sealed draw, and of the next."""
-    waits = f" It waits for {shown_round(raffle.waits_for)}." if raffle.waits_for else ""
-    sentences = [
-        f"The sealed draw over {counted(raffle.issued, 'ticket')} is called off in public.{waits}",
-        "The same tickets are sealed again at once, as the next draw in the chain.",
-    ]
-    if raffle.state == State.SEALED and raffle.entropy == Entropy.DRAND:
-        now = int(timezone.now().timestamp())
-        decides = shown_round(round_of_seal(raffle, now) or 0)
-        sentences.append(f"About {decides}, decides that one.")
-    return [*sentences, PUBLIC]
-
-
-def perform_redraw(
-    raffle: Raffle, *, now: datetime, by: str, reason: str, number: int
-) -> Performed:
-    """Seal the same pool again."""
-    try:
-        draw = redraw(raffle.uuid, reason=reason, now=now, clock=timezone.now, by=by, number=number)
-    except SealTooLate as fault:
-        raise Stopped(f"Not sealed again: {fault}") from fault
-    decides = f"; {shown_round(draw.round)}, decides" if draw.round else ""
-    return Performed(f"Draw {draw.number} is sealed{decides}.")
 
 
 # --- Passing a prize on
@@ -260,17 +211,6 @@ RUNNING = (
         preview=preview_replacement,
         perform=perform_replacement,
         form=PassOnForm,
-    ),
-    ConfirmedAction(
-        name="redraw",
-        label="Redraw",
-        permissions=("raffles.void_raffle",),
-        is_offered=can_be_redrawn,
-        preview=preview_redraw,
-        perform=perform_redraw,
-        form=RedrawForm,
-        initial=lambda raffle: {"number": raffle.draws.count()},
-        is_harmful=True,
     ),
     ConfirmedAction(
         name="void",

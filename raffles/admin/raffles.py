@@ -57,7 +57,7 @@ class RaffleAdmin(AdminPages):
             .annotate(sum=models.Sum("amount"))
             .values("sum")
         )
-        sealed = Draw.objects.live().filter(raffle=models.OuterRef("pk"), drawn_at=None)
+        sealed = Draw.objects.waiting().filter(raffle=models.OuterRef("pk"))
         raffles = (
             Raffle.objects.with_issued()
             .with_available()
@@ -196,7 +196,7 @@ def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:
     if raffle.state == State.DRAWN:
         pages = ("result", "certificate", "stage")
         found += [(page, f"pages:{page}", of_it) for page in pages]
-    found += [(name, f"raffle-{name}", of_it) for name in ("draws", "replacements")]
+    found.append(("replacements", "raffle-replacements", of_it))
     if raffle.state in (State.SEALED, State.DRAWN):
         found.append(("commitment", "raffle-commitment", of_it))
     if raffle.state == State.DRAWN:

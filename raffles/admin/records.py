@@ -12,11 +12,11 @@ from raffles.models import Announcement, Draw
 class DrawAdmin(ReadOnly):
     """Draws: what was committed to, and what decided."""
 
-    list_display = ("raffle", "number", "closed_at", "round", "drawn_at", "voided_at")
+    list_display = ("raffle", "closed_at", "round", "drawn_at", "voided_at")
     list_select_related = ("raffle",)
     search_fields = ("raffle__name", "raffle__uuid")
     fields = (
-        *("raffle", "number", "closed_at", "commitment", "round", "beacon_randomness"),
+        *("raffle", "closed_at", "commitment", "round", "beacon_randomness"),
         *("drawn_at", "voided_at", "void_reason"),
     )
     readonly_fields = fields

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,8 +22,9 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from raffles.api import serializers
-from raffles.domain.keys import signer
+from raffles.domain.log import published_keys
 from raffles.domain.proofs import (
+    commitment_file,
     drawn,
     inclusion,
     published_draw,
@@ -33,7 +33,7 @@ from raffles.domain.proofs import (
     stream_proof,
 )
 from raffles.fairness import verify
-from raffles.models import Draw, Raffle, Winner
+from raffles.models import Winner
 from raffles.web.files import file_answer, kept, long_answer
 from raffles.web.lists import StrictQueryMixin, reads
 from raffles.web.problems import answers
@@ -59,33 +59,17 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
     """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
 
     @extend_schema(
-        summary="The draws over the sealed pool, latest first",
-        responses=answers(404, _200=serializers.DrawAnswer(many=True)),
-        filters=False,
-    )
-    @action(detail=True, methods=["get"], pagination_class=None)
-    def draws(self, _request: Request, raffle_id: UUID) -> Response:
-        raffle = Raffle.objects.get(uuid=raffle_id)
-        draws = Draw.objects.filter(raffle=raffle).select_related("raffle").order_by("-number")
-        return Response(serializers.DrawAnswer([_draw(draw) for draw in draws], many=True).data)
-
-    @extend_schema(
         summary="The signed commitment",
         responses=answers(404, _200=serializers.CommitmentAnswer, _304=None),
         filters=False,
     )
-    @reads(serializers.CommitmentQuery)
     @action(detail=True, methods=["get"], pagination_class=None)
     def commitment(self, request: Request, raffle_id: UUID) -> HttpResponseBase:
-        number = self.query.get("draw_no")
-        draw = published_draw(raffle_id, number)
-        # Without its number it may be followed by another until it is drawn.
-        is_final = number is not None or draw.drawn_at is not None
+        draw = published_draw(raffle_id)
         return _cached(
             request,
             bytes(draw.commitment_hash).hex(),
-            lambda: Response({"commitment": draw.commitment(), **draw.seal()}),
-            caching=IMMUTABLE if is_final else REVALIDATE,
+            lambda: Response(commitment_file(draw)),
         )
 
     @extend_schema(
@@ -159,7 +143,7 @@ class KeysView(APIView):
 
     @extend_schema(summary="The public keys", responses=answers(_200=serializers.KeysAnswer))
     def get(self, _request: Request) -> Response:
-        return Response(signer().public_keys())
+        return Response(published_keys())
 
 
 @require_safe
@@ -177,20 +161,6 @@ def verifier_checksum(_request: HttpRequest) -> HttpResponse:
     return HttpResponse(
         f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8"
     )
-
-
-def _draw(draw: Draw) -> dict[str, Any]:
-    draws_at = draw.draws_at()
-    return {
-        "draw_no": draw.number,
-        "commitment_hash": bytes(draw.commitment_hash).hex(),
-        "sealed_at": draw.closed_at,
-        "round": draw.round,
-        "draws_at": None if draws_at is None else datetime.fromtimestamp(draws_at, UTC),
-        "drawn_at": draw.drawn_at,
-        "late": draw.is_late(),
-        "void": draw.void(),
-    }
 
 
 def _cached(

@@ -8,7 +8,6 @@ from django.conf import settings
 from rest_framework import serializers
 
 from raffles.models import Entropy, Prize, Raffle
-from raffles.models.draw import planned_round
 from raffles.models.raffle import (
     MAX_ALTERNATES,
     MAX_CLAIM_DAYS,
@@ -86,8 +85,9 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     winners_drawn = serializers.SerializerMethodField()
     promotes_alternates = StrictBooleanField(read_only=True)
     prizes = PrizeAnswer(many=True)
-    planned_round = serializers.SerializerMethodField(
-        help_text="The beacon round promised with the terms, when the closing time is known."
+    planned_round = serializers.IntegerField(
+        allow_null=True,
+        help_text="The beacon round promised with the terms, when the closing time is known.",
     )
 
     class Meta:
@@ -116,9 +116,6 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
     def get_winners_drawn(self, raffle: Raffle) -> bool:
         return raffle.is_drawn
 
-    def get_planned_round(self, raffle: Raffle) -> int | None:
-        return planned_round(raffle)
-
 
 class ReceiptAnswer(serializers.Serializer[Any]):
     """The signed promise that a ticket is in the draw; keep it."""
@@ -126,7 +123,7 @@ class ReceiptAnswer(serializers.Serializer[Any]):
     leaf = serializers.CharField()
     terms_hash = serializers.CharField()
     issued_at = serializers.IntegerField()
-    key_id = serializers.CharField()
+    public_key = serializers.CharField()
     signature = serializers.CharField()
 
 
@@ -145,7 +142,7 @@ class ReceiptRequest(StrictSerializer):
     leaf = VisibleTextField()
     terms_hash = VisibleTextField()
     issued_at = StrictIntegerField()
-    key_id = VisibleTextField()
+    public_key = VisibleTextField()
     signature = VisibleTextField()
 
 
@@ -197,10 +194,9 @@ class EmptyRequest(StrictSerializer):
 
 
 class VoidRequest(StrictSerializer):
-    """Why, in public; ``redraw`` keeps the pool and draws it again."""
+    """Why, in public."""
 
-    reason = VisibleTextField(max_length=500)
-    redraw = StrictBooleanField(default=False)
+    reason = VisibleTextField(max_length=200)
 
 
 class ReplacementRequest(StrictSerializer):
@@ -228,13 +224,21 @@ class TermsAnswer(serializers.Serializer[Any]):
     """What participants agreed to, frozen by the first ticket."""
 
     raffle_id = serializers.CharField()
+    operator = serializers.CharField()
     name = serializers.CharField()
     capacity = serializers.IntegerField()
+    opens_at = serializers.IntegerField()
     closes_at = serializers.IntegerField()
+    entry = serializers.CharField()
+    tickets_per_holder = serializers.IntegerField()
+    max_wins_per_holder = serializers.IntegerField()
     prizes = serializers.ListField(child=serializers.DictField())
     alternates = serializers.IntegerField()
-    max_wins_per_holder = serializers.IntegerField()
+    claim = serializers.DictField(child=serializers.IntegerField())
+    rules_hash = serializers.CharField(allow_blank=True)
     entropy = serializers.DictField(child=serializers.CharField())
+    cosigners = serializers.ListField(child=serializers.DictField())
+    authorities = serializers.ListField(child=serializers.DictField())
 
 
 class CommitmentBody(serializers.Serializer[Any]):
@@ -242,8 +246,6 @@ class CommitmentBody(serializers.Serializer[Any]):
 
     v = serializers.CharField()
     terms = TermsAnswer()
-    draw_no = serializers.IntegerField()
-    prev = serializers.CharField()
     tickets = serializers.IntegerField()
     root = serializers.CharField()  # type: ignore[assignment]  # a field, for DRF
     closed_at = serializers.IntegerField()
@@ -255,8 +257,7 @@ class CommitmentAnswer(serializers.Serializer[Any]):
 
     commitment = CommitmentBody()
     commitment_hash = serializers.CharField()
-    signed_at = serializers.IntegerField()
-    key_id = serializers.CharField()
+    public_key = serializers.CharField()
     signature = serializers.CharField()
 
 
@@ -277,10 +278,12 @@ class ProofAnswer(serializers.Serializer[Any]):
 
     commitment = CommitmentBody()
     commitment_hash = serializers.CharField()
+    seal = serializers.DictField(child=serializers.CharField())
     entropy = serializers.DictField()
     seed = serializers.CharField()
     winners = ProofWinner(many=True)
     skipped = serializers.ListField(child=serializers.DictField())
+    log = serializers.DictField(required=False)
 
 
 class InclusionAnswer(serializers.Serializer[Any]):
@@ -294,35 +297,13 @@ class InclusionAnswer(serializers.Serializer[Any]):
     path = serializers.ListField(child=serializers.CharField())
 
 
-class VoidAnswer(serializers.Serializer[Any]):
-    """The signed end of a draw that was called off."""
-
-    commitment_hash = serializers.CharField()
-    reason = serializers.CharField()
-    voided_at = serializers.IntegerField()
-    key_id = serializers.CharField()
-    signature = serializers.CharField()
-
-
-class DrawAnswer(serializers.Serializer[Any]):
-    """A draw over the pool; more than one when an earlier one was called off."""
-
-    draw_no = serializers.IntegerField()
-    commitment_hash = serializers.CharField()
-    sealed_at = serializers.DateTimeField()
-    round = serializers.IntegerField(allow_null=True)
-    draws_at = serializers.DateTimeField(allow_null=True)
-    drawn_at = serializers.DateTimeField(allow_null=True)
-    late = serializers.BooleanField()
-    void = VoidAnswer(allow_null=True)
-
-
 class KeyAnswer(serializers.Serializer[Any]):
     """A key that signs receipts, seals and voids, or did."""
 
-    key_id = serializers.CharField()
     algorithm = serializers.CharField()
     public_key = serializers.CharField()
+    since = serializers.IntegerField()
+    until = serializers.IntegerField(help_text="0: it still signs.")
 
 
 class KeysAnswer(serializers.Serializer[Any]):
@@ -338,12 +319,6 @@ class WinnersQuery(StrictSerializer):
     """Which winners."""
 
     alternates = FlagField(default=False, help_text="Add the alternates.")
-
-
-class CommitmentQuery(StrictSerializer):
-    """Of which draw."""
-
-    draw_no = WholeNumberField(1, MAX_INTEGER, required=False, help_text="An earlier draw.")
 
 
 class ProofQuery(StrictSerializer):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
+from raffles.api import log
 from raffles.api.feeds import winners_feed
 from raffles.api.proofs import KeysView, verifier, verifier_checksum
 from raffles.api.views import RaffleViewSet
@@ -20,6 +21,9 @@ urlpatterns = [
     path("stream/", stream, name="stream"),
     path(f"raffles/{RAFFLE_ID}/stream/", stream, name="raffle-stream"),
     path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),
+    path("log/checkpoint", log.newest_checkpoint, name="checkpoint"),
+    path("log/statements", log.all_statements, name="statements"),
+    re_path(log.TILE, log.tile, name="tile"),
     path("verify.py", verifier, name="verifier"),
     path("verify.py.sha256", verifier_checksum, name="verifier-checksum"),
 ]

@@ -22,7 +22,7 @@ from raffles.api.proofs import ProvingViewSet
 from raffles.domain.contacts import keep_contact
 from raffles.domain.creating import Request as CreatingRequest
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import Waiting, redraw, void_raffle
+from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
 from raffles.domain.prizes import check_ticket, replace_winner
@@ -224,11 +224,7 @@ class RaffleViewSet(ProvingViewSet):
     @action(detail=True, methods=["post"])
     def void(self, request: Request, raffle_id: UUID) -> Response:
         asked = _valid(serializers.VoidRequest, request)
-        now, by = timezone.now(), actor(request)
-        if asked["redraw"]:
-            redraw(raffle_id, reason=asked["reason"], now=now, clock=timezone.now, by=by)
-        else:
-            void_raffle(raffle_id, reason=asked["reason"], now=now, by=by)
+        void_raffle(raffle_id, reason=asked["reason"], now=timezone.now(), by=actor(request))
         return self._shown(raffle_id)
 
     @extend_schema(

@@ -10,18 +10,13 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
-from django.db.transaction import TransactionManagementError
+from django.db import IntegrityError, transaction
 from redis.exceptions import RedisError
 
 from raffles.domain.locking import violated
+from raffles.domain.log import Turn, take_turn, write
 from raffles.models import Announcement, Raffle, State
 from raffles.models.record import record
-
-_NEXT = """
-    INSERT INTO raffles_streamcounter (id, last) VALUES (1, 1)
-    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last + 1 RETURNING last
-"""
 
 
 def announce(
@@ -31,26 +26,27 @@ def announce(
     *,
     at: datetime,
     by: str,
+    turn: Turn | None = None,
+    **adds: Any,
 ) -> Announcement:
-    """Write one row, last in the caller's transaction: from here to its end others wait.
+    """State one fact, last in the caller's transaction: from here to its end others wait.
 
-    ``payload`` is public: no code, no address, no tag. The record keeps a line of it.
+    ``payload`` is public: no code, no address, no tag. ``adds`` are what the statement of this
+    kind says besides its raffle; ``turn`` is the caller's, where the fact depends on its time. The
+    record keeps a line of it.
     """
-    if not connection.in_atomic_block:
-        raise TransactionManagementError("announce inside the transaction that makes it true")
-    with connection.cursor() as cursor:
-        cursor.execute(_NEXT)
-        (sequence,) = cursor.fetchone()
+    turn = turn or take_turn(at)
     subject = raffle or f"event {payload['event']}"
-    record(subject, kind, at=at, by=by, why=payload.get("reason", ""), announced=sequence)
+    record(subject, kind, at=at, by=by, why=payload.get("reason", ""), announced=turn.n + 1)
     transaction.on_commit(wake_readers, robust=True)
-    return Announcement.objects.create(
-        sequence=sequence,
-        kind=kind,
+    return write(
+        turn,
+        kind,
+        {"raffle_id": raffle.uuid.hex if raffle else _NOBODY, **adds},
         raffle=raffle,
         payload=_about(raffle) | payload if raffle else payload,
-        announced_at=at,
-        announced_by=by,
+        at=at,
+        by=by,
     )
 
 
@@ -68,7 +64,7 @@ def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
         with transaction.atomic():
             announce(kind, raffle, {"total_tickets": raffle.total_tickets}, at=at, by=by)
     except IntegrityError as error:
-        if violated(error) != "sold_out_announced_once":
+        if violated(error) != "announced_once":
             raise
 
 
@@ -82,6 +78,7 @@ def announce_all_sold_out(*, at: datetime, by: str) -> None:
 
 
 log = logging.getLogger(__name__)
+_NOBODY = "0" * 32  # in place of a raffle, for a date that nobody came to
 CHANNEL = "raffles:announced"
 _PAUSE = 5.0  # seconds without a try after a failure, so that nobody waits for a hung Redis
 _TIMEOUT = 0.5

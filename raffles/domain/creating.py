@@ -14,10 +14,11 @@ from django.db import IntegrityError, transaction
 
 from raffles.domain.keys import current_key_id
 from raffles.domain.locking import locked, violated
+from raffles.domain.log import origin
 from raffles.domain.pool import hold_claims, make_stripes
 from raffles.domain.refusals import ClosesInThePast, RequestMismatch, TermsFrozen, TooManyPrizes
 from raffles.fairness.verify import canonical
-from raffles.models import Entropy, Privacy, Prize, Raffle, State
+from raffles.models import Entropy, EntryMode, Privacy, Prize, Raffle, State
 from raffles.models.raffle import MAX_PRIZES
 from raffles.models.record import record
 
@@ -50,6 +51,7 @@ def create_raffle(
     closes_at: datetime | None = None,
     event_slug: str | None = None,
     privacy: Privacy = Privacy.NUMBER,
+    entry: EntryMode = EntryMode.ADDRESS,
     claim: Mapping[str, Any] | None = None,
     now: datetime,
     by: str,
@@ -79,6 +81,8 @@ def create_raffle(
         closes_at=closes_at,
         event_slug=event_slug,
         privacy=privacy,
+        entry=entry,
+        operator=origin(),
         **claim or {},
         ticket_key_id=current_key_id(),
         created_at=now,

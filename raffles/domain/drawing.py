@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,17 +17,13 @@ from raffles.domain.announcing import announce
 from raffles.domain.erasing import finish_erasures
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
+from raffles.domain.log import Turn, take_turn
 from raffles.domain.pool import Pages, Progress, build_tree, leaves_of, shut_gate
 from raffles.domain.privacy import shown_names
 from raffles.domain.prizes import open_handovers
-from raffles.domain.refusals import (
-    AlreadyDrawn,
-    AlreadyRedrawn,
-    NotSealed,
-    RoundHasCome,
-    Voided,
-)
-from raffles.domain.sealing import Clock, SealTooLate, close, commit, mark_void, seal
+from raffles.domain.refusals import AlreadyDrawn, Voided
+from raffles.domain.sealing import Clock, SealTooLate, close, mark_void, seal
+from raffles.domain.witnesses import log_of_proof
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
 from raffles.models import Announcement, Draw, Raffle, State, Winner
@@ -65,9 +61,7 @@ def advance(
         raffle.refresh_from_db()
     if raffle.state != State.SEALED:
         return False
-    draw = raffle.draws.live().select_related("raffle__pool").first()
-    if draw is None:  # called off since
-        return False
+    draw = Draw.objects.select_related("raffle__pool").get(raffle=raffle)
     randomness, signature = _randomness(draw, now)
     return store_draw(draw, randomness=randomness, signature=signature, clock=clock, by=by)
 
@@ -98,20 +92,29 @@ def store_draw(
     What takes long is read before it: the pool can't change any more.
     """
     winners = select_winners(draw, randomness)
+    log = log_of_proof(draw) if draw.round else None
     with transaction.atomic():
         raffle = locked(draw.raffle_id)
-        live = raffle.draws.live().filter(pk=draw.pk).first()
-        if raffle.state != State.SEALED or live is None:
+        if raffle.state != State.SEALED:
             return False
         now = clock()
-        live.randomness, live.beacon_signature, live.drawn_at = randomness, signature, now
-        live.save(update_fields=["randomness", "beacon_signature", "drawn_at"])
+        draw.randomness, draw.beacon_signature, draw.drawn_at = randomness, signature, now
+        draw.log = log
+        draw.save(update_fields=["randomness", "beacon_signature", "drawn_at", "log"])
         store_winners(winners)
         open_handovers(raffle, now=now)
         raffle.state = State.DRAWN
         raffle.save(update_fields=["state"])
         finish_erasures(raffle)
-        announce(Announcement.Kind.DRAWN, raffle, _result(live, raffle, winners), at=now, by=by)
+        announce(
+            Announcement.Kind.DRAWN,
+            raffle,
+            _result(draw, raffle, winners),
+            at=now,
+            by=by,
+            commitment_hash=bytes(draw.commitment_hash).hex(),
+            randomness=randomness.hex(),
+        )
     return True
 
 
@@ -164,7 +167,6 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
     won = [winner for winner in winners if winner.prize is not None]
     names = shown_names(raffle, [winner.slot for winner in won[:_SHOWN]])
     return {
-        "draw_no": draw.number,
         "commitment_hash": bytes(draw.commitment_hash).hex(),
         "late": draw.is_late(),
         "winners_total": len(won),
@@ -177,72 +179,32 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
     }
 
 
-BEACON_UNAVAILABLE = "beacon unavailable"
-_BEACON_IS_DEAD_AFTER = timedelta(days=7)
-
-
 def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
-    """End a raffle without winners. Raises AlreadyDrawn, Voided, RoundHasCome."""
+    """End a raffle without winners, at any time before they are stored, and for good.
+
+    The time is that of its statement in the log. A sealed pool stays public, so with a beacon
+    anyone can compute whom this hits. Raises Raffle.DoesNotExist, AlreadyDrawn, Voided.
+    """
     with transaction.atomic():
-        raffle = _voidable(raffle_id)
+        raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+        if raffle.state == State.DRAWN:
+            raise AlreadyDrawn
+        if raffle.state == State.VOID:
+            raise Voided
         if raffle.state == State.OPEN:
             shut_gate(raffle)
+        turn = take_turn(now)
         if raffle.state == State.SEALED:
-            _void_draw(raffle.draws.live().get(), reason=reason, now=now)
-        mark_void(raffle, reason=reason, now=now, by=by)
+            _void_draw(Draw.objects.get(raffle=raffle), reason=reason, turn=turn)
+        mark_void(raffle, reason=reason, now=turn.moment(), by=by, turn=turn)
         finish_erasures(raffle)
     return raffle
 
 
-def redraw(
-    raffle_id: UUID,
-    *,
-    reason: str,
-    now: datetime,
-    clock: Clock,
-    by: str,
-    number: int | None = None,
-) -> Draw:
-    """Void the sealed draw and commits to the same pool again, as the next in the chain.
-
-    ``number`` is the draw that is meant, where the caller knows. Raises NotSealed, AlreadyDrawn,
-    Voided, RoundHasCome, AlreadyRedrawn, SealTooLate.
-    """
-    with transaction.atomic():
-        raffle = _voidable(raffle_id)
-        if raffle.state != State.SEALED:
-            raise NotSealed
-        draw = raffle.draws.live().get()
-        if number not in (None, draw.number):
-            raise AlreadyRedrawn
-        _void_draw(draw, reason=reason, now=now)
-        payload = {"reason": reason, "draw_no": draw.number}
-        announce(Announcement.Kind.VOIDED, raffle, payload, at=now, by=by)
-        return commit(raffle, clock=clock, by=by, after=draw)
-
-
-def _voidable(raffle_id: UUID) -> Raffle:
-    raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
-    if raffle.state == State.DRAWN:
-        raise AlreadyDrawn
-    if raffle.state == State.VOID:
-        raise Voided
-    return raffle
-
-
-def _void_draw(draw: Draw, *, reason: str, now: datetime) -> None:
-    """Sign and store the end of a sealed draw.
-
-    Once its round is public the result is known, so then only a beacon that stayed silent for a
-    week is a reason, and anyone can refute it by producing the round.
-    """
-    draws_at = draw.draws_at()
-    if draws_at is not None and now.timestamp() >= draws_at:
-        is_dead = now.timestamp() >= draws_at + _BEACON_IS_DEAD_AFTER.total_seconds()
-        if not (is_dead and reason == BEACON_UNAVAILABLE):
-            raise RoundHasCome
-    now = now.replace(microsecond=0)
-    signed = signer().void(bytes(draw.commitment_hash), reason, int(now.timestamp()))
-    draw.voided_at, draw.void_reason = now, reason
-    draw.void_key_id, draw.void_signature = signed["key_id"], bytes.fromhex(signed["signature"])
-    draw.save(update_fields=["voided_at", "void_reason", "void_key_id", "void_signature"])
+def _void_draw(draw: Draw, *, reason: str, turn: Turn) -> None:
+    """Sign and store the end of a sealed draw."""
+    signed = signer().void(bytes(draw.commitment_hash), reason, turn.at)
+    draw.voided_at, draw.void_reason = turn.moment(), reason
+    draw.void_public_key = signed["public_key"]
+    draw.void_signature = bytes.fromhex(signed["signature"])
+    draw.save(update_fields=["voided_at", "void_reason", "void_public_key", "void_signature"])

@@ -125,6 +125,6 @@ def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
     while not advance(raffle.pk, now=now, clock=clock, by=by):
-        # Another caller's draw came first, or a new commitment, over which it goes on.
+        # Another caller's draw came first.
         refuse_unless_drawable(Raffle.objects.with_available().get(pk=raffle.pk), now=now)
     return raffle

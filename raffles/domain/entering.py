@@ -18,8 +18,10 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, Sum
 
 from raffles.domain.announcing import announce_sold_out
+from raffles.domain.clock import is_database_asked
 from raffles.domain.keys import signer, ticket_key
 from raffles.domain.locking import violated
+from raffles.domain.log import announce_keys
 from raffles.domain.pool import count_stripes
 from raffles.domain.refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
 from raffles.fairness.numbering import Numbering, numbering
@@ -36,6 +38,9 @@ from raffles.fairness.verify import hash_terms, make_leaf
 from raffles.models import Raffle, Stripe, Ticket
 
 _REMEMBERED = 4096  # raffles a process keeps the facts of, about 2 KB each
+
+
+Landed = tuple[int, datetime | None]  # a slot, and when it was issued if the database said it
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,7 @@ class _Claim:
     ) -> _Claim:
         key = facts.holder_key
         tag = holder_tag(key, identity)
-        code = derive_code(facts.code_key, tag)
+        code = derive_code(facts.code_key, tag, 0)
         request_tag = _request_tag(facts, tag, request_key)
         if entrant is None:
             return cls(tag, code, code_tag(code), request_tag, None, None, None)
@@ -156,6 +161,8 @@ def enter(
     the process knows the raffle.
     """
     known = _facts.get(raffle_id)
+    if known is None:
+        announce_keys(now)  # a key that the log does not know signs no receipt
     facts = known or Facts.of(Raffle.objects.get(uuid=raffle_id))
     if facts.is_of_event and entrant is None:
         raise ThroughEvent
@@ -163,7 +170,7 @@ def enter(
     try:
         if facts.closes_at is not None and now >= facts.closes_at:
             raise GateShut
-        slot = _claim_slot(facts, claim, now)
+        slot, issued_at = _claim_slot(facts, claim, now)
     except (SoldOut, AlreadyEntered) as refusal:
         earlier = _earlier(facts, claim, identity, request_key)
         if earlier is not None:
@@ -175,7 +182,7 @@ def enter(
         # Read again: only the ticket that now exists has frozen the terms that the receipt names.
         facts = Facts.of(Raffle.objects.get(uuid=raffle_id))
         _remember(_facts, raffle_id, facts)
-    return _entry(facts, claim, slot, now, is_repeat=False)
+    return _entry(facts, claim, slot, issued_at, is_repeat=False)
 
 
 def _say_sold_out(facts: Facts, now: datetime) -> None:
@@ -217,27 +224,32 @@ def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
     return _entry(facts, claim, ticket.slot, ticket.issued_at, is_repeat=True)
 
 
-def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> int:
-    """Move a stripe and lands the ticket, or raises SoldOut, GateShut or AlreadyEntered."""
+def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> tuple[int, datetime]:
+    """Move a stripe and land the ticket: its slot and the time of the statement.
+
+    Raises SoldOut, GateShut, AlreadyEntered, OrderUsed.
+    """
     if facts.uuid in _emptied:
         raise _emptied[facts.uuid]
-    issued_at = connection.ops.adapt_datetimefield_value(now)
+    # The database's own clock: an honest receipt is never later than the close.
+    issued_at = None if is_database_asked() else connection.ops.adapt_datetimefield_value(now)
     values = [claim.holder_tag, claim.code_tag, claim.request_tag, issued_at]
     values += [claim.username, claim.order_tag, claim.address_tag]
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
     try:
-        slot = claimed(facts, values)
+        landed = claimed(facts, values)
     except IntegrityError as error:
         refusal = _REFUSALS.get(violated(error))
         if refusal is None:
             raise
         raise refusal from None
-    if slot is None:
+    if landed is None:
         reason = _why_nothing_is_left(facts)
         if reason is GateShut:
             _remember(_emptied, facts.uuid, reason)
         raise reason
-    return slot
+    slot, issued = landed
+    return slot, issued or now
 
 
 _REFUSALS = {
@@ -256,10 +268,10 @@ _TICKET = (
     "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
     "username, order_tag, address_tag)"
 )
-_CLAIM = "SELECT raffles_claim(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_CLAIM = "SELECT claimed, issued FROM raffles_claim(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
-def _claim_postgresql(facts: Facts, values: list[Any]) -> int | None:
+def _claim_postgresql(facts: Facts, values: list[Any]) -> Landed | None:
     """One call that commits by itself: a stripe's lock held across another round trip would wait.
 
     The function moves the first free stripe from a random one on, and lands the ticket.
@@ -270,11 +282,11 @@ def _claim_postgresql(facts: Facts, values: list[Any]) -> int | None:
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
         cursor.execute(_CLAIM, [facts.pk, start, *values])
-        slot: int | None = cursor.fetchone()[0]
-    return slot
+        slot, issued = cursor.fetchone()
+    return None if slot is None else (slot, issued)
 
 
-def _claim_sqlite(facts: Facts, values: list[Any]) -> int | None:
+def _claim_sqlite(facts: Facts, values: list[Any]) -> Landed | None:
     """One short IMMEDIATE transaction: SQLite has one writer."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
@@ -290,4 +302,4 @@ def _claim_sqlite(facts: Facts, values: list[Any]) -> int | None:
             f"INSERT INTO {_TICKET} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
             [facts.pk, row[0], *values],
         )
-        return int(row[0])
+        return int(row[0]), None

@@ -52,7 +52,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
 
 def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
     """Return the raffles ended before ``moment``, but for those whose prizes wait at ``now``."""
-    ended = Raffle.objects.filter(Q(draws__drawn_at__lt=moment) | Q(voided_at__lt=moment))
+    ended = Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment))
     waiting = Handover.objects.unclaimed().filter(claim_until__gt=now)
     return ended.exclude(pk__in=waiting.values("winner__raffle")).distinct()
 

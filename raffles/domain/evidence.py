@@ -21,8 +21,8 @@ from zipfile import ZipFile, ZipInfo
 from django.db import transaction
 
 from raffles.domain.exports import EXPORTED, log_table
-from raffles.domain.keys import signer
-from raffles.domain.proofs import published_draw, stream_proof
+from raffles.domain.log import published_keys
+from raffles.domain.proofs import commitment_file, published_draw, stream_proof
 from raffles.domain.refusals import NotFinished
 from raffles.fairness import verify
 from raffles.models import Announcement, Draw, LogEntry, Raffle, Replacement
@@ -46,8 +46,8 @@ State     {state}
 What is in this archive
 -----------------------
 raffle.json          the terms that every participant agreed to, and what became of the raffle
-commitment-N.json    the signed fingerprint of all tickets, from before draw N
-void-N.json          that draw N was called off: the signed reason
+commitment.json      the signed fingerprint of all tickets, from before the draw
+void.json            that the sealed draw was called off: the signed reason
 proof.json           the winners, and all that they follow from; of a raffle that was drawn
 replacements.json    prizes that were passed on to an alternate, with the public reasons
 announcements.json   what was published, in its order
@@ -64,9 +64,10 @@ How to check it
 ---------------
 Unpack the archive into an empty folder and run there:
 
-    python3 -I verify.py proof.json --commitment commitment-{number}.json --keys raffle-keys.json
+    python3 -I verify.py proof.json --commitment commitment.json --keys raffle-keys.json
 
-The last line is the verdict: VALID, or INVALID with the reason. It needs no network. An operator
+The last line is the verdict; docs/fairness.md of the service says what each one means. It needs no
+network. An operator
 who lies could have changed the verifier and the keys too: compare verify.py and the keys with
 copies that others have, and the commitment with one that somebody saved before the draw.
 
@@ -91,19 +92,17 @@ def export_evidence(raffle_id: UUID, *, now: datetime, by: str) -> Iterator[byte
 
 
 def _members(raffle: Raffle) -> Iterator[Member]:
-    numbers = Draw.objects.filter(raffle=raffle).order_by("number").values_list("number", flat=True)
-    draws = [published_draw(raffle.uuid, number) for number in numbers]
-    yield "README.txt", [_readme(raffle, draws).encode()]
+    draw = published_draw(raffle.uuid) if Draw.objects.filter(raffle=raffle).exists() else None
+    yield "README.txt", [_readme(raffle).encode()]
     yield "verify.py", [Path(verify.__file__).read_bytes()]
-    yield "raffle-keys.json", _json(signer().public_keys())
+    yield "raffle-keys.json", _json(published_keys())
     yield "raffle.json", _json(_raffle(raffle))
-    for draw in draws:
-        commitment = {"commitment": draw.commitment(), **draw.seal()}
-        yield f"commitment-{draw.number}.json", _json(commitment)
+    if draw:
+        yield "commitment.json", _json(commitment_file(draw))
         if void := draw.void():
-            yield f"void-{draw.number}.json", _json(void)
-    if raffle.is_drawn:
-        yield "proof.json", map(str.encode, stream_proof(draws[-1]))
+            yield "void.json", _json(void)
+        if raffle.is_drawn:
+            yield "proof.json", map(str.encode, stream_proof(draw))
     replacements = Replacement.objects.filter(raffle=raffle)
     lines = replacements.select_related("prize", "winner", "alternate").order_by("pk")
     yield "replacements.json", _json([line.public() for line in lines])
@@ -127,11 +126,10 @@ def _raffle(raffle: Raffle) -> dict[str, Any]:
     }
 
 
-def _readme(raffle: Raffle, draws: list[Draw]) -> str:
+def _readme(raffle: Raffle) -> str:
     outcome = _VOID.format(reason=raffle.void_reason)
     if raffle.is_drawn:
-        number = draws[-1].number
-        outcome = _DRAWN.format(number=number, id=raffle.uuid)
+        outcome = _DRAWN.format(id=raffle.uuid)
     return _README.format(
         name=raffle.name,
         id=raffle.uuid,

@@ -84,7 +84,7 @@ def export_winners_of_event(
 
     Raises NotDrawn when there was none.
     """
-    drawn = {"raffle__draws__drawn_at__gte": since, "raffle__draws__drawn_at__lt": until}
+    drawn = {"raffle__draw__drawn_at__gte": since, "raffle__draw__drawn_at__lt": until}
     winners = Winner.objects.filter(raffle__event_slug=event_slug, **drawn)
     if not winners.exists():
         raise NotDrawn
@@ -142,8 +142,8 @@ def cell(value: object) -> object:
 
 def _winners(winners: WinnerQuerySet, full_names: bool) -> Iterator[str]:
     found = winners.with_state().select_related("raffle", "replacement__alternate")
-    drawn = found.filter(raffle__draws__drawn_at__isnull=False).annotate(
-        drawn_at=F("raffle__draws__drawn_at"), username=F("ticket__username")
+    drawn = found.filter(raffle__draw__drawn_at__isnull=False).annotate(
+        drawn_at=F("raffle__draw__drawn_at"), username=F("ticket__username")
     )
     rows = drawn.order_by("drawn_at", "raffle", "rank").iterator(_CHUNK)
     return table(_WINNERS, (_winner(winner, full_names) for winner in rows))

@@ -28,7 +28,7 @@ def ticket_key(wanted: str) -> bytes:
 
 
 def signer() -> Signer:
-    """Sign receipts, seals and voids with the first of RECEIPT_KEY; publishes all of them."""
+    """Return what signs receipts, seals and voids with the first of RECEIPT_KEY."""
     return _signer(tuple(settings.RECEIPT_SEEDS))
 
 

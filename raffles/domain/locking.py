@@ -24,7 +24,7 @@ def held(raffle_id: UUID) -> Raffle:
 
 # SQLite names a unique constraint's columns instead of the constraint.
 _BY_COLUMNS = {
-    "raffles_announcement.raffle_id": "sold_out_announced_once",
+    "raffles_announcement.raffle_id, raffles_announcement.kind": "announced_once",
     "raffles_raffle.request_tag": "raffle_created_once",
     "raffles_ticket.raffle_id, raffles_ticket.holder_tag": "ticket_holder_once",
     "raffles_ticket.raffle_id, raffles_ticket.address_tag": "ticket_address_once",

@@ -98,7 +98,7 @@ def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
     for ticket in held:
         assert ticket.holder_tag  # noqa: S101 - it was found by it
         tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
-        code = derive_code(facts.code_key, tag)
+        code = derive_code(facts.code_key, tag, 0)
         leaf = make_leaf(facts.uuid, number, tag, code_tag(code))
         receipt = signer().receipt(leaf, facts.terms_hash, int(ticket.issued_at.timestamp()))
         entries.append(Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True))

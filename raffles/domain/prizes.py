@@ -26,6 +26,7 @@ from raffles.domain.refusals import (
 )
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, code_tag_of, read_code
+from raffles.fairness.verify import hash_reason
 from raffles.models import (
     Announcement,
     Handover,
@@ -236,7 +237,17 @@ def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: s
         lost.save(update_fields=["forfeited_at"])
     if until := raffle.claim_until(now):
         Handover.objects.create(winner=alternate, claim_until=until)
-    announce(Announcement.Kind.REPLACED, raffle, replacement.public(), at=now, by=by)
+    announce(
+        Announcement.Kind.REPLACED,
+        raffle,
+        replacement.public(),
+        at=now,
+        by=by,
+        commitment_hash=bytes(raffle.draw.commitment_hash).hex(),
+        rank=winner.rank,
+        by_rank=alternate.rank,
+        reason_hash=hash_reason(reason).hex(),
+    )
     return replacement
 
 

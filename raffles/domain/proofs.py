@@ -27,18 +27,15 @@ _HASH = 32
 Node = Callable[[int, int], bytes]  # (level, index within it) to the node's hash
 
 
-def published_draw(raffle_id: UUID, number: int | None = None) -> Draw:
-    """Return the draw of that number, the latest without one, with its raffle, pool and prizes.
+def published_draw(raffle_id: UUID) -> Draw:
+    """Return the draw of a raffle with its raffle, pool and prizes, also one called off.
 
-    Raises Raffle.DoesNotExist, Draw.DoesNotExist, NotSealed.
+    Raises Raffle.DoesNotExist, NotSealed.
     """
     raffle = Raffle.objects.prefetch_related("prizes").get(uuid=raffle_id)
-    draws = Draw.objects.filter(raffle=raffle).order_by("-number")
-    if number is not None:
-        draws = draws.filter(number=number)
-    draw = draws.first()
+    draw = Draw.objects.filter(raffle=raffle).first()
     if draw is None:
-        raise Draw.DoesNotExist if number else NotSealed
+        raise NotSealed
     raffle.pool = Pool.objects.defer("levels").get(raffle=raffle)
     draw.raffle = raffle
     return draw
@@ -98,6 +95,15 @@ def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
     return tuple(asked)
 
 
+def commitment_file(draw: Draw) -> dict[str, Any]:
+    """Return the file that participants keep from before the draw (section 8)."""
+    return {
+        "commitment": draw.commitment(),
+        "commitment_hash": bytes(draw.commitment_hash).hex(),
+        **draw.seal(),
+    }
+
+
 def seed_of(draw: Draw) -> bytes:
     """What the winners of a drawn draw follow from, and so its whole proof."""
     return derive_seed(bytes(draw.commitment_hash), bytes(draw.randomness or b""))
@@ -117,8 +123,10 @@ def proof_head(draw: Draw) -> dict[str, Any]:
     return {
         "commitment": draw.commitment(),
         "commitment_hash": bytes(draw.commitment_hash).hex(),
+        "seal": draw.seal(),
         "entropy": entropy,
         "seed": seed_of(draw).hex(),
+        **({} if draw.log is None else {"log": draw.log}),
     }
 
 

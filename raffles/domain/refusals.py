@@ -152,22 +152,6 @@ class InvalidCode(Refusal):
     sentence = "Invalid verification code"
 
 
-class RoundHasCome(Refusal):
-    """The beacon has spoken, so the draw can't be stopped any more."""
-
-    kind = Kind.CONFLICT
-    code = "round_has_come"
-    sentence = "The draw can't be voided: its beacon round is public"
-
-
-class AlreadyRedrawn(Refusal):
-    """The draw that was meant has been voided, and another waits in its place."""
-
-    kind = Kind.CONFLICT
-    code = "already_redrawn"
-    sentence = "The draw has been voided and sealed again already"
-
-
 class NoAlternateLeft(Refusal):
     """Every alternate has taken somebody's place."""
 

@@ -7,28 +7,33 @@ crash goes on where it stopped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Sum
 
 from raffles.domain.announcing import announce, announce_sold_out
+from raffles.domain.clock import signed_time
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
+from raffles.domain.log import Turn, take_turn
 from raffles.domain.pool import shut_gate
+from raffles.domain.refusals import BeforeDrawTime
 from raffles.fairness.verify import (
+    PATIENCE,
     Tree,
-    first_round_at,
     hash_commitment,
+    hash_reason,
+    round_of,
     time_of_round,
 )
 from raffles.models import Announcement, Draw, Entropy, Pool, Raffle, State
-from raffles.models.draw import BEACON_DELAY, commitment_of, planned_round
+from raffles.models.draw import commitment_of
 from raffles.models.record import record
 
 Clock = Callable[[], datetime]
 NOBODY_CAME = "Nobody took part"
-_COMMITTED_BEFORE_ROUND = 30  # seconds; a verifier refuses less
+NOTHING_SEALED = "0" * 64  # in place of a commitment's hash
 
 
 class PoolDiffers(Exception):
@@ -45,6 +50,8 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
             return
+        if raffle.closes_at and signed_time(now) < raffle.closes_at:
+            raise BeforeDrawTime  # by the clock that the seal is dated by
         issued = shut_gate(raffle)
         if issued == raffle.total_tickets:
             announce_sold_out(raffle, at=now, by=by)
@@ -56,15 +63,31 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
             mark_void(raffle, reason=NOBODY_CAME, now=now, by=by)
 
 
-def mark_void(raffle: Raffle, *, reason: str, now: datetime, by: str) -> None:
-    """End a locked raffle without winners, and says why in public."""
+def mark_void(
+    raffle: Raffle, *, reason: str, now: datetime, by: str, turn: Turn | None = None
+) -> None:
+    """End a locked raffle without winners, and say why in public."""
     raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, now, reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
-    announce(Announcement.Kind.VOIDED, raffle, {"reason": reason}, at=now, by=by)
+    draw = Draw.objects.filter(raffle=raffle).first()
+    announce(
+        Announcement.Kind.VOIDED,
+        raffle,
+        {"reason": reason},
+        at=now,
+        by=by,
+        turn=turn,
+        commitment_hash=bytes(draw.commitment_hash).hex() if draw else NOTHING_SEALED,
+        reason_hash=hash_reason(reason).hex(),
+    )
 
 
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
-    """Store the pool and commits to it. Raises PoolDiffers, SealTooLate."""
+    """Store the pool and commit to it, once and for ever. Raises PoolDiffers, SealTooLate.
+
+    ``closed_at`` is the time of the statement: the database's clock, read once nobody else can
+    state anything before it.
+    """
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.CLOSED:
@@ -77,58 +100,35 @@ def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
         raffle.pool = Pool.objects.create(
             raffle=raffle, tickets=tree.size, root=tree.root, levels=b"".join(tree.levels)
         )
-        commit(raffle, clock=clock, by=by)
+        draw = _commit(raffle, take_turn(clock()), by=by)
         raffle.state = State.SEALED
         raffle.save(update_fields=["state"])
+        if draw.round and signed_time(clock()).timestamp() > time_of_round(draw.round) - PATIENCE:
+            raise SealTooLate
 
 
-def commit(raffle: Raffle, *, clock: Clock, by: str, after: Draw | None = None) -> Draw:
-    """Make the next draw over a locked raffle's pool: commitment, signature, announcement.
-
-    ``closed_at`` is the clock of this moment, never the scheduled time. Raises SealTooLate.
-    """
-    now = clock().astimezone(UTC).replace(microsecond=0)
-    closed_at = int(now.timestamp())
-    number, prev = (after.number + 1, bytes(after.commitment_hash)) if after else (1, bytes(32))
-    round_ = round_of_seal(raffle, closed_at)
+def _commit(raffle: Raffle, turn: Turn, *, by: str) -> Draw:
+    """Commitment, signature and statement over a locked raffle's pool."""
     pool = raffle.pool
-    commitment = commitment_of(
-        raffle,
-        number=number,
-        prev=prev,
-        tickets=pool.tickets,
-        root=bytes(pool.root),
-        closed_at=closed_at,
-        round_=round_,
+    is_public = raffle.entropy == Entropy.DRAND
+    round_ = round_of(raffle.closes_at_seconds(), turn.at) if is_public else None
+    commitment_hash = hash_commitment(
+        commitment_of(
+            raffle, tickets=pool.tickets, root=bytes(pool.root), closed_at=turn.at, round_=round_
+        )
     )
-    commitment_hash = hash_commitment(commitment)
-    signed = signer().seal(commitment_hash, closed_at)
+    signed = signer().seal(commitment_hash)
     draw = Draw.objects.create(
         raffle=raffle,
-        number=number,
-        prev=prev,
-        closed_at=now,
+        closed_at=turn.moment(),
         round=round_,
         commitment_hash=commitment_hash,
-        signed_at=now,
-        key_id=signed["key_id"],
+        public_key=signed["public_key"],
         signature=bytes.fromhex(signed["signature"]),
+        statement=turn.n,
     )
-    payload = {"draw_no": number, "tickets": pool.tickets, "draws_at": draw.draws_at(), **signed}
-    announce(Announcement.Kind.SEALED, raffle, payload, at=now, by=by)
-    if round_ and clock().timestamp() > time_of_round(round_) - _COMMITTED_BEFORE_ROUND:
-        raise SealTooLate
+    said = {"commitment_hash": commitment_hash.hex()}
+    payload = {"tickets": pool.tickets, "draws_at": draw.draws_at(), **said, **signed}
+    at = turn.moment()
+    announce(Announcement.Kind.SEALED, raffle, payload, at=at, by=by, turn=turn, **said)
     return draw
-
-
-def round_of_seal(raffle: Raffle, closed_at: int) -> int | None:
-    """Return the beacon round of a seal at a UNIX second; None without a beacon.
-
-    It is the promised one while there is time, else the next free one.
-    """
-    if raffle.entropy != Entropy.DRAND:
-        return None
-    planned = planned_round(raffle)
-    if planned and closed_at + _COMMITTED_BEFORE_ROUND <= time_of_round(planned):
-        return planned
-    return first_round_at(closed_at + BEACON_DELAY)

@@ -1,34 +1,38 @@
-"""What the operator signs: receipts of tickets, seals of commitments, voids.
+"""What we sign: receipts of tickets, seals of commitments, voids, checkpoints, cosignatures.
 
-Each is an object of lowercase hex, times in UNIX seconds and an Ed25519 signature, so that whoever
-kept one can show it to anybody else.
+Hex is lowercase, times are UNIX seconds, signatures are Ed25519, and a key stands in full beside
+what it signed, so that whoever kept one can show it to anybody else.
 """
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from raffles.fairness.verify import be64, hash_leaf, tag
-
-_TAG_TICKET = tag("ticket")
-_TAG_SEAL = tag("seal")
-_TAG_VOID = tag("void")
+from raffles.fairness.verify import (
+    COSIGNATURE,
+    ED25519,
+    be64,
+    checkpoint_text,
+    cosignature_message,
+    note_key_hash,
+    note_line,
+    receipt_message,
+    seal_message,
+    void_message,
+)
 
 
 class Receipt(TypedDict):
     leaf: str
     terms_hash: str
     issued_at: int
-    key_id: str
+    public_key: str
     signature: str
 
 
 class Seal(TypedDict):
-    commitment_hash: str
-    signed_at: int
-    key_id: str
+    public_key: str
     signature: str
 
 
@@ -36,25 +40,16 @@ class Void(TypedDict):
     commitment_hash: str
     reason: str
     voided_at: int
-    key_id: str
+    public_key: str
     signature: str
 
 
-class PublicKey(TypedDict):
-    key_id: str
-    algorithm: str
-    public_key: str
-
-
-class PublicKeys(TypedDict):
-    keys: list[PublicKey]
-
-
 class Signer:
-    """Signs with the first of its 32-byte seeds and publishes the keys of all of them.
+    """Signs with the first of its 32-byte seeds, and checkpoints with all of them.
 
-    Older seeds stay in the list so that what they signed can still be checked. ValueError when
-    there is no seed or one has another length.
+    `public_keys` are in hex and in the order of the seeds; older seeds stay in the list so that
+    the log goes on being signed by the keys of its seals. ValueError when there is no seed or one
+    has another length.
     """
 
     def __init__(self, seeds: Sequence[bytes]) -> None:
@@ -62,49 +57,68 @@ class Signer:
             raise ValueError("a signer needs at least one seed")
         keys = [Ed25519PrivateKey.from_private_bytes(seed) for seed in seeds]
         self._sign = keys[0].sign
-        self._published = [_publish(key.public_key().public_bytes_raw()) for key in keys]
-        self.key_id = self._published[0]["key_id"]
+        self._by_public_key = {key.public_key().public_bytes_raw().hex(): key for key in keys}
+        self.public_keys = list(self._by_public_key)
+        self.public_key = self.public_keys[0]
 
     def receipt(self, leaf: bytes, terms_hash: bytes, issued_at: int) -> Receipt:
         """Acknowledge a ticket: its leaf missing from the committed tree proves fraud."""
-        message = _TAG_TICKET + hash_leaf(leaf) + terms_hash + be64(issued_at)
         return {
             "leaf": leaf.hex(),
             "terms_hash": terms_hash.hex(),
             "issued_at": issued_at,
-            "key_id": self.key_id,
-            "signature": self._sign(message).hex(),
+            "public_key": self.public_key,
+            "signature": self._sign(receipt_message(leaf, terms_hash, issued_at)).hex(),
         }
 
-    def seal(self, commitment_hash: bytes, signed_at: int) -> Seal:
-        """Bind the operator to a pool: two seals of one draw prove misconduct."""
+    def seal(self, commitment_hash: bytes) -> Seal:
+        """Bind the operator to a pool: two seals of one raffle prove misconduct."""
         return {
-            "commitment_hash": commitment_hash.hex(),
-            "signed_at": signed_at,
-            "key_id": self.key_id,
-            "signature": self._sign(_TAG_SEAL + commitment_hash + be64(signed_at)).hex(),
+            "public_key": self.public_key,
+            "signature": self._sign(seal_message(commitment_hash)).hex(),
         }
 
     def void(self, commitment_hash: bytes, reason: str, voided_at: int) -> Void:
-        """Give a draw up for a reason that everybody may read."""
-        reason_hash = hashlib.sha256(reason.encode()).digest()
-        message = _TAG_VOID + commitment_hash + reason_hash + be64(voided_at)
+        """Call a raffle off for a reason that everybody may read."""
         return {
             "commitment_hash": commitment_hash.hex(),
             "reason": reason,
             "voided_at": voided_at,
-            "key_id": self.key_id,
-            "signature": self._sign(message).hex(),
+            "public_key": self.public_key,
+            "signature": self._sign(void_message(commitment_hash, reason, voided_at)).hex(),
         }
 
-    def public_keys(self) -> PublicKeys:
-        """Return what everybody needs to check a signature, the signing key first."""
-        return {"keys": self._published}
+    def checkpoint(self, origin: str, size: int, root: bytes, announced: Collection[str]) -> str:
+        """Return the log's checkpoint, a line by each of our keys that the log has announced.
+
+        `announced` are public keys in hex, announced and not retired.
+        """
+        text = checkpoint_text(origin, size, root)
+        lines = (
+            note_line(
+                origin,
+                note_key_hash(origin, ED25519, bytes.fromhex(public_key)),
+                key.sign(text.encode()),
+            )
+            for public_key, key in self._by_public_key.items()
+            if public_key in announced
+        )
+        return f"{text}\n{''.join(lines)}"
 
 
-def _publish(public_key: bytes) -> PublicKey:
-    return {
-        "key_id": hashlib.sha256(public_key).hexdigest()[:16],
-        "algorithm": "Ed25519",
-        "public_key": public_key.hex(),
-    }
+class Cosigner:
+    """A witness: says when it saw a checkpoint, under its name and with a key of its own."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        key = Ed25519PrivateKey.from_private_bytes(seed)
+        public_key = key.public_key().public_bytes_raw()
+        self.name = name
+        self.public_key = public_key.hex()
+        self._sign = key.sign
+        self._key_hash = note_key_hash(name, COSIGNATURE, public_key)
+
+    def cosign(self, text: str, at: int) -> str:
+        """Return the signature line over a checkpoint's first three lines."""
+        return note_line(
+            self.name, self._key_hash, be64(at) + self._sign(cosignature_message(text, at))
+        )

@@ -10,7 +10,7 @@ import hmac
 import re
 import unicodedata
 
-from raffles.fairness.verify import tag
+from raffles.fairness.verify import TAGS
 
 _CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FROM_RFC_4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD)
@@ -23,9 +23,7 @@ _DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
 _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
-_TAG_KEY = tag("key")
-_TAG_HOLDER = tag("holder")
-_TAG_CODE = tag("code")
+_TAG_KEY = b"ticket key\0"  # of ours alone: no file of a draw names a ticket key
 
 
 def key_id(key: bytes) -> str:
@@ -35,28 +33,31 @@ def key_id(key: bytes) -> str:
 
 def holder_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
     """Derive the 32-byte key of a raffle's holder tags; `raffle_id` is the uuid's 16 bytes."""
-    return hmac.digest(ticket_key, _TAG_HOLDER + raffle_id, "sha256")
+    return hmac.digest(ticket_key, TAGS["holder"] + raffle_id, "sha256")
 
 
 def code_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
     """Derive the 32-byte key of a raffle's codes; `raffle_id` is the uuid's 16 bytes."""
-    return hmac.digest(ticket_key, _TAG_CODE + raffle_id, "sha256")
+    return hmac.digest(ticket_key, TAGS["code"] + raffle_id, "sha256")
 
 
 def holder_tag(key: bytes, identity: str) -> bytes:
-    """Return the 16 bytes that stand for a holder, `ip:203.0.113.7` or `user:alice`.
+    """Return the 16 bytes that stand for a holder: text with its kind in front.
 
+    `ip:203.0.113.7`, `user:alice`, `mail:alice@example.org`, `invitation:<id>`,
+    `list:<identifier as normalised>`.
     Keyed, because a plain hash of all IPv4 addresses is reversed in minutes.
     """
     return hmac.digest(key, identity.encode(), "sha256")[:16]
 
 
-def derive_code(key: bytes, holder_tag: bytes) -> str:
-    """Return the holder's code, 20 symbols: the first 100 bits of the HMAC in Crockford's base32.
+def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:
+    """Return the code of a holder's ticket `nth` (from 0) of the raffle: 20 symbols.
 
-    It is known before the slot and can be repeated for a lost answer, so it is never stored.
+    The first 100 bits of the HMAC in Crockford's base32. It is known before the slot and can be
+    repeated for a lost answer, so it is never stored.
     """
-    digest = hmac.digest(key, holder_tag, "sha256")
+    digest = hmac.digest(key, holder_tag + nth.to_bytes(4, "big"), "sha256")
     return base64.b32encode(digest)[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
 
 
@@ -87,7 +88,7 @@ def _is_separating(sign: str) -> bool:
 
 def code_tag(code: str) -> bytes:
     """Return the 16 bytes that are stored of a code, to be compared in constant time."""
-    return hashlib.sha256(_TAG_CODE + code.encode("ascii")).digest()[:16]
+    return hashlib.sha256(TAGS["code"] + code.encode("ascii")).digest()[:16]
 
 
 def code_tag_of(leaf: bytes) -> bytes:

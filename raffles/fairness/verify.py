@@ -1,24 +1,31 @@
-"""Check a raffle-draw-v1 proof with nothing but Python (3.9 or later) and this file.
+"""Check a raffle-draw-v2 proof with nothing but Python (3.9 or later) and this file.
 
     python verify.py proof.json [--receipt FILE] [--commitment FILE] [--inclusion FILE]
-                                [--leaves FILE] [--keys FILE] [--json]
+                                [--leaves FILE] [--keys FILE] [--log FILE] [--witnesses FILE]
+                                [--json]
 
-Exit status: 0 valid, 1 invalid (the last line says why), 2 a file is missing or not JSON.
-Nothing is fetched and nothing is written. The server draws with the same functions.
-Integers are big-endian on the wire, H is SHA-256, hex is lowercase, times are UNIX seconds.
+The last line is the verdict. Exit status: 0 valid, 1 invalid (the last line says why), 2 a file
+that cannot be read or is not JSON, 3 the winners follow but too few witnesses saw the seal in
+time. Nothing is fetched and nothing is written. The server draws with the same functions.
+Sections are those of the protocol. Integers are big-endian, H is SHA-256, hex is lowercase,
+times are UNIX seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
-import os
 import re
 import sys
 import time
+from base64 import b64decode, b64encode
+from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import datetime
 from hashlib import sha256, sha512
 from itertools import chain, count, islice, repeat
 from typing import Any, BinaryIO, NamedTuple
@@ -32,16 +39,18 @@ class Unreadable(Exception):
     """Why a file cannot be read as JSON at all."""
 
 
-# --- Bytes -------------------------------------------------------------------------------
+# --- Notation ----------------------------------------------------------------------------
+
+VERSION = "raffle-draw-v2"
+# Domain separation: what is hashed or signed for one purpose fits no other.
+TAGS = {
+    purpose: f"{VERSION}/{purpose}\0".encode()
+    for purpose in ("terms", "commitment", "seed", "holder", "code", "ticket", "seal", "void")
+}
 
 
 def be64(number: int) -> bytes:
     return number.to_bytes(8, "big")
-
-
-def tag(name: str) -> bytes:
-    """Domain separation: what is hashed or signed for one purpose fits no other."""
-    return f"raffle-draw-v1/{name}".encode() + b"\0"
 
 
 def canonical(value: Any) -> bytes:
@@ -50,7 +59,7 @@ def canonical(value: Any) -> bytes:
     return text.encode()
 
 
-# --- The tree of tickets (RFC 9162) ------------------------------------------------------
+# --- Section 2: leaves and receipts ------------------------------------------------------
 
 
 def make_leaf(raffle_id: bytes, number: int, holder_tag: bytes, code_tag: bytes) -> bytes:
@@ -60,6 +69,14 @@ def make_leaf(raffle_id: bytes, number: int, holder_tag: bytes, code_tag: bytes)
 
 def hash_leaf(leaf: bytes) -> bytes:
     return sha256(b"\0" + leaf).digest()
+
+
+def receipt_message(leaf: bytes, terms_hash: bytes, issued_at: int) -> bytes:
+    """What the operator signs when a ticket is taken."""
+    return TAGS["ticket"] + hash_leaf(leaf) + terms_hash + be64(issued_at)
+
+
+# --- Section 3: the tree (RFC 9162) ------------------------------------------------------
 
 
 def hash_node(left: bytes, right: bytes) -> bytes:
@@ -130,36 +147,118 @@ def inclusion_path(index: int, size: int, node_at: Callable[[int, int], bytes]) 
 def root_from_path(index: int, size: int, leaf_hash: bytes, path: list[bytes]) -> bytes:
     """The root a path leads to; ``Invalid`` when index, size and length do not fit."""
     if not 0 <= index < size:
-        raise Invalid(f"index {index} is outside a tree of {size} tickets")
+        raise Invalid(f"index {index} is outside a tree of {size}")
     node, last, siblings = leaf_hash, size - 1, iter(path)
     while last:
         if index ^ 1 <= last:
             sibling = next(siblings, None)
             if sibling is None:
-                raise Invalid("an inclusion path is too short")
+                raise Invalid("a path is too short")
             node = hash_node(sibling, node) if index & 1 else hash_node(node, sibling)
         index, last = index >> 1, last >> 1
     if next(siblings, None) is not None:
-        raise Invalid("an inclusion path is too long")
+        raise Invalid("a path is too long")
     return node
 
 
-# --- Commitment and seed -----------------------------------------------------------------
+def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) -> list[bytes]:
+    """Shows that the tree of the first ``old`` leaves begins that of ``size`` (RFC 9162, 2.1.4)."""
+    if not 0 < old <= size:
+        raise ValueError(f"a tree of {old} does not begin one of {size}")
+    if old == size:
+        return []
+    level, index, last = 0, old - 1, size - 1
+    while index & 1:
+        index, last, level = index >> 1, last >> 1, level + 1
+    path = [node_at(level, index)] if index else []  # else the old root itself
+    while last:
+        if index & 1 or index < last:
+            path.append(node_at(level, index ^ 1))
+        index, last, level = index >> 1, last >> 1, level + 1
+    return path
+
+
+def check_consistency(old: int, size: int, old_root: bytes, root: bytes, path: list[bytes]) -> None:
+    """Raises ``Invalid`` unless the path leads from the old root to the new one."""
+    if not 0 < old <= size:
+        raise Invalid(f"a tree of {old} does not begin one of {size}")
+    index, last, siblings = (old - 1, size - 1, iter(path)) if old < size else (0, 0, iter(path))
+    while index & 1:
+        index, last = index >> 1, last >> 1
+    was = now = next(siblings, b"") if index else old_root
+    while last:
+        if index & 1 or index < last:
+            sibling = next(siblings, b"")
+            if index & 1:
+                was, now = hash_node(sibling, was), hash_node(sibling, now)
+            else:
+                now = hash_node(now, sibling)
+        index, last = index >> 1, last >> 1
+    if next(siblings, None) is not None or (was, now) != (old_root, root):
+        raise Invalid("the consistency proof does not lead from one root to the other")
+
+
+# --- Section 3: terms, close, seal -------------------------------------------------------
+
+PATIENCE = 30  # seconds that a seal must be older than its round
+PAUSE = 60  # seconds from the close to the round that is looked for
+LATE = 180  # seconds after closes_at from which a close is called late
 
 
 def hash_terms(terms: dict[str, Any]) -> bytes:
-    return sha256(tag("terms") + canonical(terms)).digest()
+    return sha256(TAGS["terms"] + canonical(terms)).digest()
 
 
 def hash_commitment(commitment: dict[str, Any]) -> bytes:
-    return sha256(tag("commitment") + canonical(commitment)).digest()
+    return sha256(TAGS["commitment"] + canonical(commitment)).digest()
+
+
+def seal_message(commitment_hash: bytes) -> bytes:
+    return TAGS["seal"] + commitment_hash
+
+
+def round_of(closes_at: int, closed_at: int) -> int:
+    """The round that a seal waits for: it follows from the times, nobody chooses it."""
+    planned = first_round_at(closes_at + PAUSE)
+    if closes_at and closed_at + PATIENCE <= time_of_round(planned):
+        return planned
+    return first_round_at(closed_at + PAUSE)
+
+
+# --- Section 4: randomness and seed ------------------------------------------------------
+
+CHAIN = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
+GENESIS, PERIOD = 1692803367, 3
+
+
+def first_round_at(t: int) -> int:
+    """The first round at or after a UNIX second; before the chain's beginning less than 1."""
+    return -(-(t - GENESIS) // PERIOD) + 1
+
+
+def time_of_round(number: int) -> int:
+    return GENESIS + (number - 1) * PERIOD
+
+
+def randomness_of(signature: bytes) -> bytes:
+    """The randomness is computed from the signature; nobody's word is taken for it."""
+    return sha256(signature).digest()
 
 
 def derive_seed(commitment_hash: bytes, randomness: bytes) -> bytes:
-    return sha256(tag("seed") + commitment_hash + randomness).digest()
+    return sha256(TAGS["seed"] + commitment_hash + randomness).digest()
 
 
-# --- The draw ----------------------------------------------------------------------------
+def check_beacon(number: int, signature: bytes) -> None:
+    """Raises ``Invalid`` unless this is the beacon's one signature of round ``number``."""
+    point = decode_signature(signature)
+    message = hash_to_g1(sha256(be64(number)).digest())
+    negated = (point[0], fp2_sub((0, 0), point[1]))
+    if not pairing_is_one([(negated, G2), (message, PUBLIC_KEY)]):
+        raise Invalid(f"the signature is not the beacon's for round {number}")
+
+
+# --- Section 5: the draw -----------------------------------------------------------------
 
 
 def uniform(seed: bytes, i: int, n: int) -> int:
@@ -184,7 +283,7 @@ def draw(seed: bytes, n: int) -> Iterator[int]:
         word = number(block.digest()[:8], "big")
         j = i + (word % (n - i) if word < accepted else uniform(seed, i, n - i))
         yield moved.get(j, j)
-        moved[j] = moved.get(i, i)
+        moved[j] = moved.pop(i, i)  # i is never asked for again
 
 
 class Picked(NamedTuple):
@@ -229,33 +328,15 @@ def select(
             return
 
 
-# --- The beacon: drand quicknet ----------------------------------------------------------
-
-CHAIN = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
-GENESIS, PERIOD = 1692803367, 3
+# --- Section 6: calling off --------------------------------------------------------------
 
 
-def first_round_at(t: int) -> int:
-    """The first round published at or after a UNIX second."""
-    return max(1, -(-(t - GENESIS) // PERIOD) + 1)
+def hash_reason(reason: str) -> bytes:
+    return sha256(reason.encode()).digest()
 
 
-def time_of_round(number: int) -> int:
-    return GENESIS + (number - 1) * PERIOD
-
-
-def randomness_of(signature: bytes) -> bytes:
-    """The randomness is computed from the signature; nobody's word is taken for it."""
-    return sha256(signature).digest()
-
-
-def check_beacon(number: int, signature: bytes) -> None:
-    """Raises ``Invalid`` unless this is the beacon's one signature of round ``number``."""
-    point = decode_signature(signature)
-    message = hash_to_g1(sha256(be64(number)).digest())
-    negated = (point[0], fp2_sub((0, 0), point[1]))
-    if not pairing_is_one([(negated, G2), (message, PUBLIC_KEY)]):
-        raise Invalid(f"the signature is not the beacon's for round {number}")
+def void_message(commitment_hash: bytes, reason: str, voided_at: int) -> bytes:
+    return TAGS["void"] + commitment_hash + hash_reason(reason) + be64(voided_at)
 
 
 # --- BLS12-381: fields and points --------------------------------------------------------
@@ -540,28 +621,42 @@ ISOGENY = (
 )
 
 
-# --- Ed25519: the operator's signatures (RFC 8032) ---------------------------------------
+# --- Ed25519: the signatures of operators and cosigners (RFC 8032) -----------------------
+# Points are extended coordinates (X, Y, Z, T): x = X / Z, y = Y / Z, x * y = T / Z.
 
 ED_P = 2**255 - 19
 ED_ORDER = 2**252 + 27742317777372353535851937790883648493
 ED_D = -121665 * pow(121666, -1, ED_P) % ED_P
-EdPoint = tuple[int, int]
+EdPoint = tuple[int, int, int, int]
+# The y of the points whose order divides 8; a signature by such a key fits other messages too.
+ED_Y_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+ED_SMALL = {0, 1, ED_P - 1, ED_Y_OF_ORDER_8, ED_P - ED_Y_OF_ORDER_8}
 
 
 def ed_add(p: EdPoint, q: EdPoint) -> EdPoint:
-    (x1, y1), (x2, y2) = p, q
-    t = ED_D * x1 * x2 * y1 * y2 % ED_P
-    x = (x1 * y2 + x2 * y1) * pow(1 + t, -1, ED_P)
-    return x % ED_P, (y1 * y2 + x1 * x2) * pow(1 - t, -1, ED_P) % ED_P
+    """Complete: also for p = q and for the identity (0, 1, 1, 0)."""
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = p, q
+    a, b = (y1 - x1) * (y2 - x2) % ED_P, (y1 + x1) * (y2 + x2) % ED_P
+    c, d = 2 * ED_D * t1 * t2 % ED_P, 2 * z1 * z2
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % ED_P, g * h % ED_P, f * g % ED_P, e * h % ED_P
 
 
-def ed_times(k: int, p: EdPoint) -> EdPoint:
-    total = (0, 1)
-    for bit in f"{k:b}":
+def ed_sum(k: int, p: EdPoint, m: int, q: EdPoint) -> EdPoint:
+    """[k]p + [m]q in one walk over the bits of both."""
+    both, total = ed_add(p, q), (0, 1, 1, 0)
+    for i in range(max(k, m).bit_length() - 1, -1, -1):
         total = ed_add(total, total)
-        if bit == "1":
-            total = ed_add(total, p)
+        first, second = k >> i & 1, m >> i & 1
+        if first or second:
+            total = ed_add(total, both if first and second else p if first else q)
     return total
+
+
+def ed_encode(p: EdPoint) -> bytes:
+    x, y, z, _ = p
+    inverse = pow(z, -1, ED_P)
+    return (y * inverse % ED_P | (x * inverse % ED_P & 1) << 255).to_bytes(32, "little")
 
 
 def ed_decode(encoded: bytes) -> EdPoint | None:
@@ -574,72 +669,688 @@ def ed_decode(encoded: bytes) -> EdPoint | None:
         x = x * pow(2, (ED_P - 1) // 4, ED_P) % ED_P
     if y >= ED_P or (x * x - square) % ED_P or (x == 0 and odd):
         return None
-    return (x if x % 2 == odd else ED_P - x), y
+    x = x if x % 2 == odd else ED_P - x
+    return x, y, 1, x * y % ED_P
+
+
+def has_small_order(public_key: bytes) -> bool:
+    """Whether the key is a point of small order, in whatever encoding."""
+    return (int.from_bytes(public_key, "little") & (1 << 255) - 1) % ED_P in ED_SMALL
 
 
 def signature_is_good(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    key, nonce = ed_decode(public_key), ed_decode(signature[:32])
-    s = int.from_bytes(signature[32:], "little")
-    if len(signature) != 64 or s >= ED_ORDER or key is None or nonce is None:
+    """[S]B = R + [k]A without the cofactor, R in its one encoding, S below the order."""
+    key, s = ed_decode(public_key), int.from_bytes(signature[32:], "little")
+    if len(signature) != 64 or s >= ED_ORDER or key is None or has_small_order(public_key):
         return False
-    challenge = int.from_bytes(sha512(signature[:32] + public_key + message).digest(), "little")
-    return ed_times(s, ED_BASE) == ed_add(nonce, ed_times(challenge % ED_ORDER, key))
+    digest = sha512(signature[:32] + public_key + message).digest()
+    challenge = int.from_bytes(digest, "little") % ED_ORDER
+    x, y, z, t = key
+    return ed_encode(ed_sum(s, ED_BASE, challenge, (-x, y, z, -t))) == signature[:32]
 
 
-ED_BASE: EdPoint = ed_decode(bytes([0x58]) + bytes([0x66]) * 31) or (0, 1)
+ED_BASE: EdPoint = ed_decode(bytes([0x58]) + bytes([0x66]) * 31) or (0, 1, 1, 0)
 
 
-# --- Strict JSON -------------------------------------------------------------------------
+# --- Section 7: statements of the operator's log -----------------------------------------
+# Shapes are explained in section 8 below.
+
+LARGEST_STATEMENT = 65_535  # bytes
 
 
-def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise Invalid("has a key twice in one object")
+def statement_shape(kind: str) -> Shape:
+    return {
+        "v": constant(VERSION),
+        "origin": ORIGIN,
+        "n": integer(),
+        "at": MOMENT,
+        "kind": constant(kind),
+        **STATEMENTS[kind],
+    }
+
+
+def make_statement(kind: str, *, origin: str, n: int, at: int, **adds: Any) -> bytes:
+    """The canonical bytes of a statement; ``Invalid`` when its members do not fit its kind."""
+    statement = {"v": VERSION, "origin": origin, "n": n, "at": at, "kind": kind, **adds}
+    check_shape(statement, statement_shape(kind), "statement")
+    return canonical(statement)
+
+
+def read_statement(line: bytes) -> dict[str, Any]:
+    """A statement from its canonical bytes; ``Invalid`` for anything else."""
+    try:
+        statement = json.loads(line)
+        check_shape(statement, statement_shape(statement["kind"]), "statement")
+        if len(line) <= LARGEST_STATEMENT and canonical(statement) == line:
+            return dict(statement)
+    except (Invalid, ValueError, TypeError, KeyError, RecursionError):
+        pass
+    raise Invalid("not a statement")
+
+
+# --- Section 7: checkpoints and cosignatures (C2SP signed notes) -------------------------
+
+LARGEST_NOTE = 65_536  # bytes
+ED25519, COSIGNATURE = 0x01, 0x04  # types of signatures
+SIGNATURE_LINE = re.compile("— ([!-*,-~]{1,200}) ([A-Za-z0-9+/]+={0,2})\n")
+NOTE = re.compile(
+    "(([!-*,-~]{1,200})\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n)"
+    "\n"
+    f"((?:{SIGNATURE_LINE.pattern}){{1,64}})"
+)
+
+
+class NoteLine(NamedTuple):
+    name: str
+    key_hash: bytes
+    signature: bytes
+
+
+class Note(NamedTuple):
+    """A checkpoint: ``text`` is its first three lines, which are what everybody signs."""
+
+    text: str
+    origin: str
+    size: int
+    root: bytes
+    lines: list[NoteLine]
+
+
+def checkpoint_text(origin: str, size: int, root: bytes) -> str:
+    return f"{origin}\n{size}\n{b64encode(root).decode()}\n"
+
+
+def cosignature_message(text: str, at: int) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
+
+
+def note_key_hash(name: str, kind: int, public_key: bytes) -> bytes:
+    return sha256(f"{name}\n".encode() + bytes([kind]) + public_key).digest()[:4]
+
+
+def note_line(name: str, key_hash: bytes, signature: bytes) -> str:
+    return f"— {name} {b64encode(key_hash + signature).decode()}\n"
+
+
+def base64_of(text: str) -> bytes:
+    """The bytes of strict base64: padded, and without a loose bit."""
+    found = b64decode(text, validate=True)
+    if b64encode(found).decode() != text:
+        raise ValueError("not the one base64 of its bytes")
     return found
 
 
-def small_integer(digits: str) -> int:
-    if digits.startswith("-") or len(digits) > 16 or int(digits) >= 1 << 53:
-        raise Invalid("has a number that is not an integer from 0 to 2^53 - 1")
-    return int(digits)
+def parse_note(note: str) -> Note:
+    found = NOTE.fullmatch(note)
+    if not found or len(note.encode()) > LARGEST_NOTE:
+        raise Invalid("not a signed note")
+    text, origin, size, root, signatures = found.groups()[:5]
+    lines = []
+    try:
+        for name, code in SIGNATURE_LINE.findall(signatures):
+            signature = base64_of(code)
+            lines.append(NoteLine(name, signature[:4], signature[4:]))
+        parsed = Note(text, origin, int(size), base64_of(root), lines)
+    except ValueError:
+        raise Invalid("not a signed note") from None
+    if parsed.size >= 1 << 53 or not all(line.signature for line in lines):
+        raise Invalid("not a signed note")
+    return parsed
 
 
-def refuse_fraction(_digits: str) -> int:
-    raise Invalid("has a number with a fraction or an exponent")
+def lines_of(note: Note, name: str, kind: int, public_key: bytes) -> list[NoteLine]:
+    key_hash = note_key_hash(name, kind, public_key)
+    return [line for line in note.lines if line[:2] == (name, key_hash)]
+
+
+def time_of_cosignature(text: str, signature: bytes, public_key: bytes) -> int | None:
+    """When a witness says that it saw the checkpoint; None when that is not its signature."""
+    at = int.from_bytes(signature[:8], "big")
+    good = signature_is_good(public_key, cosignature_message(text, at), signature[8:])
+    return at if good else None
+
+
+# --- Section 7: authorities (RFC 3161) ---------------------------------------------------
+# Whatever is not exactly as expected raises ValueError: the token does not count.
+
+LARGEST_TOKEN = 16_384  # bytes
+INTEGER, BIT_STRING, OCTETS, OID, SEQUENCE, SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
+UTC_TIME, GENERALIZED_TIME, BOOLEAN = 0x17, 0x18, 0x01
+# Object identifiers as DER writes them.
+SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+TST_INFO = bytes.fromhex("2a864886f70d0109100104")
+CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
+MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
+SIGNING_CERTIFICATE = bytes.fromhex("2a864886f70d010910020c")
+SIGNING_CERTIFICATE_V2 = bytes.fromhex("2a864886f70d010910022f")
+RSA_KEY = bytes.fromhex("2a864886f70d010101")
+EC_KEY = bytes.fromhex("2a8648ce3d0201")
+SHA_2 = {
+    bytes.fromhex("608648016503040201"): "sha256",
+    bytes.fromhex("608648016503040202"): "sha384",
+    bytes.fromhex("608648016503040203"): "sha512",
+}
+RSA_WITH = {
+    bytes.fromhex("2a864886f70d01010b"): "sha256",
+    bytes.fromhex("2a864886f70d01010c"): "sha384",
+    bytes.fromhex("2a864886f70d01010d"): "sha512",
+}
+ECDSA_WITH = {
+    bytes.fromhex("2a8648ce3d040302"): "sha256",
+    bytes.fromhex("2a8648ce3d040303"): "sha384",
+    bytes.fromhex("2a8648ce3d040304"): "sha512",
+}
+
+
+class Der(NamedTuple):
+    """One element: its tag, what is in it, and all of its bytes."""
+
+    tag: int
+    content: bytes
+    raw: bytes
+
+
+def der(data: bytes) -> list[Der]:
+    """The elements that make up the data, nothing before, between or behind them."""
+    found, at = [], 0
+    while at < len(data):
+        start, tag, length, at = at, data[at], int.from_bytes(data[at + 1 : at + 2], "big"), at + 2
+        if length > 128:  # the length is long and has its own length; 128 alone is BER
+            size = length & 127
+            length, at = int.from_bytes(data[at : at + size], "big"), at + size
+            if length < 128 or length >> 8 * (size - 1) == 0:
+                raise ValueError("a length is not in its shortest form")
+        elif length == 128:
+            raise ValueError("a length is left open")
+        if tag & 31 == 31 or at + length > len(data):
+            raise ValueError("an element is cut off or has a long tag")
+        found.append(Der(tag, data[at : at + length], data[start : at + length]))
+        at += length
+    return found
+
+
+def opened(element: Der, tag: int) -> bytes:
+    if element.tag != tag:
+        raise ValueError(f"an element has the tag {element.tag}, not {tag}")
+    return element.content
+
+
+def der_set(content: bytes) -> list[Der]:
+    """The elements of a SET OF, which DER sorts."""
+    found = der(content)
+    if [element.raw for element in found] != sorted(element.raw for element in found):
+        raise ValueError("a set is not sorted")
+    return found
+
+
+def der_integer(element: Der, tag: int = INTEGER) -> int:
+    """A whole number from 0 on, in its shortest form."""
+    content = opened(element, tag)
+    if (
+        not content
+        or content[0] > 127
+        or (content[0] == 0 and len(content) > 1 and content[1] < 128)
+    ):
+        raise ValueError("not a whole number in its shortest form")
+    return int.from_bytes(content, "big")
+
+
+def der_bits(element: Der) -> bytes:
+    content = opened(element, BIT_STRING)
+    if content[:1] != b"\0":
+        raise ValueError("not whole bytes")
+    return content[1:]
+
+
+def der_algorithm(element: Der) -> tuple[bytes, bytes]:
+    """The identifier of an algorithm and its parameters, empty where they are null."""
+    name, *parameters = der(opened(element, SEQUENCE))
+    raw = b"".join(parameter.raw for parameter in parameters)
+    return opened(name, OID), b"" if raw == b"\x05\0" else raw
+
+
+def digest_by(algorithm: Der, data: bytes) -> tuple[str, bytes]:
+    name, parameters = der_algorithm(algorithm)
+    if parameters:
+        raise ValueError("a hash has parameters")
+    return SHA_2[name], hashlib.new(SHA_2[name], data).digest()
+
+
+def der_time(element: Der) -> tuple[int, bool]:
+    """Whole seconds and whether a fraction of one more follows."""
+    text = element.content.decode("ascii")
+    if element.tag == UTC_TIME:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    elif element.tag != GENERALIZED_TIME:
+        raise ValueError("not a time")
+    found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\.\d*[1-9])?Z", text)
+    if not found:
+        raise ValueError("not a time as DER writes it")
+    *parts, fraction = found.groups()
+    at = datetime.fromisoformat("{}-{}-{}T{}:{}:{}+00:00".format(*parts))
+    return int(at.timestamp()), fraction is not None
+
+
+def der_accuracy(element: Der) -> int:
+    """Seconds, milliseconds and microseconds together, rounded up to seconds."""
+    parts = {part.tag: part for part in der(element.content)}
+    seconds = der_integer(parts.pop(INTEGER)) if INTEGER in parts else 0
+    micros = 0
+    for tag, unit in ((0x80, 1000), (0x81, 1)):
+        if tag in parts:
+            amount = der_integer(parts.pop(tag), tag)
+            if not 1 <= amount <= 999:
+                raise ValueError("a part of an accuracy is out of its range")
+            micros += amount * unit
+    if parts:
+        raise ValueError("an accuracy has other parts")
+    return seconds + (1 if micros else 0)
+
+
+class Certificate(NamedTuple):
+    raw: bytes
+    issuer: bytes
+    serial: bytes
+    not_before: int
+    not_after: int
+    key: bytes  # SubjectPublicKeyInfo, DER
+
+
+def parse_certificate(element: Der) -> Certificate:
+    to_be_signed, *_ = der(opened(element, SEQUENCE))
+    fields = der(opened(to_be_signed, SEQUENCE))
+    if fields[0].tag == 0xA0:  # the version
+        fields.pop(0)
+    serial, _, issuer, validity, _, key, *_ = fields
+    not_before, not_after = (der_time(moment)[0] for moment in der(opened(validity, SEQUENCE)))
+    return Certificate(element.raw, issuer.raw, serial.raw, not_before, not_after, key.raw)
+
+
+def read_token(token: bytes, text: bytes) -> tuple[str, int]:
+    """Hash of the signing key and time of a token over the text; ValueError if it is none.
+
+    The time is the latest that it can have been. The certificate is the one that the token
+    carries: whether it leads to a root is for ``openssl ts -verify``.
+    """
+    kind, wrapped = der(opened(only(der(token)), SEQUENCE))
+    signed = only(der(opened(wrapped, 0xA0)))
+    _, _, content, certificates, *_, signers = der(opened(signed, SEQUENCE))
+    content_type, octets = der(opened(content, SEQUENCE))
+    info = only(der(opened(octets, 0xA0)))
+    if (opened(kind, OID), opened(content_type, OID)) != (SIGNED_DATA, TST_INFO):
+        raise ValueError("not a timestamp")
+    at, has_fraction, accuracy = read_info(opened(info, OCTETS), text)
+    known = [parse_certificate(each) for each in der_set(opened(certificates, 0xA0))]
+    signer = only(der_set(opened(signers, SET)))
+    certificate = check_signer(signer, opened(info, OCTETS), known)
+    latest = at + has_fraction
+    if not certificate.not_before <= at or not latest <= certificate.not_after:
+        raise ValueError("the certificate is not valid at that time")
+    return sha256(certificate.key).hexdigest(), latest + accuracy
+
+
+def only(elements: list[Der]) -> Der:
+    [element] = elements
+    return element
+
+
+def read_info(content: bytes, text: bytes) -> tuple[int, bool, int]:
+    """genTime (seconds, and whether a fraction follows) and accuracy of a TSTInfo."""
+    version, _, imprint, _, moment, *rest = der(opened(only(der(content)), SEQUENCE))
+    algorithm, digest = der(opened(imprint, SEQUENCE))
+    if der_integer(version) != 1 or digest_by(algorithm, text) != (
+        "sha256",
+        opened(digest, OCTETS),
+    ):
+        raise ValueError("the token is over something else")
+    if moment.tag != GENERALIZED_TIME:
+        raise ValueError("genTime is not a GeneralizedTime")
+    tags = [element.tag for element in rest]
+    if tags != [tag for tag in (SEQUENCE, BOOLEAN, INTEGER, 0xA0, 0xA1) if tag in tags]:
+        raise ValueError("the token has other members")
+    return (*der_time(moment), der_accuracy(rest[0]) if tags[:1] == [SEQUENCE] else 0)
+
+
+def check_signer(signer: Der, content: bytes, known: list[Certificate]) -> Certificate:
+    """The certificate by which a SignerInfo signs the content; ValueError if it does not."""
+    version, name, digest, signed, algorithm, signature, *_ = der(opened(signer, SEQUENCE))
+    issuer, serial = der(opened(name, SEQUENCE))
+    if der_integer(version) != 1:
+        raise ValueError("the signer is not named by issuer and serial")
+    [certificate] = [c for c in known if (c.issuer, c.serial) == (issuer.raw, serial.raw)]
+    attributes = signed_attributes(opened(signed, 0xA0))
+    hash_name, content_digest = digest_by(digest, content)
+    if opened(attributes[CONTENT_TYPE], OID) != TST_INFO:
+        raise ValueError("the signed type is another")
+    if opened(attributes[MESSAGE_DIGEST], OCTETS) != content_digest:
+        raise ValueError("the signed digest is another")
+    check_signing_certificate(attributes, certificate.raw)
+    message = bytes([SET]) + signed.raw[1:]  # signed under the tag that it has by itself
+    check_signed_by(certificate.key, hash_name, algorithm, message, opened(signature, OCTETS))
+    return certificate
+
+
+def signed_attributes(content: bytes) -> dict[bytes, Der]:
+    found = {}
+    for attribute in der_set(content):
+        name, values = der(opened(attribute, SEQUENCE))
+        if opened(name, OID) in found:
+            raise ValueError("an attribute occurs twice")
+        found[name.content] = only(der(opened(values, SET)))
+    return found
+
+
+def check_signing_certificate(attributes: dict[bytes, Der], certificate: bytes) -> None:
+    """ESSCertIDv2 or ESSCertID names the certificate; both where both are there."""
+    named = False
+    for attribute in (SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2):
+        if attribute not in attributes:
+            continue
+        certificates, *_ = der(opened(attributes[attribute], SEQUENCE))
+        first, *_ = der(opened(certificates, SEQUENCE))
+        members = der(opened(first, SEQUENCE))
+        if attribute == SIGNING_CERTIFICATE:
+            digest = hashlib.sha1(certificate, usedforsecurity=False).digest()
+        elif members[0].tag == SEQUENCE:
+            digest = digest_by(members.pop(0), certificate)[1]
+        else:
+            digest = sha256(certificate).digest()
+        if opened(members[0], OCTETS) != digest:
+            raise ValueError("the signed certificate is another")
+        named = True
+    if not named:
+        raise ValueError("no certificate is signed")
+
+
+def check_signed_by(
+    key: bytes, hash_name: str, algorithm: Der, message: bytes, signature: bytes
+) -> None:
+    """ValueError unless the SubjectPublicKeyInfo verifies: RSA PKCS#1 v1.5, ECDSA P-256, P-384."""
+    kind, bits = der(opened(only(der(key)), SEQUENCE))
+    key_type, parameters = der_algorithm(kind)
+    name, more = der_algorithm(algorithm)
+    digest = hashlib.new(hash_name, message).digest()
+    if more or parameters not in (CURVES if key_type == EC_KEY else (b"",)):
+        raise ValueError("the key or the signature has other parameters")
+    if key_type == RSA_KEY and (name == RSA_KEY or RSA_WITH.get(name) == hash_name):
+        good = rsa_is_good(der_bits(bits), hash_name, digest, signature)
+    elif key_type == EC_KEY and ECDSA_WITH.get(name) == hash_name:
+        good = ecdsa_is_good(CURVES[parameters], der_bits(bits), digest, signature)
+    else:
+        raise ValueError("the signature is of another kind")
+    if not good:
+        raise ValueError("the signature is wrong")
+
+
+def rsa_is_good(key: bytes, hash_name: str, digest: bytes, signature: bytes) -> bool:
+    """PKCS#1 v1.5 of 2048 to 4096 bits, the padding built and compared as a whole."""
+    modulus, exponent = map(der_integer, der(opened(only(der(key)), SEQUENCE)))
+    size, s = (modulus.bit_length() + 7) // 8, int.from_bytes(signature, "big")
+    if not 2048 <= modulus.bit_length() <= 4096 or not 3 <= exponent < 1 << 64:
+        return False
+    name = next(name for name, known in SHA_2.items() if known == hash_name)
+    algorithm = bytes([SEQUENCE, len(name) + 4, OID, len(name)]) + name + b"\x05\0"
+    inner = algorithm + bytes([OCTETS, len(digest)]) + digest
+    info = bytes([SEQUENCE, len(inner)]) + inner
+    expected = b"\0\1" + b"\xff" * (size - len(info) - 3) + b"\0" + info
+    good_size = len(signature) == size and s < modulus
+    return good_size and pow(s, exponent, modulus).to_bytes(size, "big") == expected
+
+
+class Curve(NamedTuple):
+    """y^2 = x^3 - 3x + b over the integers modulo p; the base point has order n."""
+
+    p: int
+    b: int
+    n: int
+    x: int
+    y: int
+
+
+CURVES = {
+    bytes.fromhex("06082a8648ce3d030107"): Curve(
+        0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF,
+        0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+        0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
+        0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+        0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+    ),
+    bytes.fromhex("06052b81040022"): Curve(
+        2**384 - 2**128 - 2**96 + 2**32 - 1,
+        int(
+            "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875a"
+            "c656398d8a2ed19d2a85c8edd3ec2aef",
+            16,
+        ),
+        int(
+            "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf"
+            "581a0db248b0a77aecec196accc52973",
+            16,
+        ),
+        int(
+            "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a38"
+            "5502f25dbf55296c3a545e3872760ab7",
+            16,
+        ),
+        int(
+            "3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c0"
+            "0a60b1ce1d7e819d7a431d7c90ea0e5f",
+            16,
+        ),
+    ),
+}
+EcPoint = tuple[int, int]
+
+
+def ec_add(curve: Curve, p: EcPoint | None, q: EcPoint | None) -> EcPoint | None:
+    if p is None or q is None:
+        return p or q
+    (x1, y1), (x2, y2) = p, q
+    if x1 == x2 and (y1 + y2) % curve.p == 0:
+        return None
+    over, under = (3 * x1 * x1 - 3, 2 * y1) if p == q else (y2 - y1, x2 - x1)
+    slope = over * pow(under, -1, curve.p) % curve.p
+    x = (slope * slope - x1 - x2) % curve.p
+    return x, (slope * (x1 - x) - y1) % curve.p
+
+
+def ecdsa_is_good(curve: Curve, key: bytes, digest: bytes, signature: bytes) -> bool:
+    """The key is an uncompressed point, the signature DER; digests are cut to the order."""
+    size = (curve.p.bit_length() + 7) // 8
+    x, y = (int.from_bytes(half, "big") for half in (key[1 : size + 1], key[size + 1 :]))
+    r, s = map(der_integer, der(opened(only(der(signature)), SEQUENCE)))
+    if len(key) != 2 * size + 1 or key[0] != 4 or x >= curve.p or y >= curve.p:
+        return False
+    if (y * y - x**3 + 3 * x - curve.b) % curve.p or not (0 < r < curve.n and 0 < s < curve.n):
+        return False
+    inverse, z = pow(s, -1, curve.n), int.from_bytes(digest[:size], "big")
+    k, m = z * inverse % curve.n, r * inverse % curve.n
+    base, both, total = (curve.x, curve.y), ec_add(curve, (curve.x, curve.y), (x, y)), None
+    for i in range(curve.n.bit_length() - 1, -1, -1):
+        total = ec_add(curve, total, total)
+        first, second = k >> i & 1, m >> i & 1
+        if first or second:
+            total = ec_add(curve, total, both if first and second else base if first else (x, y))
+    return total is not None and total[0] % curve.n == r
+
+
+# --- Section 8: strict JSON --------------------------------------------------------------
+
+CHUNK = 1 << 20  # bytes that are read at once
+NOT_WHITE = re.compile("[^ \t\r\n]")
+DEEPEST = 12
+BAD_NUMBER = "has a number that is not an integer from 0 to 2^53 - 1"
+BAD_KEY = "has a key twice in one object"
+TOO_DEEP = "is nested too deeply"
+
+
+class Reader:
+    """Reads JSON from a byte of a UTF-8 file on, and holds little more than one value of it.
+
+    What is JSON but not strict is collected in ``faults``, because a file that turns out not to
+    be JSON at all is another matter. ValueError where it is not JSON.
+    """
+
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        self.faults: set[str] = set()
+        self.decode = json.JSONDecoder(
+            object_pairs_hook=self.members,
+            parse_int=self.integer,
+            parse_float=self.no_integer,
+            parse_constant=refuse_constant,
+        ).raw_decode
+        self.file, self.next = file, start  # where the next bytes are
+        self.text, self.at = "", 0  # read already, up to ``at`` used up
+        self.to_text = getincrementaldecoder("utf-8")()
+
+    def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            self.faults.add(BAD_KEY)
+        return found
+
+    def integer(self, digits: str) -> int:
+        if digits[0] == "-" or len(digits) > 16 or int(digits) >= 1 << 53:
+            return self.no_integer(digits)
+        return int(digits)
+
+    def no_integer(self, _digits: str) -> int:
+        self.faults.add(BAD_NUMBER)
+        return 0
+
+    def more(self, size: int = CHUNK) -> bool:
+        """Reads on and forgets what is used up; False at the end of the file."""
+        self.file.seek(self.next)
+        data = self.file.read(size)
+        self.next += len(data)
+        self.text, self.at = self.text[self.at :] + self.to_text.decode(data, not data), 0
+        return bool(data)
+
+    def here(self) -> int:
+        """The byte of the file at which ``at`` stands, right after ``peek`` has found something."""
+        pending = len(self.to_text.getstate()[0])
+        return self.next - pending - len(self.text[self.at :].encode())
+
+    def peek(self) -> str:
+        """The next character that is no white space, empty at the end of the file."""
+        while True:
+            found = NOT_WHITE.search(self.text, self.at)
+            self.at = found.start() if found else len(self.text)
+            if found or not self.more():
+                return found.group() if found else ""
+
+    def value(self, depth: int = 0) -> Any:
+        """The value that comes next, inside as many lists and objects as ``depth`` says."""
+        self.peek()
+        size = CHUNK
+        while True:
+            try:
+                value, end = self.decode(self.text, self.at)
+                if end + 2 < len(self.text):  # "1." or "1e" may be the beginning of a number
+                    break
+                end -= self.at  # because reading on forgets what is used up
+                if not self.more(size):
+                    break
+            except UnicodeDecodeError:
+                raise
+            except ValueError:
+                if not self.more(size):
+                    raise
+            size *= 2
+        self.at = end
+        if depth_of(value) > DEEPEST - depth:
+            self.faults.add(TOO_DEEP)
+        return value
+
+    def items(self, end: str) -> Iterator[None]:
+        """Halts at each item of the list or object that begins here."""
+        self.at += 1
+        if self.peek() == end:
+            self.at += 1
+            return
+        while True:
+            yield
+            after, self.at = self.peek(), self.at + 1
+            if after == end:
+                return
+            if after != ",":
+                raise ValueError("neither a comma nor the end of a list or object")
+
+    def key(self) -> str:
+        key = self.value() if self.peek() == '"' else None
+        if key is None or self.peek() != ":":
+            raise ValueError("not a key and a colon")
+        self.at += 1
+        return str(key)
+
+
+class Entries:
+    """A list in a file, read anew whenever it is walked, so that it is never whole in memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        """Walks the list once, to the end of it."""
+        self.file, self.start, self.length = reader.file, reader.here(), 0
+        for _ in reader.items("]"):
+            reader.value(depth=2)
+            self.length += 1
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[Any]:
+        reader = Reader(self.file, self.start)
+        reader.peek()
+        for _ in reader.items("]"):
+            yield reader.value()
 
 
 def refuse_constant(_name: str) -> int:
     raise ValueError("NaN and Infinity are not JSON")
 
 
-DECODER = json.JSONDecoder(
-    object_pairs_hook=unique_keys,
-    parse_int=small_integer,
-    parse_float=refuse_fraction,
-    parse_constant=refuse_constant,
-)
+def depth_of(value: Any) -> int:
+    items = value.values() if type(value) is dict else value if type(value) is list else None
+    if items is None:
+        return 0
+    return 1 + max((depth_of(item) for item in items if type(item) in (dict, list)), default=0)
 
 
-def read_json(text: str, label: str) -> Any:
-    """The one value of a text. ``Unreadable`` if it is not JSON, ``Invalid`` if not strict."""
-    text = text.strip(" \t\r\n")
+def read_json(file: BinaryIO, label: str, in_file: tuple[str, ...] = ()) -> Any:
+    """The one value of a file. ``Unreadable`` if it is not JSON, ``Invalid`` if not strict.
+
+    Lists that the outermost object has under the keys ``in_file`` become ``Entries``; the file
+    must stay open for them.
+    """
+    reader = Reader(file if file.seekable() else io.BytesIO(file.read()))
     try:
-        value, end = DECODER.raw_decode(text)
-    except Invalid as reason:
-        raise Invalid(f"{label} {reason}") from None
+        value = outermost(reader, in_file)
+        if reader.peek():
+            raise ValueError("something follows")
     except RecursionError:
-        raise Invalid(f"{label} is nested too deeply") from None
+        raise Invalid(f"{label} {TOO_DEEP}") from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"{label} is not UTF-8") from None
     except ValueError:
         raise Unreadable(f"{label} is not JSON") from None
-    if end != len(text):
-        raise Invalid(f"{label} goes on after its end")
+    for fault in (BAD_NUMBER, BAD_KEY, TOO_DEEP):
+        if fault in reader.faults:
+            raise Invalid(f"{label} {fault}")
     return value
 
 
-# --- Shapes ------------------------------------------------------------------------------
-# A shape is a dict (exactly these keys), a list of one shape (any number of it), or a Field.
+def outermost(reader: Reader, in_file: tuple[str, ...]) -> Any:
+    if reader.peek() != "{":
+        return reader.value()
+    pairs = []
+    for _ in reader.items("}"):
+        key = reader.key()
+        from_file = key in in_file and reader.peek() == "["
+        pairs.append((key, Entries(reader) if from_file else reader.value(depth=1)))
+    return reader.members(pairs)
 
+
+# --- Section 8: shapes -------------------------------------------------------------------
+# A shape is a dict (exactly these keys), Many of one shape, or a Field.
 
 Shape = dict[str, Any]
 
@@ -649,15 +1360,18 @@ class Field(NamedTuple):
     fits: Callable[[Any], object]
 
 
+class Many(NamedTuple):
+    shape: Any
+    low: int = 0
+    high: int | None = None
+
+
 def check_shape(value: Any, shape: Any, where: str) -> None:
     if isinstance(shape, Field):
         if not shape.fits(value):
             raise Invalid(f"{where} is not {shape.words}")
-    elif isinstance(shape, list):
-        if type(value) is not list:
-            raise Invalid(f"{where} is not a list")
-        for i, item in enumerate(value):
-            check_shape(item, shape[0], f"{where}[{i}]")
+    elif isinstance(shape, Many):
+        check_list(value, shape, where)
     else:
         if type(value) is not dict or value.keys() != shape.keys():
             raise Invalid(f"{where} is not an object with exactly the keys {', '.join(shape)}")
@@ -665,12 +1379,22 @@ def check_shape(value: Any, shape: Any, where: str) -> None:
             check_shape(value[key], inner, f"{where}.{key}")
 
 
+def check_list(value: Any, many: Many, where: str) -> None:
+    if type(value) not in (list, Entries):
+        raise Invalid(f"{where} is not a list")
+    if many.high is not None and not many.low <= len(value) <= many.high:
+        raise Invalid(f"{where} is not a list of {many.low} to {many.high}")
+    for i, item in enumerate(value):
+        check_shape(item, many.shape, f"{where}[{i}]")
+
+
+def matching(words: str, pattern: str) -> Field:
+    found = re.compile(pattern)
+    return Field(words, lambda value: type(value) is str and found.fullmatch(value))
+
+
 def hex_of(size: int) -> Field:
-    pattern = re.compile(f"[0-9a-f]{{{2 * size}}}")
-    return Field(
-        f"{2 * size} lowercase hex digits",
-        lambda value: type(value) is str and pattern.fullmatch(value),
-    )
+    return matching(f"{2 * size} lowercase hex digits", f"[0-9a-f]{{{2 * size}}}")
 
 
 def integer(low: int = 0, high: int = (1 << 53) - 1) -> Field:
@@ -684,23 +1408,46 @@ def constant(word: str) -> Field:
     return Field(f'"{word}"', lambda value: value == word)
 
 
-def is_text(value: object) -> bool:
-    return type(value) is str and not any("\ud800" <= c <= "\udfff" for c in value)
+def is_public_key(value: Any) -> bool:
+    return bool(HASH.fits(value)) and not has_small_order(bytes.fromhex(value))
 
 
+def is_token(value: Any) -> bool:
+    try:
+        return type(value) is str and len(base64_of(value)) <= LARGEST_TOKEN
+    except ValueError:
+        return False
+
+
+NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 ID, HASH, SIGNATURE, LEAF = hex_of(16), hex_of(32), hex_of(64), hex_of(56)
-TEXT = Field("text", is_text)
-PRIZE = Field("text or null", lambda value: value is None or is_text(value))
+KEY = Field("a public key of 64 lowercase hex digits, not of small order", is_public_key)
+TOKEN = Field(f"base64 of at most {LARGEST_TOKEN} bytes", is_token)
 MOMENT = integer(0, 253402300799)  # the end of the year 9999
+STRING = Field("text", lambda value: type(value) is str)
+TEXT = matching(
+    "text of 1 to 200 characters without control characters",
+    "[^\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    f"{NONCHARACTERS}]{{1,200}}",
+)
+PRIZE = Field("a prize of the terms or null", lambda value: value is None or TEXT.fits(value))
+NAME = matching("a name of 1 to 200 visible ASCII characters without +", "[!-*,-~]{1,200}")
+ORIGIN = matching("1 to 200 of a-z 0-9 . - / : _", "[a-z0-9./:_-]{1,200}")
+ENTRY = matching(
+    "address, username, email, invitation, list or partner",
+    "address|username|email|invitation|list|partner",
+)
 SKIPPED: Shape = {
     "draw": integer(),
     "index": integer(),
     "ticket_number": integer(1),
     "leaf": LEAF,
-    "path": [HASH],
+    "path": Many(HASH),
 }
 WINNER: Shape = {"rank": integer(1), "prize": PRIZE, **SKIPPED}
-SIGNED: Shape = {"key_id": hex_of(8), "signature": SIGNATURE}
+SIGNED: Shape = {"public_key": KEY, "signature": SIGNATURE}
+CHECKPOINT: Shape = {"path": Many(HASH), "checkpoint": STRING, "tokens": Many(TOKEN, 0, 16)}
+LOG: Shape = {"n": integer(1), "checkpoints": Many(CHECKPOINT, 1, 16)}
 RECEIPT: Shape = {"leaf": LEAF, "terms_hash": HASH, "issued_at": MOMENT, **SIGNED}
 INCLUSION: Shape = {
     "commitment_hash": HASH,
@@ -708,127 +1455,215 @@ INCLUSION: Shape = {
     "tickets": integer(),
     "root": HASH,
     "leaf_hash": HASH,
-    "path": [HASH],
+    "path": Many(HASH),
 }
-KEYS: Shape = {
-    "keys": [{"key_id": hex_of(8), "algorithm": constant("Ed25519"), "public_key": HASH}]
+HELD: Shape = {
+    "algorithm": constant("Ed25519"),
+    "public_key": KEY,
+    "since": MOMENT,
+    "until": MOMENT,
 }
+KEYS: Shape = {"keys": Many(HELD)}
+STATEMENTS: dict[str, Shape] = {
+    "key": {"public_key": KEY},
+    "key_retired": {"public_key": KEY},
+    "sold_out": {"raffle_id": ID},
+    "sealed": {"raffle_id": ID, "commitment_hash": HASH},
+    "drawn": {"raffle_id": ID, "commitment_hash": HASH, "randomness": HASH},
+    "voided": {"raffle_id": ID, "commitment_hash": HASH, "reason_hash": HASH},
+    "replaced": {
+        "raffle_id": ID,
+        "commitment_hash": HASH,
+        "rank": integer(1),
+        "by_rank": integer(1),
+        "reason_hash": HASH,
+    },
+}
+
+
+def terms_shape(source: str) -> Shape:
+    """Section 3; what names the source depends on it."""
+    chain_of = {"chain": constant(CHAIN)} if source == "drand" else {}
+    return {
+        "raffle_id": ID,
+        "operator": ORIGIN,
+        "name": TEXT,
+        "capacity": integer(1, 10**7),
+        "opens_at": MOMENT,
+        "closes_at": MOMENT,
+        "entry": ENTRY,
+        "tickets_per_holder": integer(0, 10**6),
+        "max_wins_per_holder": integer(0, 10**6),
+        "prizes": Many({"name": TEXT, "amount": integer(1, 10**5)}, 1, 1000),
+        "alternates": integer(0, 1000),
+        "claim": {"days": integer(0, 366), "promotes_alternates": integer(0, 1)},
+        "rules_hash": matching("64 lowercase hex digits or empty", "([0-9a-f]{64})?"),
+        "entropy": {"source": constant(source), **chain_of},
+        "cosigners": Many({"name": NAME, "key": KEY}, 0, 16),
+        "authorities": Many({"name": TEXT, "keys": Many(HASH, 1, 8)}, 0, 16),
+    }
 
 
 def commitment_shape(commitment: Any) -> Shape:
-    """The keys depend on where the terms take their randomness from."""
     value = commitment
     for key in ("terms", "entropy", "source"):
         value = value.get(key) if type(value) is dict else None
     if value not in ("drand", "system"):
         raise Invalid("the terms name no known source of randomness")
-    drand = value == "drand"
     return {
-        "v": constant("raffle-draw-v1"),
-        "terms": {
-            "raffle_id": ID,
-            "name": TEXT,
-            "capacity": integer(1),
-            "closes_at": MOMENT,
-            "prizes": [{"name": TEXT, "amount": integer(1)}],
-            "alternates": integer(),
-            "max_wins_per_holder": integer(),
-            "entropy": {"source": constant(value), **({"chain": constant(CHAIN)} if drand else {})},
-        },
-        "draw_no": integer(1),
-        "prev": HASH,
-        "tickets": integer(),
+        "v": constant(VERSION),
+        "terms": terms_shape(value),
+        "tickets": integer(1, 10**7),
         "root": HASH,
         "closed_at": MOMENT,
-        **({"round": integer(1)} if drand else {}),
+        **({"round": integer(1)} if value == "drand" else {}),
     }
 
 
 def proof_shape(proof: Any) -> Shape:
     commitment = commitment_shape(proof.get("commitment") if type(proof) is dict else None)
+    entropy: Shape = {"source": constant("system"), "randomness": HASH}
     if "round" in commitment:
-        entropy = {"source": constant("drand"), "round": integer(1), "signature": hex_of(48)}
-    else:
-        entropy = {"source": constant("system")}
+        entropy = {
+            "source": constant("drand"),
+            "round": integer(1),
+            "signature": hex_of(48),
+            "randomness": HASH,
+        }
     return {
         "commitment": commitment,
         "commitment_hash": HASH,
-        "entropy": {**entropy, "randomness": HASH},
+        "seal": SIGNED,
+        "entropy": entropy,
         "seed": HASH,
-        "winners": [WINNER],
-        "skipped": [SKIPPED],
+        "winners": Many(WINNER),
+        "skipped": Many(SKIPPED),
+        **({"log": LOG} if "round" in commitment and "log" in proof else {}),
     }
 
 
-# --- The proof, step by step -------------------------------------------------------------
-
-VERDICTS = {
-    "drand": "VALID",
-    "system": "VALID, randomness vouched for by the operator only",
-}
-KEPT = ("receipt", "commitment", "inclusion", "keys")  # files beside the proof, all JSON
-PATIENCE = 30  # seconds from the close to the earliest acceptable round
+# --- Section 8, steps 1 to 7: the proof by itself ----------------------------------------
 
 
 class Step(NamedTuple):
-    """One line of the account: what was checked, and what was computed for it."""
+    """One line of the account: what was checked, and what was computed for it.
+
+    A step without a name is a remark on what was not checked.
+    """
 
     name: str
     computed: str
 
 
 def shown(text: str) -> str:
-    """A name from the file in quotes; nothing in it reaches the terminal as a command."""
-    return "“" + "".join(c if c.isprintable() else "?" for c in text) + "”"
+    """Words of others in quotes that they cannot leave; nothing in them commands a terminal."""
+    visible = "".join(c if c.isprintable() else "?" for c in text)
+    return '"' + visible.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def moment(t: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(t))
 
 
-def watched(items: Iterable[Any], total: int, what: str) -> Iterator[Any]:
-    """The items unchanged; when they are many, a terminal is told how far it is."""
-    tells = total >= 20_000 and sys.stderr.isatty()
-    for done, item in enumerate(items, 1):
-        if tells and (done % 1_000 == 0 or done == total):
-            end = "\n" if done == total else "\r"
-            print(f"{done:,} of {total:,} {what}", end=end, file=sys.stderr, flush=True)
+def watched(items: Iterable[Any], what: str) -> Iterator[Any]:
+    """The items unchanged; when they are many, a line on stderr tells how far it is."""
+    done = 0
+    for item in items:
         yield item
+        done += 1
+        if done % 10_000 == 0:
+            print(f"\r{done:,} {what}", end="", file=sys.stderr, flush=True)
+    if done >= 10_000:
+        print(f"\r{done:,} {what}", file=sys.stderr, flush=True)
 
 
 def check_form(proof: Any) -> Step:
+    """Step 1."""
     check_shape(proof, proof_shape(proof), "proof")
     commitment = proof["commitment"]
-    if (commitment["draw_no"] == 1) != (commitment["prev"] == "0" * 64):
-        raise Invalid("draw_no and prev contradict each other")
-    if commitment["tickets"] > commitment["terms"]["capacity"]:
-        raise Invalid("more tickets are committed than the raffle has")
+    check_bounds(commitment, proof["seal"]["public_key"])
     name, raffle_id = shown(commitment["terms"]["name"]), commitment["terms"]["raffle_id"]
-    return Step("raffle", f"{name}, {raffle_id}, {commitment['tickets']} tickets")
+    tickets = f"{commitment['tickets']} of {commitment['terms']['capacity']} tickets"
+    return Step("raffle", f"{name}, {raffle_id}, {tickets}")
 
 
-def check_draw_no(proof: Any) -> Step:
-    draw_no = proof["commitment"]["draw_no"]
-    earlier = "no earlier one" if draw_no == 1 else "an earlier draw of this raffle was voided"
-    return Step("draw number", f"{draw_no}: {earlier}")
+def check_bounds(commitment: Any, public_key: str) -> None:
+    """What section 3 says about several members together, and about the seal's key."""
+    terms = commitment["terms"]
+    cosigners, authorities = terms["cosigners"], terms["authorities"]
+    prizes = sum(prize["amount"] for prize in terms["prizes"])
+    cosigner_keys = [cosigner["key"] for cosigner in cosigners]
+    keys = cosigner_keys + [key for authority in authorities for key in authority["keys"]]
+    for is_broken, reason in (
+        (
+            commitment["tickets"] > terms["capacity"],
+            "more tickets are committed than the raffle has",
+        ),
+        (prizes > 10**5, "the prizes are more than 100000"),
+        (prizes > terms["capacity"], "the prizes are more than the raffle has tickets"),
+        (
+            terms["opens_at"] and 0 < terms["closes_at"] <= terms["opens_at"],
+            "opens_at is not before closes_at",
+        ),
+        (
+            keys and terms["entropy"]["source"] == "system",
+            "witnesses are named, but the randomness is the operator's",
+        ),
+        (has_one_twice(c["name"] for c in cosigners), "two cosigners have one name"),
+        (has_one_twice(a["name"] for a in authorities), "two authorities have one name"),
+        (has_one_twice(keys), "a key is named twice"),
+        (public_key in cosigner_keys, "a cosigner has the key of the seal"),
+    ):
+        if is_broken:
+            raise Invalid(reason)
+
+
+def has_one_twice(names: Iterable[str]) -> bool:
+    return max(Counter(names).values(), default=0) > 1
+
+
+def check_times(proof: Any) -> Step:
+    """Step 2: the close and the round as section 3 derives them."""
+    commitment = proof["commitment"]
+    closes_at, closed_at = commitment["terms"]["closes_at"], commitment["closed_at"]
+    if closed_at < closes_at:
+        raise Invalid("the pool was closed before its time")
+    if not closes_at and commitment["tickets"] < commitment["terms"]["capacity"]:
+        raise Invalid("the pool was closed with tickets left and no closing time")
+    if "round" in commitment and commitment["round"] != round_of(closes_at, closed_at):
+        raise Invalid("the round is not the one that follows from the times")
+    lateness = closed_at - closes_at
+    late = f", late: {lateness} s after closes_at" if closes_at and lateness > LATE else ""
+    return Step("close", f"{moment(closed_at)}{late}")
 
 
 def check_commitment(proof: Any) -> Step:
-    commitment = proof["commitment"]
-    if hash_commitment(commitment).hex() != proof["commitment_hash"]:
+    """Step 3."""
+    if hash_commitment(proof["commitment"]).hex() != proof["commitment_hash"]:
         raise Invalid("the commitment does not have the commitment_hash")
-    closed_at = moment(commitment["closed_at"])
-    return Step("commitment", f"{proof['commitment_hash']}, closed {closed_at}")
+    return Step("commitment", proof["commitment_hash"])
+
+
+def check_seal(proof: Any) -> Step:
+    """Step 3."""
+    message = seal_message(bytes.fromhex(proof["commitment_hash"]))
+    check_signature(proof["seal"], message, "seal")
+    return Step("seal", f"signature good, by the key {proof['seal']['public_key']}")
+
+
+def check_signature(signed: Any, message: bytes, what: str) -> None:
+    public_key, signature = (bytes.fromhex(signed[key]) for key in SIGNED)
+    if not signature_is_good(public_key, message, signature):
+        raise Invalid(f"the signature of the {what} is wrong")
 
 
 def check_randomness(proof: Any) -> Step:
+    """Step 4."""
     commitment, entropy = proof["commitment"], proof["entropy"]
     if entropy["source"] == "system":
         return Step("randomness", f"{entropy['randomness']}, the operator's word")
     if entropy["round"] != commitment["round"]:
         raise Invalid("the round of the beacon is not the committed one")
-    if time_of_round(entropy["round"]) < commitment["closed_at"] + PATIENCE:
-        raise Invalid(f"the round of the beacon is earlier than {PATIENCE} s after the close")
     signature = bytes.fromhex(entropy["signature"])
     check_beacon(entropy["round"], signature)
     if randomness_of(signature).hex() != entropy["randomness"]:
@@ -838,6 +1673,7 @@ def check_randomness(proof: Any) -> Step:
 
 
 def check_seed(proof: Any) -> Step:
+    """Step 5."""
     randomness = bytes.fromhex(proof["entropy"]["randomness"])
     seed = derive_seed(bytes.fromhex(proof["commitment_hash"]), randomness).hex()
     if seed != proof["seed"]:
@@ -846,233 +1682,645 @@ def check_seed(proof: Any) -> Step:
 
 
 def check_draw(proof: Any) -> Step:
-    """Draws again and compares step by step, so it never goes further than the proof does."""
+    """Step 6: draws again beside the lists, so it never goes further than they do."""
     commitment, winners, skipped = proof["commitment"], proof["winners"], proof["skipped"]
-    holders = {entry["index"]: entry["leaf"][48:80] for entry in chain(winners, skipped)}
+    lists = {True: iter(winners), False: iter(skipped)}
+    heads = {ranked: next(entries, None) for ranked, entries in lists.items()}
 
     def holder_of(index: int) -> bytes:
-        if index not in holders:
-            raise Invalid(f"index {index} was drawn, the proof leaves it out")
-        return bytes.fromhex(holders[index])
+        for entry in heads.values():
+            if entry is not None and entry["index"] == index:
+                return bytes.fromhex(entry["leaf"][48:80])
+        raise Invalid(f"index {index} was drawn, the proof leaves it out")
 
-    given = {True: iter(winners), False: iter(skipped)}
     picks = select(
         commitment["terms"], bytes.fromhex(proof["seed"]), commitment["tickets"], holder_of
     )
     for pick in picks:
-        entry = next(given[pick.rank is not None], None)
+        ranked = pick.rank is not None
+        entry = heads[ranked]
         if entry is None:
             raise Invalid(f"index {pick.index} was drawn, the proof leaves it out")
         if any(entry.get(key) != value for key, value in pick._asdict().items()):
             raise Invalid(f"draw {pick.draw} is index {pick.index}, the proof says otherwise")
-    if any(next(rest, None) for rest in given.values()):
+        heads[ranked] = next(lists[ranked], None)
+    if any(entry is not None for entry in heads.values()):
         raise Invalid("the proof lists entries that were not drawn")
     return Step("draw", f"{len(winners)} winners and alternates, {len(skipped)} skipped")
 
 
 def check_tickets(proof: Any) -> Step:
-    commitment = proof["commitment"]
+    """Step 7."""
+    commitment, entries = proof["commitment"], chain(proof["winners"], proof["skipped"])
     raffle_id, capacity = commitment["terms"]["raffle_id"], commitment["terms"]["capacity"]
-    entries = proof["winners"] + proof["skipped"]
-    if len({entry["ticket_number"] for entry in entries}) != len(entries):
-        raise Invalid("a ticket number occurs twice")
-    for entry in watched(entries, len(entries), "tickets"):
+    seen = bytearray(capacity + 1)
+    for entry in watched(entries, "tickets"):
         number, leaf = entry["ticket_number"], bytes.fromhex(entry["leaf"])
-        if leaf[:16].hex() != raffle_id or leaf[16:24] != be64(number) or number > capacity:
+        if number > capacity:
+            raise Invalid("a ticket number is beyond the capacity")
+        if seen[number]:
+            raise Invalid("a ticket number occurs twice")
+        seen[number] = True
+        if leaf[:24] != bytes.fromhex(raffle_id) + be64(number):
             raise Invalid(f"the leaf of index {entry['index']} is not of this raffle and number")
-        check_path(entry, hash_leaf(leaf), commitment)
-    return Step("tickets", f"{len(entries)} inclusion paths lead to {commitment['root']}")
+        if root_of(entry, hash_leaf(leaf), commitment["tickets"]) != commitment["root"]:
+            raise Invalid(f"the path of index {entry['index']} does not lead to the root")
+    total = len(proof["winners"]) + len(proof["skipped"])
+    return Step("tickets", f"{total} inclusion paths lead to {commitment['root']}")
 
 
-def check_path(entry: Any, leaf_hash: bytes, commitment: Any) -> None:
+def root_of(entry: Any, leaf_hash: bytes, size: int) -> str:
     path = [bytes.fromhex(sibling) for sibling in entry["path"]]
-    root = root_from_path(entry["index"], commitment["tickets"], leaf_hash, path)
-    if root.hex() != commitment["root"]:
-        raise Invalid(f"the path of index {entry['index']} does not lead to the root")
+    return root_from_path(entry["index"], size, leaf_hash, path).hex()
 
 
-# --- What a participant kept -------------------------------------------------------------
+# --- Section 8, step 8: the log and its witnesses ----------------------------------------
+
+# Seconds before the close and before the randomness between which an answer counts.
+BEFORE_CLOSE, BEFORE_ROUND = 60, 5
 
 
-def read_keys(keys: Any) -> dict[str, bytes]:
-    check_shape(keys, KEYS, "keys")
-    found = {}
-    for key in keys["keys"]:
-        public_key = bytes.fromhex(key["public_key"])
-        if sha256(public_key).hexdigest()[:16] != key["key_id"]:
-            raise Invalid("a key_id is not the beginning of its key's hash")
-        found[key["key_id"]] = public_key
-    return found
+def check_log(proof: Any) -> tuple[Step, list[Note]]:
+    """The seal stands in the log of each checkpoint, and the operator signed them all."""
+    terms, log = proof["commitment"]["terms"], proof["log"]
+    public_key = bytes.fromhex(proof["seal"]["public_key"])
+    sealed = make_statement(
+        "sealed",
+        origin=terms["operator"],
+        n=log["n"],
+        at=proof["commitment"]["closed_at"],
+        raffle_id=terms["raffle_id"],
+        commitment_hash=proof["commitment_hash"],
+    )
+    notes = []
+    for i, checkpoint in enumerate(log["checkpoints"], 1):
+        notes.append(check_checkpoint(checkpoint, f"checkpoint {i}", terms["operator"], public_key))
+        path = [bytes.fromhex(sibling) for sibling in checkpoint["path"]]
+        try:
+            root = root_from_path(log["n"], notes[-1].size, hash_leaf(sealed), path)
+        except Invalid:
+            root = b""
+        if root != notes[-1].root:
+            raise Invalid(f"checkpoint {i} does not hold the seal")
+    if len({note.size for note in notes}) < len({(note.size, note.root) for note in notes}):
+        raise Invalid("the operator signed two logs")
+    where = f"statement {log['n']} of {shown(terms['operator'])}"
+    signed = f"checkpoints signed by the key of the seal: {len(notes)}"
+    return Step("log", f"{where}, {signed}"), notes
 
 
-def check_signature(keys: Any, signed: Any, message: bytes, what: str) -> str:
-    if keys is None:
-        return "signature not checked"
-    public_key = read_keys(keys).get(signed["key_id"])
-    if public_key is None:
-        raise Invalid(f"the key that signed the {what} is not among the keys")
-    if not signature_is_good(public_key, message, bytes.fromhex(signed["signature"])):
-        raise Invalid(f"the signature of the {what} is wrong")
-    return "signature good"
+def check_checkpoint(checkpoint: Any, which: str, origin: str, public_key: bytes) -> Note:
+    try:
+        note = parse_note(checkpoint["checkpoint"])
+    except Invalid:
+        raise Invalid(f"{which} is not a signed note") from None
+    if note.origin != origin:
+        raise Invalid(f"{which} is of another log")
+    lines = lines_of(note, origin, ED25519, public_key)
+    if not lines:
+        raise Invalid(f"{which} is not signed by the key of the seal")
+    for line in lines:
+        if not signature_is_good(public_key, note.text.encode(), line.signature):
+            raise Invalid(f"{which} has a wrong signature by the key of the seal")
+    return note
 
 
-def check_saved_commitment(saved: Any, proof: Any, keys: Any) -> Step:
-    commitment = saved.get("commitment") if type(saved) is dict else None
-    shape = {"commitment": commitment_shape(commitment), "commitment_hash": HASH}
-    check_shape(saved, {**shape, "signed_at": MOMENT, **SIGNED}, "commitment")
-    digest = hash_commitment(saved["commitment"])
-    if digest.hex() != saved["commitment_hash"]:
-        raise Invalid("the saved commitment does not have its commitment_hash")
-    message = tag("seal") + digest + be64(saved["signed_at"])
-    signature = check_signature(keys, saved, message, "saved commitment")
-    if saved["commitment_hash"] != proof["commitment_hash"]:
-        raise Invalid(why_commitments_differ(saved["commitment"], proof["commitment"]))
-    return Step("seal", f"the saved commitment, signed {moment(saved['signed_at'])}, {signature}")
+Trusted = set[tuple[str, str]]  # (name, key) of the witnesses that the reader trusts
 
 
-def why_commitments_differ(saved: Any, drawn: Any) -> str:
-    same_raffle = saved["terms"]["raffle_id"] == drawn["terms"]["raffle_id"]
-    if same_raffle and saved["draw_no"] == drawn["draw_no"]:
-        return "two signed hashes for one draw"
-    return "the saved commitment is of another draw"
+class Counted(NamedTuple):
+    """A witness whose answer counts: its key in hex, its seconds before the randomness."""
+
+    name: str
+    key: str
+    seconds: int
 
 
-def check_receipt(receipt: Any, proof: Any, keys: Any) -> Step:
+class Verdict(NamedTuple):
+    words: str
+    status: int
+    counted: list[Counted]
+
+
+class Answer(NamedTuple):
+    """What one key said about a checkpoint; no time where it does not verify."""
+
+    key: str
+    at: int | None
+
+
+class Times(NamedTuple):
+    """An answer counts from the earliest to the latest; then the randomness is published."""
+
+    earliest: int
+    latest: int
+    published: int
+
+
+class Seen(NamedTuple):
+    """What the account says of a witness, and its answer if one counts."""
+
+    step: Step
+    counted: Counted | None
+
+
+def times_of(commitment: Any) -> Times:
+    published = time_of_round(commitment["round"])
+    return Times(commitment["closed_at"] - BEFORE_CLOSE, published - BEFORE_ROUND, published)
+
+
+def cosignatures(cosigner: Any, notes: list[Note]) -> list[Answer]:
+    name, key = cosigner["name"], cosigner["key"]
+    return [
+        Answer(key, time_of_cosignature(note.text, line.signature, bytes.fromhex(key)))
+        for note in notes
+        for line in lines_of(note, name, COSIGNATURE, bytes.fromhex(key))
+    ]
+
+
+def token_answers(checkpoints: list[Any], notes: list[Note]) -> list[Answer]:
+    return [
+        answer_of(token, note.text.encode())
+        for i, note in enumerate(notes)
+        for token in checkpoints[i]["tokens"]
+    ]
+
+
+def answer_of(token: str, text: bytes) -> Answer:
+    try:
+        return Answer(*read_token(base64_of(token), text))
+    except (ValueError, KeyError, IndexError, OverflowError):
+        return Answer("", None)
+
+
+def judge(
+    kind: str, witness: Any, answers: list[Answer], times: Times, trusted: Trusted | None
+) -> Seen:
+    """Of several answers by one witness the earliest counts that is in time."""
+    name, keys = witness["name"], witness["keys"] if "keys" in witness else [witness["key"]]
+    held = [key for key in keys if trusted is None or (name, key) in trusted]
+    own = [answer for answer in answers if answer.key in held]
+    told = sorted((answer.at, answer.key) for answer in own if answer.at is not None)
+    counted = None
+    if not held:
+        words = "not among the witnesses you hold"
+    elif not told:
+        words = "an answer that does not verify" if own else "no answer"
+    else:
+        words = "answered too late" if told[-1][0] > times.latest else "answered too early"
+    for at, key in told:
+        if times.earliest <= at <= times.latest:
+            counted = Counted(name, key, times.published - at)
+            words = f"{counted.seconds} s before the randomness"
+            break
+    key = counted.key if counted else keys[0]
+    whose = " (as the operator named it)" if trusted is None else ""
+    return Seen(Step(kind, f"{shown(name)} {key[:16]}, {words}{whose}"), counted)
+
+
+def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[Step]:
+    """Who answered and is not in the terms: told, never counted."""
+    named = {
+        (each["name"], note_key_hash(each["name"], COSIGNATURE, bytes.fromhex(each["key"])))
+        for each in terms["cosigners"]
+    }
+    names = [line.name for note in notes for line in note.lines if line[:2] not in named]
+    for name in dict.fromkeys(names):
+        if name != terms["operator"]:
+            yield Step("stranger", f"{shown(name)} is not in the terms and does not count")
+    pinned = {key for authority in terms["authorities"] for key in authority["keys"]}
+    for key in dict.fromkeys(token.key for token in tokens if token.at is not None):
+        if key not in pinned:
+            words = f"a token by the key {key[:16]} is not in the terms and does not count"
+            yield Step("stranger", words)
+    wrong = sum(token.at is None for token in tokens)
+    if wrong:
+        yield Step("stranger", f"tokens that do not verify: {wrong}")
+
+
+def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: bool) -> Verdict:
+    """The table of section 8: a majority of the cosigners or, without any, of authorities."""
+    counted = [seen.counted for seen in cosigners + authorities if seen.counted]
+    named = cosigners or authorities
+    k, n = sum(seen.counted is not None for seen in named), len(named)
+    if not named:
+        return Verdict("VALID, not witnessed", 0, counted)
+    if 2 * k <= n:
+        words = f"the winners follow, but only {k} of {n} witnesses saw the seal in time"
+        return Verdict(f"NOT AS PROMISED: {words}", 3, counted)
+    if not cosigners:
+        words = f"VALID, older than the randomness by the word of {k} of {n} authorities"
+        return Verdict(words, 0, counted)
+    only = ", the only seal" if log_was_read else ""
+    words = f"VALID{only}, witnessed before the randomness by {k} of {n}"
+    return Verdict(words, 0, counted)
+
+
+# --- Section 8, step 9: files beside the proof -------------------------------------------
+
+
+class Signers:
+    """Who may have signed: the keys of ``--keys`` in their times, else the seal's key alone."""
+
+    def __init__(self, files: dict[str, Any], proof: Any) -> None:
+        seal_key = proof["seal"]["public_key"]
+        self.seal_key, self.is_checked = seal_key, "keys" in files
+        self.keys = [{"public_key": seal_key, "since": 0, "until": 0}]
+        if self.is_checked:
+            check_shape(files["keys"], KEYS, "keys")
+            self.keys = files["keys"]["keys"]
+
+    def holds(self, public_key: str) -> bool:
+        return any(key["public_key"] == public_key for key in self.keys)
+
+    def check_time(self, public_key: str, at: int, reason: str) -> None:
+        if not any(
+            key["since"] <= at and (at < key["until"] or not key["until"])
+            for key in self.keys
+            if key["public_key"] == public_key
+        ):
+            raise Invalid(reason)
+
+    def check_seal(self, closed_at: int) -> Step:
+        if not self.is_checked:
+            return Step("", "the signer was not checked against keys you hold")
+        if not self.holds(self.seal_key):
+            raise Invalid("the key of the seal is not among the keys you hold")
+        reason = "the key of the seal was not valid at the time of the seal"
+        self.check_time(self.seal_key, closed_at, reason)
+        return Step("signer", "the key of the seal is among the keys you hold")
+
+    def check_file(self, signed: Any, message: bytes, at: int, what: str) -> None:
+        """Nobody is accused but by two signatures of whom the reader knows for the operator."""
+        check_signature(signed, message, what)
+        if not self.holds(signed["public_key"]):
+            raise Invalid(
+                "these two files are of different signers; nothing is shown about the operator"
+            )
+        reason = f"the key of the {what} was not valid at the time of what it signed"
+        self.check_time(signed["public_key"], at, reason)
+
+
+def check_kept(kept: Any, proof: Any, signers: Signers) -> Step:
+    """A commitment that somebody kept."""
+    commitment = kept.get("commitment") if type(kept) is dict else None
+    shape = {"commitment": commitment_shape(commitment), "commitment_hash": HASH, **SIGNED}
+    check_shape(kept, shape, "commitment")
+    check_bounds(commitment, kept["public_key"])
+    digest = hash_commitment(kept["commitment"])
+    if digest.hex() != kept["commitment_hash"]:
+        raise Invalid("the commitment you kept does not have its commitment_hash")
+    closed_at = kept["commitment"]["closed_at"]
+    signers.check_file(kept, seal_message(digest), closed_at, "commitment")
+    if kept["commitment"]["terms"]["raffle_id"] != proof["commitment"]["terms"]["raffle_id"]:
+        raise Invalid("the file is of another raffle")
+    if kept["commitment_hash"] != proof["commitment_hash"]:
+        raise Invalid("two signed commitments for one draw")
+    return Step("kept", "the commitment you kept is the drawn one")
+
+
+def check_receipt(receipt: Any, proof: Any, signers: Signers) -> bytes:
+    """The receipt's leaf."""
     check_shape(receipt, RECEIPT, "receipt")
+    commitment, terms = proof["commitment"], proof["commitment"]["terms"]
     leaf, terms_hash = bytes.fromhex(receipt["leaf"]), bytes.fromhex(receipt["terms_hash"])
-    message = tag("ticket") + hash_leaf(leaf) + terms_hash + be64(receipt["issued_at"])
-    signature = check_signature(keys, receipt, message, "receipt")
-    terms = proof["commitment"]["terms"]
+    issued_at = receipt["issued_at"]
+    message = receipt_message(leaf, terms_hash, issued_at)
+    signers.check_file(receipt, message, issued_at, "receipt")
     if leaf[:16].hex() != terms["raffle_id"]:
-        raise Invalid("the receipt is of another raffle")
+        raise Invalid("the file is of another raffle")
     if terms_hash != hash_terms(terms):
-        raise Invalid("the receipt was given for other terms than the committed ones")
-    number = int.from_bytes(leaf[16:24], "big")
-    return Step("receipt", f"ticket {number}, {outcome_of(leaf, number, proof)}, {signature}")
+        raise Invalid("the receipt was given for other terms")
+    if issued_at > commitment["closed_at"]:
+        raise Invalid("the receipt was issued after the close")
+    if not 1 <= number_in(leaf) <= terms["capacity"]:
+        raise Invalid("the receipt's number is beyond the capacity")
+    return leaf
 
 
-def outcome_of(leaf: bytes, number: int, proof: Any) -> str:
-    for entry in proof["winners"] + proof["skipped"]:
-        if entry["ticket_number"] == number:
-            if entry["leaf"] != leaf.hex():
-                raise Invalid("the drawn ticket of the receipt's number is not the receipt's")
-            if "rank" not in entry:
-                return "skipped, its holder had won before"
-            prize = "an alternate" if entry["prize"] is None else f"wins {shown(entry['prize'])}"
-            return f"rank {entry['rank']}, {prize}"
-    return "not drawn"
+def number_in(leaf: bytes) -> int:
+    return int.from_bytes(leaf[16:24], "big")
 
 
-def check_inclusion(inclusion: Any, proof: Any, leaf_hash: str | None) -> Step:
+def check_inclusion(inclusion: Any, proof: Any, leaf: bytes | None) -> Step:
+    """Unsigned, so one that fails accuses nobody."""
     check_shape(inclusion, INCLUSION, "inclusion")
-    commitment = proof["commitment"]
-    expected = proof["commitment_hash"], commitment["tickets"], commitment["root"]
-    if tuple(inclusion[key] for key in ("commitment_hash", "tickets", "root")) != expected:
-        raise Invalid("the inclusion is of another commitment")
-    if leaf_hash not in (None, inclusion["leaf_hash"]):
-        raise Invalid("the inclusion is of another ticket than the receipt's")
-    check_path(inclusion, bytes.fromhex(inclusion["leaf_hash"]), commitment)
-    whose = "a ticket" if leaf_hash is None else "the receipt's ticket"
+    commitment, leaf_hash = proof["commitment"], bytes.fromhex(inclusion["leaf_hash"])
+    of_proof = proof["commitment_hash"], commitment["tickets"], commitment["root"]
+    fits = tuple(inclusion[key] for key in ("commitment_hash", "tickets", "root")) == of_proof
+    try:
+        root = root_of(inclusion, leaf_hash, commitment["tickets"])
+    except Invalid:
+        root = ""
+    if not fits or root != commitment["root"] or (leaf and hash_leaf(leaf) != leaf_hash):
+        raise Invalid("the inclusion file does not show this ticket")
+    whose = "the receipt's ticket" if leaf else "a ticket"
     return Step("inclusion", f"{whose} has index {inclusion['index']} in the committed tree")
 
 
-def check_leaves(leaves: BinaryIO, proof: Any, leaf_hash: str | None) -> Step:
-    commitment, builder, found = proof["commitment"], TreeBuilder(), leaf_hash is None
-    hashes = iter(lambda: leaves.read(32), b"")
-    for leaf in watched(hashes, commitment["tickets"], "leaves"):
-        found = found or leaf.hex() == leaf_hash
-        builder.add(leaf)
-        if len(leaf) != 32 or builder.size > commitment["tickets"]:
+def check_leaves(leaves: BinaryIO, proof: Any, leaf: bytes | None) -> Step:
+    commitment, builder = proof["commitment"], TreeBuilder()
+    wanted, found = hash_leaf(leaf) if leaf else b"", leaf is None
+    by_first_byte = [bytearray() for _ in range(256)]  # a set of all would be five times as large
+    for leaf_hash in watched(iter(lambda: leaves.read(32), b""), "leaves"):
+        found = found or leaf_hash == wanted
+        builder.add(leaf_hash)
+        by_first_byte[leaf_hash[0]] += leaf_hash
+        if len(leaf_hash) != 32 or builder.size > commitment["tickets"]:
             break
     tree = builder.finish()
     if tree.size != commitment["tickets"] or tree.root.hex() != commitment["root"]:
         raise Invalid("the leaves do not make the committed tree")
+    for some in map(bytes, by_first_byte):
+        if len({some[i : i + 32] for i in range(0, len(some), 32)}) * 32 < len(some):
+            raise Invalid("a leaf occurs twice")
     if not found:
         raise Invalid("the receipt's ticket is not in the committed tree")
     return Step("leaves", f"{tree.size} leaves make the root {tree.root.hex()}")
 
 
-def verify(
-    proof: Any,
-    *,
-    receipt: Any = None,
-    commitment: Any = None,
-    inclusion: Any = None,
-    leaves: BinaryIO | None = None,
-    keys: Any = None,
-) -> Iterator[Step]:
-    """Each step once it holds, from files as ``read_json`` gives them; else ``Invalid``."""
+def check_outcome(leaf: bytes, proof: Any) -> Step:
+    """What became of the receipt's ticket."""
+    outcome = "not drawn"
+    for entry in chain(proof["winners"], proof["skipped"]):
+        if entry["ticket_number"] != number_in(leaf):
+            continue
+        if entry["leaf"] != leaf.hex():
+            raise Invalid("another ticket was drawn under the receipt's number")
+        if "rank" not in entry:
+            outcome = "skipped, its holder has as many ranks as the terms allow"
+        else:
+            prize = "an alternate" if entry["prize"] is None else f"wins {shown(entry['prize'])}"
+            outcome = f"rank {entry['rank']}, {prize}"
+    return Step("receipt", f"ticket {number_in(leaf)}, {outcome}")
+
+
+UNSIGNED = ", in a part that no checkpoint of this proof signs"
+
+
+class History(NamedTuple):
+    """What a log says about one raffle and one key, and its root at some sizes."""
+
+    size: int
+    roots: dict[int, bytes]
+    of_raffle: list[Any]
+    of_key: list[Any]
+
+
+def read_log(log: BinaryIO, proof: Any, sizes: set[int]) -> History:
+    """Each line is a statement that stands where it says; the kinds of any raffle are known."""
+    terms, public_key = proof["commitment"]["terms"], proof["seal"]["public_key"]
+    roots, of_raffle, of_key, latest, builder = {}, [], [], 0, TreeBuilder()
+    lines = iter(lambda: log.readline(LARGEST_STATEMENT + 1), b"")
+    for n, line in enumerate(watched(lines, "statements")):
+        statement = read_line(line, f"line {n + 1} of the log")
+        place = statement["n"], statement["origin"]
+        if place != (n, terms["operator"]) or statement["at"] < latest:
+            raise Invalid(f"line {n + 1} of the log is out of order")
+        if n == 0 and statement["kind"] != "key":
+            raise Invalid("the log does not begin with a key")
+        latest = statement["at"]
+        builder.add(hash_leaf(line[:-1]))
+        if builder.size in sizes:
+            roots[builder.size] = builder.finish().root
+        if statement.get("raffle_id") == terms["raffle_id"]:
+            of_raffle.append(statement)
+        if statement.get("public_key") == public_key:
+            of_key.append(statement)
+    return History(builder.size, roots, of_raffle, of_key)
+
+
+def read_line(line: bytes, which: str) -> Any:
+    try:
+        line.decode()
+        if line[-1:] == b"\n":
+            return read_statement(line[:-1])
+    except UnicodeDecodeError:
+        raise Unreadable("log is not UTF-8") from None
+    except Invalid:
+        pass
+    raise Invalid(f"{which} is not a statement")
+
+
+def check_statements(log: BinaryIO, proof: Any, notes: list[Note]) -> Iterator[Step]:
+    """The file is the log that was signed, and it seals this raffle once."""
+    largest = max(note.size for note in notes)
+    history = read_log(log, proof, {note.size for note in notes})
+    if history.size < largest:
+        raise Invalid("the log is shorter than its checkpoint")
+    if any(history.roots[note.size] != note.root for note in notes):
+        raise Invalid("the log is not the one that was signed")
+    check_key(history, proof["log"]["n"])
+    check_history(history, proof["commitment_hash"], largest)
+    origin = shown(proof["commitment"]["terms"]["operator"])
+    words = f"the first {largest} make the root of the largest checkpoint"
+    yield Step("statements", f"{history.size} statements of {origin}, {words}")
+    for statement in history.of_raffle:
+        if statement["kind"] == "replaced":
+            ranks = f"rank {statement['rank']} by rank {statement['by_rank']}"
+            unsigned = UNSIGNED if statement["n"] >= largest else ""
+            yield Step("replaced", f"{ranks}, {moment(statement['at'])}{unsigned}")
+
+
+def check_key(history: History, n: int) -> None:
+    before = {statement["kind"] for statement in history.of_key if statement["n"] < n}
+    if "key" not in before:
+        raise Invalid("the key of the seal was not announced before the seal")
+    if "key_retired" in before:
+        raise Invalid("the key of the seal was retired before the seal")
+
+
+def check_history(history: History, commitment_hash: str, largest: int) -> None:
+    """One seal, and not called off before the draw; only what was signed accuses."""
+    seals = [said for said in history.of_raffle if said["kind"] == "sealed"]
+    signed = [said["commitment_hash"] for said in seals if said["n"] < largest]
+    voids = list(voided_before_drawn(history, commitment_hash))
+    if any(other != commitment_hash for other in signed):
+        raise Invalid("the log holds another seal of this raffle")
+    if len(signed) > 1:
+        raise Invalid("the log holds this seal twice")
+    if any(n < largest for n in voids):
+        raise Invalid("this raffle was called off before it was drawn")
+    if len(seals) > len(signed):
+        raise Invalid(f"a second seal follows in the file{UNSIGNED}")
+    if voids:
+        raise Invalid(f"this raffle is called off in the file{UNSIGNED}")
+
+
+def voided_before_drawn(history: History, commitment_hash: str) -> Iterator[int]:
+    for said in history.of_raffle:
+        if said["kind"] == "drawn" and said["commitment_hash"] == commitment_hash:
+            return
+        if said["kind"] == "voided":
+            yield said["n"]
+
+
+def read_witnesses(file: BinaryIO) -> Trusted:
+    """(name, key) of each line ``NAME KEYHEX``."""
+    try:
+        text = file.read().decode().strip(" \t\r\n")
+    except UnicodeDecodeError:
+        raise Unreadable("witnesses is not UTF-8") from None
+    if not text:
+        raise Invalid("the witnesses are empty")
+    found = set()
+    for i, line in enumerate(text.split("\n"), 1):
+        name, _, key = line.rpartition(" ")
+        if not TEXT.fits(name) or not HASH.fits(key):
+            raise Invalid(f"line {i} of the witnesses is not a name and a key")
+        found.add((name, key))
+    return found
+
+
+# --- The verdict -------------------------------------------------------------------------
+
+Tell = Callable[[Step], object]
+
+
+def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -> Verdict:
+    """The verdict, each step told once it holds; ``Invalid`` says why there is none.
+
+    ``files`` has what the reader keeps by the names of the options: receipt, commitment,
+    inclusion and keys as ``read_json`` gives them, leaves and log as files open in binary,
+    witnesses as ``read_witnesses`` gives them. A file that is null is not one that is missing.
+    """
     for check in (
         check_form,
-        check_draw_no,
+        check_times,
         check_commitment,
+        check_seal,
         check_randomness,
         check_seed,
         check_draw,
         check_tickets,
     ):
-        yield check(proof)
-    if commitment is not None:
-        yield check_saved_commitment(commitment, proof, keys)
-    leaf_hash = None
-    if receipt is not None:
-        receipt = receipt.get("receipt", receipt) if type(receipt) is dict else receipt
-        yield check_receipt(receipt, proof, keys)
-        leaf_hash = hash_leaf(bytes.fromhex(receipt["leaf"])).hex()
-    if inclusion is not None:
-        yield check_inclusion(inclusion, proof, leaf_hash)
-    if leaves is not None:
-        yield check_leaves(leaves, proof, leaf_hash)
+        tell(check(proof))
+    notes, cosigners, authorities = check_witnesses(proof, files.get("witnesses"), tell)
+    check_kept_files(proof, files, tell)
+    if "log" not in files:
+        tell(Step("", "whether the log holds another seal of this raffle was not checked"))
+    elif not notes:
+        raise Invalid("the proof has no log to hold the file against")
+    else:
+        for step in check_statements(files["log"], proof, notes):
+            tell(step)
+    if "round" not in proof["commitment"]:
+        return Verdict("VALID, randomness vouched for by the operator only", 0, [])
+    return verdict_on(cosigners, authorities, log_was_read="log" in files)
+
+
+def check_witnesses(
+    proof: Any, trusted: Trusted | None, tell: Tell
+) -> tuple[list[Note], list[Seen], list[Seen]]:
+    """The checkpoints, and what cosigners and authorities answered to them."""
+    if "round" not in proof["commitment"]:
+        return [], [], []
+    terms, times = proof["commitment"]["terms"], times_of(proof["commitment"])
+    notes: list[Note] = []
+    step = Step("log", "the proof shows no log")
+    if "log" in proof:
+        step, notes = check_log(proof)
+    tell(step)
+    tokens = token_answers(proof["log"]["checkpoints"], notes) if notes else []
+    cosigners = [
+        judge("witness", each, cosignatures(each, notes), times, trusted)
+        for each in terms["cosigners"]
+    ]
+    authorities = [
+        judge("authority", each, tokens, times, trusted) for each in terms["authorities"]
+    ]
+    for seen in cosigners + authorities:
+        tell(seen.step)
+    for step in strangers(terms, notes, tokens):
+        tell(step)
+    return notes, cosigners, authorities
+
+
+def check_kept_files(proof: Any, files: dict[str, Any], tell: Tell) -> None:
+    """Step 9, but for the log."""
+    signers, leaf = Signers(files, proof), None
+    tell(signers.check_seal(proof["commitment"]["closed_at"]))
+    if "commitment" in files:
+        tell(check_kept(files["commitment"], proof, signers))
+    if "receipt" in files:
+        leaf = check_receipt(files["receipt"], proof, signers)
+        if "inclusion" not in files and "leaves" not in files:
+            raise Invalid("a receipt needs the inclusion or the leaves")
+    if "inclusion" in files:
+        tell(check_inclusion(files["inclusion"], proof, leaf))
+    if "leaves" in files:
+        tell(check_leaves(files["leaves"], proof, leaf))
+    if leaf is not None:
+        tell(check_outcome(leaf, proof))
 
 
 # --- The command line --------------------------------------------------------------------
 
-
-def read_file(path: str | None, label: str) -> Any:
-    if path is None:
-        return None
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{label} cannot be read: {error}") from None
-    return read_json(text, label)
+BINARY = {"leaves", "log"}  # options whose files are walked, all others are read
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Check a raffle-draw-v1 proof.")
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=f"Check a {VERSION} proof.")
     parser.add_argument("proof", help="the proof of the draw")
-    parser.add_argument("--receipt", help="your receipt, or the answer that holds it")
+    parser.add_argument("--receipt", help="your receipt; needs --inclusion or --leaves")
     parser.add_argument("--commitment", help="the signed commitment you saved before the draw")
     parser.add_argument("--inclusion", help="the inclusion of your ticket")
+    parser.add_argument("--keys", help="the operator's public keys as you know them")
     parser.add_argument("--leaves", help="the hashes of all tickets, 32 bytes each")
-    parser.add_argument("--keys", help="the operator's public keys; else no signature is checked")
+    parser.add_argument("--log", help="the operator's log, one statement a line")
+    parser.add_argument("--witnesses", help="whom you trust: lines of NAME KEYHEX")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
+def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
+    """Every file as ``verify`` takes it; those that are walked stay open as long as the stack."""
+    files: dict[str, Any] = {}
+    for label, path in paths.items():
+        try:
+            file = stack.enter_context(io.BufferedReader(io.FileIO(path)))
+            if label == "witnesses":
+                files[label] = read_witnesses(file)
+            elif label in BINARY:
+                files[label] = file
+            else:
+                in_file = ("winners", "skipped") if label == "proof" else ()
+                files[label] = read_json(file, label, in_file)
+        except OSError as error:
+            raise Unreadable(f"{label} cannot be read: {error}") from None
+    return files
+
+
+def main(arguments: list[str] | None = None) -> int:
     """Prints every step as soon as it holds and the verdict last; returns the exit status."""
-    arguments, steps = parse_arguments(), []
+    options = vars(parse_arguments(arguments))
+    as_json, steps = options.pop("json"), []
+
+    def tell(step: Step) -> None:
+        steps.append(step)
+        if not as_json:
+            print(f"{step.name:<12} {step.computed}" if step.name else step.computed, flush=True)
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a console without the letters of a name
     try:
-        proof = read_file(arguments.proof, "proof")
-        kept = {name: read_file(getattr(arguments, name), name) for name in KEPT}
-        with open(arguments.leaves or os.devnull, "rb") as leaves:
-            for step in verify(proof, leaves=leaves if arguments.leaves else None, **kept):
-                steps.append(step)
-                if not arguments.json:
-                    print(f"{step.name:<12} {step.computed}", flush=True)
-        valid, verdict = True, VERDICTS[proof["entropy"]["source"]]
+        with ExitStack() as stack:
+            paths = {label: path for label, path in options.items() if path is not None}
+            files = read_files(paths, stack)
+            verdict = verify(files.pop("proof"), files, tell)
     except Invalid as reason:
-        valid, verdict = False, f"INVALID: {reason}"
+        verdict = Verdict(f"INVALID: {reason}", 1, [])
     except (OSError, Unreadable) as error:
         print(error, file=sys.stderr)
         return 2
-    answer = {"verdict": verdict, "valid": valid, "steps": [step._asdict() for step in steps]}
-    print(json.dumps(answer) if arguments.json else verdict)
-    return 0 if valid else 1
+    answer = {
+        "verdict": verdict.words,
+        "exit": verdict.status,
+        "counted": [counted._asdict() for counted in verdict.counted],
+        "steps": [step._asdict() for step in steps],
+    }
+    print(json.dumps(answer) if as_json else verdict.words)
+    return verdict.status
 
 
 if __name__ == "__main__":

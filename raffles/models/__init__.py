@@ -1,6 +1,6 @@
 """What the database remembers: inputs of a draw, its output, and nothing computed twice."""
 
-from raffles.models.announcement import Announcement, StreamCounter
+from raffles.models.announcement import Announcement, LogNode, StreamCounter
 from raffles.models.api_key import ApiKey
 from raffles.models.delivery import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.models.draw import Draw, Pool
@@ -8,6 +8,7 @@ from raffles.models.raffle import (
     ENTERABLE,
     FINISHED,
     Entropy,
+    EntryMode,
     Privacy,
     Prize,
     Raffle,
@@ -29,8 +30,10 @@ __all__ = [
     "Draw",
     "Endpoint",
     "Entropy",
+    "EntryMode",
     "Handover",
     "LogEntry",
+    "LogNode",
     "Outbox",
     "Pool",
     "Privacy",

@@ -1,4 +1,4 @@
-"""The outbox: what was announced, in one order for everybody."""
+"""The operator's log, which is the outbox too: what was said in public, in one order."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from raffles.models.raffle import Raffle
 
 
 class StreamCounter(models.Model):
-    """One row, whose ``last`` is taken under its lock by whoever announces.
+    """One row, whose ``last`` is taken under its lock by whoever announces; ``at`` is its time.
 
     A serial id would not do: a later id can commit first, and a reader who resumes from it would
     lose the earlier one for good.
     """
 
     last = models.BigIntegerField(default=0)
+    at = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = (models.CheckConstraint(condition=models.Q(pk=1), name="stream_counter_one"),)
@@ -26,10 +27,21 @@ class StreamCounter(models.Model):
         return str(self.last)
 
 
+class AnnouncementQuerySet(models.QuerySet["Announcement"]):
+    """Query words of announcements."""
+
+    def streamed(self) -> AnnouncementQuerySet:
+        """What the stream, feeds, webhooks and mail tell."""
+        return self.exclude(kind__in=(Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED))
+
+
 class Announcement(models.Model):
     """A public fact, written in the transaction that made it true.
 
-    It is about a raffle, or about a date of an event that nobody came to, which has none.
+    ``statement`` is its line in the operator's log (draw protocol, section 7), number
+    ``sequence - 1``: no name, no address, no ticket number. ``payload`` is what the stream shows
+    beside it, whose names can be forgotten. It is about a raffle, about a date of an event that
+    nobody came to, or about a key of the operator's, which is not streamed.
     """
 
     class Kind(models.TextChoices):
@@ -40,21 +52,33 @@ class Announcement(models.Model):
         DRAWN = "draw.drawn"
         VOIDED = "draw.voided"
         REPLACED = "winner.replaced"
+        KEY = "key"
+        KEY_RETIRED = "key_retired"
 
     sequence = models.BigIntegerField(unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="announcements", null=True)
+    statement = models.BinaryField(max_length=65_535, unique=True)
     payload = models.JSONField()
     announced_at = models.DateTimeField()
     announced_by = models.CharField(max_length=200)
 
+    objects = AnnouncementQuerySet.as_manager()
+
     class Meta:
         ordering = ("sequence",)
+        indexes = (
+            models.Index(
+                fields=("sequence",),
+                condition=Q(kind__in=["key", "key_retired"]),
+                name="announcement_keys",
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
-                fields=("raffle",),
-                condition=Q(kind="raffle.sold_out"),
-                name="sold_out_announced_once",
+                fields=("raffle", "kind"),
+                condition=~Q(kind="winner.replaced"),
+                name="announced_once",
             ),
         )
 
@@ -69,3 +93,20 @@ class Announcement(models.Model):
             "sequence": self.sequence,
             "data": self.payload,
         }
+
+
+class LogNode(models.Model):
+    """A node of the log's tree that no later statement can change: hash ``index`` of a level.
+
+    Only the levels 8, 16, 24 are kept; what lies between is computed from 256 hashes at most.
+    """
+
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("level", "index"), name="log_node_once"),)
+
+    def __str__(self) -> str:
+        return f"node {self.index} of level {self.level}"

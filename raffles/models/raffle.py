@@ -14,12 +14,13 @@ from django.db.models import F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
+from raffles.fairness.verify import CHAIN, PAUSE, first_round_at
+
 MAX_TICKETS = 10_000_000
 MAX_PRIZES = 100_000
 MAX_PRIZE_KINDS = 1_000
 MAX_ALTERNATES = 1_000
 MAX_CLAIM_DAYS = 366
-QUICKNET = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
 
 
 class State(models.TextChoices):
@@ -50,6 +51,14 @@ class Privacy(models.TextChoices):
     FULL = "full", "Full names"
     INITIALS = "initials", "Initials"
     NUMBER = "number", "Ticket numbers only"
+
+
+class EntryMode(models.TextChoices):
+    """How people get a ticket, as the signed terms name it."""
+
+    ADDRESS = "address"
+    USERNAME = "username"
+    PARTNER = "partner"
 
 
 class RaffleQuerySet(models.QuerySet["Raffle"]):
@@ -143,6 +152,11 @@ class Raffle(ClaimTerms):
     event_slug = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
         max_length=50, null=True, editable=False
     )
+    operator = models.CharField(max_length=200, editable=False)
+    entry = models.CharField(
+        max_length=10, choices=EntryMode.choices, default=EntryMode.ADDRESS, editable=False
+    )
+    witnesses = models.JSONField(default=dict, editable=False)
     privacy = models.CharField(
         max_length=8, choices=Privacy.choices, default=Privacy.NUMBER, editable=False
     )
@@ -223,21 +237,39 @@ class Raffle(ClaimTerms):
         """The closing time as whole UNIX seconds, 0 without one."""
         return int(self.closes_at.timestamp()) if self.closes_at else 0
 
+    def planned_round(self) -> int | None:
+        """Return the beacon round that a known closing time promises; None without either."""
+        if self.entropy != Entropy.DRAND or self.closes_at is None:
+            return None
+        return first_round_at(self.closes_at_seconds() + PAUSE)
+
     def terms(self, prizes: Sequence[Prize] | None = None) -> dict[str, Any]:
         """What a participant agrees to; frozen by the first ticket (draw protocol, section 3)."""
         listed = self.prizes.all() if prizes is None else prizes
         entropy = {"source": str(self.entropy)}
-        if self.entropy == Entropy.DRAND:
-            entropy["chain"] = QUICKNET
+        is_public = self.entropy == Entropy.DRAND
+        if is_public:
+            entropy["chain"] = CHAIN
         return {
             "raffle_id": self.uuid.hex,
             "name": self.name,
+            "operator": self.operator,
             "capacity": self.total_tickets,
+            "opens_at": 0,
             "closes_at": self.closes_at_seconds(),
+            "entry": str(self.entry),
+            "tickets_per_holder": 1,
+            "max_wins_per_holder": 0,
             "prizes": [{"name": prize.name, "amount": prize.amount} for prize in listed],
             "alternates": self.alternates,
-            "max_wins_per_holder": 0,
+            "claim": {
+                "days": self.claim_days or 0,
+                "promotes_alternates": int(bool(self.promotes_alternates)),
+            },
+            "rules_hash": "",
             "entropy": entropy,
+            "cosigners": self.witnesses.get("cosigners", []) if is_public else [],
+            "authorities": self.witnesses.get("authorities", []) if is_public else [],
         }
 
 

@@ -43,7 +43,9 @@ def _spread_page(now: datetime) -> int | None:
         return None
     with transaction.atomic():
         outbox, _ = Outbox.objects.select_for_update().get_or_create(pk=1)
-        new = Announcement.objects.filter(sequence__gt=outbox.spread).order_by("sequence")
+        new = (
+            Announcement.objects.streamed().filter(sequence__gt=outbox.spread).order_by("sequence")
+        )
         numbers = list(new.values_list("sequence", flat=True)[:_PAGE])
         if not numbers:
             return None
@@ -58,7 +60,7 @@ def _spread_page(now: datetime) -> int | None:
 def unspread() -> QuerySet[Announcement]:
     """Return what was announced since the last time."""
     seen = Outbox.objects.filter(pk=1).values_list("spread", flat=True).first() or 0
-    return Announcement.objects.filter(sequence__gt=seen)
+    return Announcement.objects.streamed().filter(sequence__gt=seen)
 
 
 def _fan_out(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
@@ -185,15 +185,13 @@ class Story:
     draws_at: datetime | None
     randomness: str
     seed: str
-    earlier: list[Draw]
 
 
 def story_of(raffle_id: UUID) -> Story:
-    """The story of the latest draw. Raises Raffle.DoesNotExist, NotSealed."""
+    """Return the story of a draw. Raises Raffle.DoesNotExist, NotSealed."""
     draw = published_draw(raffle_id)
     seconds = draw.draws_at()
     head = proof_head(draw) if draw.drawn_at else None
-    earlier = Draw.objects.filter(raffle=draw.raffle, number__lt=draw.number)
     return Story(
         draw=draw,
         tickets=draw.raffle.pool.tickets,
@@ -202,7 +200,6 @@ def story_of(raffle_id: UUID) -> Story:
         draws_at=None if seconds is None else datetime.fromtimestamp(seconds, UTC),
         randomness=head["entropy"]["randomness"] if head else "",
         seed=head["seed"] if head else "",
-        earlier=list(earlier.order_by(F("number").desc())) if draw.number > 1 else [],
     )
 
 

@@ -22,11 +22,11 @@ from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
-from raffles.domain.keys import signer
+from raffles.domain.log import published_keys
 from raffles.domain.prizes import checked_slot
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
-from raffles.models import Raffle, State
+from raffles.models import Draw, Raffle, State
 from raffles.pages.card import Card, card_of, qr
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
@@ -178,7 +178,7 @@ def shown_result(
         "is_light": hashes <= _LIGHT,
         "following": after + SHOWN if len(rows) == SHOWN else None,
         "after": after,
-        "keys": json.dumps(signer().public_keys()),
+        "keys": json.dumps(published_keys()),
         "checksum": VERIFIER_CHECKSUM,
         "certificate": certificate,
     }
@@ -228,13 +228,17 @@ def shown_certificate(
 
 
 def _called_off(raffle: Raffle) -> dict[str, Any]:
-    """What is on paper of a raffle without winners: each commitment, and its signed end."""
+    """What is on paper of a raffle without winners: its commitment, and its signed end."""
     address = settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle.uuid])
+    draw = Draw.objects.filter(raffle=raffle).first()
     return {
         "raffle": raffle,
-        "draws": [(draw, draw.seal(), draw.void()) for draw in raffle.draws.order_by("number")],
+        "draw": draw,
+        "commitment_hash": bytes(draw.commitment_hash).hex() if draw else "",
+        "seal": draw and draw.seal(),
+        "void": draw and draw.void(),
         "address": address,
-        "record": settings.PUBLIC_URL + reverse("raffle-draws", args=[raffle.uuid]),
+        "record": settings.PUBLIC_URL + reverse("raffle-commitment", args=[raffle.uuid]),
         "keys": settings.PUBLIC_URL + reverse("keys"),
         "qr": qr(address),
     }

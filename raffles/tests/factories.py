@@ -38,7 +38,7 @@ def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entr
 def code_of(winner: Winner) -> str:
     """The code on the ticket that won."""
     key = code_key(ticket_key(winner.raffle.ticket_key_id), winner.raffle.uuid.bytes)
-    return derive_code(key, bytes(winner.ticket.holder_tag or b""))
+    return derive_code(key, bytes(winner.ticket.holder_tag or b""), 0)
 
 
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
@@ -72,13 +72,14 @@ class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
 
 
 def take_to(state: State, raffle: Raffle) -> None:
-    """Takes an open raffle on to ``state`` and reads it again."""
+    """Takes an open raffle on to ``state``, at its closing time, and reads it again."""
+    at = max(NOW, raffle.closes_at or NOW)
     if state == State.VOID:
         void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)
     elif state == State.DRAWN:
-        advance(raffle.pk, now=NOW, clock=clock, by=STAFF)
+        advance(raffle.pk, now=at, clock=lambda: at, by=STAFF)
     elif state != State.OPEN:
-        close(raffle.pk, now=NOW, by=STAFF)
+        close(raffle.pk, now=at, by=STAFF)
         if state == State.SEALED:
-            seal(raffle.pk, build_tree(raffle), clock=clock, by=STAFF)
+            seal(raffle.pk, build_tree(raffle), clock=lambda: at, by=STAFF)
     raffle.refresh_from_db()

@@ -61,7 +61,6 @@ PAGES: dict[str, tuple[str, str]] = {
     "raffles_raffle_export": ("MA", "MA"),
     "raffles_raffle_tickets": ("MO", "MO"),
     "raffles_raffle_draw": ("MO", "MO"),
-    "raffles_raffle_redraw": ("M", "M"),
     "raffles_raffle_void": ("M", "M"),
     "raffles_raffle_replace": ("MO", "MO"),
     "raffles_winner_told": ("MO", "MO"),

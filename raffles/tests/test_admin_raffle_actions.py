@@ -15,9 +15,9 @@ from django.urls import reverse
 from raffles.admin import raffle_actions as pages
 from raffles.admin.actions import ConfirmedAction
 from raffles.domain import due
-from raffles.domain.drawing import advance, redraw
+from raffles.domain.drawing import advance
 from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock
+from raffles.tests.factories import NOW, RaffleFactory, clock
 from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
@@ -94,14 +94,14 @@ def test_draw_by_beacon_names_the_round_and_then_waits_for_it(staff: Client) -> 
     about = "about beacon round 25,973,832, at 2026-02-10 12:01:00 UTC, decides."
     assert previewed(staff, raffle, "draw")[2:4] == [
         f"The pool is sealed and its fingerprint published; {about}",
-        "Until that round the draw can be called off or sealed again, afterwards no more.",
+        "A raffle is sealed once: nothing can be drawn again.",
     ]
     exactly = "beacon round 25,973,833, at 2026-02-10 12:01:03 UTC, decides."
     assert perform(staff, raffle, "draw") == [
         f"The pool is sealed and its fingerprint is public; {exactly}"
     ]
     assert raffle.state == State.SEALED
-    assert offered(staff, raffle) == ["draw", "redraw", "void"]
+    assert offered(staff, raffle) == ["draw", "void"]
 
 
 def test_prizes_beyond_the_tickets_are_foreseen(staff: Client) -> None:
@@ -179,39 +179,22 @@ def test_void_needs_a_reason_and_publishes_it(staff: Client) -> None:
     assert raffle.void_reason == "The sponsor withdrew"
 
 
-def test_redraw_means_one_draw_and_not_the_next(staff: Client) -> None:
+def test_sealed_raffle_can_be_called_off_even_after_its_round(staff: Client) -> None:
     raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
-    with time_machine.travel(NOW, tick=False):
-        form = staff.get(address(raffle, "redraw")).context["form"]
-    typed = {"reason": "Sealed too early", "number": form.initial["number"]}
-    assert perform(staff, raffle, "redraw", **typed) == [
-        "Draw 2 is sealed; beacon round 25,973,833, at 2026-02-10 12:01:03 UTC, decides."
+    assert previewed(staff, raffle, "void") == [
+        "The raffle ends without winners: 3 tickets handed out for nothing.",
+        "The commitment stays public, with your reason under it.",
+        "Its tickets stay public: anyone can compute whom this hits.",
+        "It is public at once and can't be undone.",
     ]
-    again = ["The draw has been voided and sealed again already"]
-    assert perform(staff, raffle, "redraw", **typed) == again
-    assert raffle.draws.count() == 2
-
-
-def test_redraw_and_void_are_refused_once_the_round_has_come(staff: Client) -> None:
-    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
-    refused = ["The draw can't be voided: its beacon round is public"]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):
         page = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
         assert confirmed(page) == ["draw", "void"]
-        assert "beacon unavailable" in staff.get(address(raffle, "void")).content.decode()
-        for act in ("redraw", "void"):
-            typed = {"reason": "Changed our mind", "number": 1}
-            answer = staff.post(address(raffle, act), typed, follow=True)
-            assert [unescape(str(said)) for said in answer.context["messages"]] == refused
-
-
-def test_redraw_says_which_draw_it_ends(staff: Client) -> None:
-    raffle = RaffleFactory.create(state=State.SEALED, entropy="drand")
-    redraw(raffle.uuid, reason="Once", now=NOW, clock=clock, by=STAFF)
-    assert previewed(staff, raffle, "redraw")[0] == (
-        "The sealed draw over 3 tickets is called off in public. It waits for beacon round "
-        "25,973,832, at 2026-02-10 12:01:00 UTC."
-    )
+        answer = staff.post(address(raffle, "void"), {"reason": "Drand is dead"}, follow=True)
+    said = [unescape(str(message)) for message in answer.context["messages"]]
+    assert said == ["Called off. The reason is public."]
+    raffle.refresh_from_db()
+    assert (raffle.state, raffle.void_reason) == (State.VOID, "Drand is dead")
 
 
 def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:

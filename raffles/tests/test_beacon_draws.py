@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -10,14 +12,16 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from raffles.domain.drawing import BEACON_UNAVAILABLE, Waiting, advance, redraw, void_raffle
+from raffles.domain.drawing import Waiting, advance, void_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
+from raffles.domain.keys import KeyMissing
+from raffles.domain.log import size, statements
 from raffles.domain.pool import build_tree
-from raffles.domain.proofs import proof_head, published_draw, stream_proof
-from raffles.domain.refusals import RoundHasCome
+from raffles.domain.proofs import inclusion, proof_head, published_draw, stream_leaves, stream_proof
+from raffles.domain.refusals import AlreadyDrawn
 from raffles.domain.sealing import SealTooLate, close, seal
-from raffles.fairness.verify import read_json, time_of_round, verify
+from raffles.fairness.verify import signature_is_good, time_of_round, verify, void_message
 from raffles.models import Announcement, Draw, Entropy, Raffle, State
 from raffles.tests.factories import RaffleFactory, address
 from raffles.tests.fairness import relay as relays
@@ -61,14 +65,15 @@ def sealed() -> Raffle:
     return raffle
 
 
-def verdicts(raffle: Raffle) -> list[str]:
-    text = "".join(stream_proof(published_draw(raffle.uuid)))
-    return [step.name for step in verify(read_json(text, "proof"))]
+def verdict(raffle: Raffle) -> str:
+    proof = json.loads("".join(stream_proof(published_draw(raffle.uuid))))
+    log = io.BytesIO(b"".join(line + b"\n" for line in statements(0, size())))
+    return verify(proof, {"log": log}).words
 
 
 def test_seal_fixes_the_first_round_a_minute_later(relay: Relay) -> None:
     raffle = sealed()
-    draw = raffle.draws.get()
+    draw = Draw.objects.get(raffle=raffle)
     assert (raffle.state, draw.round, draw.draws_at()) == (State.SEALED, 42, ROUND_42)
     assert relay.requests == []  # nobody asks before its time
 
@@ -79,7 +84,7 @@ def test_round_draws_and_the_proof_verifies(relay: Relay) -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.DRAWN
     assert proof_head(published_draw(raffle.uuid))["entropy"]["signature"] == ROUNDS[42]
-    assert verdicts(raffle)[-1] == "tickets"
+    assert verdict(raffle) == "VALID, not witnessed"
     assert [row.kind for row in Announcement.objects.filter(raffle=raffle)] == [
         "raffle.sold_out",
         "draw.sealed",
@@ -114,7 +119,9 @@ def test_late_or_wrong_beacon_leaves_it_sealed_until_a_good_answer(
     assert not raffle.winners.exists()
     relay.behave(42, relays.honest)
     assert run(raffle, at(ROUND_42 + 60))
-    assert bytes(raffle.draws.get().beacon_signature or b"") == bytes.fromhex(ROUNDS[42])
+    assert bytes(Draw.objects.get(raffle=raffle).beacon_signature or b"") == bytes.fromhex(
+        ROUNDS[42]
+    )
 
 
 def test_next_relay_is_asked_when_the_first_is_wrong(relay: Relay, settings: LazySettings) -> None:
@@ -128,7 +135,7 @@ def test_planned_round_is_kept_while_there_is_time(relay: Relay) -> None:
     raffle = sold_out(closes_at=at(time_of_round(123) - 60))
     with pytest.raises(Waiting):
         run(raffle, at(time_of_round(123) - 31))
-    draw = raffle.draws.get()
+    draw = Draw.objects.get(raffle=raffle)
     assert (draw.round, draw.is_late()) == (123, False)
 
 
@@ -136,7 +143,7 @@ def test_seal_too_late_for_the_planned_round_takes_the_next_and_is_late(relay: R
     raffle = sold_out(closes_at=at(ROUND_42 - 60))
     with pytest.raises(Waiting):
         run(raffle, at(time_of_round(123) - 60))
-    draw = raffle.draws.get()
+    draw = Draw.objects.get(raffle=raffle)
     assert (draw.round, draw.is_late()) == (123, True)
 
 
@@ -150,7 +157,7 @@ def test_seal_that_takes_until_its_round_is_near_stores_nothing() -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.CLOSED
     assert not Draw.objects.exists()
-    assert [row.kind for row in Announcement.objects.all()] == ["raffle.sold_out"]
+    assert [row.kind for row in Announcement.objects.streamed()] == ["raffle.sold_out"]
 
 
 def test_draw_whose_every_seal_comes_too_late_says_so() -> None:
@@ -165,47 +172,47 @@ def test_draw_whose_every_seal_comes_too_late_says_so() -> None:
     assert Raffle.objects.get(pk=raffle.pk).state == State.CLOSED
 
 
-def test_redraw_before_the_round_chains_over_the_same_pool(relay: Relay) -> None:
+def test_raffle_can_be_called_off_until_its_winners_are_stored(relay: Relay) -> None:
     raffle = sealed()
-    first = raffle.draws.get()
-    again = at(time_of_round(123) - 60)
-    with pytest.raises(RoundHasCome):
-        redraw(raffle.uuid, reason="typo", now=again, clock=lambda: again, by="manager")
-    earlier = at(ROUND_42 - 1)
-    redraw(raffle.uuid, reason="typo", now=earlier, clock=lambda: again, by="manager")
-    first.refresh_from_db()
-    second = published_draw(raffle.uuid)
-    assert (first.void_reason, second.number, bytes(second.prev)) == (
-        "typo",
-        2,
-        bytes(first.commitment_hash),
-    )
-    assert second.commitment()["root"] == first.commitment()["root"]
-    assert run(raffle, at(time_of_round(123)))
-    assert verdicts(raffle)
-
-
-def test_dead_beacon_may_be_voided_after_a_week_with_that_reason_only(relay: Relay) -> None:
-    raffle = sealed()
-    week = at(ROUND_42) + timedelta(days=7)
-    for moment, reason in ((week - timedelta(seconds=1), BEACON_UNAVAILABLE), (week, "tired")):
-        with pytest.raises(RoundHasCome):
-            redraw(raffle.uuid, reason=reason, now=moment, clock=lambda: week, by="manager")
-    draw = redraw(
-        raffle.uuid, reason=BEACON_UNAVAILABLE, now=week, clock=lambda: week, by="manager"
-    )
-    assert draw.number == 2
-
-
-def test_raffle_can_be_called_off_before_the_round_but_not_after(relay: Relay) -> None:
-    raffle = sealed()
-    with pytest.raises(RoundHasCome):
-        void_raffle(raffle.uuid, reason="no", now=at(ROUND_42), by="manager")
-    void_raffle(raffle.uuid, reason="rain", now=at(ROUND_42 - 1), by="manager")
-    draw = raffle.draws.get()
+    void_raffle(raffle.uuid, reason="rain", now=at(ROUND_42 + 5), by="manager")
+    draw = Draw.objects.get(raffle=raffle)
     void = draw.void()
     assert void is not None
-    assert (void["reason"], void["commitment_hash"]) == (
-        "rain",
-        bytes(draw.commitment_hash).hex(),
+    assert void == {
+        "commitment_hash": bytes(draw.commitment_hash).hex(),
+        "reason": "rain",
+        "voided_at": ROUND_42 + 5,
+        "public_key": draw.public_key,
+        "signature": void["signature"],
+    }
+    message = void_message(bytes(draw.commitment_hash), "rain", ROUND_42 + 5)
+    assert signature_is_good(
+        bytes.fromhex(void["public_key"]), message, bytes.fromhex(void["signature"])
     )
+    assert not run(raffle, at(ROUND_42 + 60))  # for good
+
+
+def test_pool_that_was_called_off_stays_public(relay: Relay) -> None:
+    raffle = sealed()
+    before = inclusion(raffle.uuid, 1), b"".join(stream_leaves(published_draw(raffle.uuid)))
+    void_raffle(raffle.uuid, reason="rain", now=SEALED_AT, by="manager")
+    after = inclusion(raffle.uuid, 1), b"".join(stream_leaves(published_draw(raffle.uuid)))
+    assert after == before
+
+
+def test_drawn_raffle_is_never_called_off(relay: Relay) -> None:
+    raffle = sealed()
+    assert run(raffle, at(ROUND_42))
+    with pytest.raises(AlreadyDrawn):
+        void_raffle(raffle.uuid, reason="no", now=at(ROUND_42 + 1), by="manager")
+
+
+def test_draw_waits_for_the_key_that_sealed_it(relay: Relay, settings: LazySettings) -> None:
+    settings.RECEIPT_SEEDS = [bytes([1]) * 32]
+    raffle = sealed()
+    settings.RECEIPT_SEEDS = [bytes([2]) * 32]
+    with pytest.raises(KeyMissing, match="which sealed a waiting raffle"):
+        run(raffle, at(ROUND_42))
+    settings.RECEIPT_SEEDS = [bytes([2]) * 32, bytes([1]) * 32]
+    assert run(raffle, at(ROUND_42))
+    assert verdict(raffle) == "VALID, not witnessed"

@@ -22,6 +22,7 @@ from raffles.models import (
     Endpoint,
     Handover,
     LogEntry,
+    LogNode,
     Outbox,
     Pool,
     Prize,
@@ -165,6 +166,19 @@ def told(by_rank: int | None = None, **fields: Any) -> Change:
     return tell
 
 
+def log_node() -> Change:
+    """A node of the log's tree is kept."""
+    return lambda _: LogNode.objects.create(level=8, index=0, hash=b"h" * 32)
+
+
+def _other_hash(_raffle: Raffle) -> None:
+    LogNode.objects.update(hash=b"o" * 32)
+
+
+def _no_nodes(_raffle: Raffle) -> None:
+    LogNode.objects.all()._raw_delete(using="default")
+
+
 @dataclass(frozen=True)
 class Break:
     """``name`` refuses the last of ``changes`` to a raffle in ``state``; those before are lawful.
@@ -200,7 +214,13 @@ ENTRANT: dict[str, Any] = {
 REQUEST = {"request_tag": b"tag", "request_digest": b"digest"}
 RANDOM = {"randomness": b"r" * 32, "drawn_at": NOW}
 CALLED_OFF = {"voided_at": NOW, "void_reason": "Called off", "void_signature": b"s" * 64}
-NEXT_DRAW = {"commitment_hash": b"h" * 32}
+COMMITTED = {
+    "closed_at": NOW,
+    "commitment_hash": b"h" * 32,
+    "public_key": "ab" * 32,
+    "signature": b"s" * 64,
+    "statement": 9,
+}
 
 BREAKS = (
     # A raffle
@@ -232,6 +252,9 @@ BREAKS = (
     broken("raffle_terms_frozen", OPEN, update(Raffle, name="Other"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, closes_at=NOW), tickets=1),
     broken("raffle_terms_frozen", CLOSED, update(Raffle, alternates=2)),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, operator="other.example/log"), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, entry="partner"), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, witnesses={"cosigners": []}), tickets=1),
     broken("raffle_finished_unchangeable", DRAWN, update(Raffle, created_by="Nobody")),
     broken("raffle_finished_unchangeable", VOID, update(Raffle, void_reason="Other")),
     # Its prizes
@@ -300,14 +323,14 @@ BREAKS = (
     broken("pool_unchangeable", SEALED, update(Pool, root=b"other")),
     broken("pool_kept", SEALED, delete(Pool)),
     # Its draws
-    broken("draw_number_once", SEALED, again(Draw, **NEXT_DRAW, **CALLED_OFF)),
-    broken("draw_one_live", SEALED, again(Draw, **NEXT_DRAW, number=2)),
     broken("draw_drawn_is_whole", SEALED, update(Draw, drawn_at=NOW)),
     broken("draw_drawn_is_whole", SEALED, update(Draw, randomness=b"r" * 32)),
     broken("draw_drawn_is_whole", SEALED, update(Draw, **RANDOM, **CALLED_OFF)),
     broken("draw_beacon_is_whole", SEALED, update(Draw, **RANDOM, beacon_signature=b"s" * 48)),
     broken(
-        "draw_beacon_is_whole", SEALED, again(Draw, **NEXT_DRAW, **RANDOM, number=2, round=1_000)
+        "draw_beacon_is_whole",
+        CLOSED,
+        insert(Draw, **COMMITTED, **RANDOM, round=1_000),
     ),
     broken("draw_void_has_reason", SEALED, update(Draw, **CALLED_OFF | {"void_reason": ""})),
     broken("draw_void_has_reason", SEALED, update(Draw, **CALLED_OFF | {"void_signature": None})),
@@ -315,6 +338,9 @@ BREAKS = (
     broken("draw_seal_unchangeable", SEALED, update(Draw, commitment_hash=b"other")),
     broken("draw_seal_unchangeable", SEALED, update(Draw, closed_at=NOW.replace(year=2000))),
     broken("draw_seal_unchangeable", SEALED, update(Draw, round=1_000)),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, public_key="ab" * 32)),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, signature=b"s" * 64)),
+    broken("draw_seal_unchangeable", SEALED, update(Draw, statement=F("statement") + 1)),
     broken("draw_finished_unchangeable", DRAWN, update(Draw, randomness=b"r" * 32)),
     broken(
         "draw_finished_unchangeable",
@@ -335,6 +361,7 @@ BREAKS = (
     broken("replacement_unchangeable", DRAWN, replace(), update(Replacement, reason="Other")),
     broken("replacement_kept", DRAWN, replace(), delete(Replacement)),
     broken("raffle_claim_terms_frozen", OPEN, update(Raffle, claim_days=7), tickets=1),
+    broken("raffle_claim_terms_frozen", OPEN, update(Raffle, promotes_alternates=True), tickets=1),
     broken("raffle_claim_terms_frozen", CLOSED, update(Raffle, claim_place="Elsewhere")),
     broken("handover_after_claim", DRAWN, hand_over(handed_over_at=NOW)),
     broken(
@@ -370,10 +397,19 @@ BREAKS = (
     broken("announcement_kept", SEALED, delete(Announcement)),
     broken("stream_counter_one", OPEN, lambda _: StreamCounter.objects.create(pk=2)),
     broken(
-        "sold_out_announced_once",
+        "announced_once",
         SEALED,
-        again(Announcement, kind=SOLD_OUT, sequence=99),
+        again(Announcement, kind=SOLD_OUT, sequence=99, statement=b"another"),
     ),
+    broken(
+        "announced_once",
+        SEALED,
+        again(Announcement, kind=Announcement.Kind.SEALED, sequence=99, statement=b"another"),
+    ),
+    broken("announcement_unchangeable", SEALED, update(Announcement, statement=b"another")),
+    broken("log_node_once", OPEN, log_node(), log_node()),
+    broken("log_node_unchangeable", OPEN, log_node(), _other_hash),
+    broken("log_node_kept", OPEN, log_node(), _no_nodes),
     broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
     broken("endpoint_has_address", OPEN, asked(channel="webhook")),
     broken("endpoint_has_address", OPEN, asked(channel="winners", address="a@example.org")),

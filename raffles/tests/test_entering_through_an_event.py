@@ -11,6 +11,8 @@ from raffles.domain.announcing import announce
 from raffles.domain.entering import Entrant, Entry, enter
 from raffles.domain.erasing import erase_holder
 from raffles.domain.refusals import AlreadyEntered, OrderUsed, SoldOut, ThroughEvent
+from raffles.domain.sealing import NOTHING_SEALED
+from raffles.fairness.verify import hash_reason, read_statement
 from raffles.models import Announcement, Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
 
@@ -88,7 +90,7 @@ def test_announcements_name_the_event(db: None) -> None:
     raffle = of_event()
     take_to(State.VOID, raffle)
 
-    row = Announcement.objects.get()
+    row = Announcement.objects.streamed().get()
     assert row.payload == {
         "raffle": str(raffle.uuid),
         "name": "Spring raffle",
@@ -98,6 +100,16 @@ def test_announcements_name_the_event(db: None) -> None:
 
 
 def test_a_date_that_nobody_came_to_is_announced_without_a_raffle() -> None:
-    row = announce(Announcement.Kind.VOIDED, None, {"event": "daily"}, at=NOW, by=STAFF)
+    row = announce(
+        Announcement.Kind.VOIDED,
+        None,
+        {"event": "daily"},
+        at=NOW,
+        by=STAFF,
+        commitment_hash=NOTHING_SEALED,
+        reason_hash=hash_reason("Nobody").hex(),
+    )
 
     assert (row.raffle, row.payload) == (None, {"event": "daily"})
+    said = read_statement(bytes(row.statement))
+    assert (said["kind"], said["raffle_id"]) == ("voided", "0" * 32)

@@ -69,7 +69,7 @@ def test_erasing_takes_no_prize() -> None:
 
 def test_purge_waits_for_whom_a_prize_is_kept() -> None:
     raffle = RaffleFactory.create(state=State.DRAWN, claim={"claim_days": 60})
-    drawn_at = raffle.draws.get().drawn_at
+    drawn_at = raffle.draw.drawn_at
     assert drawn_at
     for days, left in ((40, 3), (61, 0)):
         with time_machine.travel(drawn_at + timedelta(days=days), tick=False):

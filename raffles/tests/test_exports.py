@@ -240,7 +240,7 @@ def test_record_of_a_raffle_and_of_everything() -> None:
         [AT_NOON, f"raffle {raffle.uuid}", "raffle.created", STAFF, ""],
         [AT_NOON, f"raffle {raffle.uuid}", "record.exported", "'=staff", ""],
     ]
-    assert found[1][5].startswith('{"terms": {"alternates": 1, "capacity": 3, ')
+    assert found[1][5].startswith('{"terms": {"alternates": 1, "authorities": [], "capacity": 3, ')
     everything = rows("".join(export_record(None, now=NOW, by=STAFF)))
     assert [row[1:3] for row in everything[1:]] == [
         [f"raffle {raffle.uuid}", "raffle.created"],

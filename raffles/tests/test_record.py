@@ -123,7 +123,7 @@ def read(staff: Client, address: str) -> str:
 
 def test_history_of_what_belongs_to_a_raffle_is_the_raffles(staff: Client) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
-    rows = {"raffle": raffle, "draw": raffle.draws.get(), "winner": raffle.winners.get(rank=1)}
+    rows = {"raffle": raffle, "draw": raffle.draw, "winner": raffle.winners.get(rank=1)}
     for kind, row in rows.items():
         shown = read(staff, page(f"raffles_{kind}_history", row.pk))
         assert [

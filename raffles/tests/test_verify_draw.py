@@ -91,7 +91,7 @@ def _add_a_ticket(raffle: Raffle) -> None:
     [
         (_change_a_code, "the tickets make the root"),
         (_swap_winners, "INVALID"),
-        (_rename, "the terms and pool of draw 1 are not what was committed to"),
+        (_rename, "the terms and pool are not what was committed to"),
         (_skip_an_alternate, "a replacement passes over an alternate: Away"),
         (_add_a_ticket, "12 tickets were sealed, 12 were handed out, 13 are stored"),
     ],

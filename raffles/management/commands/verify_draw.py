@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from raffles.domain.audit import audit
-from raffles.fairness.verify import Invalid, read_json
+from raffles.fairness.verify import Invalid, Unreadable, read_json
 from raffles.management.progress import Bar
 from raffles.models import Pool, Raffle
 
@@ -26,13 +26,12 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         named: str = options["raffle"]
         try:
-            file = Path(named)
-            published = read_json(file.read_text("utf-8"), named) if file.is_file() else None
+            published = _read(Path(named))
             raffle_id = UUID(published["commitment"]["terms"]["raffle_id"] if published else named)
             raffle = Raffle.objects.get(uuid=raffle_id)
             for step in audit(raffle, published=published, progress=Bar("hashing tickets")):
                 self.stdout.write(f"{step.name:<12} {step.computed}")
-        except (Invalid, KeyError, TypeError) as reason:
+        except (Invalid, Unreadable, KeyError, TypeError) as reason:
             raise CommandError(f"INVALID: {reason}") from reason
         except (ValueError, Raffle.DoesNotExist):
             unknown = f"{named} is neither a file nor a raffle here."
@@ -40,3 +39,11 @@ class Command(BaseCommand):
         except Pool.DoesNotExist:
             raise CommandError("The raffle has not been sealed yet.", returncode=2) from None
         self.stdout.write("The database and the proof agree.")
+
+
+def _read(file: Path) -> Any:
+    """The proof in a file; None for the name of a raffle."""
+    if not file.is_file():
+        return None
+    with file.open("rb") as proof:
+        return read_json(proof, "proof")

@@ -67,7 +67,7 @@ def is_too_far(last: int | None, head: int) -> bool:
 
 
 def _of(topic: Topic | None) -> models.QuerySet[Announcement]:
-    rows = Announcement.objects.all()
+    rows = Announcement.objects.streamed()
     if topic is None:
         return rows
     if topic.raffle is not None:

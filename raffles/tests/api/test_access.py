@@ -52,7 +52,6 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}verify-ticket/": {"POST": ACT},
     f"{RAFFLE}void/": {"POST": MANAGE},
     f"{RAFFLE}replacements/": {"GET": READ, "POST": MANAGE},
-    f"{RAFFLE}draws/": {"GET": READ},
     f"{RAFFLE}commitment/": {"GET": READ},
     f"{RAFFLE}proof/": {"GET": READ},
     f"{RAFFLE}leaves/": {"GET": READ},

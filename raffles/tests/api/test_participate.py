@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from raffles.api.serializers import EntryAnswer
 from raffles.domain.keys import signer
-from raffles.fairness.verify import be64, hash_leaf, hash_terms, signature_is_good, tag
+from raffles.fairness.verify import be64, hash_terms, receipt_message, signature_is_good
 from raffles.models import Raffle, Ticket
 from raffles.tests.api.acting import (
     CLOSED,
@@ -54,7 +54,7 @@ def test_participate_answers_a_ticket() -> None:
             "leaf": body["receipt"]["leaf"],
             "terms_hash": body["receipt"]["terms_hash"],
             "issued_at": 1_896_076_800,
-            "key_id": signer().key_id,
+            "public_key": signer().public_key,
             "signature": body["receipt"]["signature"],
         },
     }
@@ -76,10 +76,9 @@ def test_participate_signs_what_it_promises() -> None:
     body = participate(raffle["id"], holder(1)).json()
     receipt = body["receipt"]
     leaf, terms_hash = bytes.fromhex(receipt["leaf"]), bytes.fromhex(receipt["terms_hash"])
-    (published,) = signer().public_keys()["keys"]
-    message = tag("ticket") + hash_leaf(leaf) + terms_hash + be64(receipt["issued_at"])
+    message = receipt_message(leaf, terms_hash, receipt["issued_at"])
     signature = bytes.fromhex(receipt["signature"])
-    assert signature_is_good(bytes.fromhex(published["public_key"]), message, signature)
+    assert signature_is_good(bytes.fromhex(signer().public_key), message, signature)
     assert leaf[:24] == UUID(raffle["id"]).bytes + be64(body["ticket_number"])
     assert terms_hash == hash_terms(Raffle.objects.get(uuid=raffle["id"]).terms())
 

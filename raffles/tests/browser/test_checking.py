@@ -20,7 +20,9 @@ if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import FilePayload
 
 pytestmark = BROWSER
-STEPS = ["raffle", "draw number", "commitment", "randomness", "seed", "draw", "tickets", "shown"]
+BEFORE = ["raffle", "close", "commitment", "seal", "randomness", "seed", "draw", "tickets"]
+STEPS = [*BEFORE, "signer", "", "shown"]
+BY_BEACON = [*BEFORE, "log", "signer", "", "shown"]
 VALID = "Verified here."
 VOUCHED = "Verified here, but for one number."
 INVALID = "This does not hold."
@@ -76,7 +78,7 @@ def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
 
     press_check(visitor)
 
-    assert (verdict(visitor), steps(visitor, "done")) == (VALID, STEPS)
+    assert (verdict(visitor), steps(visitor, "done")) == (VALID, BY_BEACON)
     assert visitor.lost == []
 
 
@@ -85,7 +87,7 @@ def test_operators_number_is_called_that(visit: Visit) -> None:
 
     press_check(visitor)
 
-    assert (verdict(visitor), steps(visitor, "vouched")) == (VOUCHED, ["randomness"])
+    assert (verdict(visitor), steps(visitor, "vouched")) == (VOUCHED, ["randomness", ""])
 
 
 def another_winner(proof: Proof) -> None:
@@ -116,8 +118,8 @@ TAMPERED = {
     "winner's path": (_set("winners", 0, "path", 0, to=flipped), "tickets"),
     "prize's name": (_set("commitment", "terms", "prizes", 0, "name", to="Jam"), "commitment"),
     "root": (_set("commitment", "root", to=flipped), "commitment"),
-    "number of tickets": (_set("commitment", "tickets", to=8), "commitment"),
-    "closing": (_set("commitment", "closed_at", to=lambda at: at + 1), "commitment"),
+    "number of tickets": (_set("commitment", "tickets", to=8), "close"),
+    "closing": (_set("commitment", "closed_at", to=lambda at: at + 1), "close"),
     "randomness": (_set("entropy", "randomness", to=flipped), "randomness"),
     "beacon's signature": (_set("entropy", "signature", to=flipped), "randomness"),
     "beacon's round": (_set("entropy", "round", to=123), "randomness"),

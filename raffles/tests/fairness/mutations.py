@@ -142,6 +142,23 @@ def move_entry(rng: random.Random, proof: Json) -> bytes:
     return encode(proof)
 
 
+def change_note(rng: random.Random, proof: Json) -> bytes:
+    """A line of a checkpoint left out, repeated, moved or with another character."""
+    if "log" not in proof:
+        return change_hex(rng, proof)
+    checkpoint = rng.choice(proof["log"]["checkpoints"])
+    before = checkpoint["checkpoint"]
+    while checkpoint["checkpoint"] == before:
+        lines = before.splitlines(keepends=True)
+        line = lines.pop(rng.randrange(len(lines)))
+        at = rng.randrange(len(line))
+        spoilt = line[:at] + rng.choice("aB0+/= —\n") + line[at + 1 :]
+        for again in rng.choice([[], [line], [line, line], [spoilt], [spoilt, line]]):
+            lines.insert(rng.randrange(len(lines) + 1), again)
+        checkpoint["checkpoint"] = "".join(lines)
+    return encode(proof)
+
+
 MUTATIONS = [
     replace_byte,
     cut_off,
@@ -157,6 +174,7 @@ MUTATIONS = [
     double_item,
     reorder,
     move_entry,
+    change_note,
 ]
 
 
@@ -166,8 +184,23 @@ def mutate(rng: random.Random, proof: Json) -> tuple[str, bytes]:
     return mutation.__name__, mutation(rng, copy.deepcopy(proof))
 
 
+def essence(proof: Json) -> Json:
+    """Everything but the log, which may show less and still be right in what it shows."""
+    return {key: value for key, value in proof.items() if key != "log"}
+
+
+def deceives(proof: Json, data: bytes) -> str | None:
+    """What verify.py says of a spoilt copy if it believes another draw or one witness more."""
+    verdict = judge(data)
+    if verdict.words == "UNREADABLE" or verdict.words.startswith("INVALID: "):
+        return None
+    same = essence(json.loads(data)) == essence(proof)
+    fewer = set(verdict.counted) <= set(judge(encode(proof)).counted)
+    return None if same and fewer else verdict.words
+
+
 def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
-    """Of ``count`` mutated proofs, those that are not refused: mutation, bytes and verdict.
+    """Of ``count`` mutated proofs, those that deceive: mutation, bytes and verdict.
 
     A mutation of a beacon's draw may cost a pairing, so few of them go a long way.
     """
@@ -177,8 +210,8 @@ def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, b
             source = "drand" if rng.random() < drand_share else "system"
             proof = make_random(rng, source).proof
         name, data = mutate(rng, proof)
-        words = judge(data).words
-        if words != "UNREADABLE" and not words.startswith("INVALID: "):
+        words = deceives(proof, data)
+        if words is not None:
             yield name, data, words
 
 

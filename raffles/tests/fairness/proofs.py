@@ -1,13 +1,19 @@
 """Proofs made the slow and obvious way, straight from the protocol and not with verify.py.
 
-Trees are hashed by the recursive definition of RFC 9162 and draws shuffle a whole list, so that
-a shortcut in the code under test has nothing of its own to agree with.
+Trees are hashed by the recursive definition of RFC 9162, draws shuffle a whole list and notes are
+put together by hand, so that a shortcut in the code under test has nothing of its own to agree
+with.
 """
 
+import base64
 import hashlib
+import io
 import json
 import random
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from raffles.fairness import verify
 
@@ -15,6 +21,8 @@ Json = dict[str, Any]
 
 GENESIS, PERIOD = 1692803367, 3
 QUICKNET = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971"
+ORIGIN = "draws.example.org/log"
+OPERATOR = "operator"
 SIGNATURES = {
     42: "95a9f9f5b231b7714de1553105d8ffdf3dcda24cfdb1e689319bccf79a9c8ce4"
     "30a91b811fbfaf763900bc998b5d686a",
@@ -29,7 +37,6 @@ NAMES = [
     "Lãva-louça “Ω”",
     "ペン",
     'a "quoted" \\ name',
-    "bell\u0007",
     "🎉 & <b>",
 ]
 
@@ -46,10 +53,24 @@ class Verdict(NamedTuple):
 
     words: str
     steps: list[dict[str, str]]
+    counted: list[tuple[str, int]]
 
 
 def digest(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(parts)).digest()
+
+
+def key_of(who: str) -> Ed25519PrivateKey:
+    """Everybody's key follows from the name, so that a test needs only say who signs."""
+    return Ed25519PrivateKey.from_private_bytes(digest(b"key of", who.encode()))
+
+
+def public_key(who: str) -> str:
+    return key_of(who).public_key().public_bytes_raw().hex()
+
+
+def sign(who: str, message: bytes) -> str:
+    return key_of(who).sign(message).hex()
 
 
 def dump(value: Any) -> bytes:
@@ -102,18 +123,36 @@ def shuffled(seed: bytes, n: int) -> list[int]:
     return order
 
 
-def make_terms(source: str = "system", **changes: Any) -> Json:
+def time_of(beacon_round: int) -> int:
+    return GENESIS + (beacon_round - 1) * PERIOD
+
+
+def make_terms(source: str = "system", *, beacon_round: int = 1000, **changes: Any) -> Json:
+    """With drand the raffle closes so that its planned round is the given one."""
     entropy = {"source": source} | ({"chain": QUICKNET} if source == "drand" else {})
     return {
         "raffle_id": "0123456789abcdef0123456789abcdef",
+        "operator": ORIGIN,
         "name": "Fair",
         "capacity": 20,
-        "closes_at": 0,
+        "opens_at": 0,
+        "closes_at": time_of(beacon_round) - 60,
+        "entry": "username",
+        "tickets_per_holder": 0,
+        "max_wins_per_holder": 0,
         "prizes": [{"name": "telescope", "amount": 1}, {"name": "pen", "amount": 2}],
         "alternates": 2,
-        "max_wins_per_holder": 0,
+        "claim": {"days": 0, "promotes_alternates": 0},
+        "rules_hash": "",
         "entropy": entropy,
+        "cosigners": [],
+        "authorities": [],
     } | changes
+
+
+def named(*names: str) -> list[Json]:
+    """Cosigners as the terms name them."""
+    return [{"name": name, "key": public_key(name)} for name in names]
 
 
 def make_leaves(terms: Json, tickets: int, holders: int | None = None) -> list[bytes]:
@@ -139,32 +178,39 @@ def draw(
     """Commit to a pool and draw it; ``changes`` replace members of the commitment."""
     hashes = [leaf_hash(leaf) for leaf in leaves]
     commitment = {
-        "v": "raffle-draw-v1",
+        "v": "raffle-draw-v2",
         "terms": terms,
-        "draw_no": 1,
-        "prev": "0" * 64,
         "tickets": len(leaves),
         "root": tree_hash(hashes).hex(),
-        "closed_at": GENESIS + (beacon_round - 1) * PERIOD - 60,
-    } | changes
+        "closed_at": (terms["closes_at"] or time_of(beacon_round) - 60) + 16,
+    }
     entropy: Json = {"source": terms["entropy"]["source"]}
     if entropy["source"] == "drand":
         commitment["round"] = beacon_round
         signature = SIGNATURES[beacon_round]
         randomness = digest(bytes.fromhex(signature))
         entropy |= {"round": beacon_round, "signature": signature}
-    commitment_hash = digest(b"raffle-draw-v1/commitment\0", dump(commitment))
-    seed = digest(b"raffle-draw-v1/seed\0", commitment_hash, randomness)
+    commitment |= changes
+    commitment_hash = hash_of(commitment)
+    seed = digest(b"raffle-draw-v2/seed\0", commitment_hash, randomness)
     winners, skipped = walk(terms, leaves, hashes, shuffled(seed, len(leaves)))
     proof = {
         "commitment": commitment,
         "commitment_hash": commitment_hash.hex(),
+        "seal": {
+            "public_key": public_key(OPERATOR),
+            "signature": sign(OPERATOR, b"raffle-draw-v2/seal\0" + commitment_hash),
+        },
         "entropy": {**entropy, "randomness": randomness.hex()},
         "seed": seed.hex(),
         "winners": winners,
         "skipped": skipped,
     }
     return Drawn(proof, leaves)
+
+
+def hash_of(commitment: Json) -> bytes:
+    return digest(b"raffle-draw-v2/commitment\0", dump(commitment))
 
 
 def walk(
@@ -203,41 +249,135 @@ def prize_of(terms: Json, rank: int) -> str | None:
     return None
 
 
+# --- The operator's log and its witnesses -------------------------------------------------
+
+
+def statements_around(proof: Json, *, before: int = 3, after: int = 2) -> list[bytes]:
+    """The key of the operator, other raffles, the seal of this one as number ``before``, others."""
+    commitment = proof["commitment"]
+    closed_at, raffle_id = commitment["closed_at"], commitment["terms"]["raffle_id"]
+    said = [statement(0, closed_at - 900, "key", public_key=public_key(OPERATOR))]
+    said += [
+        statement(n, closed_at - 100 + n, "sold_out", raffle_id=f"{n:032x}")
+        for n in range(1, before)
+    ]
+    sealed = {"raffle_id": raffle_id, "commitment_hash": proof["commitment_hash"]}
+    said.append(statement(before, closed_at, "sealed", **sealed))
+    return said + [
+        statement(n, closed_at + n, "sold_out", raffle_id=f"{n:032x}")
+        for n in range(before + 1, before + 1 + after)
+    ]
+
+
+def statement(n: int, at: int, kind: str, *, origin: str = ORIGIN, **adds: Any) -> bytes:
+    return dump({"v": "raffle-draw-v2", "origin": origin, "n": n, "at": at, "kind": kind} | adds)
+
+
+def checkpoint_text(statements: Sequence[bytes], origin: str = ORIGIN) -> str:
+    root = tree_hash([digest(b"\0", said) for said in statements])
+    return f"{origin}\n{len(statements)}\n{base64.b64encode(root).decode()}\n"
+
+
+def signature_line(name: str, kind: int, who: str, signature: bytes) -> str:
+    key = bytes.fromhex(public_key(who))
+    key_hash = digest(name.encode() + b"\n" + bytes([kind]) + key)[:4]
+    return f"— {name} {base64.b64encode(key_hash + signature).decode()}\n"
+
+
+def operator_line(text: str, origin: str = ORIGIN, who: str = OPERATOR) -> str:
+    return signature_line(origin, 1, who, key_of(who).sign(text.encode()))
+
+
+def cosigner_line(text: str, name: str, at: int, who: str | None = None) -> str:
+    signed = f"cosignature/v1\ntime {at}\n{text}".encode()
+    signature = at.to_bytes(8, "big") + key_of(who or name).sign(signed)
+    return signature_line(name, 4, who or name, signature)
+
+
+def checkpoint(
+    statements: list[bytes], n: int, lines: Sequence[str] = (), tokens: Sequence[str] = ()
+) -> Json:
+    """The checkpoint over the statements, with the path of the one of number ``n``."""
+    text = checkpoint_text(statements)
+    path = audit_path(n, [digest(b"\0", said) for said in statements])
+    return {
+        "path": [node.hex() for node in path],
+        "checkpoint": f"{text}\n{operator_line(text)}{''.join(lines)}",
+        "tokens": list(tokens),
+    }
+
+
+def witness(
+    proof: Json, answers: dict[str, int], *, before: int = 3, after: int = 2
+) -> list[bytes]:
+    """Put the seal into a log that each of the names saw so many seconds before the randomness.
+
+    Returns the statements of the log.
+    """
+    said = statements_around(proof, before=before, after=after)
+    text = checkpoint_text(said)
+    published = time_of(proof["commitment"]["round"])
+    lines = [cosigner_line(text, name, published - early) for name, early in answers.items()]
+    proof["log"] = {"n": before, "checkpoints": [checkpoint(said, before, lines)]}
+    return said
+
+
+# --- Draws of any kind, and what verify.py says of them -----------------------------------
+
+
 def make_random(rng: random.Random, source: str = "system") -> Drawn:
-    """A small draw of any kind: sold out or not, few tickets or none, limits, voided before."""
+    """A small draw of any kind: sold out or not, few tickets, limits, witnessed or not."""
     capacity = rng.randint(1, 40)
-    kinds = rng.randint(1, 3)
+    kinds = rng.randint(1, min(3, capacity))
+    beacon_round = rng.choice(list(SIGNATURES))
+    sells_out = rng.random() < 0.3
+    witnesses = [f"w{i}.example" for i in range(rng.randint(0, 3))] if source == "drand" else []
     terms = make_terms(
         source,
+        beacon_round=beacon_round,
         raffle_id=rng.randbytes(16).hex(),
         name=rng.choice(NAMES),
         capacity=capacity,
-        closes_at=rng.choice([0, 1692799200]),
-        prizes=[{"name": rng.choice(NAMES), "amount": rng.randint(1, 4)} for _ in range(kinds)],
+        prizes=[
+            {"name": rng.choice(NAMES), "amount": rng.randint(1, capacity // kinds)}
+            for _ in range(kinds)
+        ],
         alternates=rng.randint(0, 3),
         max_wins_per_holder=rng.choice([0, 0, 1, 2]),
+        cosigners=named(*witnesses),
     )
-    tickets = rng.choice([capacity, rng.randint(0, capacity)])
-    voided = rng.random() < 0.2
-    return draw(
+    if sells_out:  # the round is the first that is a minute away
+        terms["closes_at"] = 0
+    tickets = capacity if sells_out else rng.choice([capacity, rng.randint(1, capacity)])
+    drawn = draw(
         terms,
         make_leaves(terms, tickets, rng.randint(1, 8)),
-        beacon_round=rng.choice(list(SIGNATURES)),
+        beacon_round=beacon_round,
         randomness=rng.randbytes(32),
-        draw_no=2 if voided else 1,
-        prev=rng.randbytes(32).hex() if voided else "0" * 64,
+        **({"closed_at": time_of(beacon_round) - 60} if sells_out else {}),
     )
+    if source == "drand":
+        answering = [name for name in witnesses if rng.random() < 0.8]
+        answers = {name: rng.randint(3, 60) for name in answering}
+        witness(drawn.proof, answers, before=rng.randint(1, 5), after=rng.randint(0, 4))
+    return drawn
 
 
 def judge(proof: bytes, **kept: Any) -> Verdict:
-    """The verdict of verify.py on the bytes of a file and on what else was kept."""
+    """The verdict of verify.py on the bytes of a file and on what else was kept.
+
+    Leaves, log and witnesses are bytes, everything else is what is in the file.
+    """
     steps: list[dict[str, str]] = []
     try:
-        value = verify.read_json(proof.decode(), "proof")
-        for step in verify.verify(value, **kept):
-            steps.append(step._asdict())  # noqa: PERF401 - keeps the steps before a refusal
-    except (verify.Unreadable, UnicodeDecodeError):
-        return Verdict("UNREADABLE", steps)
+        for name in kept.keys() & {"leaves", "log", "witnesses"}:
+            kept[name] = io.BytesIO(kept[name])
+        value = verify.read_json(io.BytesIO(proof), "proof")
+        if "witnesses" in kept:
+            kept["witnesses"] = verify.read_witnesses(kept["witnesses"])
+        verdict = verify.verify(value, kept, lambda step: steps.append(step._asdict()))
+    except verify.Unreadable:
+        return Verdict("UNREADABLE", steps, [])
     except verify.Invalid as reason:
-        return Verdict(f"INVALID: {reason}", steps)
-    return Verdict(verify.VERDICTS[value["entropy"]["source"]], steps)
+        return Verdict(f"INVALID: {reason}", steps, [])
+    return Verdict(verdict.words, steps, [(each.name, each.seconds) for each in verdict.counted])

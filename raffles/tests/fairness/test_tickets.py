@@ -33,28 +33,37 @@ def mac(key: bytes, message: bytes) -> bytes:
 
 def test_keys_of_a_raffle_are_tagged_macs_of_its_id() -> None:
     assert holder_key(TICKET_KEY, RAFFLE_ID) == mac(
-        TICKET_KEY, b"raffle-draw-v1/holder\0" + RAFFLE_ID
+        TICKET_KEY, b"raffle-draw-v2/holder\0" + RAFFLE_ID
     )
-    assert code_key(TICKET_KEY, RAFFLE_ID) == mac(TICKET_KEY, b"raffle-draw-v1/code\0" + RAFFLE_ID)
+    assert code_key(TICKET_KEY, RAFFLE_ID) == mac(TICKET_KEY, b"raffle-draw-v2/code\0" + RAFFLE_ID)
 
 
 def test_holder_tag_is_half_a_mac_of_the_identity() -> None:
     assert holder_tag(TICKET_KEY, "user:zoë") == mac(TICKET_KEY, b"user:zo\xc3\xab")[:16]
 
 
-@given(key=st.binary(min_size=32, max_size=32), tag=st.binary(min_size=16, max_size=16))
-def test_code_is_the_first_100_bits_of_the_mac(key: bytes, tag: bytes) -> None:
-    bits = f"{int.from_bytes(mac(key, tag), 'big'):0256b}"
+@given(
+    key=st.binary(min_size=32, max_size=32),
+    tag=st.binary(min_size=16, max_size=16),
+    nth=st.integers(0, 2**32 - 1),
+)
+def test_code_is_the_first_100_bits_of_the_mac(key: bytes, tag: bytes, nth: int) -> None:
+    bits = f"{int.from_bytes(mac(key, tag + nth.to_bytes(4, 'big')), 'big'):0256b}"
     groups = [bits[start : start + 5] for start in range(0, 100, 5)]
-    assert derive_code(key, tag) == "".join(CROCKFORD[int(group, 2)] for group in groups)
+    assert derive_code(key, tag, nth) == "".join(CROCKFORD[int(group, 2)] for group in groups)
+
+
+def test_every_ticket_of_a_holder_has_a_code_of_its_own() -> None:
+    codes = {derive_code(TICKET_KEY, bytes(16), nth) for nth in (0, 1, 255, 256, 65536)}
+    assert len(codes) == 5
 
 
 def test_code_tag_is_half_a_tagged_hash_of_the_symbols() -> None:
-    assert code_tag(CODE) == hashlib.sha256(b"raffle-draw-v1/code\0" + CODE.encode()).digest()[:16]
+    assert code_tag(CODE) == hashlib.sha256(b"raffle-draw-v2/code\0" + CODE.encode()).digest()[:16]
 
 
 def test_key_id_names_a_key() -> None:
-    tagged = b"raffle-draw-v1/key\0" + TICKET_KEY
+    tagged = b"ticket key\0" + TICKET_KEY
     assert key_id(TICKET_KEY) == hashlib.sha256(tagged).hexdigest()[:16]
     assert key_id(TICKET_KEY) != key_id(TICKET_KEY[::-1])
 

@@ -107,12 +107,60 @@ def test_root_from_path_counts_the_path() -> None:
     tree = build(hashes, 0)
     for index in range(21):
         path = verify.inclusion_path(index, 21, node_in(tree))
-        with pytest.raises(verify.Invalid, match="too long"):
+        with pytest.raises(verify.Invalid, match="a path is too long"):
             verify.root_from_path(index, 21, hashes[index], [*path, hashes[0]])
-        with pytest.raises(verify.Invalid, match="too short"):
+        with pytest.raises(verify.Invalid, match="a path is too short"):
             verify.root_from_path(index, 21, hashes[index], path[:-1])
-    with pytest.raises(verify.Invalid, match="index 21 is outside a tree of 21 tickets"):
+    with pytest.raises(verify.Invalid, match="index 21 is outside a tree of 21"):
         verify.root_from_path(21, 21, hashes[0], [])
+
+
+def subproof(old: int, hashes: list[bytes], whole: bool) -> list[bytes]:
+    """RFC 9162, section 2.1.4.1, as it is written."""
+    if old == len(hashes):
+        return [] if whole else [proofs.tree_hash(hashes)]
+    split = proofs.split_at(len(hashes))
+    if old <= split:
+        return [*subproof(old, hashes[:split], whole), proofs.tree_hash(hashes[split:])]
+    return [*subproof(old - split, hashes[split:], False), proofs.tree_hash(hashes[:split])]
+
+
+@pytest.mark.parametrize("size", range(1, 41))
+def test_consistency_path_is_the_recursive_one_and_is_believed(size: int) -> None:
+    hashes = some_hashes(size)
+    tree = build(hashes, 0)
+    for old in range(1, size + 1):
+        path = verify.consistency_path(old, size, node_in(tree))
+        assert path == subproof(old, hashes, True)
+        verify.check_consistency(old, size, proofs.tree_hash(hashes[:old]), tree.root, path)
+
+
+@pytest.mark.parametrize(("old", "size"), [(1, 2), (3, 7), (4, 7), (6, 8), (7, 7), (8, 21)])
+def test_consistency_of_anything_else_is_not_believed(old: int, size: int) -> None:
+    hashes = some_hashes(size)
+    tree, was = build(hashes, 0), proofs.tree_hash(hashes[:old])
+    path = verify.consistency_path(old, size, node_in(tree))
+    other = bytes(32)
+    spoilt = [
+        (old, size, other, tree.root, path),
+        (old, size, was, other, path),
+        (old, size, was, tree.root, [*path, other]),
+        (0, size, was, tree.root, path),
+        (size + 1, size, was, tree.root, path),
+    ]
+    spoilt += [
+        (old, size, was, tree.root, [*path[:i], other, *path[i + 1 :]]) for i in range(len(path))
+    ]
+    spoilt += [(old, size, was, tree.root, path[:-1])] if path else []
+    for arguments in spoilt:
+        with pytest.raises(verify.Invalid):
+            verify.check_consistency(*arguments)
+
+
+def test_consistency_path_of_a_larger_tree_is_an_error() -> None:
+    for old in (0, 4):
+        with pytest.raises(ValueError, match="does not begin one of 3"):
+            verify.consistency_path(old, 3, node_in(build(some_hashes(3), 0)))
 
 
 def test_leaf_is_laid_out_as_published() -> None:
@@ -235,13 +283,13 @@ def test_rounds_and_their_times() -> None:
         1692803370,
         1692806364,
     ]
-    assert [verify.first_round_at(t) for t in (0, 1692803367, 1692803368, 1692803370)] == [
-        1,
-        1,
-        2,
-        2,
-    ]
-    assert verify.first_round_at(1692803371) == 3
+    times = (1692803367, 1692803368, 1692803370, 1692803371)
+    assert [verify.first_round_at(t) for t in times] == [1, 2, 2, 3]
+
+
+def test_no_round_is_at_or_after_a_time_before_the_chain() -> None:
+    assert verify.first_round_at(1692803364) == 0
+    assert verify.first_round_at(0) < 0
 
 
 def test_first_round_at_is_the_first_not_before() -> None:
@@ -250,3 +298,49 @@ def test_first_round_at_is_the_first_not_before() -> None:
         times = [verify.time_of_round(number - 1), t, verify.time_of_round(number)]
         assert all(early <= late for early, late in pairwise(times))
         assert times[0] < t
+
+
+@pytest.mark.parametrize(
+    ("closes_at", "closed_at", "round_no"),
+    [
+        # Round 1000 is at 1692806364: planned for whoever closes at 301 to 304.
+        (1692806304, 1692806304, 1000),
+        (1692806302, 1692806303, 1000),
+        (1692806305, 1692806305, 1001),
+        (1692806304, 1692806334, 1000),  # 30 s before it
+        (1692806304, 1692806335, 1011),  # 29 s: the first a minute later, at 1692806397
+        (1692806304, 1692899999, 32232),
+        (0, 1692806304, 1000),
+        (0, 1692806305, 1001),
+    ],
+)
+def test_round_follows_from_the_times(closes_at: int, closed_at: int, round_no: int) -> None:
+    assert verify.round_of(closes_at, closed_at) == round_no
+
+
+# --- Hashes and messages ------------------------------------------------------------------
+
+
+def test_every_purpose_has_its_tag() -> None:
+    purposes = ["terms", "commitment", "seed", "holder", "code", "ticket", "seal", "void"]
+    assert list(verify.TAGS) == purposes
+    for purpose in purposes:
+        assert verify.TAGS[purpose] == b"raffle-draw-v2/" + purpose.encode() + b"\0"
+
+
+def test_terms_commitment_and_seed_are_tagged_hashes() -> None:
+    terms = proofs.make_terms(name="Lãva “Ω” 🎉")
+    assert verify.hash_terms(terms) == proofs.digest(b"raffle-draw-v2/terms\0", proofs.dump(terms))
+    commitment = {"terms": terms, "tickets": 3}
+    assert verify.hash_commitment(commitment) == proofs.hash_of(commitment)
+    assert verify.derive_seed(b"c" * 32, b"r" * 32) == proofs.digest(
+        b"raffle-draw-v2/seed\0", b"c" * 32, b"r" * 32
+    )
+
+
+def test_void_is_signed_over_the_hash_of_its_reason() -> None:
+    reason_hash = proofs.digest("o prêmio caiu".encode())
+    assert verify.hash_reason("o prêmio caiu") == reason_hash
+    assert verify.void_message(b"c" * 32, "o prêmio caiu", 258) == (
+        b"raffle-draw-v2/void\0" + b"c" * 32 + reason_hash + b"\0\0\0\0\0\0\1\2"
+    )

@@ -1,95 +1,100 @@
-"""verify.js says what verify.py says, word for word and step by step, over the same files."""
+"""verify.js, in node, against the published cases of raffle-draw-v2."""
 
-import base64
+import hashlib
 import json
-import random
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
-from io import BytesIO
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from raffles.tests.fairness import mutations, proofs, scenarios
-from raffles.tests.fairness.mutations import encode
-from raffles.tests.fairness.proofs import Verdict, judge
+from raffles.tests.fairness import in_node
+from raffles.tests.fairness.draw_vectors import CASES, Case, faults_in
 
-HERE = Path(__file__).parent
-MODULE = HERE.parents[1] / "static" / "raffles" / "verify.js"
-OPTIONS = {
-    "receipt": "receiptText",
-    "commitment": "commitmentText",
-    "inclusion": "inclusionText",
-    "keys": "keysText",
-    "leaves": "leavesBytes",
-}
-
-Judge = Callable[..., Verdict]
-
-node = shutil.which("node")
-pytestmark = pytest.mark.skipif(node is None, reason="node is not installed; verify.js needs one")
+pytestmark = pytest.mark.skipif(
+    in_node.NODE is None, reason="node is not installed; verify.js needs one"
+)
+BY_NAME = {case.name: case for case in CASES}
 
 
 @pytest.fixture(scope="module")
-def judge_in_node() -> Iterator[Judge]:
-    """Like ``judge``, from files in bytes; one node process serves all tests."""
-    command = [str(node), str(HERE / "verify_runner.mjs"), str(MODULE)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
-    ) as process:
-        requests, answers = process.stdin, process.stdout
-        assert requests is not None
-        assert answers is not None
-
-        def ask(proof: bytes, **kept: bytes) -> Verdict:
-            files = {"proof": proof, **{OPTIONS[name]: content for name, content in kept.items()}}
-            coded = {name: base64.b64encode(content).decode() for name, content in files.items()}
-            print(json.dumps(coded), file=requests, flush=True)
-            answer = json.loads(answers.readline())
-            assert answer["told"] == answer["steps"]
-            assert answer["valid"] is answer["verdict"].startswith("VALID")
-            return Verdict(answer["verdict"], answer["steps"])
-
+def ask() -> Iterator[in_node.Ask]:
+    with in_node.asking() as ask:
         yield ask
 
 
-def test_published_vectors(judge_in_node: Judge) -> None:
-    vectors = json.loads((HERE / "vectors" / "draw-vectors.json").read_text(encoding="utf-8"))
-    for proof in [*vectors["valid"].values(), *vectors["tampered"].values()]:
-        assert judge_in_node(encode(proof)) == judge(encode(proof))
+@pytest.fixture
+def judge(ask: in_node.Ask) -> in_node.Judge:
+    return in_node.judging(ask)
 
 
-@pytest.mark.parametrize("name", scenarios.SCENARIOS)
-def test_what_was_kept(name: str, judge_in_node: Judge) -> None:
-    files = scenarios.SCENARIOS[name].files
-    here: dict[str, Any] = dict(files)
-    there = {name: encode(value) for name, value in files.items() if name != "leaves"}
-    if "leaves" in files:
-        here["leaves"] = BytesIO(files["leaves"])
-        there["leaves"] = files["leaves"]
-    assert judge_in_node(encode(scenarios.PROOF), **there) == judge(encode(scenarios.PROOF), **here)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_published_cases(case: Case, judge: in_node.Judge) -> None:
+    answer = judge(case.files)
+    assert faults_in(answer, case.expected) == []
+    assert answer["told"] == answer["steps"]
+    assert answer["lines"][-1] == answer["verdict"]
 
 
-@pytest.mark.parametrize(("text", "expected"), scenarios.TEXTS, ids=range(len(scenarios.TEXTS)))
-def test_text_in_place_of_a_proof(text: bytes, expected: str, judge_in_node: Judge) -> None:
-    assert judge_in_node(text).words == expected
+def test_the_answer_names_the_winners_of_a_proof_that_holds(judge: in_node.Judge) -> None:
+    files = BY_NAME["all-files"].files
+    given = json.loads(files["proof"])["winners"]
+    kept = ("rank", "prize", "index", "ticket_number")
+    assert judge(files)["winners"] == [{key: winner[key] for key in kept} for winner in given]
+    assert judge(BY_NAME["seal-by-another-key"].files)["winners"] == []
 
 
-@pytest.mark.slow
-def test_a_thousand_random_draws_and_a_mutation_of_each(judge_in_node: Judge) -> None:
-    for seed in range(1000):
-        rng = random.Random(seed)
-        proof = proofs.make_random(rng, "drand" if seed % 200 == 0 else "system").proof
-        name, mutated = mutations.mutate(rng, proof)
-        for kind, data in (("valid", encode(proof)), (name, mutated)):
-            assert judge_in_node(data) == judge(data), (seed, kind)
+# --- Have I won? --------------------------------------------------------------------------
 
 
-def test_claims_beyond_32_bits(judge_in_node: Judge) -> None:
-    terms = proofs.make_terms(capacity=2**53 - 1, prizes=[{"name": "pen", "amount": 2**53 - 1}])
-    proof = proofs.draw(terms, [], tickets=2**53 - 1, root="0" * 64).proof
-    verdict = judge_in_node(encode(proof))
-    assert verdict == judge(encode(proof))
-    assert verdict.words.endswith("was drawn, the proof leaves it out")
+def outcome(ask: in_node.Ask, case: str, index: int, **changed: str) -> dict[str, Any]:
+    """What a page says of the ticket at an index, from seal, inclusion and round alone."""
+    files = BY_NAME[case].files
+    proof = json.loads(files["proof"])
+    entries = {entry["index"]: entry for entry in proof["winners"] + proof["skipped"]}
+    inclusion = json.loads(files["inclusion"])
+    if index != inclusion["index"]:
+        entry = entries[index]
+        leaf_hash = hashlib.sha256(b"\0" + bytes.fromhex(entry["leaf"])).hexdigest()
+        inclusion |= {"index": index, "leaf_hash": leaf_hash, "path": entry["path"]}
+    request = {
+        "call": "outcomeOf",
+        "commitment": files["commitment"].decode(),
+        "inclusion": json.dumps(inclusion),
+        "signature": proof["entropy"]["signature"],
+    }
+    return ask(request | changed)
+
+
+def test_each_winner_knows_before_anybody_says_so(ask: in_node.Ask) -> None:
+    for winner in json.loads(BY_NAME["all-files"].files["proof"])["winners"]:
+        assert outcome(ask, "all-files", winner["index"]) == {
+            "draw": winner["draw"],
+            "rank": winner["rank"],
+            "prize": winner["prize"],
+            "isCertain": True,
+        }
+    kept = json.loads(BY_NAME["all-files"].files["inclusion"])["index"]
+    assert outcome(ask, "all-files", kept)["rank"] is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"signature": "00"}, "signature is not 96 lowercase hex digits"),
+        (
+            {
+                "signature": "95a9f9f5b231b7714de1553105d8ffdf3dcda24cfdb1e689319bccf79a9c8ce4"
+                "30a91b811fbfaf763900bc998b5d686a"
+            },
+            "the signature is not the beacon's for round 1000",
+        ),
+        ({"inclusion": "{}"}, None),
+        ({"commitment": "null"}, "the terms name no known source of randomness"),
+    ],
+)
+def test_what_does_not_fit_says_nothing_of_winning(
+    ask: in_node.Ask, changed: dict[str, str], reason: str | None
+) -> None:
+    refused = outcome(ask, "all-files", 1, **changed)["refused"]
+    assert refused == (reason or refused)
+    assert refused.startswith("inclusion is not an object") is (reason is None)

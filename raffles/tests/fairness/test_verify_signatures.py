@@ -1,4 +1,4 @@
-"""The beacon's BLS signatures and the operator's Ed25519, both in plain Python."""
+"""The beacon's BLS signatures Ed25519, RSA and ECDSA, all in plain Python."""
 
 import hashlib
 import random
@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from raffles.fairness import verify
 from raffles.tests.fairness.proofs import SIGNATURES
@@ -215,5 +222,102 @@ def test_ed25519_point_has_one_encoding(encoded: bytes) -> None:
 
 def test_ed25519_base_point_has_its_order() -> None:
     assert verify.ed_decode(bytes([0x58]) + bytes([0x66]) * 31) == verify.ED_BASE
-    assert verify.ed_times(ED25519_ORDER, verify.ED_BASE) == (0, 1)
-    assert verify.ed_times(ED25519_ORDER - 1, verify.ED_BASE) != (0, 1)
+    one, base = bytes([1]) + bytes(31), verify.ED_BASE
+    assert verify.ed_encode(verify.ed_sum(ED25519_ORDER, base, 0, base)) == one
+    assert verify.ed_encode(verify.ed_sum(ED25519_ORDER - 5, base, 5, base)) == one
+    assert verify.ed_encode(verify.ed_sum(ED25519_ORDER - 1, base, 0, base)) != one
+
+
+def small_order_points() -> set[bytes]:
+    """The eight points whose order divides 8: what is left of any point times the prime order."""
+    found = set()
+    for y in range(2, 60):
+        point = verify.ed_decode(y.to_bytes(32, "little"))
+        if point is not None:
+            rest = verify.ed_sum(ED25519_ORDER, point, 0, point)
+            for _ in range(8):
+                found.add(verify.ed_encode(rest))
+                rest = verify.ed_add(rest, rest)
+    return found | {encoded[:31] + bytes([encoded[31] ^ 0x80]) for encoded in found}
+
+
+def test_ed25519_key_of_small_order_is_refused_in_every_spelling() -> None:
+    points = small_order_points()
+    p = 2**255 - 19
+    again = {  # y beyond p: points of order 4 and 1 once more
+        (y + p + (sign << 255)).to_bytes(32, "little") for y in (0, 1) for sign in (0, 1)
+    }
+    assert len({point for point in points if verify.ed_decode(point) is not None}) == 8
+    for key in points | again:
+        assert verify.has_small_order(key)
+        # R = the identity and S = 0 verify any message under the identity as key.
+        assert not verify.signature_is_good(key, b"anything", bytes([1]) + bytes(63))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_ed25519_honest_key_is_not_of_small_order(seed: int) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(random.Random(seed).randbytes(32))
+    assert not verify.has_small_order(private.public_key().public_bytes_raw())
+
+
+# --- Authorities: RSA and ECDSA -----------------------------------------------------------
+
+HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+CURVES = dict(zip((256, 384), verify.CURVES.values(), strict=True))
+
+
+def ec_key(size: int) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
+    curve = ec.SECP256R1() if size == 256 else ec.SECP384R1()
+    private = ec.derive_private_key(int.from_bytes(bytes(range(1, 32)), "big"), curve)
+    return private, private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+@pytest.mark.parametrize("size", [256, 384])
+@pytest.mark.parametrize("name", HASHES)
+def test_ecdsa_agrees_with_cryptography(size: int, name: str) -> None:
+    private, key = ec_key(size)
+    for i in range(5):
+        message = i.to_bytes(1, "big")
+        digest = hashlib.new(name, message).digest()
+        signature = private.sign(message, ec.ECDSA(HASHES[name]))
+        assert verify.ecdsa_is_good(CURVES[size], key, digest, signature)
+        other = hashlib.new(name, b"another").digest()
+        assert not verify.ecdsa_is_good(CURVES[size], key, other, signature)
+
+
+def test_ecdsa_numbers_out_of_range_are_refused() -> None:
+    private, key = ec_key(256)
+    curve, digest = CURVES[256], hashlib.sha256(b"m").digest()
+    r, s = decode_dss_signature(private.sign(b"m", ec.ECDSA(hashes.SHA256())))
+    assert verify.ecdsa_is_good(curve, key, digest, encode_dss_signature(r, curve.n - s))
+    for wrong in ((0, s), (r, 0), (r + curve.n, s), (r, s + curve.n), (s, r)):
+        assert not verify.ecdsa_is_good(curve, key, digest, encode_dss_signature(*wrong))
+
+
+def test_ecdsa_key_that_is_no_point_is_refused() -> None:
+    private, key = ec_key(256)
+    digest = hashlib.sha256(b"m").digest()
+    signature = private.sign(b"m", ec.ECDSA(hashes.SHA256()))
+    for wrong in (b"\3" + key[1:], key[:-1], key + b"\0", key[:-1] + bytes([key[-1] ^ 1]), b"\4"):
+        assert not verify.ecdsa_is_good(CURVES[256], wrong, digest, signature)
+
+
+@pytest.mark.parametrize("bits", [2048, 3072])
+@pytest.mark.parametrize("name", HASHES)
+def test_rsa_agrees_with_cryptography(bits: int, name: str) -> None:
+    private = rsa.generate_private_key(65537, bits)
+    key = private.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    signature = private.sign(b"m", padding.PKCS1v15(), HASHES[name])
+    digest = hashlib.new(name, b"m").digest()
+    assert verify.rsa_is_good(key, name, digest, signature)
+    wrong = [signature[:-1] + bytes([signature[-1] ^ 1]), b"\0" + signature, signature[1:]]
+    assert not any(verify.rsa_is_good(key, name, digest, each) for each in wrong)
+    pss = private.sign(b"m", padding.PSS(padding.MGF1(HASHES[name]), 32), HASHES[name])
+    assert not verify.rsa_is_good(key, name, digest, pss)
+
+
+def test_rsa_of_1024_bits_is_refused() -> None:
+    private = rsa.generate_private_key(65537, 1024)
+    key = private.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    signature = private.sign(b"m", padding.PKCS1v15(), hashes.SHA256())
+    assert not verify.rsa_is_good(key, "sha256", hashlib.sha256(b"m").digest(), signature)

@@ -26,17 +26,18 @@ from django.db.models import Count
 from raffles.domain.audit import audit
 from raffles.domain.entering import _TICKET, enter
 from raffles.domain.keys import ticket_key
+from raffles.domain.log import LogTree, size, statements
 from raffles.domain.sealing import NOBODY_CAME
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, holder_key, holder_tag, read_code
-from raffles.fairness.verify import Invalid
+from raffles.fairness.verify import Invalid, TreeBuilder, hash_leaf, read_statement
 from raffles.models import (
     FINISHED,
     Announcement,
+    Draw,
     Handover,
     Raffle,
     State,
-    StreamCounter,
     Ticket,
 )
 from raffles.models import LogEntry as Recorded
@@ -86,9 +87,12 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     )
     yield "nobody came only where nobody came", not (raffle.void_reason == NOBODY_CAME and slots)
 
-    draws = raffle.draws.count()
+    draws = Draw.objects.filter(raffle=raffle)
     is_committed = state in (State.SEALED, State.DRAWN)
-    yield "one live draw if sealed or drawn", raffle.draws.live().count() == is_committed
+    counts = draws.filter(voided_at=None).count()
+    yield "a draw that counts if sealed or drawn", counts == is_committed
+    yield "one commitment at the most", draws.count() <= 1
+    yield "the log has no gap and fits its tree", _is_log_whole()
     yield "winners only if drawn", raffle.winners.exists() == (state == State.DRAWN)
     announced = Counter(raffle.announcements.values_list("kind", flat=True))
     is_full = len(slots) == raffle.total_tickets
@@ -100,9 +104,9 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
             {
                 # While it is open, or void from there, somebody may have been refused or not.
                 Kind.SOLD_OUT: max(is_said, min(announced[Kind.SOLD_OUT], is_full)),
-                Kind.SEALED: draws,
+                Kind.SEALED: draws.count(),
                 Kind.DRAWN: int(state == State.DRAWN),
-                Kind.VOIDED: max(draws - 1, 0) + (state == State.VOID),
+                Kind.VOIDED: int(state == State.VOID),
                 Kind.REPLACED: raffle.replacements.count(),
             }
         ),
@@ -130,16 +134,25 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
         .filter(handover__claim_until=None)
         .exists(),
     )
-    yield (
-        "announcements have no gap",
-        Announcement.objects.count() == sum(StreamCounter.objects.values_list("last", flat=True)),
-    )
     erased = raffle.tickets.filter(erased_at__isnull=False)
     yield "an erased request is gone", not erased.filter(request_tag__isnull=False).exists()
     yield (
         "erased tags are gone after the end",
         not (state in FINISHED and erased.filter(holder_tag__isnull=False).exists()),
     )
+
+
+def _is_log_whole() -> bool:
+    lines = list(statements(0, size()))
+    builder, times = TreeBuilder(), [0]
+    for n, line in enumerate(lines):
+        said = read_statement(line)
+        builder.add(hash_leaf(line))
+        if said["n"] != n or said["at"] < times[-1]:
+            return False
+        times.append(said["at"])
+    is_counted = Announcement.objects.count() == len(lines) == size()
+    return is_counted and (not lines or LogTree(len(lines)).root() == builder.finish().root)
 
 
 def _is_partition(raffle: Raffle, stripes: Sequence[Any]) -> bool:

@@ -18,7 +18,7 @@ from django.db.models import F
 from raffles.domain import creating, drawing, entering, erasing, prizes, sealing
 from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import advance, redraw, void_raffle
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.erasing import erase_holder
 from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Refusal
@@ -81,11 +81,6 @@ def void(raffle: Raffle) -> None:
     void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)
 
 
-def commit_anew(raffle: Raffle) -> None:
-    if raffle.draws.count() == 1:
-        redraw(raffle.uuid, reason="Wrong day", now=NOW, clock=clock, by=STAFF)
-
-
 def replace(raffle: Raffle) -> None:
     number = raffle.winners.get(rank=1).ticket_number()
     replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
@@ -132,7 +127,6 @@ DEEDS = {
     "close, seal and draw": Deed(with_holder_to_forget(tickets=3), draw),
     "void": Deed(raffle(tickets=2), void),
     "void what is sealed": Deed(with_holder_to_forget(state=State.SEALED), void),
-    "commit anew": Deed(raffle(state=State.SEALED), commit_anew),
     "replace": Deed(raffle(state=State.DRAWN), replace),
     "draw with a deadline": Deed(with_deadline(tickets=3), draw),
     "hand over": Deed(raffle(state=State.DRAWN), hand_it_over),
@@ -227,7 +221,6 @@ def shut_gate_alone(raffle: Raffle) -> int:
         (DEEDS["close, seal and draw"], (sealing,)),
         (Deed(raffle(state=State.SEALED), draw), (drawing,)),
         (DEEDS["void"], (drawing, sealing)),
-        (DEEDS["commit anew"], (drawing, sealing)),
         (DEEDS["replace"], (prizes,)),
         (DEEDS["hand over"], (prizes,)),
         (DEEDS["forfeit and promote"], (prizes,)),

@@ -20,7 +20,7 @@ from django.db.models import F, Sum
 
 from raffles.domain import drawing, entering, prizes, sealing
 from raffles.domain.creating import Request, create_raffle
-from raffles.domain.drawing import advance, redraw, void_raffle
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.due import Run, draw_now, run_due
 from raffles.domain.pool import build_tree
 from raffles.domain.prizes import Forfeit, forfeit, forfeit_overdue, hand_over, replace_winner
@@ -173,10 +173,6 @@ def void(raffle: Raffle) -> Raffle:
     return void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)
 
 
-def draw_again(raffle: Raffle) -> Draw:
-    return redraw(raffle.uuid, reason="Wrong day", now=NOW, clock=clock, by=STAFF)
-
-
 def replace_first(raffle: Raffle) -> Replacement:
     number = raffle.winners.get(rank=1).ticket_number()
     return replace_winner(
@@ -220,7 +216,6 @@ def kept_a_day() -> Raffle:
         (sealed, draw, {"Raffle": 1, "AlreadyDrawn": 7}),
         (sold_out, void, {"Raffle": 1, "Voided": 7}),
         (sealed, void, {"Raffle": 1, "Voided": 7}),
-        (sealed, draw_again, {"Draw": 8}),
         (drawn, replace_first, {"Replacement": 1, "NotAWinner": 7}),
         (drawn, hand_first_over, {"Winner": 1, "HandedOver": 7}),
         (drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 7}),
@@ -280,12 +275,11 @@ def test_one_request_of_eight_clients_makes_one_raffle() -> None:
     [
         (drawing, sealed, draw, {"Raffle": 1, "AlreadyDrawn": 1}),
         (drawing, sold_out, void, {"Raffle": 1, "Voided": 1}),
-        (drawing, sealed, draw_again, {"Draw": 2}),
         (prizes, drawn, replace_first, {"Replacement": 1, "NotAWinner": 1}),
         (prizes, kept_a_day, hand_first_over, {"Winner": 1, "HandedOver": 1}),
         (prizes, drawn, forfeit_first, {"Forfeit": 1, "Forfeited": 1}),
     ],
-    ids=["draw", "void", "draw_again", "replace", "hand_over", "forfeit"],
+    ids=["draw", "void", "replace", "hand_over", "forfeit"],
 )
 def test_leaving_out_the_lock_is_seen(
     module: ModuleType,
@@ -333,15 +327,6 @@ def test_raffle_is_drawn_or_void(prepare: Callable[[], Raffle], round_: int) -> 
     assert flaws(raffle) == []
 
 
-@pytest.mark.parametrize("round_", range(4))
-def test_draw_over_a_new_commitment_stands(round_: int) -> None:
-    raffle = sealed()
-    outcomes = tally(race(partial(draw, raffle), partial(draw_again, raffle)))
-    assert outcomes in ({"Raffle": 1, "Draw": 1}, {"Raffle": 1, "AlreadyDrawn": 1})
-    assert Raffle.objects.get(pk=raffle.pk).is_drawn
-    assert flaws(raffle) == []
-
-
 def at_the_worst_moment(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Does ``act`` once, after the winners are selected and before they are stored."""
     store = drawing.store_draw
@@ -359,15 +344,6 @@ def test_void_between_selecting_and_storing_winners(monkeypatch: pytest.MonkeyPa
     at_the_worst_moment(monkeypatch, partial(void, raffle))
     with pytest.raises(Voided):
         draw(raffle)
-    assert flaws(raffle) == []
-
-
-def test_new_commitment_between_selecting_and_storing_winners(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    raffle = sealed()
-    at_the_worst_moment(monkeypatch, partial(draw_again, raffle))
-    assert draw(raffle).winners.count() == 2
     assert flaws(raffle) == []
 
 

@@ -11,6 +11,8 @@ from django.db import transaction
 from raffles.domain.announcing import announce
 from raffles.domain.contacts import keep_contact
 from raffles.domain.keys import current_key_id
+from raffles.domain.sealing import NOTHING_SEALED
+from raffles.fairness.verify import hash_reason
 from raffles.models import Announcement, Delivery, Endpoint, Raffle, State
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver
@@ -27,11 +29,21 @@ def endpoint(address: str = "https://example.org/hook", **fields: Any) -> Endpoi
 
 
 def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> list[Announcement]:
-    """Announces that many facts about a raffle, each with its number."""
+    """Announces that many replacements in a raffle, each with its number."""
     raffle = raffle or RaffleFactory.create()
     with transaction.atomic():
         return [
-            announce(Kind.SEALED, raffle, {"number": n} | payload, at=NOW, by=STAFF)
+            announce(
+                Kind.REPLACED,
+                raffle,
+                {"number": n} | payload,
+                at=NOW,
+                by=STAFF,
+                commitment_hash=NOTHING_SEALED,
+                rank=1,
+                by_rank=2,
+                reason_hash=hash_reason("Ill").hex(),
+            )
             for n in range(count)
         ]
 

@@ -42,7 +42,9 @@ def shown_secrets(response: Any) -> list[str]:
 
 
 def test_secret_is_shown_once_and_signs(staff: Client, receiver: Receiver) -> None:
-    first = staff.post(ADD, asked(address=receiver.url("ok"), kinds=["draw.sealed"]), follow=True)
+    first = staff.post(
+        ADD, asked(address=receiver.url("ok"), kinds=["winner.replaced"]), follow=True
+    )
     told = Endpoint.objects.get()
     again = staff.get(page_of(told))
     announced()
@@ -53,7 +55,7 @@ def test_secret_is_shown_once_and_signs(staff: Client, receiver: Receiver) -> No
     (received,) = receiver.ledger
     with time_machine.travel(NOW, tick=False):
         assert Webhook(secret).verify(received.body, received.headers)
-    assert told.kinds == ["draw.sealed"]
+    assert told.kinds == ["winner.replaced"]
 
 
 @pytest.mark.parametrize(

@@ -49,15 +49,15 @@ def test_each_enabled_endpoint_is_told_once(receiver: Receiver) -> None:
 def test_endpoint_is_told_what_it_asked_for() -> None:
     everything = endpoint()
     draws = endpoint(kinds=[Kind.DRAWN])
-    seals_of_one = endpoint(kinds=[Kind.SEALED, Kind.DRAWN], topic="spring")
+    replacements_of_one = endpoint(kinds=[Kind.REPLACED, Kind.DRAWN], topic="spring")
     announced(event="spring")
     announced(event="autumn")
     announced()
 
     spread(now=NOW)
 
-    told = {each.pk: each.deliveries.count() for each in (everything, draws, seals_of_one)}
-    assert told == {everything.pk: 3, draws.pk: 0, seals_of_one.pk: 1}
+    told = {each.pk: each.deliveries.count() for each in (everything, draws, replacements_of_one)}
+    assert told == {everything.pk: 3, draws.pk: 0, replacements_of_one.pk: 1}
 
 
 def test_failing_message_follows_the_schedule_and_is_given_up(receiver: Receiver) -> None:
@@ -215,7 +215,7 @@ def test_sold_out_is_announced_once() -> None:
         announce_sold_out(raffle, at=NOW, by=STAFF)
         announce_all_sold_out(at=NOW, by=STAFF)
 
-    (said,) = Announcement.objects.all()
+    (said,) = Announcement.objects.streamed()
     assert (said.kind, said.raffle) == ("raffle.sold_out", raffle)
     assert said.payload["total_tickets"] == 3
 
@@ -223,11 +223,11 @@ def test_sold_out_is_announced_once() -> None:
 def test_open_raffle_with_tickets_is_not_sold_out() -> None:
     raffle = RaffleFactory.create(tickets=2)
     announce_all_sold_out(at=NOW, by=STAFF)
-    assert not Announcement.objects.exists()
+    assert not Announcement.objects.streamed().exists()
 
     enter_nth(raffle, 2)
     announce_all_sold_out(at=NOW, by=STAFF)
-    assert Announcement.objects.get().raffle == raffle
+    assert Announcement.objects.streamed().get().raffle == raffle
 
 
 def test_warnings_say_what_waits_and_what_was_given_up() -> None:
@@ -245,13 +245,13 @@ def test_warnings_say_what_waits_and_what_was_given_up() -> None:
 
 def test_first_refused_entry_says_that_nothing_is_left() -> None:
     raffle = RaffleFactory.create(tickets=3)
-    assert not Announcement.objects.exists()
+    assert not Announcement.objects.streamed().exists()
 
     for n in (3, 4):
         with pytest.raises(SoldOut):
             enter_nth(raffle, n)
 
-    (said,) = Announcement.objects.all()
+    (said,) = Announcement.objects.streamed()
     assert (said.kind, said.raffle, said.announced_by) == (Kind.SOLD_OUT, raffle, "a refused entry")
 
 
@@ -261,7 +261,7 @@ def test_gate_that_shut_before_the_last_ticket_is_not_sold_out() -> None:
     with pytest.raises(GateShut):
         enter_nth(raffle, 3)
 
-    assert not Announcement.objects.exists()
+    assert not Announcement.objects.streamed().exists()
 
 
 def test_draw_winners_delivers_what_it_drew(receiver: Receiver) -> None:

@@ -152,7 +152,7 @@ def test_line_break_in_a_name_adds_no_header(server: MailServer) -> None:
     delivered_at()
 
     (mail,) = server.mails
-    assert mail.message["Subject"] == "Sealed: Spring Bcc: everybody@example.org"
+    assert mail.message["Subject"] == "Replaced: Spring Bcc: everybody@example.org"
     assert mail.message["Bcc"] is None
 
 

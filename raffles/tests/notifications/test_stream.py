@@ -45,6 +45,7 @@ def _announce_and_hang_up(count: int, **options: Any) -> list[Announcement]:
 
 
 def numbers(heard: list[Heard]) -> list[int]:
+    """Returns the ids of what was heard; 1 is the key's, which is not streamed."""
     return [int(one.id) for one in heard]
 
 
@@ -64,7 +65,7 @@ def test_client_hears_what_is_announced_while_it_listens() -> None:
         "x-accel-buffering": "no",
         "access-control-allow-origin": "*",
     }
-    assert client.body.startswith(b"retry: 2000\nid: 2\n\n")
+    assert client.body.startswith(b"retry: 2000\nid: 3\n\n")
     assert heard == [Heard(str(one.sequence), one.kind, one.public()) for one in said]
 
 
@@ -78,8 +79,8 @@ def test_client_that_was_away_hears_all_that_it_missed(
     page = reading.read_after
     monkeypatch.setattr(hub, "read_after", partial(page, limit=3))
     announced(10)
-    url = {"header": "/stream/", "query": "/stream/?last_event_id=4"}
-    headers = {"header": {"last-event-id": "4"}, "query": {}}
+    url = {"header": "/stream/", "query": "/stream/?last_event_id=5"}
+    headers = {"header": {"last-event-id": "5"}, "query": {}}
 
     async def act() -> list[Heard]:
         asked, sent = url.get(way, "/stream/?last_event_id=1"), headers.get(way, headers["header"])
@@ -88,7 +89,7 @@ def test_client_that_was_away_hears_all_that_it_missed(
             await announce_on(2)
             return await one.hear(8)
 
-    assert numbers(run(act)) == [5, 6, 7, 8, 9, 10, 11, 12]
+    assert numbers(run(act)) == [6, 7, 8, 9, 10, 11, 12, 13]
 
 
 @pytest.mark.parametrize("last", ["1", "99", "-1", "abc", "１", "9" * 30, "1e3"])
@@ -105,21 +106,21 @@ def test_client_that_is_too_far_behind_or_not_ours_starts_anew(
             return await client.hear(2)
 
     reset, following = run(act)
-    assert (reset.event, reset.id) == ("reset", "5")
+    assert (reset.event, reset.id) == ("reset", "6")
     assert reset.data["announcements"] == [one.public() for one in said]
-    assert following.id == "6"
+    assert following.id == "7"
 
 
 def test_client_at_the_head_misses_nothing_and_is_not_reset() -> None:
     announced(3)
 
     async def act() -> list[Heard]:
-        behind = {"last-event-id": "3"}
+        behind = {"last-event-id": "4"}
         async with streaming() as application, listening(application, **behind) as client:
             await announce_on()
             return await client.hear(1)
 
-    assert numbers(run(act)) == [4]
+    assert numbers(run(act)) == [5]
 
 
 def test_raffle_and_event_have_streams_of_their_own() -> None:
@@ -141,7 +142,7 @@ def test_raffle_and_event_have_streams_of_their_own() -> None:
             await announce_on(1, event="spring")
             return numbers(await one.hear(2)), numbers(await other.hear(2))
 
-    assert run(act) == ([2, 5], [3, 6])
+    assert run(act) == ([3, 6], [4, 7])
 
 
 def test_quiet_stream_beats_and_moves_the_position_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,12 +152,12 @@ def test_quiet_stream_beats_and_moves_the_position_on(monkeypatch: pytest.Monkey
         quiet = "/events/quiet/stream/"
         async with streaming() as application, listening(application, quiet) as client:
             await announce_on(3)
-            while b":\nid: 3\n\n" not in client.body:
+            while b":\nid: 4\n\n" not in client.body:
                 await asyncio.sleep(0.05)
             return client.body
 
     body = run(act)
-    assert parse(body) == ([], "3")
+    assert parse(body) == ([], "4")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_client_whose_buffer_is_full_delays_nobody_and_hears_the_rest_in_order()
             await announce_on()
             return meanwhile, numbers(await slow.hear(7)), numbers(await quick.hear(7))
 
-    assert run(act) == ([], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7])
+    assert run(act) == ([], [2, 3, 4, 5, 6, 7, 8], [2, 3, 4, 5, 6, 7, 8])
 
 
 @pytest.mark.parametrize("error", [OSError, RuntimeError])
@@ -249,7 +250,7 @@ def test_client_to_which_nothing_can_be_sent_ends_alone(error: type[Exception]) 
             await announce_on()
             return application.hub.clients, numbers(await other.hear(2))
 
-    assert run(act) == (1, [1, 2])
+    assert run(act) == (1, [2, 3])
 
 
 def test_client_of_a_quicker_process_is_not_reset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,11 +260,11 @@ def test_client_of_a_quicker_process_is_not_reset(monkeypatch: pytest.MonkeyPatc
     async def act() -> list[Heard]:
         async with streaming() as application, listening(application):
             await announce_on(2)  # unheard by this process, as it does not look
-            ahead = {"last-event-id": "3"}
+            ahead = {"last-event-id": "4"}
             async with listening(application, **ahead) as client:
                 return await client.hear(1)
 
-    assert numbers(run(act)) == [4]
+    assert numbers(run(act)) == [5]
 
 
 @pytest.mark.postgres
@@ -335,7 +336,7 @@ def test_without_its_own_process_the_stream_tells_what_is_new_and_ends(
     assert opened == b"retry: 3000\nid: 0\n\n:\nid: 0\n\n"
     heard, last_id = parse(b"".join(again))
     assert heard == [Heard(str(one.sequence), one.kind, one.public()) for one in said]
-    assert last_id == "2"
+    assert last_id == "3"
     assert [one.event for one in parse(b"".join(behind))[0]] == ["reset"]
 
 
@@ -348,7 +349,7 @@ def test_with_debug_a_client_may_stay(
 
     (said,) = announced()
 
-    assert parse(next(chunks))[0] == [Heard("1", said.kind, said.public())]
+    assert parse(next(chunks))[0] == [Heard(str(said.sequence), said.kind, said.public())]
 
 
 @pytest.mark.parametrize("debug", [False, True])

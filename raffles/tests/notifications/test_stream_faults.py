@@ -109,10 +109,10 @@ def test_no_trouble_with_redis_loses_or_doubles_anything(server: Server) -> None
 
     heard = asyncio.run(asyncio.wait_for(act(), 120))
 
-    assert heard == [list(range(1, total + 1))] * CLIENTS
+    assert heard == [list(range(2, total + 2))] * CLIENTS
 
 
-@pytest.mark.parametrize(("poll", "heard"), [(0.5, [1, 2, 3]), (3_600.0, [1])])
+@pytest.mark.parametrize(("poll", "heard"), [(0.5, [2, 3, 4]), (3_600.0, [2])])
 def test_reader_that_only_listens_to_redis_is_caught(
     poll: float, heard: list[int], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +179,7 @@ def test_nudge_by_redis_is_quicker_than_looking(
                 await client.hear(count)
             return [int(one.id) for one in parse(client.body)[0]]
 
-    assert asyncio.run(asyncio.wait_for(act(), 60)) == [1, 2, 3, 4, 5]
+    assert asyncio.run(asyncio.wait_for(act(), 60)) == [2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])

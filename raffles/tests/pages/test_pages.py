@@ -17,11 +17,19 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from raffles.domain.drawing import void_raffle
+from raffles.domain.drawing import store_draw, void_raffle
 from raffles.domain.prizes import claim_prize, forfeit, forfeit_overdue, hand_over, replace_winner
-from raffles.domain.proofs import inclusion
+from raffles.domain.proofs import inclusion, published_draw
 from raffles.models import Raffle, Replacement, State, Winner
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, code_of, enter_nth, take_to
+from raffles.tests.factories import (
+    NOW,
+    STAFF,
+    RaffleFactory,
+    clock,
+    code_of,
+    enter_nth,
+    take_to,
+)
 from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
 from raffles.web.problems import handler400, handler403, handler500
 
@@ -65,11 +73,27 @@ def test_beacon_is_awaited_by_its_time() -> None:
 
     response = visitor().get(f"/r/{raffle.uuid}/")
 
-    draws_at = raffle.draws.get().draws_at()
+    draws_at = raffle.draw.draws_at()
     assert draws_at is not None
     waited = draws_at - NOW.timestamp()
     due = (NOW + timedelta(seconds=waited)).isoformat()
     assert f'data-countdown="{due}"' in response.content.decode()
+
+
+def test_result_says_of_a_beacon_that_nobody_witnessed_the_seal() -> None:
+    public = RaffleFactory.create(state=State.SEALED, entropy="drand")
+    draw = published_draw(public.uuid)
+    store_draw(draw, randomness=bytes(32), signature=bytes(48), clock=clock, by=STAFF)
+    own = RaffleFactory.create(state=State.DRAWN)
+
+    of_public, of_own = (
+        text_of(visitor().get(f"/r/{raffle.uuid}/result/")) for raffle in (public, own)
+    )
+
+    doubt = "Not witnessed: that it came before the beacon is our word"
+    assert doubt in of_public
+    assert doubt not in of_own
+    assert "vouched for by the operator only" in of_own
 
 
 def test_result_lists_winners_and_who_took_their_place() -> None:
@@ -83,7 +107,7 @@ def test_result_lists_winners_and_who_took_their_place() -> None:
         f"Rank 1 Phone {first} passed on: Did not come Ticket {alternate} "
         f"Rank 2 Book Ticket {second}" in text
     )
-    assert bytes(raffle.draws.get().commitment_hash).hex() in text
+    assert bytes(raffle.draw.commitment_hash).hex() in text
 
 
 def test_forfeited_prize_has_no_winner_until_somebody_takes_it() -> None:
@@ -138,7 +162,7 @@ def test_forfeited_prizes_cost_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         visitor().get(f"/r/{raffle.uuid}/result/")
     with django_assert_num_queries(2):
         assert len(visitor().get(f"/r/{raffle.uuid}/forfeited/").json()) == count
@@ -172,7 +196,7 @@ def test_certificate_comes_with_the_draw() -> None:
 
     assert visitor().get(f"/r/{before.uuid}/certificate/").status_code == 404
     text = text_of(visitor().get(f"/r/{after.uuid}/certificate/"))
-    assert bytes(after.draws.get().signature).hex() in text
+    assert bytes(after.draw.signature).hex() in text
     verifier = visitor().get("/verify.py")
     assert f"SHA-256 {hashlib.sha256(verifier.content).hexdigest()}" in text
     assert f"http://testserver/r/{after.uuid}/result/" in text
@@ -181,7 +205,7 @@ def test_certificate_comes_with_the_draw() -> None:
 def test_certificate_of_a_raffle_that_was_called_off_has_its_signed_end() -> None:
     raffle = RaffleFactory.create(state=State.SEALED)
     void_raffle(raffle.uuid, reason="The hall burned down", now=NOW, by=STAFF)
-    draw = raffle.draws.get()
+    draw = raffle.draw
 
     with CaptureQueriesContext(connection) as queries:
         response = visitor().get(f"/r/{raffle.uuid}/certificate/")
@@ -341,7 +365,7 @@ def test_result_costs_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         visitor().get(f"/r/{raffle.uuid}/result/")
 
 

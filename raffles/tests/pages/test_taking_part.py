@@ -58,7 +58,7 @@ def test_button_gives_a_ticket_to_keep() -> None:
         "ticket_number": number,
         "verification_code": code,
     }
-    assert kept["receipt"].keys() == {"leaf", "terms_hash", "issued_at", "key_id", "signature"}
+    assert kept["receipt"].keys() == {"leaf", "terms_hash", "issued_at", "public_key", "signature"}
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -1,0 +1,27 @@
+"""Whose clock counts where a time is signed: the database's, which all machines share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import connection
+
+
+def signed_time(now: datetime) -> datetime:
+    """Return the database's clock; of SQLite, which has none of its own, the caller's `now`.
+
+    Tests travel in time, which no server follows: they set ``CLOCK`` to ``process`` and get their
+    `now` on either engine.
+    """
+    if not is_database_asked():
+        return now
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        moment: datetime = cursor.fetchone()[0]
+    return moment.astimezone(UTC)
+
+
+def is_database_asked() -> bool:
+    """Whether a statement may take the time itself."""
+    return connection.vendor == "postgresql" and settings.CLOCK == "database"

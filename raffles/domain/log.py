@@ -1,0 +1,266 @@
+"""The operator's log: every public act is a statement of one numbered, append-only list.
+
+A statement is the last thing that its transaction writes, under the counter's lock. The tree over
+all of them is kept as a pool's is: the lower levels are computed from the statements of one block,
+and a node above them is stored once nothing can change it (draw protocol, section 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+
+from raffles.domain.clock import signed_time
+from raffles.domain.keys import signer
+from raffles.fairness.verify import (
+    TreeBuilder,
+    consistency_path,
+    hash_leaf,
+    inclusion_path,
+    make_statement,
+    read_statement,
+)
+from raffles.models import Announcement, Draw, LogNode, StreamCounter
+
+HEIGHT = 8  # levels of a block: over 256 statements, or over 256 nodes of a kept level
+WIDTH = 1 << HEIGHT
+_HASH = 32
+_TAKE = """
+    INSERT INTO raffles_streamcounter (id, last, at) VALUES (1, 0, 0)
+    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last RETURNING last, at
+"""
+_BY = "the service"
+_WORDS = {
+    Announcement.Kind.KEY: "key",
+    Announcement.Kind.KEY_RETIRED: "key_retired",
+    Announcement.Kind.SOLD_OUT: "sold_out",
+    Announcement.Kind.SEALED: "sealed",
+    Announcement.Kind.DRAWN: "drawn",
+    Announcement.Kind.VOIDED: "voided",
+    Announcement.Kind.REPLACED: "replaced",
+}
+
+
+class Turn(NamedTuple):
+    """The next statement's number and time (UNIX seconds): ours until the transaction ends."""
+
+    n: int
+    at: int
+
+    def moment(self) -> datetime:
+        """Return the time as a datetime in UTC."""
+        return datetime.fromtimestamp(self.at, UTC)
+
+
+def take_turn(now: datetime) -> Turn:
+    """Take the end of the list: from here to the end of the transaction others wait.
+
+    Our key is announced before it signs anything, so where the log lacks it, this does that first.
+    """
+    turn = _next_turn(now)
+    for public_key in signer().public_keys:
+        if public_key not in announced_keys():
+            write(turn, Announcement.Kind.KEY, {"public_key": public_key})
+            turn = _next_turn(now)
+    return turn
+
+
+def _next_turn(now: datetime) -> Turn:
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("state it inside the transaction that makes it true")
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE)
+        n, before = cursor.fetchone()
+    return Turn(n, max(before, int(signed_time(now).timestamp())))
+
+
+def write(
+    turn: Turn,
+    kind: Announcement.Kind,
+    adds: dict[str, Any],
+    *,
+    by: str = _BY,
+    at: datetime | None = None,
+    **fields: Any,
+) -> Announcement:
+    """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
+    statement = make_statement(_WORDS[kind], origin=origin(), n=turn.n, at=turn.at, **adds)
+    row = Announcement.objects.create(
+        sequence=turn.n + 1,
+        kind=kind,
+        statement=statement,
+        announced_at=at or turn.moment(),
+        announced_by=by,
+        **{"payload": adds, **fields},
+    )
+    StreamCounter.objects.filter(pk=1).update(last=turn.n + 1, at=turn.at)
+    _keep_nodes(turn.n + 1)
+    return row
+
+
+def origin() -> str:
+    """Return the log's name: as statement 0 says it, before there is one as the settings do."""
+    first = Announcement.objects.filter(sequence=1).values_list("statement", flat=True).first()
+    if first is not None:
+        return str(read_statement(bytes(first))["origin"])
+    return settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log"
+
+
+class Key(NamedTuple):
+    """A public key in hex, and in UNIX seconds since and until when it signs; 0: it still does."""
+
+    public_key: str
+    since: int
+    until: int
+
+
+def keys() -> list[Key]:
+    """Return every key that the log has announced, in its order."""
+    found: dict[str, Key] = {}
+    kinds = (Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED)
+    rows = Announcement.objects.filter(kind__in=kinds).order_by("sequence")
+    for row in rows.values_list("statement", flat=True):
+        said = read_statement(bytes(row))
+        name = said["public_key"]
+        if said["kind"] == "key":
+            found[name] = Key(name, said["at"], 0)
+        else:
+            found[name] = found[name]._replace(until=said["at"])
+    return list(found.values())
+
+
+def published_keys() -> dict[str, Any]:
+    """Return the keys file of section 8: every key, and when it signed."""
+    return {
+        "keys": [
+            {
+                "algorithm": "Ed25519",
+                "public_key": key.public_key,
+                "since": key.since,
+                "until": key.until,
+            }
+            for key in keys()
+        ]
+    }
+
+
+def announced_keys() -> set[str]:
+    """Return the keys that may sign: announced and not retired."""
+    return {key.public_key for key in keys() if not key.until}
+
+
+def announce_keys(now: datetime) -> None:
+    """Announce the keys of RECEIPT_KEY that the log lacks, and retire those that left the list.
+
+    A key stays while a raffle that it sealed waits for its draw. Called by `migrate` and by
+    whatever serves, before it listens.
+    """
+    ours = set(signer().public_keys)
+    if announced_keys() == ours:
+        return
+    with transaction.atomic():
+        turn = take_turn(now)
+        if "RECEIPT_KEY" in settings.EPHEMERAL_SECRETS:
+            return  # a key of this process alone says nothing about the others'
+        waiting = set(Draw.objects.waiting().values_list("public_key", flat=True))
+        for public_key in sorted(announced_keys() - ours - waiting):
+            write(turn, Announcement.Kind.KEY_RETIRED, {"public_key": public_key})
+            turn = _next_turn(now)
+
+
+# --- The tree
+
+
+def size() -> int:
+    """Return how many statements there are."""
+    return StreamCounter.objects.values_list("last", flat=True).first() or 0
+
+
+class LogTree:
+    """The tree over the first `size` statements; a node costs a range of 256 rows or a few."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._levels = lru_cache(maxsize=16)(self._levels_over)
+
+    def node(self, level: int, index: int) -> bytes:
+        """Return node `index` of a level: the tree hash of leaves from `index * 2^level` on."""
+        kept, above = divmod(level, HEIGHT)
+        block, within = divmod(index, WIDTH >> above)
+        levels = self._levels(kept, block)
+        # The last block may be a single node on the levels that it does not reach.
+        at = levels[min(above, len(levels) - 1)]
+        return at[within * _HASH : (within + 1) * _HASH]
+
+    def root(self) -> bytes:
+        """Return the tree's root."""
+        if not self.size:
+            return sha256(b"").digest()
+        return self.node((self.size - 1).bit_length(), 0)
+
+    def inclusion(self, n: int) -> list[bytes]:
+        """Return the path from statement `n` to the root."""
+        return inclusion_path(n, self.size, self.node)
+
+    def consistency(self, old: int) -> list[bytes]:
+        """Return what shows that the tree over the first `old` statements begins this one."""
+        return consistency_path(old, self.size, self.node)
+
+    def tile(self, kept: int, block: int) -> bytes:
+        """Return the hashes of a tile: nodes of level `8 * kept` that nothing can change any more.
+
+        256 of 32 bytes each, less of the last tile, none beyond it.
+        """
+        first = block * WIDTH
+        count = min(WIDTH, (self.size >> HEIGHT * kept) - first)
+        if count <= 0:
+            return b""
+        if kept == 0:
+            return b"".join(map(hash_leaf, statements(first, first + count)))
+        nodes = LogNode.objects.filter(level=HEIGHT * kept, index__gte=first)
+        rows = nodes.filter(index__lt=first + count).order_by("index")
+        return b"".join(bytes(row) for row in rows.values_list("hash", flat=True))
+
+    def top(self, kept: int, block: int) -> bytes:
+        """Return the one node over a tile and what follows it there."""
+        return self._levels(kept, block)[-1]
+
+    def _levels_over(self, kept: int, block: int) -> Sequence[bytes]:
+        """The levels over a tile, lowest first, with the node that is not whole yet."""
+        hashes = self.tile(kept, block)
+        following = block * WIDTH + len(hashes) // _HASH
+        is_whole = following << HEIGHT * kept >= self.size
+        if kept and not is_whole and len(hashes) < WIDTH * _HASH:
+            hashes += self.top(kept - 1, following)
+        builder = TreeBuilder(keep_from=0)
+        for start in range(0, len(hashes), _HASH):
+            builder.add(hashes[start : start + _HASH])
+        return builder.finish().levels
+
+
+def statements(first: int, end: int) -> Iterator[bytes]:
+    """Yield the statements from number `first` to before `end`, in canonical bytes."""
+    rows = Announcement.objects.filter(sequence__gt=first, sequence__lte=end).order_by("sequence")
+    return (bytes(row) for row in rows.values_list("statement", flat=True).iterator(WIDTH))
+
+
+def checkpoint(tree: LogTree) -> str:
+    """Return the signed note over a tree, with a line by each of our keys that may sign."""
+    return signer().checkpoint(origin(), tree.size, tree.root(), announced_keys())
+
+
+def _keep_nodes(size: int) -> None:
+    """Store the nodes that the statement which made the log this long has completed."""
+    kept, tree = 1, LogTree(size)
+    while size % (1 << HEIGHT * kept) == 0:
+        index = (size >> HEIGHT * kept) - 1
+        LogNode.objects.create(level=HEIGHT * kept, index=index, hash=tree.top(kept - 1, index))
+        kept += 1

@@ -1,0 +1,32 @@
+"""Who saw a seal before the randomness: what its proof says of the log and of its witnesses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raffles.domain.keys import KeyMissing, signer
+from raffles.domain.log import LogTree, checkpoint, size
+from raffles.models import Draw
+
+
+def log_of_proof(draw: Draw) -> dict[str, Any]:
+    """Return the part of a proof that shows the seal's statement in the operator's log.
+
+    The newest checkpoint, where no witness answered for another (draw protocol, section 8). Raises
+    KeyMissing where that would lack the signature of the seal's key, which a verifier refuses.
+    """
+    if draw.public_key not in signer().public_keys:
+        raise KeyMissing(
+            f"RECEIPT_KEY no longer holds the key {draw.public_key}, which sealed a waiting raffle"
+        )
+    tree = LogTree(size())
+    return {
+        "n": draw.statement,
+        "checkpoints": [
+            {
+                "path": [node.hex() for node in tree.inclusion(draw.statement)],
+                "checkpoint": checkpoint(tree),
+                "tokens": [],
+            }
+        ],
+    }
