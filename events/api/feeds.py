@@ -1,4 +1,4 @@
-"""Feeds of the events: the coming draws for calendars, and of one event winners and stream."""
+"""Feeds of events: a calendar of coming draws, and one event's winners and live stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LASTS = timedelta(minutes=15)
 
 @require_safe
 def events_calendar(_request: HttpRequest) -> HttpResponse:
-    """Each coming draw of the next three months with its reward, on the clocks of its zone."""
+    """Answer the draws of the next three months with their rewards, in their events' time zones."""
     now = timezone.now()
     events = list(Event.objects.all())
     calendar = Calendar()
@@ -43,7 +43,7 @@ def events_calendar(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def event_winners_feed(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """The winners of one event; 404 when there is none."""
+    """Answer one event's winners; 404 if there is no such event."""
     if not has_event(slug):
         return not_found()
     return winners_feed(request, slug)
@@ -51,19 +51,19 @@ def event_winners_feed(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 @require_safe
 def event_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """The announcements of one event; 404 when there is none."""
+    """Answer one event's announcements; 404 if there is no such event."""
     if not has_event(slug):
         return not_found()
     return stream(request, slug=slug)
 
 
 def has_event(slug: str) -> bool:
-    """Whether there is such an event."""
+    """Return whether there is an event with that slug."""
     return Event.objects.filter(slug=slug).exists()
 
 
 def _entry(draw: ComingDraw) -> Entry:
-    """A date; its uid says event and local date, so that calendars know it again after a change."""
+    """Return a date's entry, whose uid is event and local date: calendars update it in place."""
     event, reward = draw.event, draw.reward
     amount = f"{reward.reward_amount} × " if reward.reward_amount > 1 else ""
     entry = Entry()

@@ -17,7 +17,7 @@ _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 
 
 class DayField(serializers.DateField):
-    """A date as it is written in JSON: 2030-01-31 and nothing else."""
+    """A date in JSON: 2030-01-31, and no other format."""
 
     default_error_messages = {"invalid": "Write a date such as 2030-01-31."}
 
@@ -29,7 +29,7 @@ class DayField(serializers.DateField):
 
 
 class TimeOfDayField(serializers.TimeField):
-    """A time on the wall: 08:00 or 08:00:30."""
+    """A local time of day: 08:00 or 08:00:30."""
 
     default_error_messages = {"invalid": "Write a time such as 08:00."}
 
@@ -44,7 +44,7 @@ class TimeOfDayField(serializers.TimeField):
 
 
 class LocalMomentField(serializers.DateTimeField):
-    """An instant on the clocks of its own zone, which an answer keeps."""
+    """An instant with the offset of its own time zone, which the answer keeps."""
 
     def enforce_timezone(self, value: datetime) -> datetime:
         return value

@@ -1,4 +1,4 @@
-"""How the lists of events and of their winners can be narrowed."""
+"""Filters of the lists of events and of their winners."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class SoonestFirst(LinkCursorPagination):
     default_limit = 1000
 
     def paginate_draws(self, draws: Sequence[ComingDraw], request: Request) -> list[ComingDraw]:
-        """The page of ``draws`` (in order) that the request asks for; sets its link."""
+        """Return the page of `draws` (in order) that the request asks for, and set its link."""
         limit = self._limit(request)
         _, position = self._cursor(request)
         rest = [draw for draw in draws if position is None or _key(draw) > position]
@@ -61,7 +61,7 @@ class SoonestFirst(LinkCursorPagination):
         return page
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """`limit` and `cursor`."""
+        """Describe `limit` and `cursor`."""
         return super().get_schema_operation_parameters(view)
 
 

@@ -42,7 +42,7 @@ _ACTS = frozenset({"ticket", "update_events"})
 
 
 class TicketPaths(EventViewSet):
-    """`/ticket/...`: taking part, what comes, who won, and a run of what is due."""
+    """`/ticket/...`: taking part, the next draw, recent winners, and running what is due."""
 
     http_method_names = ["get"]  # a HEAD must not take a ticket
 
@@ -88,7 +88,7 @@ class TicketPaths(EventViewSet):
 
 
 def _record(taken: Taken) -> dict[str, Any]:
-    """The event and the ticket, with what only the older service showed."""
+    """Return the event and the ticket, with the fields that only the older service had."""
     event, raffle = taken.event, Raffle.objects.get(uuid=taken.entry.raffle_id)
     return {
         "event": event,
@@ -102,7 +102,7 @@ def _record(taken: Taken) -> dict[str, Any]:
 
 
 def _free_numbers(raffle: Raffle) -> list[int]:
-    """The first numbers that nobody holds yet, as many as are shown."""
+    """Return the lowest numbers that nobody holds yet, as many as are shown."""
     stripes = Stripe.objects.filter(raffle=raffle).order_by("lo")
     slots = chain.from_iterable(
         range(stripe.lo + stripe.issued, stripe.lo + stripe.cap) for stripe in stripes
@@ -112,7 +112,7 @@ def _free_numbers(raffle: Raffle) -> list[int]:
 
 
 def _participants(event: Event, raffle: Raffle) -> list[dict[str, Any]]:
-    """Who holds which number, as far as the event's privacy names them."""
+    """Return who holds which number, as far as the event's privacy shows names."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     rows = Ticket.objects.filter(raffle=raffle).order_by("slot").values_list("slot", "username")
     return [

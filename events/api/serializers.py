@@ -1,4 +1,4 @@
-"""Shapes of requests and answers; no question to the database."""
+"""Shapes of requests and answers; none of them queries the database."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RewardShape(StrictSerializer):
 
 
 class EventChange(ClaimRequest):
-    """What a manager may change of an event; dates with tickets stay as they are."""
+    """What a manager may change about an event; dates that have tickets keep their terms."""
 
     name = VisibleTextField(max_length=180)
     start_date = DayField()
@@ -76,13 +76,13 @@ class ParticipationRequest(EntryRequest):
 
 
 class DatedAnswer(serializers.Serializer[Any]):
-    """What has a date."""
+    """What an answer about a date has in common."""
 
     date = serializers.DateField()
 
 
 class NextDrawAnswer(DatedAnswer):
-    """The draw that a ticket would be for."""
+    """The draw that a ticket taken now is for."""
 
     draw_at = LocalMomentField(source="local", help_text="With the offset of the time zone.")
     time_zone = serializers.CharField()
@@ -92,7 +92,7 @@ class NextDrawAnswer(DatedAnswer):
 
 
 class OfEventAnswer(serializers.Serializer[Any]):
-    """What is an event's."""
+    """What an answer that names its event has in common."""
 
     event = serializers.CharField(source="event.slug", help_text="The event's slug.")
     name = serializers.CharField(source="event.name")
@@ -145,7 +145,7 @@ class ChangedEventAnswer(EventAnswer):
 
 
 class LateField(serializers.BooleanField):
-    """Whether the raffle that is its source was sealed late."""
+    """Whether the source, a raffle, was sealed late."""
 
     def get_attribute(self, instance: Any) -> bool | None:
         raffle: Any = super().get_attribute(instance)
@@ -153,7 +153,7 @@ class LateField(serializers.BooleanField):
 
 
 class LinkField(serializers.URLField):
-    """A file of the raffle that is its source, once the raffle is in one of the ``states``."""
+    """The address of a file of the source, a raffle, once it is in one of the `states`."""
 
     def __init__(self, route: str, *states: State) -> None:
         super().__init__(source="raffle", allow_null=True)
@@ -187,7 +187,7 @@ class EventDrawAnswer(NextDrawAnswer):
 
 
 class RecentWinnerAnswer(serializers.Serializer[Any]):
-    """A winner of the last days."""
+    """A winner of recent days."""
 
     event = serializers.CharField(source="raffle.occurrence.event.slug")
     draw_at = LocalMomentField(source="raffle.occurrence.local")
@@ -214,7 +214,7 @@ class DateRewardAnswer(DatedAnswer, RewardShape):
 
 
 class ParticipantAnswer(serializers.Serializer[Any]):
-    """Who holds a number, as far as the event's privacy names them."""
+    """Who holds a number, as far as the event's privacy shows names."""
 
     name = serializers.CharField(allow_blank=True)
     ticket_no = serializers.CharField()
@@ -239,7 +239,7 @@ class TicketRecordAnswer(serializers.Serializer[Any]):
 
 
 class RunAnswer(serializers.Serializer[Any]):
-    """What became of something that was due."""
+    """The outcome of a draw that was due."""
 
     name = serializers.CharField(source="step")
     outcome = serializers.ChoiceField(choices=["drawn", "void", "waiting", "busy", "failed"])
@@ -263,6 +263,6 @@ class EventQuery(StrictSerializer):
 
 
 def _is_late(raffle: Raffle) -> bool | None:
-    """Whether it was sealed late; None without a seal that counts."""
+    """Return whether it was sealed late; None if it has no seal that counts."""
     draw: Draw | None = getattr(raffle, "draw", None)
     return draw.is_late() if draw and draw.voided_at is None else None

@@ -13,7 +13,7 @@ from events.api.views import EventViewSet
 
 
 class DayConverter:
-    """A local date in an address; what is none is 404."""
+    """A local date in a path; anything else is 404."""
 
     regex = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 

@@ -1,4 +1,4 @@
-"""The events of the API: schedule, take part, see what comes and who won."""
+"""Events in the API: schedule, take part, list coming draws and winners."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         return pages.get_paginated_response(serializers.UpcomingAnswer(page, many=True).data)
 
     @extend_schema(
-        summary="Who won in the last days, latest first",
+        summary="The winners of recent days, latest first",
         responses=answers(_200=serializers.RecentWinnerAnswer(many=True)),
     )
     @reads(serializers.DaysQuery, LinkCursorPagination, WinnerFilter)
@@ -179,7 +179,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
 
     @extend_schema(
         operation_id="events_draws_list",
-        summary="The draws of an event, latest first: those that come, then those that were",
+        summary="The draws of an event, latest first: coming draws, then past ones",
         responses=answers(404, _200=serializers.EventDrawAnswer(many=True)),
         filters=False,
     )
@@ -224,7 +224,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         return Response(body, status=201 if is_new else 200)
 
     @extend_schema(
-        summary="Give a date the default reward back (manager)",
+        summary="Reset a date to the default reward (manager)",
         request=None,
         responses=answers(403, 404, 409, _204=None),
     )
@@ -238,18 +238,18 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
 def valid(
     shape: type[StrictSerializer], request: Request, *, is_partial: bool = False
 ) -> dict[str, Any]:
-    """What was asked for, in the shape that it must have."""
+    """Return the request's body, validated against `shape`."""
     return dict(_reader(shape, is_partial).run_validation(request.data))
 
 
 @lru_cache
 def _reader(shape: type[StrictSerializer], is_partial: bool) -> StrictSerializer:
-    """One for all requests, since copying the fields costs more than reading with them."""
+    """Return one instance for all requests: copying its fields costs more than validating."""
     return shape(partial=is_partial)
 
 
 def participant_of(request: Request, username: str, order_id: str | None = None) -> Participant:
-    """Who is calling for whom: a partner by the key, anybody else by the address."""
+    """Return who calls for whom: a partner is known by their key, anybody else by their address."""
     holder = f"ip:{require_holder(request)}"
     key = request.auth
     return Participant(
@@ -275,7 +275,7 @@ def _opened(event: Event) -> QuerySet[Occurrence]:
 
 @contextmanager
 def _by_field() -> Iterator[None]:
-    """Says by field what does not fit, in the names of the API."""
+    """Turn Unfit into a validation error by field, under the API's field names."""
     try:
         yield
     except Unfit as unfit:

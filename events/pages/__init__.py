@@ -1,1 +1,1 @@
-"""Pages of the calendar: what comes, taking part under a name, and who won."""
+"""Pages of events: coming draws, taking part under a name, and winners."""

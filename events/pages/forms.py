@@ -1,4 +1,4 @@
-"""What a visitor writes on an event's page."""
+"""Forms of an event's page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _username = UsernameField()
 
 
 class ParticipationForm(forms.Form):
-    """A name, as strict as in the API but for spaces around it, and where to tell of a prize."""
+    """A username, as strict as in the API but for outer spaces, and an email address."""
 
     username = forms.CharField(
         label=_("Your name"),

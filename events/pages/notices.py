@@ -1,4 +1,4 @@
-"""The calendar's refusals in the visitor's words, with those of raffles."""
+"""Events' refusals in the visitor's words, together with those of raffles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calendar's pages show, each in a constant number of queries."""
+"""What the pages of events show, each in a constant number of queries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAST = 30  # past ones
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """An event's reward in the words of a raffle's prize."""
+    """An event's reward, in the shape of a raffle's prize."""
 
     amount: int
     name: str
@@ -31,7 +31,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A draw to come, of an event or a raffle."""
+    """A coming draw, of an event or a raffle."""
 
     name: str
     address: str
@@ -44,7 +44,7 @@ class Coming:
 
 
 def coming(now: datetime) -> list[Coming]:
-    """The next draw of each event and the raffles with a known time, soonest first."""
+    """Return each event's next draw and the raffles with a known time, soonest first."""
     events = list(Event.objects.running())
     found = [_of_event(draw) for draw in coming_draws(events, now=now, each=1)]
     found += [_of_raffle(raffle) for raffle in next_draws()]
@@ -79,7 +79,7 @@ def _of_raffle(raffle: Raffle) -> Coming:
 
 
 def picture_of(reward: Rewarding) -> str:
-    """The address of a reward's picture where this site serves it; empty otherwise.
+    """Return the URL of a reward's picture if this site serves it, else an empty string.
 
     Pages load nothing from elsewhere: another host would learn who looks.
     """
@@ -89,7 +89,7 @@ def picture_of(reward: Rewarding) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Won:
-    """A prize of a finished draw and its holder; ``holder`` is empty where privacy hides it."""
+    """A prize of a finished draw and its holder; `holder` is empty where privacy hides names."""
 
     prize: str
     ticket_number: int
@@ -107,7 +107,7 @@ class Drawn:
 
 
 def latest(now: datetime) -> list[Drawn]:
-    """The draws of the last week, latest first."""
+    """Return the draws of the last week, latest first."""
     podium = Winner.objects.with_state().select_related("ticket").filter(rank__lte=PODIUM)
     winners = Prefetch("raffle__winners", podium.order_by("rank"), to_attr="podium")
     lately = Draw.objects.filter(drawn_at__gt=now - _LATELY)
@@ -132,18 +132,18 @@ def _drawn(draw: Draw) -> Drawn:
 
 
 def result_address(raffle: Raffle, occurrence: Occurrence | None) -> str:
-    """Where the result of a raffle is shown: with names where it is an event's."""
+    """Return the URL of a raffle's result: the event's page, with names, if it belongs to one."""
     if occurrence is None:
         return reverse("pages:result", args=[raffle.uuid])
     return reverse("event_pages:draw", args=[occurrence.event.slug, occurrence.date])
 
 
 def next_dates(event: Event, now: datetime) -> list[ComingDraw]:
-    """The coming dates of an event, soonest first."""
+    """Return the coming dates of an event, soonest first."""
     return coming_draws([event], now=now, each=_AHEAD)
 
 
 def past_dates(event: Event, now: datetime) -> list[Occurrence]:
-    """The dates whose time has come, latest first; nobody came to those without a raffle."""
+    """Return the dates whose time has come, latest first; those without a raffle had no entries."""
     rows = Occurrence.objects.filter(event=event, draw_at__lte=now).select_related("raffle")
     return list(rows.order_by("-draw_at")[:_PAST])

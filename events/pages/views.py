@@ -1,4 +1,4 @@
-"""The first page, and the pages of events."""
+"""The home page, and the pages of events."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from raffles.web.throttles import EntryThrottle
 @require_safe
 @page
 def home(request: HttpRequest) -> HttpResponse:
-    """What is drawn next, what is open, who won lately."""
+    """Show the next draws, the open raffles and the latest winners."""
     now = timezone.now()
     context = {"coming": coming(now), "open_raffles": open_raffles(), "latest": latest(now)}
     return render(request, "events/home.html", context)
@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def event(request: HttpRequest, slug: str) -> HttpResponse:
-    """An event: its next draw, and taking part in it under a name."""
+    """Show an event with its next draw, and take part in it under a name."""
     if request.method != "POST":
         return _event(request, slug, ParticipationForm())
     form = ParticipationForm(request.POST)
@@ -96,7 +96,7 @@ def _event(
 @require_safe
 @page
 def event_state(request: HttpRequest, slug: str) -> HttpResponse:
-    """The part of an event's page that changes, for a page that is open."""
+    """Answer the part of an event's page that changes, for a page that is open."""
     context = _state(slug, timezone.now(), is_held="held" in request.GET)
     return render(request, "events/_state.html", context)
 
@@ -121,7 +121,7 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
 @require_safe
 @page
 def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
-    """The result of a date, with names as far as the event's privacy shows them."""
+    """Show the result of a date, with names as far as the event's privacy shows them."""
     raffle = _drawn_on(slug, day)
     return shown_result(
         request,
@@ -135,7 +135,7 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
 @require_safe
 @page
 def certificate(request: HttpRequest, slug: str, day: date) -> HttpResponse:
-    """The draw of a date on one sheet of paper, with names as its result shows them."""
+    """Show the draw of a date as a printable certificate, with the names that its result shows."""
     raffle = _drawn_on(slug, day)
     return shown_certificate(
         request,

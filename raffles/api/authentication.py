@@ -1,4 +1,4 @@
-"""Who calls for a partner: the key in `Authorization: Bearer ...`, and how often it may."""
+"""Partners' API keys, sent as `Authorization: Bearer ...`, and their rate limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from raffles.web.throttles import EntryThrottle
 
 
 class PartnerKey(BaseAuthentication):
-    """Finds the API key of a request; 401 for one that is unknown or has expired."""
+    """Authenticate by API key; 401 for one that is unknown or has expired."""
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
@@ -31,7 +31,7 @@ class PartnerKey(BaseAuthentication):
 
 
 class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The key in the schema."""
+    """The key as the schema describes it."""
 
     target_class = PartnerKey
     name = "partnerKey"
@@ -41,7 +41,7 @@ class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
 
 class PartnerThrottle(EntryThrottle):
-    """A key by its own rate; whoever has none by the address."""
+    """Limit a partner by the key's own rate, anybody else by address."""
 
     def rate_of(self, request: Request) -> str:
         if isinstance(request.auth, ApiKey):

@@ -1,4 +1,4 @@
-"""Winners as an Atom feed, for readers that look in from time to time."""
+"""Winners as an Atom feed, for readers that poll."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = (Announcement.Kind.DRAWN, Announcement.Kind.REPLACED)
 
 @require_safe
 def winners_feed(request: HttpRequest, slug: str | None = None) -> HttpResponseBase:
-    """The latest draws and replacements, of all or of an event."""
+    """Answer the latest draws and replacements, of all raffles or of one event."""
     rows = Announcement.objects.filter(kind__in=_KINDS)
     if slug is not None:
         rows = rows.filter(payload__event=slug)

@@ -1,4 +1,4 @@
-"""How the list of raffles can be narrowed."""
+"""Filters of the list of raffles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raffles.web.lists import FlagFilter, MomentFilter, TextFilter
 
 
 class RaffleFilter(django_filters.FilterSet):
-    """By name, by what became of it, and by when it was created."""
+    """By name, by outcome, and by time of creation."""
 
     name = TextFilter(lookup_expr="icontains", max_length=200)
     drawn = FlagFilter(method="filter_drawn", label="Winners are drawn.")

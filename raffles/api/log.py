@@ -1,4 +1,4 @@
-"""The operator's log for everybody, as C2SP tlog-tiles: checkpoint, tiles, and lines for people."""
+"""The operator's log in public, as C2SP tlog-tiles: checkpoint, tiles, and statements by line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HASH: Final = 32
 
 @require_safe
 def newest_checkpoint(request: HttpRequest) -> HttpResponseBase:
-    """Answer the signed note over everything that has been stated; 404 before the first."""
+    """Answer the signed checkpoint of the whole log; 404 before the first statement."""
     tree = LogTree(size())
     if not tree.size:
         return not_found()
@@ -40,7 +40,7 @@ def newest_checkpoint(request: HttpRequest) -> HttpResponseBase:
 def tile(
     _request: HttpRequest, level: str, block: str, width: str | int = WIDTH
 ) -> HttpResponseBase:
-    """Answer 256 hashes or statements, or the first `width` of them; 404 for what is not whole."""
+    """Answer 256 hashes or statements, or the first `width` of them; 404 while there are fewer."""
     wanted, number = int(width), int(block.replace("x", "").replace("/", ""))
     tree = LogTree(size())
     if level == "entries":
@@ -59,7 +59,7 @@ def tile(
 
 @require_safe
 def all_statements(_request: HttpRequest) -> HttpResponseBase:
-    """Answer every statement, one a line: to be read, and for `verify.py --log`."""
+    """Answer every statement, one per line, for people and for `verify.py --log`."""
     lines = (line + b"\n" for line in statements(0, size()))
     response = StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "no-cache"

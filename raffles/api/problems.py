@@ -1,4 +1,4 @@
-"""Refusals and missing rows as problems: what the API answers when a view raises."""
+"""What the API answers when a view raises: refusals and missing rows as problems."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
-    """Return the problem that answers what a view raised, None for a fault."""
+    """Return the problem that answers an exception of a view; None for a fault of ours."""
     if isinstance(exc, Refusal):
         return problems.problem(problems.STATUS[exc.kind], exc.code, str(exc))
     if isinstance(exc, SealTooLate | KeyMissing):

@@ -1,4 +1,4 @@
-"""What anyone needs to check a draw: commitment, proof, leaves, inclusion, keys, verifier."""
+"""What anyone needs to check a draw: commitment, proof, leaves, inclusion, keys, the verifier."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VERIFIER_CHECKSUM = hashlib.sha256(_VERIFIER).hexdigest()
 
 
 class Octets(BaseRenderer):
-    """Lets a client ask for bytes; the view streams them itself."""
+    """Let a client accept application/octet-stream; the view streams the bytes itself."""
 
     media_type = "application/octet-stream"
     format = "bin"
@@ -56,7 +56,7 @@ class Octets(BaseRenderer):
 
 
 class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
-    """The reading side of a sealed raffle; `RaffleViewSet` inherits it."""
+    """Reads of a sealed raffle; `RaffleViewSet` inherits them."""
 
     @extend_schema(
         summary="The signed commitment",
@@ -139,7 +139,7 @@ class ProvingViewSet(StrictQueryMixin, GenericViewSet[Any]):
 
 
 class KeysView(APIView):
-    """The public keys of receipts, seals and voids."""
+    """The public keys that sign receipts, seals and voids."""
 
     @extend_schema(summary="The public keys", responses=answers(_200=serializers.KeysAnswer))
     def get(self, _request: Request) -> Response:
@@ -148,7 +148,7 @@ class KeysView(APIView):
 
 @require_safe
 def verifier(_request: HttpRequest) -> HttpResponse:
-    """The single-file verifier, exactly as the server runs it."""
+    """Answer the single-file verifier, byte for byte what the server runs."""
     response = HttpResponse(_VERIFIER, content_type="text/x-python; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="verify.py"'
     response["ETag"] = f'"{VERIFIER_CHECKSUM}"'
@@ -157,7 +157,7 @@ def verifier(_request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def verifier_checksum(_request: HttpRequest) -> HttpResponse:
-    """Its SHA-256, in the form that `sha256sum -c` reads."""
+    """Answer the verifier's SHA-256 in the format of `sha256sum -c`."""
     return HttpResponse(
         f"{VERIFIER_CHECKSUM}  verify.py\n", content_type="text/plain; charset=utf-8"
     )
@@ -170,7 +170,7 @@ def _cached(
     *,
     caching: str = IMMUTABLE,
 ) -> HttpResponseBase:
-    """The answer, or 304 for a client that has it; made only when it is needed."""
+    """Return `answer()`, or 304 without calling it for a client that already has it."""
     quoted = f'"{etag}"'
     response = get_conditional_response(request._request, etag=quoted) or answer()  # noqa: SLF001
     if response.status_code < 400:

@@ -1,4 +1,4 @@
-"""Shapes of requests and answers; no question to the database."""
+"""Shapes of requests and answers; none of them queries the database."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PrizeRequest(StrictSerializer):
 
 
 class PrizeListField(serializers.ListField):
-    """A list of prizes whose length is looked at before each is."""
+    """A list of prizes; its length is checked before any of its items."""
 
     child = PrizeRequest()
 
@@ -47,7 +47,7 @@ class PrizeListField(serializers.ListField):
 
 
 class ClaimRequest(StrictSerializer):
-    """Until when and where a prize may be claimed, and whether it then goes to an alternate."""
+    """How long and where a prize can be claimed, and whether an alternate gets it afterwards."""
 
     claim_days = StrictIntegerField(
         min_value=1, max_value=MAX_CLAIM_DAYS, allow_null=True, default=None
@@ -78,7 +78,7 @@ class PrizeAnswer(serializers.ModelSerializer[Prize]):
 
 
 class RaffleAnswer(serializers.ModelSerializer[Raffle]):
-    """A raffle as everybody sees it; needs ``available`` on the row."""
+    """A raffle as everybody sees it; the row needs `available` (see `with_available`)."""
 
     id = serializers.UUIDField(source="uuid")
     available_tickets = serializers.IntegerField(source="available")
@@ -118,7 +118,7 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
 
 
 class ReceiptAnswer(serializers.Serializer[Any]):
-    """The signed promise that a ticket is in the draw; keep it."""
+    """The signed promise that the ticket takes part in the draw. Keep it."""
 
     leaf = serializers.CharField()
     terms_hash = serializers.CharField()
@@ -137,7 +137,7 @@ class EntryAnswer(serializers.Serializer[Any]):
 
 
 class ReceiptRequest(StrictSerializer):
-    """A receipt as it was given."""
+    """A receipt as it was issued."""
 
     leaf = VisibleTextField()
     terms_hash = VisibleTextField()
@@ -147,9 +147,9 @@ class ReceiptRequest(StrictSerializer):
 
 
 class TicketCheckRequest(StrictSerializer):
-    """A ticket's number and its code: the ticket as it was given may be sent whole.
+    """A ticket's number and code; the whole ticket, as it was issued, may be sent.
 
-    What else it says is not looked at, since no code is right in two raffles.
+    Its other members are not looked at: a code is right in one raffle only.
     """
 
     ticket_number = StrictIntegerField()
@@ -169,7 +169,7 @@ class TicketCheckAnswer(serializers.Serializer[Any]):
 
 
 class WinnerAnswer(serializers.Serializer[Any]):
-    """A rank of the draw; the prize is null for an alternate."""
+    """One rank of the draw; an alternate's prize is null."""
 
     rank = serializers.IntegerField()
     ticket_number = serializers.IntegerField()
@@ -177,37 +177,37 @@ class WinnerAnswer(serializers.Serializer[Any]):
 
 
 class WaitingAnswer(serializers.Serializer[Any]):
-    """The beacon round that will decide, and when it appears."""
+    """The beacon round that decides the draw, and when it is published."""
 
     round = serializers.IntegerField()
     draws_at = serializers.DateTimeField()
 
 
 class EntryRequest(StrictSerializer):
-    """Where to be told of a prize; kept until then, apart from the ticket."""
+    """Where to be notified of a prize; kept apart from the ticket, and only until the draw."""
 
     email = serializers.EmailField(max_length=254, required=False)
 
 
 class EmptyRequest(StrictSerializer):
-    """Nothing; no body at all is as good."""
+    """An empty object; the body may also be left out."""
 
 
 class VoidRequest(StrictSerializer):
-    """Why, in public."""
+    """The reason, which is public."""
 
     reason = VisibleTextField(max_length=200)
 
 
 class ReplacementRequest(StrictSerializer):
-    """Whose prize goes to the next alternate, and why, in public."""
+    """The winner whose prize goes to the next alternate, and the reason, which is public."""
 
     ticket_number = StrictIntegerField()
     reason = VisibleTextField(max_length=500)
 
 
 class ReplacementAnswer(serializers.Serializer[Any]):
-    """One line of the public list."""
+    """One line of the public list of replacements."""
 
     prize = serializers.CharField()
     rank = serializers.IntegerField()
@@ -221,7 +221,7 @@ class ReplacementAnswer(serializers.Serializer[Any]):
 
 
 class TermsAnswer(serializers.Serializer[Any]):
-    """What participants agreed to, frozen by the first ticket."""
+    """The terms that participants agreed to; the first ticket freezes them."""
 
     raffle_id = serializers.CharField()
     operator = serializers.CharField()
@@ -253,7 +253,7 @@ class CommitmentBody(serializers.Serializer[Any]):
 
 
 class CommitmentAnswer(serializers.Serializer[Any]):
-    """The signed commitment; keep a copy from before the draw."""
+    """The signed commitment. Keep a copy from before the draw."""
 
     commitment = CommitmentBody()
     commitment_hash = serializers.CharField()
@@ -298,7 +298,7 @@ class InclusionAnswer(serializers.Serializer[Any]):
 
 
 class KeyAnswer(serializers.Serializer[Any]):
-    """A key that signs receipts, seals and voids, or did."""
+    """A key that signs, or has signed, receipts, seals and voids."""
 
     algorithm = serializers.CharField()
     public_key = serializers.CharField()
@@ -307,7 +307,7 @@ class KeyAnswer(serializers.Serializer[Any]):
 
 
 class KeysAnswer(serializers.Serializer[Any]):
-    """All public keys, the one in use first."""
+    """All public keys, in the order in which the log announced them."""
 
     keys = KeyAnswer(many=True)
 
@@ -316,13 +316,13 @@ class KeysAnswer(serializers.Serializer[Any]):
 
 
 class WinnersQuery(StrictSerializer):
-    """Which winners."""
+    """Which of the winners to list."""
 
     alternates = FlagField(default=False, help_text="Add the alternates.")
 
 
 class ProofQuery(StrictSerializer):
-    """Which of the winners."""
+    """Which of the winners the proof's page holds."""
 
     limit = WholeNumberField(1, 1_000, required=False, help_text="Winners a page.")
     after = WholeNumberField(

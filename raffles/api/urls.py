@@ -1,4 +1,4 @@
-"""Addresses of the raffles, and of what checks them."""
+"""URLs of raffles and of the files that verify them."""
 
 from __future__ import annotations
 

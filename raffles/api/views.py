@@ -1,4 +1,4 @@
-"""The raffles of the API: create, take part, draw, verify."""
+"""Raffles in the API: create, take part, draw, verify."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 
 def actor(request: Request) -> str:
-    """Who is acting, without the address: a keyed pseudonym."""
+    """Return who is acting: a keyed pseudonym, not the address."""
     return f"manager {caller_of(request).tag}"
 
 
@@ -51,7 +51,7 @@ class RankPagination(LinkCursorPagination):
 
 
 class OldestFirst(LinkCursorPagination):
-    """Public records in the order they were written."""
+    """Public records, oldest first."""
 
     ordering = "id"
 
@@ -76,7 +76,7 @@ class RaffleViewSet(ProvingViewSet):
     filterset_class = RaffleFilter
     pagination_class = LinkCursorPagination
 
-    # None is a method that nobody may use: 405 says more than 403.
+    # The action is None for a method that nobody may use: there 405 says more than 403.
     open_to_all = frozenset({None, "participate", "verify_ticket"})
     throttles: dict[str, type[BaseThrottle]] = {
         "participate": EntryThrottle,
@@ -259,7 +259,7 @@ def _valid(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
 
 
 def _said(shape: type[StrictSerializer], request: Request) -> dict[str, Any]:
-    """Reads a body only when there is one: taking part should cost little."""
+    """Return the validated body, {} without one, which costs nothing: most entries send none."""
     if request.META.get("CONTENT_LENGTH") in (None, "", "0"):
         return {}
     return _valid(shape, request)

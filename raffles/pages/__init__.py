@@ -1,1 +1,1 @@
-"""Pages for participants: they translate a visit into calls of the domain, and show the answer."""
+"""Pages for participants: translate a visit, call the domain, show the answer."""

@@ -1,4 +1,4 @@
-"""The ticket as a card to keep: number, code, a QR that leads back, and a file to save."""
+"""The ticket as a card to keep: number, code, a QR code that leads back, and a file to save."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raffles.domain.entering import Entry
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What only the holder sees; ``file`` is a data: address, so that saving asks no server."""
+    """What only the holder sees; `file` is a data: URL, so that saving it needs no server."""
 
     number: int
     code: str
@@ -26,12 +26,12 @@ class Card:
 
     @property
     def groups(self) -> list[str]:
-        """The code in groups of four."""
+        """Return the code in groups of four."""
         return self.code.split("-")
 
 
 def card_of(entry: Entry, *, mask: int | None = None) -> Card:
-    """The card of a ticket; ``mask`` as in `qr`.
+    """Return the card of a ticket; `mask` as in `qr`.
 
     The QR leads to the page that looks the ticket up, with number and code behind the ``#``:
     browsers send that part to nobody.
@@ -54,9 +54,9 @@ def card_of(entry: Entry, *, mask: int | None = None) -> Card:
 
 
 def qr(address: str, mask: int | None = None) -> SafeString:
-    """A QR code as SVG, dark on white in either theme since scanners expect it.
+    """Return a QR code as SVG, dark on white in either theme, as scanners expect it.
 
-    The best of the eight masks is looked for, which takes most of the time, unless one is given.
+    Finding the best of the eight masks takes most of the time; give one to save it.
     """
     code = segno.make(address, error="m", mask=mask)
     svg: str = code.svg_inline(

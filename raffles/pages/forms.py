@@ -1,4 +1,4 @@
-"""What a visitor writes."""
+"""Forms for visitors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TicketForm(forms.Form):
 
 
 class ReplacementForm(forms.Form):
-    """Whose prize goes to the next alternate, and why; both are public."""
+    """The winner whose prize goes to the next alternate, and the reason; both are public."""
 
     ticket_number = forms.IntegerField(widget=forms.HiddenInput)
     reason = forms.CharField(label=_("Reason, in public"), max_length=500)

@@ -16,7 +16,7 @@ from raffles.web.problems import STATUS
 
 
 class TooManyTries(Exception):
-    """The visitor asks more often than the throttle lets them; ``wait`` in seconds."""
+    """The visitor exceeded the rate limit; `wait` is in seconds."""
 
     def __init__(self, wait: float) -> None:
         super().__init__(wait)
@@ -25,7 +25,7 @@ class TooManyTries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A refusal on a page; ``retry_after`` in seconds where waiting helps."""
+    """A refusal as a page shows it; `retry_after` is in seconds where waiting helps."""
 
     title: str | Promise
     text: str | Promise
@@ -67,7 +67,7 @@ WORDS: Words = {
 
 
 def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = WORDS) -> Notice:
-    """Return what a page says of what was raised; `words` are the visitor's, by refusal."""
+    """Return the notice for an exception; `words` maps refusals to the visitor's words."""
     if isinstance(error, TooManyTries):
         wait = max(1, math.ceil(error.wait))
         text = _("Wait %(seconds)d seconds, then try again.") % {"seconds": wait}

@@ -1,4 +1,4 @@
-"""What every page has in common: the visitor's language, and words where something is wrong."""
+"""What every page has in common: the visitor's language, and errors as pages."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ View = Callable[..., HttpResponse]
 
 
 def page(view: View) -> View:
-    """A view in the visitor's language that answers 404 and 503 as pages.
+    """Make a view answer in the visitor's language, with 404 and 503 as pages.
 
-    Cached only to be asked for again, unless the view says otherwise.
+    Caches revalidate its answers, unless the view says otherwise.
     """
 
     @wraps(view)
@@ -57,7 +57,7 @@ LONGEST_KEY = 255  # characters of a request key that are read
 
 
 def request_key(request: HttpRequest) -> str | None:
-    """What the page's form was given, so that sending it again brings the same ticket again."""
+    """Return the key of the page's form, so that sending it again yields the same ticket."""
     return request.POST.get("request_key", "")[:LONGEST_KEY] or None
 
 
@@ -68,7 +68,7 @@ def answered(
     notice: Notice | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """The page, with the notice's status; what answers a form is kept nowhere."""
+    """Return the page with the notice's status; nobody caches an answer to a form."""
     status = notice.status if notice else status
     response = render(request, template, context, status=status)
     if request.method == "POST":
@@ -79,6 +79,6 @@ def answered(
 
 
 def throttle(request: HttpRequest, limit: AddressThrottle) -> None:
-    """Raise TooManyTries when the visitor asks too often, together with their calls of the API."""
+    """Raise TooManyTries beyond the rate limit, which counts visits and API calls together."""
     if not limit.allow_request(Request(request), APIView()):
         raise TooManyTries(limit.wait())

@@ -31,13 +31,13 @@ PODIUM = 3  # winners or prizes of a draw that are shown where there is little r
 
 
 def raffle_to_show(raffle_id: UUID) -> Raffle:
-    """A raffle with ``available`` and its prizes; raises Raffle.DoesNotExist."""
+    """Return a raffle with `available` and its prizes. Raises Raffle.DoesNotExist."""
     raffles = Raffle.objects.with_available().prefetch_related("prizes")
     return raffles.get(uuid=raffle_id)
 
 
 def takes_entries(raffle: Raffle, now: datetime) -> bool:
-    """Whether the button is shown; whether a ticket is left then, the gate decides."""
+    """Return whether to show the button; whether a ticket is left, the gate decides later."""
     return (
         raffle.state in ENTERABLE
         and raffle.event_slug is None
@@ -47,14 +47,14 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
 
 
 def _to_list() -> QuerySet[Raffle]:
-    """Raffles with what a list shows of them, and no more: the home page is read most often."""
+    """Return raffles with only the columns that a list shows: the home page is read most."""
     prizes = Prize.objects.only("raffle", "name", "amount")
     shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at")
     return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
 
 
 def next_draws() -> list[Raffle]:
-    """Raffles that draw at a known time and have not, soonest first."""
+    """Return the raffles that are still to be drawn at a known time, soonest first."""
     planned = (
         _to_list().filter(event_slug=None, closes_at__isnull=False).exclude(state__in=FINISHED)
     )
@@ -62,16 +62,16 @@ def next_draws() -> list[Raffle]:
 
 
 def open_raffles() -> list[Raffle]:
-    """Raffles that draw once they are sold out, latest first."""
+    """Return the raffles that are drawn once they sell out, latest first."""
     unplanned = _to_list().filter(event_slug=None, closes_at=None, state__in=ENTERABLE)
     return list(unplanned.order_by("-id")[:LISTED])
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A ticket that holds a prize; or held it until ``reason``, or ``forfeited`` it.
+    """A ticket that holds a prize, or lost it for a `reason`, or `forfeited` it.
 
-    ``name`` is its user where one is shown.
+    `name` is its user, where privacy shows one.
     """
 
     ticket_number: int
@@ -83,26 +83,26 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A rank with its prize, and all who held it, in order."""
+    """A rank with its prize and its holders, in order."""
 
     rank: int
     prize: Prize
     holders: list[Holder]
 
     def holder(self) -> Holder | None:
-        """Who holds the prize now; nobody where it was forfeited."""
+        """Return who holds the prize now; None if it was forfeited."""
         last = self.holders[-1]
         return None if last.forfeited else last
 
     def former(self) -> list[Holder]:
-        """Those who held it."""
+        """Return those who held it before."""
         return self.holders[:-1] if self.holder() else self.holders
 
 
 def places(
     raffle: Raffle, *, after: int = 0, limit: int = SHOWN, names: Mapping[int, str] | None = None
 ) -> list[Place]:
-    """The prize winners behind rank ``after``, at most ``limit``; ``names`` by ticket number."""
+    """Return at most `limit` prize ranks after rank `after`; `names` are by ticket number."""
     winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
     lines = Replacement.objects.filter(raffle=raffle).select_related("alternate__handover")
     replaced = {line.winner_id: line for line in lines}
@@ -138,7 +138,7 @@ def _forfeited(handover: Handover) -> str:
 
 
 def forfeited(raffle: Raffle) -> dict[int, str]:
-    """The tickets that forfeited a prize which went to nobody else, with the words for it."""
+    """Return the tickets that forfeited a prize that nobody else got, with the words for it."""
     lost = Handover.objects.filter(winner__raffle=raffle, forfeited_at__isnull=False)
     rows = lost.filter(winner__replacement=None).select_related("winner")
     return {row.winner.ticket_number(): _forfeited(row) for row in rows}
@@ -146,9 +146,9 @@ def forfeited(raffle: Raffle) -> dict[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class TicketOutcome:
-    """What a drawn ticket has: a prize, to be claimed ``until`` then; or why it has none.
+    """The outcome of a drawn ticket: a prize to be claimed by `until`, or why it has none.
 
-    ``lost`` is the reason that was given when its prize was passed on.
+    `lost` is the public reason why its prize went to an alternate.
     """
 
     prize: Prize | None = None
@@ -158,7 +158,7 @@ class TicketOutcome:
 
 
 def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
-    """What became of the ticket in a slot; a deadline that has passed counts before any run."""
+    """Return the outcome of the ticket in a slot; a passed deadline counts before any run."""
     winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
     if winner is None:
         return TicketOutcome()
@@ -173,9 +173,9 @@ def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A sealed draw in three steps: pool frozen, randomness came, winners follow.
+    """A sealed draw in three steps: the pool is frozen, the randomness comes, the winners follow.
 
-    Hashes are hex; what has not come yet is None or empty.
+    Hashes are in hex; what is still to come is None or empty.
     """
 
     draw: Draw
@@ -204,9 +204,9 @@ def story_of(raffle_id: UUID) -> Story:
 
 
 def names_of(raffle: Raffle, *, after: int = 0, limit: int = SHOWN) -> Mapping[int, str]:
-    """Return ticket numbers to names, of who holds or held a prize, as far as privacy shows them.
+    """Return names by ticket number, of all who hold or held a prize, as far as privacy shows them.
 
-    Of `limit` ranks behind `after`, and of all who took somebody's place.
+    They cover `limit` ranks after `after`, and every alternate who was promoted.
     """
     if raffle.privacy == Privacy.NUMBER:
         return {}

@@ -1,4 +1,4 @@
-"""The stage: winners for a projector, and for the staff a way to replace who is not there."""
+"""The stage: winners on a projector, and a way for staff to replace an absent winner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OFFERED = 8  # prizes that are shown while the room waits
 @require_safe
 @page
 def stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """The stage for anybody: it looks, it changes nothing."""
+    """Show the stage to anybody; it changes nothing."""
     return render(request, "raffles/stage.html", _context(raffle_id, event_page))
 
 
@@ -60,7 +60,7 @@ def names(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
 @require_safe
 @page
 def forfeited_prizes(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
-    """The tickets whose prize nobody holds any more, and how to say so; none before the draw."""
+    """Answer the tickets whose prizes nobody holds any more; none before the draw."""
     return JsonResponse(forfeited(Raffle.objects.get(uuid=raffle_id)))
 
 
@@ -70,7 +70,7 @@ def forfeited_prizes(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def operated_stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """The stage with a form that gives an absent winner's prize to the next alternate."""
+    """Show the stage with a form that gives an absent winner's prize to the next alternate."""
     context = {**_context(raffle_id, event_page), "form": ReplacementForm()}
     if request.method != "POST":
         return render(request, "raffles/stage.html", context)

@@ -1,4 +1,4 @@
-"""Addresses of the pages."""
+"""URLs of the pages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from raffles.web.converters import RAFFLE_ID
 
 
 def routes(event_page: str) -> tuple[list[URLPattern], str]:
-    """Return the routes; `event_page` names the one of an event's page, by its slug.
+    """Return the routes; `event_page` is the route of an event's page, which takes its slug.
 
-    Events live a floor above, so whoever knows both says where a raffle's event is shown.
+    Events live on a higher floor, so whoever knows both floors says where an event's page is.
     """
     to_event = {"event_page": event_page}
     return [

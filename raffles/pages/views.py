@@ -1,4 +1,4 @@
-"""The pages of a raffle: look, take part, look a ticket up, check the draw, print it."""
+"""The pages of a raffle: take part, look a ticket up, check the draw, print a certificate."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Names: TypeAlias = Callable[[int], Mapping[int, str]]
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """A raffle, and its one button."""
+    """Show a raffle with its one button, and take part in it."""
     if request.method != "POST":
         return _raffle(request, raffle_id, event_page)
     try:
@@ -93,7 +93,7 @@ def _raffle(
 @require_safe
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """The part of a raffle's page that changes, for a page that is open."""
+    """Answer the part of a raffle's page that changes, for a page that is open."""
     context = _state(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
@@ -116,7 +116,7 @@ def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]
 @uses_camera
 @page
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
-    """Was I in, did I win? Number and code come in a body, never in an address."""
+    """Look a ticket up: number and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
     context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
     if request.method != "POST":
@@ -139,7 +139,7 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 
 
 def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
-    """The ticket's place in the sealed pool; None before the seal, and for no ticket."""
+    """Return the ticket's place in the sealed pool; None before the seal and for no ticket."""
     try:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
@@ -149,7 +149,7 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
 @require_safe
 @page
 def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """The winners, how they came about, and a check by the visitor's own machine."""
+    """Show the winners and how they came about, for the visitor's own device to check."""
     paper = reverse("pages:certificate", args=[raffle_id])
     return shown_result(request, raffle_id, event_page, certificate=paper)
 
@@ -162,7 +162,7 @@ def shown_result(
     certificate: str,
     names: Names | None = None,
 ) -> HttpResponse:
-    """The result page, and where its certificate is."""
+    """Return the result page with the URL of its certificate."""
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
         context = _state(raffle_id, event_page, is_held=True)
@@ -186,7 +186,7 @@ def shown_result(
 
 
 def _rank(request: HttpRequest) -> int:
-    """The rank that the page follows; Http404 for what is no rank."""
+    """Return the rank that the page follows. Raises Http404 for anything else."""
     text = request.GET.get("after", "0")
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise Http404
@@ -196,14 +196,14 @@ def _rank(request: HttpRequest) -> int:
 @require_safe
 @page
 def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
-    """The draw on one sheet of paper."""
+    """Show the draw as a printable certificate."""
     return shown_certificate(request, raffle_id, result=reverse("pages:result", args=[raffle_id]))
 
 
 def shown_certificate(
     request: HttpRequest, raffle_id: UUID, *, result: str, names: Names | None = None
 ) -> HttpResponse:
-    """The certificate, and where its result is; that of a raffle that was called off says why."""
+    """Return the certificate with the URL of its result; a void raffle's says why."""
     shown = raffle_to_show(raffle_id)
     if shown.state == State.VOID:
         return render(request, "raffles/certificate_void.html", _called_off(shown))
@@ -228,7 +228,7 @@ def shown_certificate(
 
 
 def _called_off(raffle: Raffle) -> dict[str, Any]:
-    """What is on paper of a raffle without winners: its commitment, and its signed end."""
+    """Return the certificate of a void raffle: its commitment and the signed void."""
     address = settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle.uuid])
     draw = Draw.objects.filter(raffle=raffle).first()
     return {
@@ -247,7 +247,7 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
 @require_safe
 @page
 def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
-    """The draw for the visitor's own calendar; 404 without a known time."""
+    """Answer the draw as a calendar file; 404 without a known time."""
     shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
     draw = Event()
     draw.add("uid", f"{shown.uuid}@raffle")
@@ -267,7 +267,7 @@ def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 
 @require_safe
 def robots(_request: HttpRequest) -> HttpResponse:
-    """What search engines may read: the pages, of which some say not to list them."""
+    """Answer what search engines may read: the pages, some of which ask not to be listed."""
     machinery = ("/admin/", "/api/", "/events/", "/raffles/", "/*/state/")
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in machinery)]
     return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; charset=utf-8")

@@ -1,7 +1,7 @@
-"""Who is calling: one canonical address per request, and what it is allowed.
+"""Who is calling: one canonical address per request, and what it may do.
 
 Managers, one ticket per address, throttles and logs all ask here, so that they cannot
-disagree. Addresses are never stored nor logged; `Caller.tag` is what may be.
+disagree. Addresses are neither stored nor logged; `Caller.tag` may be.
 """
 
 import ipaddress
@@ -41,7 +41,7 @@ _WITH_PORT = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
 
 class BadForwarding(BadRequest):
-    """The address of the caller cannot be told: a trusted proxy sent something else (400)."""
+    """The caller's address cannot be told: a trusted proxy sent something that is none (400)."""
 
 
 class NoHolder(PermissionDenied):
@@ -49,7 +49,7 @@ class NoHolder(PermissionDenied):
 
 
 class ForeignOrigin(PermissionDenied):
-    """A page of another site sent the request, which none may do for its visitor (403)."""
+    """A page of another site made its visitor's browser send the request (403)."""
 
     code = "foreign_origin"
 
@@ -170,7 +170,7 @@ def address_tag(text: str) -> str:
 
 
 def holder_of(address: str) -> str:
-    """Return whom a ticket of that address belongs to; BadForwarding for what is none."""
+    """Return the holder that an address belongs to. Raises BadForwarding for anything else."""
     return _known(address).holder
 
 
@@ -216,7 +216,7 @@ def _is_own(origin: str, request: HttpRequest | Request) -> bool:
 
 
 def _fits(origin: str, listed: str) -> bool:
-    """Whether an origin is the listed one, or one of its subdomains (`https://*.example.org`)."""
+    """Return whether an origin is the listed one, or a subdomain of it (`https://*.example.org`)."""
     scheme, star, domain = listed.partition("*")
     return origin.startswith(scheme) and origin.endswith(domain) if star else origin == listed
 
@@ -239,5 +239,5 @@ class ManagerOrReadOnly(ManagerOnly):
 
 
 def staff(request: HttpRequest) -> str:
-    """Who of the staff is acting, and the keyed pseudonym of their address."""
+    """Return which member of staff is acting, with the keyed pseudonym of their address."""
     return f"staff {request.user.get_username()} from {caller_of(request).tag}"

@@ -1,4 +1,4 @@
-"""Ids in addresses."""
+"""Ids in URLs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls.converters import UUIDConverter
 
 
 class AnyCaseUUIDConverter(UUIDConverter):
-    """A UUID as RFC 9562 has it read: in capitals too, as some tools and people write it."""
+    """A UUID, also in capitals, as RFC 9562 requires it to be read."""
 
     regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 

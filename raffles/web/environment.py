@@ -1,6 +1,6 @@
 """What the environment says, parsed: lists, networks, secrets and rates.
 
-Settings are made with these functions, so nothing here reads settings. Each raises
+Settings are made with these functions, so none of them reads settings. Each raises
 ImproperlyConfigured naming the variable and the item: a typing mistake stops the start, not
 some request a week later.
 """
@@ -31,7 +31,7 @@ def networks(value: str | Iterable[str]) -> tuple[Network, ...]:
 
     An IPv4-mapped item becomes the IPv4 network it stands for. Raises ImproperlyConfigured on
     an item that is neither, also when bits are set beyond its prefix (10.0.0.1/8): whoever
-    writes that means something else than what would be granted.
+    writes that means something else.
     """
     return _networks(tuple(items(value)) if isinstance(value, str) else tuple(value))
 

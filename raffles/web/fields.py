@@ -1,4 +1,4 @@
-"""Fields of requests that take what they say and nothing that merely resembles it."""
+"""Strict fields of requests: each takes its own type and nothing that merely resembles it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def text_fault(text: str) -> str | None:
-    """Return a sentence on what makes `text` unfit for being shown as a name; None if it is fit.
+    """Return a sentence on why `text` is unfit to be shown as a name; None if it is fit.
 
     Unfit are control, bidirectional, zero-width and other format characters, line separators,
-    what is no character (and what XML cannot hold), and texts without any visible character.
-    Joiners may stand where they change what is read.
+    noncharacters (and what XML cannot hold), and texts without any visible character.
+    Joiners are allowed where they change how the text reads.
     """
     if _GRAPHEME_JOINER in text or not text.isprintable():
         for at, sign in enumerate(text):
@@ -47,9 +47,10 @@ def _is_forbidden(sign: str) -> bool:
 
 
 def read_moment(text: str) -> datetime:
-    """Return the instant that ISO 8601 text names, in UTC; ValueError for what names none.
+    """Return the instant that ISO 8601 text names, in UTC.
 
-    That is also a time without its offset, and one that is beyond the calendar in UTC.
+    Raises ValueError for any other text, for a time without an offset, and for one that is beyond
+    the calendar in UTC.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -75,7 +76,7 @@ class StrictIntegerField(serializers.IntegerField):
 
 
 class StrictBooleanField(serializers.BooleanField):
-    """A JSON boolean: no string and no number. In an answer, what is empty is false."""
+    """A JSON boolean: no string and no number. In an answer, an empty value is false."""
 
     def get_attribute(self, instance: Any) -> bool:
         return bool(super().get_attribute(instance))
@@ -87,7 +88,7 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class MomentField(serializers.DateTimeField):
-    """An instant with its offset; without one nobody knows which instant is meant."""
+    """An instant with its offset; without one nobody knows which instant it is."""
 
     default_error_messages = {"invalid": MOMENT_FAULT}
 
@@ -126,7 +127,7 @@ class VisibleTextField(serializers.CharField):
 
 
 class CodeField(serializers.CharField):
-    """A JSON string with a code as people type and paste it; whoever reads the code judges it."""
+    """A JSON string with a code as people type or paste it; `fairness` decides what it means."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=200, allow_blank=True, **kwargs)
@@ -138,7 +139,7 @@ class CodeField(serializers.CharField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses keys it does not know; a misspelt option must not be ignored."""
+    """A serializer that refuses unknown keys: a misspelt option must not be ignored."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -149,7 +150,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 
 class VisibleTextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Text that people can read is not empty."""
+    """Describe visible text as not empty."""
 
     target_class = "raffles.web.fields.VisibleTextField"
 
@@ -162,7 +163,7 @@ class VisibleTextExtension(OpenApiSerializerFieldExtension):  # type: ignore[no-
 
 
 class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
-    """Keys that are not known are refused."""
+    """Describe unknown keys as refused."""
 
     target_class = "raffles.web.fields.StrictSerializer"
     match_subclasses = True
@@ -175,7 +176,7 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
 
 
 def readable(text: str) -> str:
-    """The text, if people can read it."""
+    """Return the text. Raises a validation error if people cannot read it."""
     if text and (fault := text_fault(text)):
         raise ValidationError(fault)
     return text

@@ -1,4 +1,4 @@
-"""What never changes is a file: made once on each machine, by whoever first needs it."""
+"""Answers that never change, kept as files: made once per machine, by whoever needs them first."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _reading = Places()
 
 
 class NotNow(Exception):
-    """The file is being made by somebody else, or cannot be made now (503)."""
+    """Somebody else is making the file, or it cannot be made now (503)."""
 
 
 def kept(name: str, pieces: Callable[[], Pieces]) -> BinaryIO:
-    """Open the file of that name in STATE_DIR/files; made of ``pieces`` if it is not there.
+    """Open the file of that name in STATE_DIR/files; make it of `pieces()` if it is not there.
 
-    The name must follow from what is in it, so that no other database's file is ever served.
-    Raises NotNow, and whatever ``pieces`` raises; then there is no such file.
+    The name must follow from the content, so that no other database's file is ever served.
+    Raises NotNow, and whatever `pieces` raises; then no such file remains.
     """
     path = Path(settings.STATE_DIR, "files", name)
     try:
@@ -56,8 +56,8 @@ def kept(name: str, pieces: Callable[[], Pieces]) -> BinaryIO:
 def _make(path: Path, pieces: Callable[[], Pieces]) -> None:
     """Write beside the file, then rename. Raises BlockingIOError while somebody else does.
 
-    What is written is the lock as well: it ends with the process, and whoever comes after a
-    crash begins anew. Who locks it after it was renamed finds the file.
+    The file being written is the lock as well: it ends with the process, and whoever comes after
+    a crash starts again. Whoever locks it after the rename finds the file.
     """
     with path.with_name(f"{path.name}.part").open("ab") as part:
         fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,7 +77,7 @@ def _make(path: Path, pieces: Callable[[], Pieces]) -> None:
 
 
 def file_answer(request: Request, file: BinaryIO, content_type: str) -> HttpResponseBase:
-    """Answer with the whole file, in constant memory; to HEAD with its length."""
+    """Answer the whole file in constant memory; HEAD gets its length."""
     length = os.fstat(file.fileno()).st_size
     response: HttpResponseBase
     if request.method == "HEAD":
@@ -99,7 +99,7 @@ def long_answer(
     length: int = LONG,
     close: Callable[[], None] = lambda: None,
 ) -> HttpResponseBase:
-    """Answer piece by piece; 429 to a holder who is reading AT_ONCE long answers here already.
+    """Answer piece by piece; 429 to a holder who is already reading AT_ONCE long answers here.
 
     A client that does not read holds a thread. ``close`` is called at the end, however it ends.
     """

@@ -1,4 +1,4 @@
-"""How a moment is written for people: one formatter, and the styles there are."""
+"""How instants are written for people: one formatter and its styles."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ SHORT: Final = "%a %-d %b, %H:%M %Z"  # Tue 10 Feb, 08:00 UTC
 def shown(
     moment: datetime | None, style: str = MINUTE, *, zone: tzinfo = UTC, missing: str = "—"
 ) -> str:
-    """Write a moment on the clocks of ``zone``, which it names; ``missing`` where there is none."""
+    """Return an instant as text in `zone`, which it names; `missing` for None."""
     return moment.astimezone(zone).strftime(style) if moment else missing

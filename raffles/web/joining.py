@@ -1,4 +1,4 @@
-"""Where the two joiners (U+200C, U+200D) change what is read, and may therefore stand.
+"""Where the two joiners (U+200C, U+200D) change how text reads, and are therefore allowed.
 
 RFC 5892, A.1 and A.2, and emoji sequences (UTS #51). Elsewhere they are invisible, and two names
 that differ by one look the same.
@@ -17,7 +17,7 @@ _SELECTOR = "\ufe0f"  # "shown as an emoji"
 
 
 def _signs(ranges: str) -> re.Pattern[str]:
-    """One sign of the ranges, written in hexadecimal: `620 62A-62E`."""
+    """Return a character class of the ranges, given in hexadecimal: `620 62A-62E`."""
     bounds = (each.partition("-") for each in ranges.split())
     inner = "".join(
         f"{re.escape(chr(int(first, 16)))}-{re.escape(chr(int(last or first, 16)))}"
@@ -62,7 +62,7 @@ _MODIFIER = re.compile("[\U0001f3fb-\U0001f3ff]")  # the tone of a skin
 
 
 def is_joiner_wanted(text: str, at: int) -> bool:
-    """Say whether the joiner at a position of the text may stand there."""
+    """Return whether the joiner at a position of the text is allowed there."""
     before, behind = text[:at], text[at + 1 :]
     if before and unicodedata.combining(before[-1]) == _VIRAMA:
         return True

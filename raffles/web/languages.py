@@ -14,7 +14,7 @@ _LONGEST_WISH: Final = 500  # characters of Accept-Language that are read
 
 
 def language_of(request: HttpRequest) -> str:
-    """The first language that the visitor reads and we speak."""
+    """Return the first of the visitor's languages that the site speaks."""
     wish = request.headers.get("Accept-Language", "")[:_LONGEST_WISH]
     for tag, _ in parse_accept_lang_header(wish):
         language = tag.partition("-")[0]
@@ -24,7 +24,7 @@ def language_of(request: HttpRequest) -> str:
 
 
 def in_language_of(request: HttpRequest, answer: Callable[[], HttpResponse]) -> HttpResponse:
-    """A page in the visitor's language, which says so to them and to caches."""
+    """Make a view answer in the visitor's language, and tell caches that it does."""
     language = language_of(request)
     with translation.override(language):
         response = answer()

@@ -28,10 +28,10 @@ _CURSOR = re.compile(r"(before|after)-([0-9]{1,18})", re.ASCII)
 
 
 class LinkCursorPagination(BasePagination):
-    """Pages by key: each is one query of `limit` + 1 rows, however far down the list it is.
+    """Keyset pages: each is one query of `limit` + 1 rows, however far down the list it is.
 
-    A cursor names the row that the page comes before or after in the list. A limit or cursor
-    that is none is 400. Subclasses may order by another unique, positive integer column.
+    A cursor names the row that the page comes before or after in the list. An invalid limit or
+    cursor is 400. Subclasses may order by another unique, positive integer column.
     """
 
     ordering = "-id"
@@ -200,7 +200,7 @@ class WholeNumberField(serializers.IntegerField):
 
 
 class FlagField(serializers.BooleanField):
-    """`true` or `false`, spelt like that."""
+    """`true` or `false`, in exactly this spelling."""
 
     default_error_messages = {"invalid": "Write true or false."}
 
@@ -215,9 +215,9 @@ _View = TypeVar("_View", bound=Callable[..., Response | HttpResponseBase])
 
 
 def reads(*sources: Source) -> Callable[[_View], _View]:
-    """Declare what reads an action's query: a serializer, pages, filters.
+    """Declare what reads an action's query: a serializer, a paginator, filters.
 
-    The serializer also documents its parameters; DRF documents those of pages and filters.
+    The serializer also documents its parameters; DRF documents those of the others.
     """
 
     def declare(view: _View) -> _View:
@@ -239,14 +239,14 @@ def _names(source: Source) -> Collection[str]:
 class StrictQueryMixin(ViewSet):
     """Refuse a query parameter that is unknown, given twice or invalid (400), as bodies do.
 
-    A misspelt filter must not answer with everything. An action reads what it is decorated with
-    (see `reads`), and nothing without that; ``query`` holds the values of its serializers.
+    A misspelt filter must not answer everything. An action reads what `reads` declares, and
+    nothing without it; `query` holds the values of its serializer.
     """
 
     query: Mapping[str, Any]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the query of an action that is allowed."""
+        """Check the query once the action is permitted."""
         super().initial(request, *args, **kwargs)
         if not self.action:
             return  # a method that is not allowed, whatever it asks for

@@ -45,7 +45,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class SecretsFilter(SafeExceptionReporterFilter):
-    """Mask also what of ours holds a secret without being called one, wherever settings show."""
+    """Mask settings that hold a secret without being named like one, wherever Django shows them."""
 
     hidden_settings = re.compile(
         SafeExceptionReporterFilter.hidden_settings.pattern
@@ -75,7 +75,7 @@ class AccessLogMiddleware:
 
 
 def _identify(request: HttpRequest) -> str:
-    """Return the id a trusted proxy gave the request, or a new one; drop what others claim."""
+    """Return the id that a trusted proxy gave the request, or a new one; drop anybody else's."""
     if not is_forwarded(request):
         for name in _FROM_PROXIES:
             request.META.pop(name, None)

@@ -1,4 +1,4 @@
-"""What holds for every request, before any view sees it, and for every public answer."""
+"""What holds for every request before any view sees it, and for every public answer."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Middleware(Protocol):
-    """What makes one get_response of another."""
+    """A factory of middleware: makes one get_response of another."""
 
     def __init__(self, get_response: GetResponse) -> None: ...
 
@@ -45,7 +45,7 @@ class Middleware(Protocol):
 
 
 class RefuseMalformedMiddleware:
-    """Refuse what no view should have to expect, before a byte of the body is read.
+    """Refuse what no view should have to expect, before reading a byte of the body.
 
     A NUL in address or query (PostgreSQL raises on it), a charset other than UTF-8 (Django
     would read even the query in it), a body without a length or beyond the limit, a caller who
@@ -82,10 +82,10 @@ def _is_beyond(request: HttpRequest, length: int) -> bool:
 
 
 class RefuseForeignMiddleware:
-    """Refuse what a page of another site makes its visitor send, wherever it goes.
+    """Refuse whatever a page of another site makes its visitor send, on every route.
 
-    A POST without a body needs nobody's leave to be sent across sites, and would burn the one
-    ticket of the visitor's address; from a manager's it would draw.
+    Browsers send a POST without a body across sites without asking: it would burn the one ticket
+    of the visitor's address, and from a manager's address it would draw.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -98,7 +98,7 @@ class RefuseForeignMiddleware:
 
 
 class PublicReadsMiddleware:
-    """Let pages of any origin read what everybody may read."""
+    """Let pages of any origin read what is public."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -112,7 +112,7 @@ class PublicReadsMiddleware:
 
 
 class PagePolicyMiddleware(CSPMiddleware):
-    """Say what a page may load and ask for. JSON loads nothing, and it costs as much as a query."""
+    """Say what a page may load and ask for. JSON loads nothing, so it goes without."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
@@ -124,7 +124,7 @@ class PagePolicyMiddleware(CSPMiddleware):
 
 
 def uses_camera(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """A view whose page may ask for the camera, to read a ticket's QR code; others may not."""
+    """Let a view's page, and no other, ask for the camera to read a ticket's QR code."""
 
     @wraps(view)
     def answer(*args: Any, **kwargs: Any) -> HttpResponse:
@@ -136,19 +136,19 @@ def uses_camera(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 
 
 def under_admin(*middleware: type[Middleware]) -> Callable[[GetResponse], GetResponse]:
-    """Middleware for /admin/ alone: nobody is logged in elsewhere, and a claim need not pay."""
+    """Apply middleware to /admin/ alone: nobody logs in elsewhere, and a claim need not pay."""
     return _where(lambda request: request.path_info.startswith(ADMIN), middleware)
 
 
 def for_reads(*middleware: type[Middleware]) -> Callable[[GetResponse], GetResponse]:
-    """Middleware that has nothing to say to a claim."""
+    """Apply middleware to all but claims, which it does not concern."""
     return _where(lambda request: request.method in ("GET", "HEAD"), middleware)
 
 
 def _where(
     holds: Callable[[HttpRequest], bool], middleware: Iterable[type[Middleware]]
 ) -> Callable[[GetResponse], GetResponse]:
-    """One middleware of several, the first outermost, for the requests of which ``holds``."""
+    """Chain middleware, the first outermost, for the requests of which `holds` is true."""
 
     def make(get_response: GetResponse) -> GetResponse:
         through = get_response
@@ -160,7 +160,7 @@ def _where(
 
 
 class AdminCallersMiddleware:
-    """Keep the admin to managers' addresses, the login too, where ADMIN_FOR_MANAGERS says so."""
+    """Keep the admin and its login to managers' addresses, where ADMIN_FOR_MANAGERS says so."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -172,7 +172,7 @@ class AdminCallersMiddleware:
 
 
 class AdminLocaleMiddleware(LocaleMiddleware):
-    """The staff's language; the API's sentences are a contract and never translated."""
+    """The staff's language; the API's sentences are a contract and are never translated."""
 
     def __call__(self, request: HttpRequest) -> Any:
         # LocaleMiddleware leaves its language to the thread, whose next request may be anybody's.
@@ -191,9 +191,9 @@ reads = for_reads(WhiteNoiseMiddleware, PublicReadsMiddleware, ConditionalGetMid
 
 
 class AddressMiddleware(CommonMiddleware):
-    """Django's, but for probes, and for writes to an address that lacks its final slash.
+    """Django's, except for probes and for writes to a path without its final slash.
 
-    Probes come to a machine by its own address: whatever host they name, they are answered. A
+    Probes reach a machine by its own address: they are answered whatever host they name. A
     redirected POST would come back as a GET, whose 200 a client takes for success.
     """
 

@@ -1,6 +1,6 @@
-"""The one HTTP client: bounded in time and size, and guarded where a stranger chose the address.
+"""The one HTTP client: bounded in time and size, and guarded where a stranger chose the URL.
 
-It follows no redirect. What is guarded is the address that is connected to: looking at the name
+It follows no redirect. The guard checks the very address that it connects to: checking a name
 first and connecting later would let its owner answer differently the second time.
 """
 
@@ -44,11 +44,11 @@ _TOLERANCE = 0.05  # seconds by which a deadline may be missed
 
 
 class Forbidden(OSError):
-    """The name leads to no address that may be connected to."""
+    """The name resolves to no permitted address."""
 
 
 class TooLarge(OSError):
-    """The answer is larger than was allowed."""
+    """The answer is larger than permitted."""
 
 
 # --- Requests ------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ class Reply(NamedTuple):
 
 
 def check_url(url: str) -> SplitResult:
-    """Split a URL that can be asked; ValueError says what is wrong with it."""
+    """Split a URL that the client can request. Raises ValueError with what is wrong with it."""
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
         raise ValueError("it is not a URL in plain ASCII without spaces")
     parts = urlsplit(url)
@@ -155,7 +155,7 @@ class Connection:
             return Reply(response.status, response.headers, body)
 
     def close(self) -> None:
-        """Hang up; the next request connects anew."""
+        """Hang up; the next request connects again."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -173,9 +173,9 @@ class Connection:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes over a socket as a file, with one deadline and one size for all of it.
+    """What a socket receives, as a file, with one deadline and one size limit for all of it.
 
-    A socket's own timeout begins anew with each byte, so a dripping peer would hold us for hours.
+    A socket's own timeout restarts with each byte: a dripping peer would hold us for hours.
     """
 
     def __init__(self, line: socket.socket, deadline: float, most: int) -> None:
@@ -200,19 +200,19 @@ class _Incoming(io.RawIOBase):
 
 
 def is_within(address: IPAddress, listed: Iterable[Network]) -> bool:
-    """Tell whether the canonical address is in one of the networks."""
+    """Return whether the canonical address is in one of the networks."""
     return any(address in network for network in listed)
 
 
 def canonical(text: str) -> IPAddress:
-    """Return the address without its scope; an IPv4 address mapped into IPv6 as what it is."""
+    """Return the address without its scope id; an IPv4-mapped IPv6 address becomes IPv4."""
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
 
 
 def is_public(address: IPAddress) -> bool:
-    """Tell whether the address is one of the public internet."""
+    """Return whether the address belongs to the public internet."""
     if is_within(address, DENIED):
         return False
     return isinstance(address, ipaddress.IPv4Address) or address in _PUBLIC_IPV6
@@ -220,14 +220,14 @@ def is_public(address: IPAddress) -> bool:
 
 @lru_cache(maxsize=1)
 def tls_context() -> ssl.SSLContext:
-    """Return the one context: certificates are checked against the system's authorities."""
+    """Return the one TLS context, which checks certificates against the system's authorities."""
     return ssl.create_default_context()
 
 
 def _connect(
     host: str, port: int, allowed: tuple[Network, ...], deadline: float, *, is_tls: bool
 ) -> socket.socket:
-    """Connect to the first usable address that answers; each gets its share of the time left."""
+    """Connect to the first permitted address that answers; each gets a share of the time left."""
     usable = [
         address
         for address in map(canonical, _resolve(host, deadline))
@@ -267,7 +267,7 @@ def _left(deadline: float) -> float:
 
 
 def _resolve(host: str, deadline: float) -> list[str]:
-    """Look up the addresses of a name, in a thread, since a resolver takes no deadline."""
+    """Look up a name's addresses, in a thread, since the resolver takes no deadline."""
     answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
 
     def look_up() -> None:

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, exactly, or a 4xx that says what is wrong with it."""
+"""Request bodies: strict JSON, or a 4xx that says what is wrong."""
 
 import codecs
 import json
@@ -22,13 +22,13 @@ MAX_DEPTH = 8
 
 
 class Malformed(ParseError):
-    """The body is not the JSON that this API reads (400)."""
+    """The body is not JSON that this API reads (400)."""
 
     default_code = "malformed_body"
 
 
 def is_utf8(charset: str) -> bool:
-    """Say whether a charset is UTF-8, by whatever name."""
+    """Return whether a charset is UTF-8, by any of its names."""
     try:
         return codecs.lookup(charset).name == "utf-8"
     except (LookupError, ValueError):
@@ -56,7 +56,7 @@ class StrictJSONParser(JSONParser):
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that `body` is; raises Malformed, never anything else."""
+    """Return the JSON object that `body` holds. Raises Malformed, and nothing else."""
     try:
         value = _DECODER.decode(body.decode())
         _check(value, MAX_DEPTH)
@@ -113,7 +113,7 @@ Chosen = tuple[BaseRenderer, str]
 
 
 class LenientNegotiation(DefaultContentNegotiation):
-    """Answer in the first form where the client accepts none of ours; JSON beats a bare 406."""
+    """Answer in the first format where the client accepts none of ours: JSON beats a bare 406."""
 
     def select_renderer(  # type: ignore[override]  # DRF makes a list of them
         self,
@@ -135,7 +135,7 @@ _KEY = re.compile("[!-~]{1,255}")
 
 
 def idempotency_key(request: Request) -> str | None:
-    """Return the key of the request, None without one; 400 for what is no key."""
+    """Return the request's key, None without one; an invalid key is 400."""
     key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None or _KEY.fullmatch(key):
         return key

@@ -1,4 +1,4 @@
-"""Errors in one form: RFC 9457 problem details, whatever raised them and wherever.
+"""Errors in one format, RFC 9457 problem details, whatever raised them.
 
 `type, title, status, detail, code`, and `errors` by field (`prizes.1.amount`) as lists of
 sentences. Pages that ask for HTML, and the admin, get Django's.
@@ -65,7 +65,7 @@ def problem(
     errors: Errors | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Return the answer that says what went wrong."""
+    """Return the answer that describes a problem."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -89,12 +89,12 @@ def unavailable() -> HttpResponse:
 
 
 def too_many(detail: str) -> HttpResponse:
-    """Return 429: the holder has as many of something at once as one may."""
+    """Return 429: the holder already has as many at once as permitted."""
     return problem(429, "throttled", detail, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
-    """Translate what a DRF view raised; None for what is not known, which becomes a 500."""
+    """Translate what a DRF view raised; None for the unknown, which becomes a 500."""
     if isinstance(exc, exceptions.ValidationError):
         return _invalid(exc)
     if isinstance(exc, exceptions.MethodNotAllowed) and "Allow" in context["view"].headers:
@@ -127,12 +127,12 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
 
 
 def not_found() -> HttpResponse:
-    """Return 404, also with DEBUG, where Django would explain its addresses on a page."""
+    """Return 404, also with DEBUG, where Django would list its routes on a page."""
     return problem(404, "not_found", "There is nothing at this address.")
 
 
 def denied(exc: Exception) -> HttpResponse:
-    """Return 403, with the word of the exception if it has one."""
+    """Return 403, with the exception's code if it has one."""
     code = getattr(exc, "code", "permission_denied")
     return problem(403, code, str(exc) or "You may not do this.")
 
@@ -157,7 +157,7 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
 
 
 def _invalid(exc: exceptions.ValidationError) -> HttpResponse:
-    """Return 400 with every sentence; the first that belongs to no field is the detail."""
+    """Return 400 with every sentence; the first one that belongs to no field is the detail."""
     errors: dict[str, list[str]] = {}
     _flatten(exc.detail, "", errors)
     detail = errors.get(NON_FIELD, ["The request is not valid; errors says why, by field."])[0]
@@ -186,14 +186,14 @@ def _is_page(request: HttpRequest) -> bool:
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what Django takes for suspicious; without its words, which may quote the request."""
+    """Answer what Django finds suspicious, without its message, which may quote the request."""
     if _is_page(request):
         return in_language_of(request, lambda: defaults.bad_request(request, exception))
     return translate(exception) or problem(400, "bad_request", "The request cannot be understood.")
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer PermissionDenied from outside of DRF."""
+    """Answer PermissionDenied raised outside DRF."""
     if _is_page(request):
         name = "403_foreign.html" if isinstance(exception, ForeignOrigin) else "403.html"
         return in_language_of(request, lambda: defaults.permission_denied(request, exception, name))
@@ -201,7 +201,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer addresses that do not exist."""
+    """Answer paths that do not exist."""
     if _is_page(request):
         return in_language_of(request, lambda: defaults.page_not_found(request, exception))
     return problem(404, "not_found", "There is nothing at this address.")
@@ -248,7 +248,7 @@ _ALWAYS = (400, 411, 413, 415, 503)
 
 
 def answers(*refused: int, **given: Any) -> dict[Any, Any]:
-    """Responses by status: ``_201=Serializer`` what is given, the numbers what is refused."""
+    """Return responses by status: `_201=Serializer` for answers, bare numbers for problems."""
     return {int(status[1:]): body for status, body in given.items()} | {
         (status, CONTENT_TYPE): ProblemSerializer for status in (*refused, *_ALWAYS)
     }

@@ -1,4 +1,4 @@
-"""How often one caller may ask. Politeness: what must hold is a constraint in the database."""
+"""Rate limits by caller. They are politeness: what must hold is a database constraint."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ _LONGEST_NAME = 150  # characters; nobody can log in under a longer one
 
 
 class AddressThrottle(BaseThrottle):
-    """So many requests of one holder in each period of the clock; managers without limit.
+    """A number of requests per holder in each period of the clock; managers have no limit.
 
     Subclasses name the setting that holds the rate; an empty rate is no limit.
     """
@@ -50,22 +50,22 @@ class AddressThrottle(BaseThrottle):
         return self._count(self._key, seconds) <= requests
 
     def rate_of(self, request: Request) -> str:  # noqa: ARG002 - for subclasses
-        """Return the rate that holds for the caller."""
+        """Return the caller's rate."""
         return str(getattr(settings, self.setting))
 
     def is_free(self, request: Request) -> bool:
-        """Say whether the caller has no limit."""
+        """Return whether the caller has no limit."""
         return caller_of(request).is_manager
 
     def counted_by(self, request: Request) -> str:
-        """Return what tells callers apart."""
+        """Return the key that tells callers apart."""
         return caller_of(request).tag
 
     def wait(self) -> float:
         return self._wait
 
     def _count(self, key: str, seconds: int) -> int:
-        """Count a request and return how many there were; 0 when nobody can tell."""
+        """Count a request and return how many there have been; 0 if the store is away."""
         if time.monotonic() < AddressThrottle._pause_until:
             return 0
         try:
@@ -79,27 +79,27 @@ class AddressThrottle(BaseThrottle):
 
 
 class EntryThrottle(AddressThrottle):
-    """Taking part."""
+    """Limit taking part."""
 
     setting = "THROTTLE_ENTRY"
 
 
 class VerifyThrottle(AddressThrottle):
-    """Verifying a ticket's code."""
+    """Limit verifying tickets."""
 
     setting = "THROTTLE_VERIFY"
 
 
 class FileThrottle(AddressThrottle):
-    """Reading what is large."""
+    """Limit reads of large files."""
 
     setting = "THROTTLE_FILES"
 
 
 class LoginThrottle(AddressThrottle):
-    """Failing to log in. Every try is counted before it is made, and taken back if it succeeds.
+    """Limit failed logins. Every try counts before it is made, and is taken back if it succeeds.
 
-    Looking first and counting afterwards would let a thousand tries at once pass.
+    Checking first and counting afterwards would let a thousand simultaneous tries pass.
     """
 
     setting = "THROTTLE_LOGIN"
@@ -118,9 +118,9 @@ class LoginThrottle(AddressThrottle):
 
 
 class NameThrottle(LoginThrottle):
-    """Failing to log in under a name, from wherever.
+    """Limit failed logins under one name, from any address.
 
-    Managers' addresses have no such limit: otherwise any stranger could lock the staff out.
+    Managers' addresses are exempt: otherwise any stranger could lock the staff out.
     """
 
     def is_free(self, request: Request) -> bool:
@@ -134,14 +134,14 @@ class NameThrottle(LoginThrottle):
 
 
 class Places:
-    """So many at once of each holder, in this process."""
+    """A number of places per holder, in this process."""
 
     def __init__(self) -> None:
         self._taken: Counter[str] = Counter()
         self._lock = Lock()
 
     def take(self, holder: str, most: int) -> bool:
-        """Take a place, unless the holder has ``most``; whoever took it has to `leave`."""
+        """Take a place and return True, unless the holder has `most`; then call `leave` once."""
         with self._lock:
             is_free = self._taken[holder] < most
             self._taken[holder] += is_free
@@ -155,9 +155,9 @@ class Places:
 
 
 class Held(Generic[Piece]):
-    """The pieces of an answer; ``leave`` is called once, also when none was ever read.
+    """The pieces of an answer; `leave` is called once, even if none is ever read.
 
-    A generator's `finally` would not run if its client is gone before the first piece.
+    A generator's `finally` does not run if the client is gone before the first piece.
     """
 
     def __init__(self, pieces: Iterable[Piece], leave: Callable[[], None]) -> None:
@@ -171,7 +171,7 @@ class Held(Generic[Piece]):
         return next(self._pieces)
 
     def close(self) -> None:
-        """End it; the server calls this however the answer ends."""
+        """Leave; the server calls this however the answer ends."""
         leave, self._leave = self._leave, None
         if leave is not None:
             leave()
