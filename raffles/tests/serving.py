@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from django.conf import settings
 from django.db import connection
@@ -18,9 +21,11 @@ SITE = Path(settings.BASE_DIR)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    """A port of this machine that nobody listens on, and that no client is given meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_768)  # Linux gives its clients those above
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def database_url() -> str:
@@ -35,21 +40,24 @@ def database_url() -> str:
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that listens on ``port``, stopped at the end unless somebody killed it."""
-    process = subprocess.Popen(
-        command,
-        cwd=SITE,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            command, cwd=SITE, env=os.environ | environment, stdout=said, stderr=said
+        )
+        try:
+            _wait_for(process, port, said)
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    said.seek(0)
+    raise RuntimeError(f"{process.args} does not listen on {port}: {said.read().decode()}")
