@@ -51,7 +51,7 @@ _ONLY_WITH = {
 
 
 class BadSchedule(ValueError):
-    """Why ``field`` can't be part of a schedule: a sentence for whoever wrote it."""
+    """Why `field` can't be part of a schedule: a sentence for whoever wrote it."""
 
     def __init__(self, sentence: str, field: str = "frequency") -> None:
         super().__init__(sentence)
@@ -60,7 +60,7 @@ class BadSchedule(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The dates of a rule from ``start`` to ``until`` (both inclusive), drawn at ``time``."""
+    """The dates of a rule from `start` to `until` (both inclusive), drawn at `time`."""
 
     frequency: str
     start: date
@@ -69,7 +69,7 @@ class Schedule:
     zone: str
 
     def dates(self, first: date) -> Iterator[date]:
-        """The dates from ``first`` on, ascending, as far as five years."""
+        """The dates from `first` on, ascending, as far as five years."""
         last = min(first, LATEST) + HORIZON
         if self.until is not None:
             last = min(last, self.until)
@@ -79,13 +79,13 @@ class Schedule:
         """The instant of a date's draw, in UTC.
 
         Of a time that exists twice it is the first; one that the clocks leap over is read as if
-        they had not leapt yet (``fold=0``).
+        they had not leapt yet (`fold=0`).
         """
         wall = datetime.combine(day, self.time.replace(fold=0), ZoneInfo(self.zone))
         return wall.astimezone(UTC)
 
     def after(self, moment: datetime) -> Iterator[tuple[date, datetime]]:
-        """The dates whose draw is later than ``moment``, ascending, each with its instant.
+        """The dates whose draw is later than `moment`, ascending, each with its instant.
 
         None where this machine does not know the zone: it cannot tell their instants.
         """
@@ -125,7 +125,7 @@ def _next_draws(schedule: Schedule, first: date) -> tuple[tuple[date, datetime],
 def check(schedule: Schedule, today: date) -> None:
     """Raises BadSchedule for a zone or rule that is none, or has no date in the next five years.
 
-    ``until`` is not looked at: a schedule may be over.
+    `until` is not looked at: a schedule may be over.
     """
     if not is_zone(schedule.zone):
         raise BadSchedule(
@@ -207,7 +207,7 @@ def _explicit(frequency: str, start: date) -> dict[str, str]:
 
 
 def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
-    """The rule's dates from ``first`` on, none before ``start``."""
+    """The rule's dates from `first` on, none before `start`."""
     first = max(first, start)
     if first > LATEST:
         return iter(())
@@ -219,9 +219,9 @@ def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
 
 
 def _anchor(frequency: str, interval: int, start: date, first: date) -> date:
-    """A date in the last period of the rule that begins by ``first``.
+    """A date in the last period of the rule that begins by `first`.
 
-    From there the rule gives what it gives from ``start``, without the years between.
+    From there the rule gives what it gives from `start`, without the years between.
     """
     if frequency in ("DAILY", "WEEKLY"):
         step = interval * (7 if frequency == "WEEKLY" else 1)

@@ -52,7 +52,7 @@ class NextDraw:
 
 @dataclass(frozen=True, slots=True)
 class Unclaimed:
-    """A prize that is kept for somebody until ``at``."""
+    """A prize that is kept for somebody until `at`."""
 
     prize: str
     raffle: str
@@ -115,7 +115,7 @@ class Home:
 
 
 def home(user: Staff, now: datetime) -> Home:
-    """Return the page as ``user`` may see it."""
+    """Return the page as `user` may see it."""
     page = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
     if "draws" in page.sees:
         page.steps = _first_steps(user)

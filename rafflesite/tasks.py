@@ -23,7 +23,7 @@ SHOWN: Final = 6  # of each kind
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that somebody should look at, in a sentence; ``address`` is where to do it."""
+    """Something that somebody should look at, in a sentence; `address` is where to do it."""
 
     what: str
     why: str

@@ -202,7 +202,7 @@ class EventAdmin(AdminPages):
     ) -> HttpResponse:
         event: Event | None = context.get("original")
         if event is not None:
-            if request.method == "POST":  # then ``original`` holds what was refused
+            if request.method == "POST":  # then `original` holds what was refused
                 event = Event.objects.get(pk=event.pk)
             now = timezone.now()
             context |= {

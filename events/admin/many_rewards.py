@@ -29,7 +29,7 @@ from raffles.web.callers import staff
 
 
 class TableForm(forms.Form):
-    """A table as a file or as text; ``text`` is what was read of either."""
+    """A table as a file or as text; `text` is what was read of either."""
 
     file = forms.FileField(
         required=False,

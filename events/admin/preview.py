@@ -31,7 +31,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Seven days from a Monday on; ``gap`` says how many weeks before it have no draw."""
+    """Seven days from a Monday on; `gap` says how many weeks before it have no draw."""
 
     days: Sequence[Day]
     gap: int
@@ -39,7 +39,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The next dates; ``notes`` are about all of them."""
+    """The next dates; `notes` are about all of them."""
 
     event: Event
     count: int

@@ -18,7 +18,7 @@ Row = TypeVar("Row", Occurrence, Reward)
 
 @dataclass(frozen=True, slots=True)
 class ComingDraw:
-    """A date that can be entered, or will be; ``occurrence`` once it has a ticket."""
+    """A date that can be entered, or will be; `occurrence` once it has a ticket."""
 
     event: Event
     date: date
@@ -74,7 +74,7 @@ _seen: dict[tuple[str, Any], tuple[datetime, Event, ComingDraw]] = {}
 
 
 def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
-    """Return the event (``slug`` or ``pk``), and its next draw if that has tickets already.
+    """Return the event (`slug` or `pk`), and its next draw if that has tickets already.
 
     Nearly every ticket is asked for here: one query for both, and none within a second of the last.
     Raises Event.DoesNotExist.
@@ -117,7 +117,7 @@ def coming_draws(
     until: datetime | None = None,
     each: int | None = None,
 ) -> list[ComingDraw]:
-    """Return the draws after ``now``, soonest first: to ``until``, ``each`` of an event at most.
+    """Return the draws after `now`, soonest first: to `until`, `each` of an event at most.
 
     Two queries, whatever the events. One of the bounds must be given.
     """
@@ -137,7 +137,7 @@ def coming_draws(
 def planned_draws(
     event: Event, rewards: Mapping[date, Rewarding], *, now: datetime, each: int
 ) -> list[ComingDraw]:
-    """Return the next draws of an event as it stands with ``rewards``; it may be unsaved.
+    """Return the next draws of an event as it stands with `rewards`; it may be unsaved.
 
     One query, and none for a new event.
     """
@@ -198,6 +198,6 @@ def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:
 
 
 def is_enterable(occurrence: Occurrence, now: datetime) -> bool:
-    """Return whether the date takes entries at ``now``, as far as its raffle's row says."""
+    """Return whether the date takes entries at `now`, as far as its raffle's row says."""
     raffle = occurrence.raffle
     return raffle is not None and raffle.state == State.OPEN and now < occurrence.draw_at

@@ -35,9 +35,9 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
-    """What is due: a raffle, or an ``event``'s ``date`` without one.
+    """What is due: a raffle, or an `event`'s `date` without one.
 
-    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock, and with the
+    `due_at` is empty for a raffle that was sold out rather than closed by the clock, and with the
     date for an event of which nobody here can tell what is due.
     """
 
@@ -68,7 +68,7 @@ class Done:
 def due_steps(
     now: datetime, *, raffle_id: UUID | None = None, slug: str | None = None
 ) -> list[DueStep]:
-    """Return everything due at ``now``, oldest first; of one raffle or one event, if named.
+    """Return everything due at `now`, oldest first; of one raffle or one event, if named.
 
     What has failed waits for its next try, unless it is named.
     """

@@ -49,10 +49,10 @@ _UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100,
 class Participant:
     """Who asks for whom.
 
-    ``caller`` is the address (``ip:203.0.113.7``) or the API key (``key:7``) that may ask for the
-    same ticket again; ``address`` is what may hold one ticket where the event says so.
-    ``order_id`` is the caller's own word for what the ticket is for, ``request_key`` an
-    ``Idempotency-Key``; with an order it is not looked at.
+    `caller` is the address (`ip:203.0.113.7`) or the API key (`key:7`) that may ask for the
+    same ticket again; `address` is what may hold one ticket where the event says so.
+    `order_id` is the caller's own word for what the ticket is for, `request_key` an
+    `Idempotency-Key`; with an order it is not looked at.
     """
 
     username: str
@@ -65,7 +65,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A ticket of an event; ``draw_at`` is on the clocks of its zone."""
+    """A ticket of an event; `draw_at` is on the clocks of its zone."""
 
     event: Event
     username: str
@@ -111,7 +111,7 @@ def identity_of(username: str) -> str:
 def take_part(
     event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
 ) -> Taken:
-    """Hand the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
+    """Hand the participant a ticket of the first draw after `now`: `draw`, when it is known.
 
     The same order of the same caller and user gives the same ticket again, for ever. Raises
     PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.

@@ -23,7 +23,7 @@ from raffles.models.record import record
 class Change:
     """The reward that a date is to have, the one of its own that it has, and why it keeps that.
 
-    Without a ``fault`` the new one can be set.
+    Without a `fault` the new one can be set.
     """
 
     day: date
@@ -75,7 +75,7 @@ def set_rewards(
 ) -> None:
     """Set what was previewed of a locked event and has no fault.
 
-    ``agreed_to`` is the fingerprint of what somebody has seen and agreed to. Raises PlanChanged
+    `agreed_to` is the fingerprint of what somebody has seen and agreed to. Raises PlanChanged
     if it is no longer what would happen.
     """
     changes = list(changes)
@@ -120,7 +120,7 @@ def weeks_with_rewards(event: Event) -> list[date]:
 
 
 def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
-    """Return what copying that week's own rewards to each of the ``weeks`` after it would do."""
+    """Return what copying that week's own rewards to each of the `weeks` after it would do."""
     own = event.rewards.filter(date__range=(monday, monday + WEEK - timedelta(days=1)))
     wanted = {
         reward.date + WEEK * n: reward.reward() for reward in own for n in range(1, weeks + 1)
@@ -133,7 +133,7 @@ def copy_week(
 ) -> list[Change]:
     """Copy a week's rewards forward; what has a fault keeps what it has.
 
-    ``agreed_to`` as in `set_rewards`. Returns what became of each date.
+    `agreed_to` as in `set_rewards`. Returns what became of each date.
     """
     with transaction.atomic():
         event = locked_event(event_pk)

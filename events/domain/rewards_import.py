@@ -87,7 +87,7 @@ def import_rewards(
     """Set the rewards of the dates in CSV with the columns date, name and amount.
 
     Description and picture may follow. Commas, semicolons and tabs separate, whichever the first
-    line has. With one bad line, or in a dry run, nothing is set. ``agreed_to`` as in `set_rewards`.
+    line has. With one bad line, or in a dry run, nothing is set. `agreed_to` as in `set_rewards`.
     """
     with transaction.atomic():
         event = locked_event(event_pk)

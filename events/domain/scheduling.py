@@ -50,7 +50,7 @@ def refuse_unfit(event: Event, now: datetime) -> None:
 
 
 def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
-    """Store a new event; its dates begin after ``now``. Raises Unfit, SlugTaken."""
+    """Store a new event; its dates begin after `now`. Raises Unfit, SlugTaken."""
     refuse_unfit(event, now)
     event.settled_until = event.created_at = event.changed_at = now
     event.created_by = event.changed_by = by
@@ -71,8 +71,8 @@ def edit_event(
 ) -> tuple[Event, list[Occurrence]]:
     """Change an event, and return it with the dates that keep what they were opened with.
 
-    ``changes`` are values by field, and ``paused``. What is past is settled by the old schedule;
-    the new one begins after ``now``. Raises Unfit, RewardTooLarge.
+    `changes` are values by field, and `paused`. What is past is settled by the old schedule;
+    the new one begins after `now`. Raises Unfit, RewardTooLarge.
     """
     with transaction.atomic():
         event = locked_event(event_pk)

@@ -27,7 +27,7 @@ def due_dates(event: Event, now: datetime) -> list[Due]:
 
 
 def settle(event: Event, *, now: datetime, by: str) -> None:
-    """Void every empty date of a locked event up to ``now``, oldest first."""
+    """Void every empty date of a locked event up to `now`, oldest first."""
     due = due_dates(event, now)
     if due:
         opened = opened_since(event.settled_until).filter(event=event)
@@ -42,7 +42,7 @@ def settle(event: Event, *, now: datetime, by: str) -> None:
 def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, by: str) -> bool:
     """Void one date, if it is still due and empty; return whether this call did.
 
-    Call it oldest first: what is before ``draw_at`` counts as settled afterwards.
+    Call it oldest first: what is before `draw_at` counts as settled afterwards.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -56,7 +56,7 @@ def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, b
 
 
 def opened_since(moment: datetime) -> OccurrenceQuerySet:
-    """Return every date that was opened or settled and can be one of those after ``moment``."""
+    """Return every date that was opened or settled and can be one of those after `moment`."""
     return Occurrence.objects.filter(date__gte=(moment - timedelta(days=2)).date())
 
 

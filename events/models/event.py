@@ -60,7 +60,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 class Event(Rewarding, ClaimTerms):
     """A lucky draw that recurs; its own reward stands for the dates that have none.
 
-    Dates whose time is up to ``settled_until`` are settled or never were: it is the event's
+    Dates whose time is up to `settled_until` are settled or never were: it is the event's
     creation, its last resume or change of schedule, or the last date that a run has dealt with.
     """
 
@@ -171,7 +171,7 @@ class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
         return self.filter(date__gte=(now - timedelta(days=2)).date())
 
     def with_participants(self) -> OccurrenceQuerySet:
-        """Adds ``participants``: how many tickets were handed out."""
+        """Adds `participants`: how many tickets were handed out."""
         return self.annotate(participants=sum_of_stripes(F("issued"), of="raffle"))
 
 

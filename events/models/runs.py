@@ -35,7 +35,7 @@ class SetbackQuerySet(models.QuerySet["Setback"]):
 
 
 class Setback(models.Model):
-    """A raffle, or an event's empty dates, that failed ``attempts`` times in a row.
+    """A raffle, or an event's empty dates, that failed `attempts` times in a row.
 
     Success deletes the row.
 
@@ -62,7 +62,7 @@ class Setback(models.Model):
         return self.error
 
     def fail_again(self, error: str, now: datetime) -> None:
-        """Counts one more failure at ``now`` and sets the next try."""
+        """Counts one more failure at `now` and sets the next try."""
         pause = min(_FIRST_PAUSE * 2 ** min(self.attempts, 10), _LONGEST_PAUSE)
         self.attempts += 1
         self.error = error[:500]

@@ -23,7 +23,7 @@ DUE = NOW + timedelta(hours=1)
 
 
 def draw_winners(at: datetime, *arguments: str, **options: Any) -> tuple[int, str]:
-    """Runs the command at ``at``; returns its exit status and what it wrote."""
+    """Runs the command at `at`; returns its exit status and what it wrote."""
     written = StringIO()
     with time_machine.travel(at, tick=False):
         try:

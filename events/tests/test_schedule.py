@@ -169,7 +169,7 @@ def offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def change(start: datetime, zone: ZoneInfo) -> datetime:
-    """The second within STEP of ``start`` from which the clocks show another offset."""
+    """The second within STEP of `start` from which the clocks show another offset."""
     seconds = range(int(STEP.total_seconds()))
     before = offset(start, zone)
     after = bisect_left(

@@ -31,12 +31,12 @@ MAX_REASON = 500  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class AdminPage(ABC):
-    """A page of one object, or of a kind of objects where ``is_of_object`` is false.
+    """A page of one object, or of a kind of objects where `is_of_object` is false.
 
-    It is opened with all of its ``permissions`` (403) and for an object that exists (404).
-    ``name`` is the last part of its URL name, and of its address unless ``address`` is. With a
-    ``label``, the page of an object for which it ``is_offered`` has a button that opens it, or that
-    posts where ``methods`` lack GET.
+    It is opened with all of its `permissions` (403) and for an object that exists (404).
+    `name` is the last part of its URL name, and of its address unless `address` is. With a
+    `label`, the page of an object for which it `is_offered` has a button that opens it, or that
+    posts where `methods` lack GET.
     """
 
     name: str
@@ -58,12 +58,12 @@ class AdminPage(ABC):
 
     @abstractmethod
     def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
-        """Answer a permitted request; ``rows`` is the one object, or nothing."""
+        """Answer a permitted request; `rows` is the one object, or nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPage(AdminPage):
-    """A page that a view answers: ``view(request, admin)``, and the object if it is of one."""
+    """A page that a view answers: `view(request, admin)`, and the object if it is of one."""
 
     view: Callable[..., HttpResponseBase]
 
@@ -83,8 +83,8 @@ class Performed(NamedTuple):
 class ConfirmedAction(AdminPage):
     """An action that cannot be undone: a page that says what will happen, then one button.
 
-    ``preview(row)`` gives sentences of what will happen; ``perform(row, now=, by=, **values of the
-    form)`` does it or raises a Refusal, whose sentence is shown. ``initial(row)`` is what the form
+    `preview(row)` gives sentences of what will happen; `perform(row, now=, by=, **values of the
+    form)` does it or raises a Refusal, whose sentence is shown. `initial(row)` is what the form
     proposes.
     """
 
@@ -113,7 +113,7 @@ class ConfirmedAction(AdminPage):
 
 
 class AdminPages(Recorded):
-    """A ModelAdmin with ``pages`` of its own."""
+    """A ModelAdmin with `pages` of its own."""
 
     pages: ClassVar[tuple[AdminPage, ...]] = ()
     change_form_template = "admin/change_form_with_pages.html"

@@ -43,7 +43,7 @@ _PAGE = 100
 class Recorded(admin.ModelAdmin):
     """A page of the admin: what is added, changed or deleted is on record, and History shows that.
 
-    ``domain_records`` are the actions of this kind that the domain writes down by itself.
+    `domain_records` are the actions of this kind that the domain writes down by itself.
     """
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
@@ -111,7 +111,7 @@ class Recorded(admin.ModelAdmin):
         context: Mapping[str, Any],
         status: int = 200,
     ) -> TemplateResponse:
-        """Show a page in the admin's frame, headed by its ``subject`` and, of one object, by it."""
+        """Show a page in the admin's frame, headed by its `subject` and, of one object, by it."""
         about = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -32,7 +32,7 @@ _MOST = 40  # characters of a raffle's name in a file's
 
 
 class Export(NamedTuple):
-    """A file of one raffle; ``write(uuid, now=, by=)`` gives its pieces or refuses."""
+    """A file of one raffle; `write(uuid, now=, by=)` gives its pieces or refuses."""
 
     name: str
     label: str
@@ -158,7 +158,7 @@ EXPORT_EVERYTHING = ViewPage(
 def _download(
     pieces: Iterator[str] | Iterator[bytes], name: str, kind: str
 ) -> StreamingHttpResponse:
-    """Return a file as it is made; ``name`` holds letters, digits and hyphens only."""
+    """Return a file as it is made; `name` holds letters, digits and hyphens only."""
     response = StreamingHttpResponse(pieces, content_type=_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response

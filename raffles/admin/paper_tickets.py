@@ -29,7 +29,7 @@ _PRINTABLE = frozenset(State.values) - FINISHED
 
 
 class BatchForm(forms.Form):
-    """How many tickets; ``batch`` makes the same form sent twice the same batch."""
+    """How many tickets; `batch` makes the same form sent twice the same batch."""
 
     amount = forms.IntegerField(min_value=1, max_value=MAX_BATCH, initial=10, label="Tickets")
     batch = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)

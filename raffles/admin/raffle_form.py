@@ -80,7 +80,7 @@ class PrizeInline(admin.TabularInline):
 
 
 def terms_open(raffle: Raffle | None) -> bool:
-    """Return whether nobody holds a ticket yet; ``issued`` comes with the admin's own query."""
+    """Return whether nobody holds a ticket yet; `issued` comes with the admin's own query."""
     return raffle is None or (raffle.state == State.OPEN and not getattr(raffle, "issued", 0))
 
 

@@ -31,8 +31,8 @@ def announce(
 ) -> Announcement:
     """State one fact, last in the caller's transaction: from here to its end others wait.
 
-    ``payload`` is public: no code, no address, no tag. ``adds`` are what the statement of this
-    kind says besides its raffle; ``turn`` is the caller's, where the fact depends on its time. The
+    `payload` is public: no code, no address, no tag. `adds` are what the statement of this
+    kind says besides its raffle; `turn` is the caller's, where the fact depends on its time. The
     record keeps a line of it.
     """
     turn = turn or take_turn(at)

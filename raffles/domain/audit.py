@@ -30,7 +30,7 @@ def audit(
 ) -> Iterator[Step]:
     """Yield each check of a sealed raffle once it holds; raises Invalid with the reason otherwise.
 
-    ``published`` is a proof that somebody kept; without it the database's own is checked.
+    `published` is a proof that somebody kept; without it the database's own is checked.
     """
     pool = Pool.objects.get(raffle=raffle)
     yield _gate(raffle, pool)

@@ -11,7 +11,7 @@ from django.db import connection
 def signed_time(now: datetime) -> datetime:
     """Return the database's clock; of SQLite, which has none of its own, the caller's `now`.
 
-    Tests travel in time, which no server follows: they set ``CLOCK`` to ``process`` and get their
+    Tests travel in time, which no server follows: they set `CLOCK` to `process` and get their
     `now` on either engine.
     """
     if not is_database_asked():

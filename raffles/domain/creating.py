@@ -25,7 +25,7 @@ from raffles.models.record import record
 
 @dataclass(frozen=True)
 class Request:
-    """An ``Idempotency-Key`` with who sent it and what they asked for."""
+    """An `Idempotency-Key` with who sent it and what they asked for."""
 
     caller: str
     key: str
@@ -59,7 +59,7 @@ def create_raffle(
 ) -> Raffle:
     """Create a raffle with its prizes (name, amount) in order of rank.
 
-    One with an ``event_slug`` is entered through the event of that name. ``claim`` are the terms of
+    One with an `event_slug` is entered through the event of that name. `claim` are the terms of
     `ClaimTerms`.
 
     The same request of the same caller gives the raffle it made before; another body under the same

@@ -32,7 +32,7 @@ _SHOWN = 100  # winners in an announcement; the rest are read from the API
 
 
 class Waiting(Exception):
-    """Sealed; the beacon has not spoken yet. ``draw`` says the round and its time."""
+    """Sealed; the beacon has not spoken yet. `draw` says the round and its time."""
 
     def __init__(self, draw: Draw, why: str = "") -> None:
         super().__init__(why)

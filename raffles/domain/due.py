@@ -104,7 +104,7 @@ _LOCKS = 0x72616666  # "raff": the namespace of our advisory locks
 
 
 def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
-    """Raise the Refusal that forbids drawing ``raffle`` (with ``available``) at ``now``."""
+    """Raise the Refusal that forbids drawing `raffle` (with `available`) at `now`."""
     if raffle.state == State.DRAWN:
         raise AlreadyDrawn
     if raffle.state == State.VOID:

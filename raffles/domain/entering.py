@@ -88,7 +88,7 @@ def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ticket as its holder sees it; ``receipt`` is the signed promise that it is in the draw."""
+    """A ticket as its holder sees it; `receipt` is the signed promise that it is in the draw."""
 
     raffle_id: UUID
     ticket_number: int
@@ -101,8 +101,8 @@ class Entry:
 class Entrant:
     """What an event adds to a ticket.
 
-    ``username`` as it is shown; ``order_tag``, 16 bytes that no other ticket of any raffle may
-    have; ``address``, an identity that may hold one ticket of the raffle.
+    `username` as it is shown; `order_tag`, 16 bytes that no other ticket of any raffle may
+    have; `address`, an identity that may hold one ticket of the raffle.
     """
 
     username: str
@@ -153,10 +153,10 @@ def enter(
     request_key: str | None = None,
     entrant: Entrant | None = None,
 ) -> Entry:
-    """Hand ``identity`` (``ip:203.0.113.7``) a ticket of the raffle.
+    """Hand `identity` (`ip:203.0.113.7`) a ticket of the raffle.
 
-    The same ``request_key`` of the same holder gives the same ticket again, also when sold out; for
-    an ``entrant`` with an order, the ticket that the order got in whichever raffle. Raises
+    The same `request_key` of the same holder gives the same ticket again, also when sold out; for
+    an `entrant` with an order, the ticket that the order got in whichever raffle. Raises
     Raffle.DoesNotExist, ThroughEvent, SoldOut, GateShut, AlreadyEntered, OrderUsed. One query once
     the process knows the raffle.
     """
@@ -212,7 +212,7 @@ def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None
 
 
 def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
-    """Return the ticket ``which`` to the holder and request that got it; None to others."""
+    """Return the ticket `which` to the holder and request that got it; None to others."""
     ticket = Ticket.objects.filter(which).select_related("raffle").first()
     if ticket is None or ticket.holder_tag is None or ticket.request_tag is None:
         return None

@@ -26,7 +26,7 @@ _CHUNK = 5_000
 
 
 def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
-    """Erase ``identity`` (``ip:203.0.113.7``) from the given raffles; return how many tickets.
+    """Erase `identity` (`ip:203.0.113.7`) from the given raffles; return how many tickets.
 
     Of a raffle that is finished the tags go at once, of another with its draw.
     """
@@ -38,7 +38,7 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
 
 
 def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> int:
-    """Erase the tickets of a raffle that match ``which``, or all; return how many."""
+    """Erase the tickets of a raffle that match `which`, or all; return how many."""
     with transaction.atomic():
         raffle = locked(raffle.pk)
         tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
@@ -51,7 +51,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
 
 
 def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
-    """Return the raffles ended before ``moment``, but for those whose prizes wait at ``now``."""
+    """Return the raffles ended before `moment`, but for those whose prizes wait at `now`."""
     ended = Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment))
     waiting = Handover.objects.unclaimed().filter(claim_until__gt=now)
     return ended.exclude(pk__in=waiting.values("winner__raffle")).distinct()

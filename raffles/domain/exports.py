@@ -47,7 +47,7 @@ _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
     """Return the tickets of a raffle in order of the tree: no code, no tag, no address.
 
-    Names as they were entered, or without ``full_names`` as far as the event shows them to all.
+    Names as they were entered, or without `full_names` as far as the event shows them to all.
     Raises Raffle.DoesNotExist.
     """
     raffle = Raffle.objects.get(uuid=raffle_id)

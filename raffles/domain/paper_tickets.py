@@ -38,9 +38,9 @@ class Batch:
 def print_tickets(
     raffle_id: UUID, *, batch: str, amount: int, now: datetime, by: str
 ) -> tuple[Raffle, Batch]:
-    """Hand out ``amount`` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
+    """Hand out `amount` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
 
-    ``batch`` is a random name that the caller makes up. The same name again gives the same tickets,
+    `batch` is a random name that the caller makes up. The same name again gives the same tickets,
     whatever the amount, and what a crash left out of them. Raises Raffle.DoesNotExist,
     ThroughEvent, GateShut, SoldOut (not one was left), AlreadyDrawn and Voided (once it is finished
     nobody needs a code anew, and somebody might want one).

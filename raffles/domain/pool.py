@@ -34,7 +34,7 @@ _APART = "holder_tag, code_tag, leaf_hash"
 
 
 class Pages:
-    """Which index of the tree a slot has: stripes fill from their ``lo``, so it is a few sums."""
+    """Which index of the tree a slot has: stripes fill from their `lo`, so it is a few sums."""
 
     def __init__(self, raffle: Raffle) -> None:
         rows = list(raffle.stripes.order_by("lo").values_list("lo", "issued"))
@@ -48,7 +48,7 @@ class Pages:
         return self._starts[-1]
 
     def slot_of(self, index: int) -> int:
-        """Return the slot of leaf ``index``, 0..size-1."""
+        """Return the slot of leaf `index`, 0..size-1."""
         stripe = bisect_right(self._starts, index) - 1
         return self._lows[stripe] + index - self._starts[stripe]
 

@@ -56,7 +56,7 @@ class Forfeit(NamedTuple):
 
 
 def open_handovers(raffle: Raffle, *, now: datetime) -> None:
-    """Give every winner of a raffle that is drawn at ``now`` the deadline, if it has one."""
+    """Give every winner of a raffle that is drawn at `now` the deadline, if it has one."""
     if until := raffle.claim_until(now):
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
@@ -177,7 +177,7 @@ def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "
 def replace_winner(
     raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str
 ) -> Replacement:
-    """Give the prize of ``ticket_number`` to the first unused alternate.
+    """Give the prize of `ticket_number` to the first unused alternate.
 
     Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft.
     """

@@ -133,7 +133,7 @@ def proof_head(draw: Draw) -> dict[str, Any]:
 def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
     """Yield the proof as JSON text, winner by winner in order of rank.
 
-    ``after`` and ``limit`` (ranks) cut a page out of the winners. It takes the memory of
+    `after` and `limit` (ranks) cut a page out of the winners. It takes the memory of
     `stream_winners`, whatever the size of the pool.
     """
     head = json.dumps(proof_head(draw) | {"skipped": []}, ensure_ascii=False)
@@ -245,7 +245,7 @@ def _levels(stored: bytes, size: int) -> list[bytes]:
 
 
 def _offset(size: int, level: int, i: int) -> int:
-    """Return where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
+    """Return where node `i` of a stored level starts in `Pool.levels`, in bytes."""
     below = sum((_blocks_of(size) - 1 >> lower) + 1 for lower in range(level))
     return (below + i) * _HASH
 

@@ -85,7 +85,7 @@ def mark_void(
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
     """Store the pool and commit to it, once and for ever. Raises PoolDiffers, SealTooLate.
 
-    ``closed_at`` is the time of the statement: the database's clock, read once nobody else can
+    `closed_at` is the time of the statement: the database's clock, read once nobody else can
     state anything before it.
     """
     with transaction.atomic():

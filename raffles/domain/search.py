@@ -18,7 +18,7 @@ _LOOKED_AT = 200_000  # winners and alternates of those that a search without a 
 
 
 def recently_drawn(limit: int = RECENT) -> list[Raffle]:
-    """Return the raffles that were drawn last, the latest first, with ``drawn_at``."""
+    """Return the raffles that were drawn last, the latest first, with `drawn_at`."""
     draws = Draw.objects.filter(drawn_at__isnull=False).select_related("raffle")
     found = []
     for draw in draws.order_by("-drawn_at", "-pk")[:limit]:
@@ -43,7 +43,7 @@ def searched_without_choice() -> list[Raffle]:
 
 
 def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
-    """Return winners and alternates of ``raffles`` whose ticket has this number, code or user.
+    """Return winners and alternates of `raffles` whose ticket has this number, code or user.
 
     No index knows any of the three, so each is looked for by itself among the winners, never among
     the tickets: all at once would join every winner with its ticket before the first is compared.

@@ -84,10 +84,10 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree(NamedTuple):
-    """``levels[k]`` joins the nodes of level ``keep_from + k``, 32 bytes each, root level last.
+    """`levels[k]` joins the nodes of level `keep_from + k`, 32 bytes each, root level last.
 
     Node i of level L is the tree hash of leaves [i * 2^L, (i + 1) * 2^L), so level L has
-    ceil(size / 2^L) nodes. A tree that fits into one kept node has ``levels == (root,)``.
+    ceil(size / 2^L) nodes. A tree that fits into one kept node has `levels == (root,)`.
     """
 
     size: int
@@ -133,7 +133,7 @@ def _top(nodes: list[bytes]) -> bytes:
 
 
 def inclusion_path(index: int, size: int, node_at: Callable[[int, int], bytes]) -> list[bytes]:
-    """Siblings from leaf to root; ``node_at(level, i)`` gives node i of a level, leaves at 0."""
+    """Siblings from leaf to root; `node_at(level, i)` gives node i of a level, leaves at 0."""
     if not 0 <= index < size:
         raise ValueError(f"index {index} is outside a tree of {size}")
     path, level, last = [], 0, size - 1
@@ -145,7 +145,7 @@ def inclusion_path(index: int, size: int, node_at: Callable[[int, int], bytes]) 
 
 
 def root_from_path(index: int, size: int, leaf_hash: bytes, path: list[bytes]) -> bytes:
-    """The root a path leads to; ``Invalid`` when index, size and length do not fit."""
+    """The root a path leads to; `Invalid` when index, size and length do not fit."""
     if not 0 <= index < size:
         raise Invalid(f"index {index} is outside a tree of {size}")
     node, last, siblings = leaf_hash, size - 1, iter(path)
@@ -162,7 +162,7 @@ def root_from_path(index: int, size: int, leaf_hash: bytes, path: list[bytes]) -
 
 
 def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) -> list[bytes]:
-    """Shows that the tree of the first ``old`` leaves begins that of ``size`` (RFC 9162, 2.1.4)."""
+    """Shows that the tree of the first `old` leaves begins that of `size` (RFC 9162, 2.1.4)."""
     if not 0 < old <= size:
         raise ValueError(f"a tree of {old} does not begin one of {size}")
     if old == size:
@@ -179,7 +179,7 @@ def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) 
 
 
 def check_consistency(old: int, size: int, old_root: bytes, root: bytes, path: list[bytes]) -> None:
-    """Raises ``Invalid`` unless the path leads from the old root to the new one."""
+    """Raises `Invalid` unless the path leads from the old root to the new one."""
     if not 0 < old <= size:
         raise Invalid(f"a tree of {old} does not begin one of {size}")
     index, last, siblings = (old - 1, size - 1, iter(path)) if old < size else (0, 0, iter(path))
@@ -250,7 +250,7 @@ def derive_seed(commitment_hash: bytes, randomness: bytes) -> bytes:
 
 
 def check_beacon(number: int, signature: bytes) -> None:
-    """Raises ``Invalid`` unless this is the beacon's one signature of round ``number``."""
+    """Raises `Invalid` unless this is the beacon's one signature of round `number`."""
     point = decode_signature(signature)
     message = hash_to_g1(sha256(be64(number)).digest())
     negated = (point[0], fp2_sub((0, 0), point[1]))
@@ -303,7 +303,7 @@ def select(
 ) -> Iterator[Picked]:
     """Winners, alternates and skipped entries in drawn order.
 
-    ``holder_of(index)`` is asked only where the terms limit the wins of a holder.
+    `holder_of(index)` is asked only where the terms limit the wins of a holder.
     """
     prizes = chain.from_iterable(repeat(p["name"], p["amount"]) for p in terms["prizes"])
     places = sum(p["amount"] for p in terms["prizes"]) + terms["alternates"]
@@ -710,14 +710,14 @@ def statement_shape(kind: str) -> Shape:
 
 
 def make_statement(kind: str, *, origin: str, n: int, at: int, **adds: Any) -> bytes:
-    """The canonical bytes of a statement; ``Invalid`` when its members do not fit its kind."""
+    """The canonical bytes of a statement; `Invalid` when its members do not fit its kind."""
     statement = {"v": VERSION, "origin": origin, "n": n, "at": at, "kind": kind, **adds}
     check_shape(statement, statement_shape(kind), "statement")
     return canonical(statement)
 
 
 def read_statement(line: bytes) -> dict[str, Any]:
-    """A statement from its canonical bytes; ``Invalid`` for anything else."""
+    """A statement from its canonical bytes; `Invalid` for anything else."""
     try:
         statement = json.loads(line)
         check_shape(statement, statement_shape(statement["kind"]), "statement")
@@ -747,7 +747,7 @@ class NoteLine(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A checkpoint: ``text`` is its first three lines, which are what everybody signs."""
+    """A checkpoint: `text` is its first three lines, which are what everybody signs."""
 
     text: str
     origin: str
@@ -970,7 +970,7 @@ def read_token(token: bytes, text: bytes) -> tuple[str, int]:
     """Hash of the signing key and time of a token over the text; ValueError if it is none.
 
     The time is the latest that it can have been. The certificate is the one that the token
-    carries: whether it leads to a root is for ``openssl ts -verify``.
+    carries: whether it leads to a root is for `openssl ts -verify`.
     """
     kind, wrapped = der(opened(only(der(token)), SEQUENCE))
     signed = only(der(opened(wrapped, 0xA0)))
@@ -1187,7 +1187,7 @@ TOO_DEEP = "is nested too deeply"
 class Reader:
     """Reads JSON from a byte of a UTF-8 file on, and holds little more than one value of it.
 
-    What is JSON but not strict is collected in ``faults``, because a file that turns out not to
+    What is JSON but not strict is collected in `faults`, because a file that turns out not to
     be JSON at all is another matter. ValueError where it is not JSON.
     """
 
@@ -1200,7 +1200,7 @@ class Reader:
             parse_constant=refuse_constant,
         ).raw_decode
         self.file, self.next = file, start  # where the next bytes are
-        self.text, self.at = "", 0  # read already, up to ``at`` used up
+        self.text, self.at = "", 0  # read already, up to `at` used up
         self.to_text = getincrementaldecoder("utf-8")()
 
     def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -1227,7 +1227,7 @@ class Reader:
         return bool(data)
 
     def here(self) -> int:
-        """The byte of the file at which ``at`` stands, right after ``peek`` has found something."""
+        """The byte of the file at which `at` stands, right after `peek` has found something."""
         pending = len(self.to_text.getstate()[0])
         return self.next - pending - len(self.text[self.at :].encode())
 
@@ -1240,7 +1240,7 @@ class Reader:
                 return found.group() if found else ""
 
     def value(self, depth: int = 0) -> Any:
-        """The value that comes next, inside as many lists and objects as ``depth`` says."""
+        """The value that comes next, inside as many lists and objects as `depth` says."""
         self.peek()
         size = CHUNK
         while True:
@@ -1316,9 +1316,9 @@ def depth_of(value: Any) -> int:
 
 
 def read_json(file: BinaryIO, label: str, in_file: tuple[str, ...] = ()) -> Any:
-    """The one value of a file. ``Unreadable`` if it is not JSON, ``Invalid`` if not strict.
+    """The one value of a file. `Unreadable` if it is not JSON, `Invalid` if not strict.
 
-    Lists that the outermost object has under the keys ``in_file`` become ``Entries``; the file
+    Lists that the outermost object has under the keys `in_file` become `Entries`; the file
     must stay open for them.
     """
     reader = Reader(file if file.seekable() else io.BytesIO(file.read()))
@@ -1920,7 +1920,7 @@ def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: 
 
 
 class Signers:
-    """Who may have signed: the keys of ``--keys`` in their times, else the seal's key alone."""
+    """Who may have signed: the keys of `--keys` in their times, else the seal's key alone."""
 
     def __init__(self, files: dict[str, Any], proof: Any) -> None:
         seal_key = proof["seal"]["public_key"]
@@ -2156,7 +2156,7 @@ def voided_before_drawn(history: History, commitment_hash: str) -> Iterator[int]
 
 
 def read_witnesses(file: BinaryIO) -> Trusted:
-    """(name, key) of each line ``NAME KEYHEX``."""
+    """(name, key) of each line `NAME KEYHEX`."""
     try:
         text = file.read().decode().strip(" \t\r\n")
     except UnicodeDecodeError:
@@ -2178,11 +2178,11 @@ Tell = Callable[[Step], object]
 
 
 def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -> Verdict:
-    """The verdict, each step told once it holds; ``Invalid`` says why there is none.
+    """The verdict, each step told once it holds; `Invalid` says why there is none.
 
-    ``files`` has what the reader keeps by the names of the options: receipt, commitment,
-    inclusion and keys as ``read_json`` gives them, leaves and log as files open in binary,
-    witnesses as ``read_witnesses`` gives them. A file that is null is not one that is missing.
+    `files` has what the reader keeps by the names of the options: receipt, commitment,
+    inclusion and keys as `read_json` gives them, leaves and log as files open in binary,
+    witnesses as `read_witnesses` gives them. A file that is null is not one that is missing.
     """
     for check in (
         check_form,
@@ -2274,7 +2274,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
-    """Every file as ``verify`` takes it; those that are walked stay open as long as the stack."""
+    """Every file as `verify` takes it; those that are walked stay open as long as the stack."""
     files: dict[str, Any] = {}
     for label, path in paths.items():
         try:

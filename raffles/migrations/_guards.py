@@ -1,7 +1,7 @@
 """What a constraint cannot say: rows that may not change, and states that may not go back.
 
 A guard is a row trigger, written once for PostgreSQL and SQLite; migrations hold the guards
-themselves. Its WHEN is cheap (measured: 1 % on a claim); ``also`` looks at other rows and runs only
+themselves. Its WHEN is cheap (measured: 1 % on a claim); `also` looks at other rows and runs only
 behind it. SQLite gets no guard of a deletion, since that would break its flush: foreign keys hold
 there, and `verify_draw` sees the rest.
 """
@@ -17,9 +17,9 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 @dataclass(frozen=True)
 class Guard:
-    """Refuses ``event`` on a row of ``table`` where ``when`` holds, and ``also`` if given.
+    """Refuses `event` on a row of `table` where `when` holds, and `also` if given.
 
-    Both are SQL conditions over OLD and NEW; ``also`` may look at other rows. ``name`` is what the
+    Both are SQL conditions over OLD and NEW; `also` may look at other rows. `name` is what the
     integrity error says.
     """
 

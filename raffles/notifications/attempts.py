@@ -33,9 +33,9 @@ class Message(NamedTuple, Generic[Content]):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one attempt went; ``status`` is the receiver's (HTTP, SMTP), None when it gave none.
+    """How one attempt went; `status` is the receiver's (HTTP, SMTP), None when it gave none.
 
-    ``pause`` is for how long the receiver asked to be left alone.
+    `pause` is for how long the receiver asked to be left alone.
     """
 
     is_accepted: bool
@@ -61,7 +61,7 @@ Attempted = tuple[Message[Any], Result]
 class Transport:
     """How to reach an endpoint: renders its messages and opens its connection.
 
-    ``ahead`` messages are rendered before they are sent.
+    `ahead` messages are rendered before they are sent.
     """
 
     render: Callable[[DeliveryQuerySet], Iterable[Message[Any]]]

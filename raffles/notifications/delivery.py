@@ -178,9 +178,9 @@ def deliver(
 ) -> Tally:
     """Make deliveries of what was announced, and send what is due, until nothing is.
 
-    After ``lasting`` seconds nothing more is begun, and what was begun is finished. Once
-    ``is_over()``, that takes three seconds at most; what has no answer by then is sent again later.
-    Any number of workers may do so at once; ``only`` restricts this one to an endpoint.
+    After `lasting` seconds nothing more is begun, and what was begun is finished. Once
+    `is_over()`, that takes three seconds at most; what has no answer by then is sent again later.
+    Any number of workers may do so at once; `only` restricts this one to an endpoint.
     """
     run = _Run(clock, only)
     end = time.monotonic() + lasting if lasting is not None else float("inf")

@@ -31,7 +31,7 @@ BUSY = frozenset({429, 503})  # may come with Retry-After
 
 
 def make_secret(key_id: str, endpoint: Endpoint, version: int) -> str:
-    """Derive the ``whsec_`` secret of that version; it is not stored. Raises KeyMissing."""
+    """Derive the `whsec_` secret of that version; it is not stored. Raises KeyMissing."""
     message = b"webhook\0" + endpoint.uuid.bytes + version.to_bytes(4, "big")
     secret = hmac.digest(ticket_key(key_id), message, "sha256")
     return "whsec_" + base64.b64encode(secret).decode()

@@ -26,12 +26,12 @@ def clock() -> datetime:
 
 
 def address(n: int) -> str:
-    """The address of holder ``n``, 0 to 2^24 - 1."""
+    """The address of holder `n`, 0 to 2^24 - 1."""
     return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
 
 
 def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entry:
-    """Hands holder ``n`` a ticket at `NOW`."""
+    """Hands holder `n` a ticket at `NOW`."""
     return enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW, request_key=request_key)
 
 
@@ -44,8 +44,8 @@ def code_of(winner: Winner) -> str:
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
     """`RaffleFactory.create()`: an open raffle of three tickets, one prize and one alternate.
 
-    ``tickets=2`` lets holders 0 and 1 enter. ``state=State.SEALED`` takes it as far as that; what
-    needs a pool takes holders until it is sold out, unless ``tickets`` says otherwise.
+    `tickets=2` lets holders 0 and 1 enter. `state=State.SEALED` takes it as far as that; what
+    needs a pool takes holders until it is sold out, unless `tickets` says otherwise.
     """
 
     class Meta:
@@ -72,7 +72,7 @@ class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
 
 
 def take_to(state: State, raffle: Raffle) -> None:
-    """Takes an open raffle on to ``state``, at its closing time, and reads it again."""
+    """Takes an open raffle on to `state`, at its closing time, and reads it again."""
     at = max(NOW, raffle.closes_at or NOW)
     if state == State.VOID:
         void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)

@@ -34,7 +34,7 @@ def database_url() -> str:
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on ``port``, stopped at the end unless somebody killed it."""
+    """A process that listens on `port`, stopped at the end unless somebody killed it."""
     process = subprocess.Popen(
         command,
         cwd=SITE,

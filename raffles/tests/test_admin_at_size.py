@@ -32,7 +32,7 @@ _UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16))
 
 
 def insert(table: str, columns: str, values: str, *arguments: Any) -> None:
-    """So many rows in one statement; ``i`` is the number of each."""
+    """So many rows in one statement; `i` is the number of each."""
     with connection.cursor() as cursor:
         statement = f"INSERT INTO {table} ({columns}) {_UP_TO} SELECT {values} FROM n"
         cursor.execute(statement, [MANY, *arguments])

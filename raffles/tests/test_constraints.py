@@ -46,7 +46,7 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def rows(model: type[models.Model], raffle: Raffle) -> models.QuerySet[Any]:
-    """The rows of ``model`` that belong to the raffle."""
+    """The rows of `model` that belong to the raffle."""
     key = "pk" if model is Raffle else "raffle"
     return model._default_manager.filter(**{key: raffle.pk})
 
@@ -181,9 +181,9 @@ def _no_nodes(_raffle: Raffle) -> None:
 
 @dataclass(frozen=True)
 class Break:
-    """``name`` refuses the last of ``changes`` to a raffle in ``state``; those before are lawful.
+    """`name` refuses the last of `changes` to a raffle in `state`; those before are lawful.
 
-    ``tickets`` of its three are given out: by default none while it is open or void, else all.
+    `tickets` of its three are given out: by default none while it is open or void, else all.
     """
 
     name: str
@@ -197,7 +197,7 @@ class Break:
 
 
 def broken(name: str, state: State, *changes: Change, tickets: int | None = None) -> Break:
-    """One way to break ``name``."""
+    """One way to break `name`."""
     return Break(name, state, changes, tickets)
 
 

@@ -49,7 +49,7 @@ class Audience:
         return reached
 
     def send(self, events: Iterable[StreamEvent], head: int) -> None:
-        """Send each of them what is about its topic, up to the number ``head``."""
+        """Send each of them what is about its topic, up to the number `head`."""
         events = tuple(events)
         for topic, seats in self._seats.items():
             chunk = b"".join(event.frame for event in events if topic.covers(event))

@@ -22,7 +22,7 @@ def frame(announcement: Announcement) -> bytes:
 
 
 def reset(head: int, latest: Sequence[Announcement]) -> bytes:
-    """Tell a client to start anew from the latest announcements; the stream goes on at ``head``."""
+    """Tell a client to start anew from the latest announcements; the stream goes on at `head`."""
     shown = [announcement.public() for announcement in latest]
     return _frame(head, "reset", {"type": "reset", "sequence": head, "announcements": shown})
 

@@ -48,7 +48,7 @@ def read_head() -> int:
 def read_after(
     sequence: int, topic: Topic | None = None, *, upto: int | None = None, limit: int = PAGE
 ) -> list[StreamEvent]:
-    """Return the next announcements of a topic, in order, as far as the number ``upto``."""
+    """Return the next announcements of a topic, in order, as far as the number `upto`."""
     rows = _of(topic).filter(sequence__gt=sequence).order_by("sequence")
     if upto is not None:
         rows = rows.filter(sequence__lte=upto)
@@ -56,13 +56,13 @@ def read_after(
 
 
 def read_snapshot(topic: Topic, head: int) -> list[Announcement]:
-    """Return the latest announcements up to ``head``, in order, for a client too far behind."""
+    """Return the latest announcements up to `head`, in order, for a client too far behind."""
     rows = _of(topic).filter(sequence__lte=head).order_by("-sequence")
     return list(rows[:_SHOWN])[::-1]
 
 
 def is_too_far(last: int | None, head: int) -> bool:
-    """Tell whether ``last`` (None: unreadable) is too old to replay from, or not ours."""
+    """Tell whether `last` (None: unreadable) is too old to replay from, or not ours."""
     return last is None or last > head or head - last > REPLAYED
 
 

@@ -76,9 +76,9 @@ _listening = Places()
 
 
 class StreamApplication:
-    """Serves the streams itself and passes everything else on to ``otherwise``.
+    """Serves the streams itself and passes everything else on to `otherwise`.
 
-    ``has_event`` tells whether there is an event of that slug; it is called in a thread.
+    `has_event` tells whether there is an event of that slug; it is called in a thread.
     """
 
     def __init__(self, otherwise: Application, *, has_event: Callable[[str], bool]) -> None:
@@ -265,7 +265,7 @@ def _stay(topic: Topic, resumes: bool, last: int | None) -> Iterator[bytes]:
 def _catch_up(
     topic: Topic, resumes: bool, last: int | None, *, lasting: float = 0
 ) -> Iterator[bytes]:
-    """Yield what is new and, for ``lasting`` seconds, what comes."""
+    """Yield what is new and, for `lasting` seconds, what comes."""
     position = head = read_head()
     if resumes and is_too_far(last, head):
         yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))

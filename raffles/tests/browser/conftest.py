@@ -47,7 +47,7 @@ def served(chromium: Browser, django_db_setup: None) -> Iterator[Site]:
 def visit(chromium: Browser, served: Site) -> Iterator[Visit]:
     """`visit()`, or `visit(dark=True, width=320)`: a new window, which must not misbehave.
 
-    ``url`` is another address of the site than the usual one; the rest is as Playwright's
+    `url` is another address of the site than the usual one; the rest is as Playwright's
     `new_context` takes it.
     """
     windows: list[tuple[BrowserContext, Visitor]] = []

@@ -19,7 +19,7 @@ from raffles.tests.serving import database_url, free_port, running
 
 
 class Site:
-    """A server on the tests' database, with their secrets; ``url`` stays when it is killed."""
+    """A server on the tests' database, with their secrets; `url` stays when it is killed."""
 
     def __init__(self, interface: str = "wsgi") -> None:
         self.interface = interface

@@ -45,10 +45,10 @@ Visit: TypeAlias = "Callable[..., Visitor]"
 
 
 class Visitor:
-    """One window of a browser that knows nothing from before; paths are of ``url``.
+    """One window of a browser that knows nothing from before; paths are of `url`.
 
-    ``faults`` are errors and warnings of the console, with what the policy refused; ``lost`` the
-    requests that failed or were refused; ``foreign`` those to anybody else, none of which is sent.
+    `faults` are errors and warnings of the console, with what the policy refused; `lost` the
+    requests that failed or were refused; `foreign` those to anybody else, none of which is sent.
     """
 
     def __init__(self, page: Page, url: str) -> None:

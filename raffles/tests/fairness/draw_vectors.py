@@ -1,6 +1,6 @@
 """The published cases of raffle-draw-v2, as files that a verifier reads.
 
-``draw-vectors.json`` was made by an implementation that shares nothing with ours but the text of
+`draw-vectors.json` was made by an implementation that shares nothing with ours but the text of
 the protocol. The drand rounds in it are real; every other key is worth nothing.
 """
 

@@ -200,7 +200,7 @@ def deceives(proof: Json, data: bytes) -> str | None:
 
 
 def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
-    """Of ``count`` mutated proofs, those that deceive: mutation, bytes and verdict.
+    """Of `count` mutated proofs, those that deceive: mutation, bytes and verdict.
 
     A mutation of a beacon's draw may cost a pairing, so few of them go a long way.
     """

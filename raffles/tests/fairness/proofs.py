@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What verify.py says; ``words`` is "UNREADABLE" for what is not JSON."""
+    """What verify.py says; `words` is "UNREADABLE" for what is not JSON."""
 
     words: str
     steps: list[dict[str, str]]
@@ -175,7 +175,7 @@ def draw(
     randomness: bytes = bytes(32),
     **changes: Any,
 ) -> Drawn:
-    """Commit to a pool and draw it; ``changes`` replace members of the commitment."""
+    """Commit to a pool and draw it; `changes` replace members of the commitment."""
     hashes = [leaf_hash(leaf) for leaf in leaves]
     commitment = {
         "v": "raffle-draw-v2",
@@ -253,7 +253,7 @@ def prize_of(terms: Json, rank: int) -> str | None:
 
 
 def statements_around(proof: Json, *, before: int = 3, after: int = 2) -> list[bytes]:
-    """The key of the operator, other raffles, the seal of this one as number ``before``, others."""
+    """The key of the operator, other raffles, the seal of this one as number `before`, others."""
     commitment = proof["commitment"]
     closed_at, raffle_id = commitment["closed_at"], commitment["terms"]["raffle_id"]
     said = [statement(0, closed_at - 900, "key", public_key=public_key(OPERATOR))]
@@ -297,7 +297,7 @@ def cosigner_line(text: str, name: str, at: int, who: str | None = None) -> str:
 def checkpoint(
     statements: list[bytes], n: int, lines: Sequence[str] = (), tokens: Sequence[str] = ()
 ) -> Json:
-    """The checkpoint over the statements, with the path of the one of number ``n``."""
+    """The checkpoint over the statements, with the path of the one of number `n`."""
     text = checkpoint_text(statements)
     path = audit_path(n, [digest(b"\0", said) for said in statements])
     return {

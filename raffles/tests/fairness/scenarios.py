@@ -20,9 +20,9 @@ DIFFERENT = "these two files are of different signers; nothing is shown about th
 
 
 class Scenario(NamedTuple):
-    """Files by the names of the options of ``verify``; leaves, log and witnesses as bytes.
+    """Files by the names of the options of `verify`; leaves, log and witnesses as bytes.
 
-    ``says`` is the last step of a valid verdict but for the remark on the log, or the reason of
+    `says` is the last step of a valid verdict but for the remark on the log, or the reason of
     an invalid one.
     """
 

@@ -252,7 +252,7 @@ def tally(outcomes: Iterable[object]) -> dict[str, int]:
 
 
 def fork(act: LogEntry) -> int:
-    """Starts a process that does ``act`` on connections of its own; returns its id.
+    """Starts a process that does `act` on connections of its own; returns its id.
 
     It exits with 0, or with 1 and a traceback when the act raised.
     """
@@ -325,7 +325,7 @@ def die_at(moment: int) -> None:
 
 
 class Acknowledged(NamedTuple):
-    """What a client was told: holder ``n`` has this number and this code."""
+    """What a client was told: holder `n` has this number and this code."""
 
     n: int
     number: int
@@ -363,7 +363,7 @@ class Ledger:
 
 
 def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """A client that enters holders ``ns`` in turn and goes on where its ledger ends.
+    """A client that enters holders `ns` in turn and goes on where its ledger ends.
 
     What it had asked for when it was killed it asks again, with the same request key.
     """
@@ -374,7 +374,7 @@ def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
 
 
 class Crowd:
-    """Client processes that share holders 0 to ``claims`` - 1; a killed one is started again."""
+    """Client processes that share holders 0 to `claims` - 1; a killed one is started again."""
 
     def __init__(
         self, client: Callable[[range, Ledger], object], *, claims: int, folder: Path, size: int = 8
@@ -416,7 +416,7 @@ class Crowd:
 
 
 def run_crowd(crowd: Crowd, *, kills: int, seed: int) -> None:
-    """Lets the crowd take all its tickets; clients are killed at moments chosen by ``seed``."""
+    """Lets the crowd take all its tickets; clients are killed at moments chosen by `seed`."""
     chance = Random(seed)
     for moment in sorted(chance.sample(range(crowd.claims * 9 // 10), kills)):
         crowd.wait_for(moment)

@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 @dataclass(frozen=True)
 class Deed:
-    """What is done to a raffle that ``prepare`` makes; ``made`` is the one to look at then."""
+    """What is done to a raffle that `prepare` makes; `made` is the one to look at then."""
 
     prepare: Callable[[], Raffle]
     do: Callable[[Raffle], object]

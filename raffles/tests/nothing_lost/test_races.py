@@ -89,7 +89,7 @@ def race_for_a_ticket_that_comes_back(
 ) -> dict[str, int]:
     """The last ticket is held by a transaction that aborts while all the others ask for it.
 
-    It does so after ``held`` seconds, or once everybody has an answer.
+    It does so after `held` seconds, or once everybody has an answer.
     """
     with ThreadPoolExecutor(1) as racing:
         with transaction.atomic():
@@ -328,7 +328,7 @@ def test_raffle_is_drawn_or_void(prepare: Callable[[], Raffle], round_: int) -> 
 
 
 def at_the_worst_moment(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Does ``act`` once, after the winners are selected and before they are stored."""
+    """Does `act` once, after the winners are selected and before they are stored."""
     store = drawing.store_draw
 
     def act_and_store(draw: Draw, **how: Any) -> bool:

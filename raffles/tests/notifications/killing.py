@@ -65,7 +65,7 @@ def in_a_process_of_its_own(act: Callable[[], object]) -> bool:
 
 
 def run_until(last: int, mutate: Callable[[], None]) -> bool:
-    """One run that dies at its ``last`` point; True when it ended before that."""
+    """One run that dies at its `last` point; True when it ended before that."""
 
     def run() -> None:
         mutate()

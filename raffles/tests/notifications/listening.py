@@ -43,7 +43,7 @@ def parse(stream: bytes) -> tuple[list[Heard], str]:
 
 
 class Client:
-    """A connection to a path; ``status``, ``headers`` and ``body`` as they come."""
+    """A connection to a path; `status`, `headers` and `body` as they come."""
 
     def __init__(self, application: StreamApplication, url: str, **headers: str) -> None:
         path, _, query = url.partition("?")

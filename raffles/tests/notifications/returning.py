@@ -32,7 +32,7 @@ class Listener:
         self._buffer = b""
 
     async def come_and_go(self, times: int, chance: Random, *, each: float, until: float) -> None:
-        """Listens that often for up to ``each`` seconds, and hangs up, also within an event."""
+        """Listens that often for up to `each` seconds, and hangs up, also within an event."""
         while self.visits < times and time.monotonic() < until:
             await self._visit(chance.random() * each)
 

@@ -48,7 +48,7 @@ def lost_at_each_point(
 ) -> Iterator[int]:
     """For each point, how many messages never arrived although the next run ended well.
 
-    ``arrived`` returns the ids of the messages since it was called last.
+    `arrived` returns the ids of the messages since it was called last.
     """
     last = 1
     while not run_until(last, mutate):

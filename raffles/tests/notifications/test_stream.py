@@ -304,7 +304,7 @@ def test_connection_that_is_cut_costs_a_second_and_no_announcement() -> None:
 
 
 async def other_connections(*, cut: bool = False) -> int:
-    """How many there are to the database of this test; ``cut`` ends them."""
+    """How many there are to the database of this test; `cut` ends them."""
     return await sync_to_async(_other_connections, thread_sensitive=False)(cut)
 
 
