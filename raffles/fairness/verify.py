@@ -1856,7 +1856,7 @@ def answer_of(token: str, text: bytes) -> Answer:
 def judge(
     kind: str, witness: Any, answers: list[Answer], times: Times, trusted: Trusted | None
 ) -> Seen:
-    """Of several answers by one witness, the earliest one in time counts."""
+    """Judge a witness: of its answers, the earliest one in time counts."""
     name, keys = witness["name"], witness["keys"] if "keys" in witness else [witness["key"]]
     held = [key for key in keys if trusted is None or (name, key) in trusted]
     own = [answer for answer in answers if answer.key in held]
