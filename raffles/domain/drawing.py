@@ -71,7 +71,7 @@ def _randomness(draw: Draw, now: datetime) -> tuple[bytes, bytes | None]:
     """Return 32 bytes and the beacon's signature. Raises Waiting.
 
     Without a beacon the bytes come from the operating system, after the commitment was stored. One
-    source never substitutes another: a late beacon means a later draw. No transaction is open
+    source never substitutes for another: a late beacon means a later draw. No transaction is open
     meanwhile.
     """
     draws_at = draw.draws_at()
