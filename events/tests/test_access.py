@@ -79,7 +79,7 @@ def test_every_route_is_in_the_table() -> None:
 
 
 def _routes(resolver: URLResolver, prefix: str = "") -> set[str]:
-    """The API's routes of events and tickets."""
+    """Return the API's routes of events and tickets."""
     found: set[str] = set()
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)

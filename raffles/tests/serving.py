@@ -18,13 +18,13 @@ SITE = Path(settings.BASE_DIR)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a port of this machine that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 def database_url() -> str:
-    """The database of this test."""
+    """Return the database of this test."""
     facts = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{facts['NAME']}"
@@ -34,7 +34,7 @@ def database_url() -> str:
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on `port`, stopped at the end unless somebody killed it."""
+    """Yield a process that listens on `port`, stopped at the end unless somebody killed it."""
     process = subprocess.Popen(
         command,
         cwd=SITE,

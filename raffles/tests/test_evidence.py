@@ -204,7 +204,7 @@ def test_archive_costs_as_many_queries_with_three_replaced_winners_as_with_one()
 
 
 def pinned() -> Raffle:
-    """A raffle in which nothing is left to chance, drawn, with a replaced winner."""
+    """Return a raffle in which nothing is left to chance, drawn, with a replaced winner."""
     raffle = Raffle.objects.create(
         uuid=UUID(int=6),
         name="Pinned",

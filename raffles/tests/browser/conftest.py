@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def served(chromium: Browser, django_db_setup: None) -> Iterator[Site]:
-    """The site; a test that kills it starts one of its own."""
+    """Yield the site; a test that kills it starts one of its own."""
     with Site().up() as site:
         yield site
 

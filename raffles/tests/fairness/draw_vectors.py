@@ -54,7 +54,7 @@ CASES = _read()
 
 
 def faults_in(answer: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """What of an answer {verdict, exit, counted} is not as a case expects it."""
+    """Return what of an answer {verdict, exit, counted} is not as a case expects it."""
     verdict, faults = answer["verdict"], []
     exits = (1, 2) if expected.get("either") else (expected["exit"],)
     if answer["exit"] not in exits:

@@ -64,7 +64,7 @@ def inclusion(index: int, /, **changes: Any) -> Json:
 
 
 def add_order(signature: str) -> str:
-    """The same signature once more, as lax verifiers take it: S + L in place of S."""
+    """Return the same signature once more, as lax verifiers take it: S + L in place of S."""
     s = int.from_bytes(bytes.fromhex(signature[64:]), "little")
     return signature[:64] + (s + ED25519_ORDER).to_bytes(32, "little").hex()
 

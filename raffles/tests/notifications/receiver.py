@@ -95,7 +95,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.receiver.behaviours[self.path.removeprefix("/")](self)
 
     def do_GET(self) -> None:
-        """Nobody is to come by GET: whoever follows a redirect does."""
+        """Answer a GET, which only a client that follows redirects sends."""
         self.receiver.ledger.append(Received(f"GET {self.path}", b"", {}))
         self.answer(200)
 

@@ -278,7 +278,7 @@ class TestMyTicket:
         assert "Claim it until" not in claimed + handed_over
 
     def seen_at(self, moment: datetime, ticket: tuple[int, str]) -> str:
-        """What the page says to the ticket's holder at a moment."""
+        """Return what the page says to the ticket's holder at a moment."""
         status, _, text = self.look_up(*ticket, moment)
         assert status == 200
         return text
@@ -534,7 +534,7 @@ class TestOperatedStage:
         return f"/admin/raffles/raffle/{raffle.uuid}/stage/"
 
     def staff(self, *, may: bool = True) -> Client:
-        """A logged-in member of the staff."""
+        """Return a logged-in member of the staff."""
         user = get_user_model().objects.create_user("sam", is_staff=True)
         if may:
             user.user_permissions.add(Permission.objects.get(codename="add_replacement"))
