@@ -42,7 +42,7 @@ def path_of(route: str) -> str:
 
 @pytest.fixture(autouse=True)
 def event(django_db_reset_sequences: None) -> None:
-    """An event with a draw behind it; its id is 1."""
+    """Return an event with a draw behind it, whose id is 1."""
     scheduled()
     taken("alice")
     run(DRAW)

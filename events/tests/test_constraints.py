@@ -83,7 +83,7 @@ UNIQUE_BY_COLUMNS = {
 
 @pytest.fixture
 def calendar() -> None:
-    """An event with rewards on the 10th and the 12th; the 10th has a ticket."""
+    """Create an event with rewards on the 10th and the 12th; the 10th has a ticket."""
     scheduled()
     for day in ("2026-02-10", "2026-02-12"):
         manage("put", f"/events/breakfast/rewards/{day}/", {"name": "Phone", "amount": 2})

@@ -147,7 +147,7 @@ def test_roles_may_what_the_table_says_and_nobody_else(
 
 
 def requests() -> Iterator[tuple[str, str, str]]:
-    """Name and method of each request that the tables decide about, and who may make it."""
+    """Yield name and method of each request in the tables, and who may make it."""
     for model, (see, add, change, delete) in MODELS.items():
         yield f"{model}_changelist", "GET", see
         yield f"{model}_history", "GET", see

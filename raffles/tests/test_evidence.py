@@ -57,7 +57,7 @@ def unpacked(archive: bytes, folder: Path) -> Path:
 
 
 def verified(folder: Path) -> tuple[int, str]:
-    """Exit status and verdict of the command that the README gives, in that folder."""
+    """Run the README's command in that folder; return its exit status and verdict."""
     lines = (folder / "README.txt").read_text("utf-8").splitlines()
     (command,) = (line for line in lines if "verify.py proof.json" in line)
     _, *arguments = shlex.split(command)

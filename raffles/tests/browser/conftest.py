@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # as in visiting.py
 # the live stream could run its own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
+    """Yield Debian's Chromium, headless."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="needs Playwright (requirements-dev.txt)"
     )
@@ -45,7 +45,7 @@ def served(chromium: Browser, django_db_setup: None) -> Iterator[Site]:
 
 @pytest.fixture
 def visit(chromium: Browser, served: Site) -> Iterator[Visit]:
-    """`visit()`, or `visit(dark=True, width=320)`: a new window, which must not misbehave.
+    """Yield `visit()`, or `visit(dark=True, width=320)`: a new window, which must not misbehave.
 
     `url` is another address of the site than the usual one; the rest is as Playwright's
     `new_context` takes it.

@@ -200,9 +200,9 @@ def deceives(proof: Json, data: bytes) -> str | None:
 
 
 def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
-    """Of `count` mutated proofs, those that deceive: mutation, bytes and verdict.
+    """Yield those of `count` mutated proofs that deceive: mutation, bytes and verdict.
 
-    A mutation of a beacon's draw may cost a pairing, so few of them go a long way.
+    A mutation of a beacon's draw may cost a pairing, so few of them are made.
     """
     rng = random.Random(seed)
     for done in range(count):

@@ -128,7 +128,7 @@ def time_of(beacon_round: int) -> int:
 
 
 def make_terms(source: str = "system", *, beacon_round: int = 1000, **changes: Any) -> Json:
-    """With drand the raffle closes so that its planned round is the given one."""
+    """Return terms; with drand the raffle closes so that its planned round is `beacon_round`."""
     entropy = {"source": source} | ({"chain": QUICKNET} if source == "drand" else {})
     return {
         "raffle_id": "0123456789abcdef0123456789abcdef",
@@ -151,7 +151,7 @@ def make_terms(source: str = "system", *, beacon_round: int = 1000, **changes: A
 
 
 def named(*names: str) -> list[Json]:
-    """Cosigners as the terms name them."""
+    """Return the cosigners as the terms name them."""
     return [{"name": name, "key": public_key(name)} for name in names]
 
 

@@ -252,7 +252,7 @@ except SystemExit as end:
 
 
 def large_proof(path: Path, winners: int) -> None:
-    """As many winners of as many tickets, without ever holding the proof as a whole."""
+    """Write a proof of that many winners and tickets, without ever holding it as a whole."""
     terms = proofs.make_terms(capacity=winners, prizes=[{"name": "pen", "amount": winners}])
     leaves = proofs.make_leaves(terms, winners)
     builder = verify.TreeBuilder(keep_from=0)

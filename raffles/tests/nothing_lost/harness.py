@@ -232,7 +232,7 @@ def race(*acts: LogEntry) -> list[Any]:
 
 
 def _connect() -> None:
-    """Connects, patiently: other work on the same server may hold the last connections."""
+    """Connect, patiently: other work on the same server may hold the last connections."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -363,9 +363,9 @@ class Ledger:
 
 
 def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """A client that enters holders `ns` in turn and goes on where its ledger ends.
+    """Enter holders `ns` in turn, as a client that goes on where its ledger ends.
 
-    What it had asked for when it was killed it asks again, with the same request key.
+    What it was asking for when it was killed it asks for again, with the same request key.
     """
     ledger.mend()
     for n in ns[len(ledger) :]:

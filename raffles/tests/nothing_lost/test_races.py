@@ -356,7 +356,7 @@ def wait_for_tickets(raffle: Raffle, count: int) -> None:
 
 
 def race_against(closing: Callable[[Raffle], object]) -> tuple[Raffle, object, dict[str, int]]:
-    """Twelve clients enter one holder after another until they are refused; meanwhile: closing.
+    """Let twelve clients enter holders until they are refused, and close meanwhile.
 
     Returns the raffle, the outcome of closing, and the refusals in which the clients ended.
     """

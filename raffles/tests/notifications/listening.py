@@ -96,7 +96,7 @@ class Client:
             await asyncio.wait_for(self._more.wait_for(lambda: b"\n\n" in self.body), 20)
 
     def block(self) -> None:
-        """From now on its buffer is full."""
+        """Let its buffer be full from now on."""
         self._room.clear()
 
     def unblock(self) -> None:

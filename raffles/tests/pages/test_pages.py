@@ -238,7 +238,7 @@ class TestMyTicket:
 
     @pytest.fixture(autouse=True)
     def drawn(self, db: None) -> None:
-        """A ticket of everybody, all of them drawn: one wins, one is an alternate."""
+        """Draw a raffle with a ticket for everybody: one wins, one is an alternate."""
         claim = {"claim_days": 14, "claim_place": "Town hall, room 3"}
         self.raffle = RaffleFactory.create(total_tickets=2, claim=claim)
         entry = enter_nth(self.raffle, 0)
@@ -246,7 +246,7 @@ class TestMyTicket:
         self.other = enter_nth(self.raffle, 1)
 
     def look_up(self, number: object, code: str, moment: datetime = NOW) -> tuple[int, str, str]:
-        """Status, notice and text of the answer at a moment."""
+        """Return status, notice and text of the answer at a moment."""
         path = f"/r/{self.raffle.uuid}/ticket/"
         with time_machine.travel(moment, tick=False):
             response = press(path, ticket_number=number, verification_code=code)
@@ -284,7 +284,7 @@ class TestMyTicket:
         return text
 
     def draw(self) -> tuple[tuple[int, str], tuple[int, str]]:
-        """Draws; returns number and code of the winner and of the alternate."""
+        """Draw; return number and code of the winner and of the alternate."""
         entries = {
             self.number: (self.number, self.code),
             self.other.ticket_number: (self.other.ticket_number, self.other.verification_code),
