@@ -3,7 +3,7 @@
 VENV ?= .venv
 PY = $(VENV)/bin/python
 
-help: ## say what there is to make
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
 run: $(VENV)/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
@@ -26,7 +26,7 @@ SECRET = $$($(PY) -c 'import secrets; print(secrets.token_hex(32))')
 bench: $(VENV)/.site ## measure how fair and how fast it is (minutes)
 	$(PY) -m benchmarks
 
-lock: $(VENV)/.dev ## pin anew what production and development install
+lock: $(VENV)/.dev ## pin the newest versions for production and development
 	$(COMPILE) --generate-hashes --output-file requirements.lock requirements.in
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --upgrade \

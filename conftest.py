@@ -1,4 +1,4 @@
-"""What every test starts from, whatever the environment or `.env` say."""
+"""What every test starts from, whatever the environment or `.env` says."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from pytest_django import DjangoDbBlocker, Settings
 
 MANAGER = "123.123.123.123"
 
-# Tests live in times of their own, and so does the log: its first statement comes with an act.
+# Tests have times of their own, and so has the log: its first statement comes with an act.
 django_settings.CLOCK = "process"
 post_migrate.disconnect(sender=apps.get_app_config("events"), dispatch_uid="announce_keys")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses no database; skip what only PostgreSQL can do where it is another."""
+    """Mark tests that use no database; skip those that need PostgreSQL where it is another."""
     for item in items:
         if not (item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.once)
@@ -31,18 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Let no commit wait for the disk, of whichever process: no test pulls the plug."""
+    """Make commits return before they are on disk, in every process: no test pulls the plug."""
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             name = connection.ops.quote_name(str(connection.settings_dict["NAME"]))
             with connection.cursor() as cursor:
                 cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit TO off")
-            connection.close()  # those that are opened from now on
+            connection.close()  # the setting applies to new connections
 
 
 @pytest.fixture(scope="session", autouse=True)
 def flushed_but_for_roles() -> Iterator[None]:
-    """Keep permissions and groups when a test that commits ends: making them anew takes 0.1 s."""
+    """Keep permissions and groups after a test that commits: creating them again takes 0.1 s."""
     kept = {"auth_group", "auth_group_permissions", "auth_permission", "django_content_type"}
     introspection = type(connection.introspection)
     every_table = introspection.django_table_names
@@ -68,7 +68,7 @@ def limits_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(autouse=True)
 def site(settings: Settings, tmp_path: Path) -> None:
-    """Two managers, no proxies, no throttles, no HTTPS; cheap passwords and static files."""
+    """Set two managers, no proxies, throttles or HTTPS, and cheap passwords and static files."""
     settings.MANAGER_IPS = [MANAGER, "127.0.0.2"]
     settings.TRUSTED_PROXIES = []
     settings.IPV6_PREFIX = 64
@@ -82,5 +82,5 @@ def site(settings: Settings, tmp_path: Path) -> None:
     settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    # Otherwise every client looks through all static files before its first request.
+    # Otherwise every client would scan all static files before its first request.
     settings.WHITENOISE_AUTOREFRESH = True

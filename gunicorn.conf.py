@@ -1,6 +1,6 @@
-"""How gunicorn serves the site: started in this folder, it reads this file by itself.
+"""How gunicorn serves the site; started in this folder, it reads this file by itself.
 
-Its own options and WEB_CONCURRENCY (processes) win.
+Command-line options and WEB_CONCURRENCY (processes) take precedence.
 """
 
 import os
@@ -11,8 +11,8 @@ worker_class = "gthread"
 threads = 4  # each with a connection to the database
 http_parser = "fast"
 
-# Two spellings of a header must never meet: a stranger's X_Forwarded_For is nobody's. And what a
-# proxy says is the application's to believe (TRUSTED_PROXIES), not the server's.
+# Two spellings of a header must never be merged: a stranger's X_Forwarded_For is dropped. Whether a
+# proxy is believed is up to the application (TRUSTED_PROXIES), not the server.
 header_map = "drop"
 forwarded_allow_ips = ""
 forwarder_headers = ""
@@ -20,4 +20,4 @@ secure_scheme_headers: dict[str, str] = {}
 
 keepalive = 130  # longer than proxies keep a connection, so that they are the ones to close it
 graceful_timeout = 20
-control_socket_disable = True  # it would be in the home of the user, who may have none
+control_socket_disable = True  # it would be in the home directory of the user, who may have none

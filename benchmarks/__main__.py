@@ -154,7 +154,7 @@ class Figure(NamedTuple):
         return self.ratio <= float(bound) if side == "<=" else self.ratio >= float(bound)
 
     def public(self) -> dict[str, object]:
-        """Return the object of ``--json``."""
+        """Return the object of `--json`."""
         shown = self._asdict() | {"holds": self.holds}
         del shown["detail"]
         return shown

@@ -25,7 +25,7 @@ class Unavailable(Exception):
 class Seen(NamedTuple):
     """What a benchmark saw: the ratio of each round, and what that was in absolute terms.
 
-    ``detail`` means nothing on another machine.
+    `detail` means nothing on another machine.
     """
 
     name: str
@@ -78,7 +78,7 @@ def timing(
     scale: float = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Callable[[], float]:
-    """Return what measures the seconds of one of so many acts, times ``scale``."""
+    """Return what measures the seconds of one of so many acts, times `scale`."""
 
     def measure() -> float:
         started = clock()

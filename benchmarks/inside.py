@@ -85,7 +85,7 @@ def new_raffle(total_tickets: int = MAX_TICKETS, **terms: Any) -> Raffle:
 
 
 def pool(issued: int) -> Raffle:
-    """Return a raffle of ten million tickets of which ``issued`` are given out, made only once.
+    """Return a raffle of ten million tickets of which `issued` are given out, made only once.
 
     It has 100,000 prizes. PostgreSQL alone; takes about twelve seconds a million.
     """

@@ -58,9 +58,9 @@ def server(
     how: signal.Signals = signal.SIGTERM,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run a server that listens on ``port``; its output goes to a file, as in life.
+    """Run a server that listens on `port`; its output goes to a file, as in life.
 
-    Ends it at last by the signal ``how``, with all that it leaves behind: one that is stopped
+    Ends it at last by the signal `how`, with all that it leaves behind: one that is stopped
     while it starts does not see to its workers. Raises RuntimeError when it does not come up.
     """
     with TemporaryFile() as log:
@@ -156,9 +156,9 @@ _SETTINGS = {
 
 @contextmanager
 def cluster(folder: Path, *, slow_flush: bool = False, port: int = 0) -> Iterator[str]:
-    """Run a new, durable PostgreSQL in an empty ``folder``; yields the URL of its one database.
+    """Run a new, durable PostgreSQL in an empty `folder`; yields the URL of its one database.
 
-    With ``slow_flush`` every flush of its log takes two milliseconds more, like a disk behind a
+    With `slow_flush` every flush of its log takes two milliseconds more, like a disk behind a
     network. Raises Unavailable without PostgreSQL's programs, or without gcc for the slow flush.
     """
     binaries = programs()

@@ -1,10 +1,10 @@
-"""The events application: calendars over raffles."""
+"""The events application: calendars of raffles."""
 
 from django.apps import AppConfig
 
 
 class EventsConfig(AppConfig):
-    """Lucky draws that recur; every date's draw is a raffle."""
+    """Recurring lucky draws; each date's draw is a raffle."""
 
     name = "events"
     default_auto_field = "django.db.models.BigAutoField"

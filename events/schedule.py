@@ -1,7 +1,7 @@
-"""On which dates an event draws, and at which instant: a rule, a time of day and a zone.
+"""On which dates an event draws, and at which instants: a rule, a time of day and a time zone.
 
-Pure: no model and no clock. Dates are local dates of the zone; only `Schedule.draw_at` makes
-instants of them. A date is one draw, whatever the clocks do on it.
+Pure: no model and no clock. Dates are local dates of the time zone; only `Schedule.draw_at` turns
+them into instants. A date has one draw, whatever its clocks do.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from zoneinfo import ZoneInfo, available_timezones
 from dateutil.rrule import rrule, rrulestr
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
-HORIZON = timedelta(days=5 * 366)  # within which a schedule must have a date
+HORIZON = timedelta(days=5 * 366)  # a schedule needs a date within this time
 WORDS = {"daily": "DAILY", "weekly": "WEEKLY", "monthly": "MONTHLY", "yearly": "YEARLY"}
 MAX_RULE = 200  # characters
-# In the lists of machines, and no place's time: this machine's own, and what says "not set".
+# Listed by machines, but not a place's time: the machine's own zone, and one for "not set".
 _NO_ZONES = {"localtime", "posixrules", "Factory", "leapseconds"}
 
-# The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated that many
-# cycles later, near year 9999 where dateutil ends: one that never comes (30 February, daily) would
-# otherwise be looked for through eight thousand years.
+# The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated 19 such
+# cycles later, near the year 9999 where dateutil stops: a rule without any date (30 February,
+# daily) would otherwise be searched through eight thousand years.
 _SHIFT = 19 * 146_097  # days
 
 _NUMBERS = "{0}(,{0})*"
@@ -42,7 +42,7 @@ _PARTS = {
     "BYWEEKNO": re.compile(_NUMBERS.format("[+-]?(0?[1-9]|[1-4][0-9]|5[0-3])")),
     "WKST": re.compile(_WEEKDAY),
 }
-# What RFC 5545 gives no meaning to, and dateutil some.
+# Combinations to which RFC 5545 gives no meaning, but dateutil does.
 _ONLY_WITH = {
     "BYMONTHDAY": {"DAILY", "MONTHLY", "YEARLY"},
     "BYYEARDAY": {"YEARLY"},
@@ -51,7 +51,7 @@ _ONLY_WITH = {
 
 
 class BadSchedule(ValueError):
-    """Why ``field`` can't be part of a schedule: a sentence for whoever wrote it."""
+    """Why `field` can't be part of a schedule, in a sentence for whoever wrote it."""
 
     def __init__(self, sentence: str, field: str = "frequency") -> None:
         super().__init__(sentence)
@@ -60,7 +60,7 @@ class BadSchedule(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The dates of a rule from ``start`` to ``until`` (both inclusive), drawn at ``time``."""
+    """The dates of a rule from `start` to `until` (both inclusive), drawn at `time`."""
 
     frequency: str
     start: date
@@ -69,41 +69,41 @@ class Schedule:
     zone: str
 
     def dates(self, first: date) -> Iterator[date]:
-        """The dates from ``first`` on, ascending, as far as five years."""
+        """Return the dates from `first` on, ascending, for up to five years."""
         last = min(first, LATEST) + HORIZON
         if self.until is not None:
             last = min(last, self.until)
         return takewhile(lambda day: day <= last, _dates(self.frequency, self.start, first))
 
     def draw_at(self, day: date) -> datetime:
-        """The instant of a date's draw, in UTC.
+        """Return the instant of a date's draw, in UTC.
 
-        Of a time that exists twice it is the first; one that the clocks leap over is read as if
-        they had not leapt yet (``fold=0``).
+        Of a time that occurs twice it is the first; a time that the clocks skip is read with the
+        offset before the change (`fold=0`).
         """
         wall = datetime.combine(day, self.time.replace(fold=0), ZoneInfo(self.zone))
         return wall.astimezone(UTC)
 
     def after(self, moment: datetime) -> Iterator[tuple[date, datetime]]:
-        """The dates whose draw is later than ``moment``, ascending, each with its instant.
+        """Return the dates drawn after `moment`, ascending, each with its instant.
 
-        None where this machine does not know the zone: it cannot tell their instants.
+        There are none where this machine does not know the time zone: it cannot tell the instants.
         """
         if not is_zone(self.zone):
             return iter(())
         today = moment.astimezone(ZoneInfo(self.zone)).date()
-        # From the day before: a draw that the clocks leapt over can be on the next local date.
+        # From the day before: a time that the clocks skip can fall on the next local date.
         coming = ((day, self.draw_at(day)) for day in self.dates(today - timedelta(days=1)))
         return dropwhile(lambda draw: draw[1] <= moment, coming)
 
     def next_after(self, moment: datetime) -> tuple[date, datetime] | None:
-        """The first of `after`, remembered for the day: every ticket asks for it."""
+        """Return the first of `after`, None without one; cached, since every entry needs it."""
         today = local(moment, self.zone).date()
         coming = _next_draws(self, today - timedelta(days=1))
         return next((draw for draw in coming if draw[1] > moment), None)
 
     def missing(self, year: int, month: int) -> list[int]:
-        """The days of the month that the rule asks for and the month lacks (RFC 5545)."""
+        """Return the rule's days that this month does not have; RFC 5545 skips them."""
         parts = _explicit(self.frequency, self.start)
         months = [int(number) for number in parts.get("BYMONTH", "").split(",") if number]
         is_asked_for = not months or month in months
@@ -116,16 +116,16 @@ class Schedule:
 
 @lru_cache(maxsize=4096)
 def _next_draws(schedule: Schedule, first: date) -> tuple[tuple[date, datetime], ...]:
-    """Four draws from a date on: one of them is later than any moment of the next day."""
+    """Return four draws from a date on: one of them is later than any moment of the next day."""
     if not is_zone(schedule.zone):
         return ()
     return tuple((day, schedule.draw_at(day)) for day in islice(schedule.dates(first), 4))
 
 
 def check(schedule: Schedule, today: date) -> None:
-    """Raises BadSchedule for a zone or rule that is none, or has no date in the next five years.
+    """Raise BadSchedule for an invalid zone or rule, or one without a date within five years.
 
-    ``until`` is not looked at: a schedule may be over.
+    `until` is not checked: a schedule may be over.
     """
     if not is_zone(schedule.zone):
         raise BadSchedule(
@@ -140,29 +140,29 @@ def check(schedule: Schedule, today: date) -> None:
 
 
 def local(moment: datetime, zone: str) -> datetime:
-    """A moment on the clocks that are shown for a zone."""
+    """Return a moment in the time zone shown for `zone`."""
     return moment.astimezone(ZoneInfo(shown_zone(zone)))
 
 
 def shown_zone(zone: str) -> str:
-    """The zone whose clocks are shown: UTC where this machine does not know the one."""
+    """Return the zone in which times are shown: UTC where this machine does not know `zone`."""
     return zone if is_zone(zone) else "UTC"
 
 
 def is_zone(name: str) -> bool:
-    """Whether it is a zone of the IANA database, spelt as there, that this machine knows."""
+    """Return whether this machine knows an IANA time zone of exactly that name."""
     return name in zones()
 
 
 @lru_cache(maxsize=1)
 def zones() -> frozenset[str]:
-    """The zones that an event may have."""
+    """Return the names of the zones that an event may have."""
     return frozenset(available_timezones() - _NO_ZONES)
 
 
 @lru_cache(maxsize=1024)
 def parse(frequency: str) -> dict[str, str]:
-    """The parts of a rule, from one of WORDS or RFC 5545 text; raises BadSchedule."""
+    """Return the parts of a rule, one of WORDS or RFC 5545 text. Raises BadSchedule."""
     if frequency in WORDS:
         return {"FREQ": WORDS[frequency]}
     if len(frequency) > MAX_RULE:
@@ -194,7 +194,7 @@ def _check_together(parts: dict[str, str]) -> None:
 
 @lru_cache(maxsize=1024)
 def _explicit(frequency: str, start: date) -> dict[str, str]:
-    """The parts of a rule with those that it takes from its start."""
+    """Return the parts of a rule, including those implied by its start."""
     parts = {"WKST": "MO", "INTERVAL": "1"} | parse(frequency)
     if not parts.keys() & {"BYDAY", "BYMONTHDAY", "BYYEARDAY"}:
         if parts["FREQ"] == "WEEKLY" or "BYWEEKNO" in parts:
@@ -207,7 +207,7 @@ def _explicit(frequency: str, start: date) -> dict[str, str]:
 
 
 def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
-    """The rule's dates from ``first`` on, none before ``start``."""
+    """Return the rule's dates from `first` on, none of them before `start`."""
     first = max(first, start)
     if first > LATEST:
         return iter(())
@@ -219,9 +219,9 @@ def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
 
 
 def _anchor(frequency: str, interval: int, start: date, first: date) -> date:
-    """A date in the last period of the rule that begins by ``first``.
+    """Return a date in the last period of the rule that begins by `first`.
 
-    From there the rule gives what it gives from ``start``, without the years between.
+    From there the rule yields the same dates as from `start`, without the years between.
     """
     if frequency in ("DAILY", "WEEKLY"):
         step = interval * (7 if frequency == "WEEKLY" else 1)
@@ -235,7 +235,7 @@ def _anchor(frequency: str, interval: int, start: date, first: date) -> date:
 
 @lru_cache(maxsize=4096)
 def _rule(text: str, anchor: date) -> rrule:
-    """The rule in the shifted calendar."""
+    """Return the rule in the shifted calendar."""
     shifted = datetime.fromordinal(anchor.toordinal() + _SHIFT)
     found = rrulestr(text, dtstart=shifted)
     assert isinstance(found, rrule)  # noqa: S101 - a single rule is never a set

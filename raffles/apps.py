@@ -6,11 +6,11 @@ from django.apps import AppConfig
 
 
 class RafflesConfig(AppConfig):
-    """Handing out, drawing, proving, announcing."""
+    """Raffles: entering, drawing, proving, announcing."""
 
     name = "raffles"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Registers the system checks; they read settings, so not before."""
+        """Register the system checks, which read settings and so cannot be imported before."""
         import_module("raffles.checks")

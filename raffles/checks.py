@@ -12,7 +12,7 @@ from raffles.domain.beacon import check_relay
 
 @register()
 def check_relays(**_: Any) -> list[CheckMessage]:
-    """Every relay must be an address that the beacon client can ask."""
+    """Check E001: a relay that the beacon client cannot ask."""
     return [
         Error(
             f"DRAND_RELAYS holds an item that is no relay: {fault}",
@@ -26,7 +26,7 @@ def check_relays(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_beacon_can_be_asked(**_: Any) -> list[CheckMessage]:
-    """A raffle that waits for the beacon needs somebody to ask."""
+    """Check E002: a beacon without any relay."""
     if settings.DRAW_ENTROPY != "drand" or settings.DRAND_RELAYS:
         return []
     return [

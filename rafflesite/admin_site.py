@@ -1,4 +1,4 @@
-"""The admin site: its first page, who may log in how often, and what is on record of it."""
+"""The admin site: its home page, limits on logins, and the record of logins and passwords."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rafflesite.dashboard import home
 
 
 class BackOffice(AdminSite):
-    """Django's admin, with our first page, limits on logins, and a record of what staff do."""
+    """Django's admin with our home page, limits on logins, and a record of what staff do."""
 
     site_header = site_title = "Raffles and lucky draws"
     index_title = "Back office"
@@ -31,23 +31,23 @@ class BackOffice(AdminSite):
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
-        """Return what is coming, and what somebody should do."""
+        """Show the home page: what needs somebody, and what is coming."""
         shown = home(request.user, timezone.now())
         return super().index(request, {"home": shown, **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
-        """Return what is drawn first, then who may."""
+        """Return the apps with those of draws first, users and groups last."""
         found = super().get_app_list(request, app_label)
         return sorted(found, key=lambda app: app["app_label"] == "auth")
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Return the form; failures are counted by address and by name, and all are on record."""
+        """Log in; failures count by address and by name, and all attempts are recorded."""
         if request.method != "POST":
             return super().login(request, extra_context)
         name = request.POST.get("username", "")[:150].replace("\0", "")
         throttles = LoginThrottle(), NameThrottle()
-        asking = cast("Request", request)  # they look at nothing that only DRF's has
+        asking = cast("Request", request)  # they use nothing that only DRF's has
         passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
         if not all(passed):
             return self._too_many(request, max(throttle.wait() for throttle in throttles))
@@ -57,7 +57,7 @@ class BackOffice(AdminSite):
                 throttle.forgive()
             record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
         else:
-            # Looked for whether the name is known or not: both take the same time.
+            # Looked up whether or not the name is known, so that both take the same time.
             known = get_user_model().objects.filter(username=name).first()
             by = f"somebody from {caller_of(request).tag}"
             record(known or "login", "login.failed", at=timezone.now(), by=by)
@@ -76,7 +76,7 @@ class BackOffice(AdminSite):
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Django logs out everywhere else, since a session holds a tag of the password."""
+        """Change the password and record it; Django ends all other sessions of the user."""
         if request.method != "POST":
             return super().password_change(request, extra_context)
         with transaction.atomic():

@@ -15,19 +15,19 @@ from rafflesite.roles import make_groups
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):
-    """Django's admin with our site; named in INSTALLED_APPS, since this app is another."""
+    """Django's admin with our site; INSTALLED_APPS names it, since this app has two configs."""
 
     default = False
     default_site = "rafflesite.admin_site.BackOffice"
 
 
 class RafflesiteConfig(AppConfig):
-    """What holds whatever else is installed."""
+    """The site: its system checks, and what follows `migrate`."""
 
     name = "rafflesite"
 
     def ready(self) -> None:
-        """Register the checks, and have `migrate` make the groups."""
+        """Register the checks; let `migrate` create the groups and announce the keys."""
         for check in (
             checks.check_networks,
             checks.check_admin,
@@ -44,13 +44,13 @@ class RafflesiteConfig(AppConfig):
             checks.check_cache,
         ):
             register(check, Tags.security, deploy=True)
-        # The last with models: the permissions of all are there by then.
+        # The last app with models: the permissions of all exist by then.
         last = apps.get_app_config("events")
         post_migrate.connect(make_groups, sender=last)
         post_migrate.connect(_announce_keys, sender=last, dispatch_uid="announce_keys")
 
 
 def _announce_keys(*, apps: Apps = apps, **_: Any) -> None:
-    """Have the log know the keys before anything is signed; once its tables are there."""
+    """Announce the keys in the log before anything is signed, once its tables exist."""
     if "lognode" in apps.all_models["raffles"]:  # not where `migrate` was told to stop before it
         import_module("raffles.domain.log").announce_keys(timezone.now())

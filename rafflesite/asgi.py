@@ -1,6 +1,6 @@
 """The ASGI application: the live stream, and the site behind it.
 
-Refuses to serve the public without its secrets and its folder.
+It refuses to serve the public without secrets and a state folder.
 """
 
 import os

@@ -1,9 +1,8 @@
-"""System checks: settings that parse, one by one, and yet do not do what they seem to.
+"""System checks: settings that each parse, and yet do not do what they seem to do.
 
-E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
-for nobody, E007 a folder for state; W001 SQLite, W002 cache of a process, W003 managers on
-loopback, W004 managers that are proxies; I001 a proxy whose headers only a request from outside can
-try.
+E001 networks, E002 secrets, E003 entropy, E004 public URL, E005 IPv6 prefix, E006 an admin for
+nobody, E007 a state folder; W001 SQLite, W002 a cache per process, W003 managers on loopback,
+W004 managers that are proxies; I001 a proxy, whose headers only a request from outside can test.
 """
 
 import ipaddress
@@ -26,7 +25,7 @@ _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 def require_secrets() -> None:
     """Refuse to serve the public with secrets that die with the process.
 
-    Raises ImproperlyConfigured: tickets given out under a lost TICKET_KEY can never win.
+    Raises ImproperlyConfigured: tickets handed out under a lost TICKET_KEY could never win.
     """
     if settings.EPHEMERAL_SECRETS and not settings.DEBUG:
         names = ", ".join(sorted(settings.EPHEMERAL_SECRETS))
@@ -36,9 +35,9 @@ def require_secrets() -> None:
 
 
 def require_state_dir() -> None:
-    """Refuse to serve the public where each checkout of this machine would keep its own state.
+    """Refuse to serve the public where each checkout on a machine would have its own state folder.
 
-    Raises ImproperlyConfigured. Beside a SQLite file it is where everybody looks for it.
+    Raises ImproperlyConfigured. With SQLite the default, beside the database file, is shared.
     """
     is_sqlite = settings.DATABASES["default"]["ENGINE"] == _SQLITE
     if not (settings.IS_STATE_DIR_SET or is_sqlite or settings.DEBUG):
@@ -54,7 +53,7 @@ def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
 
 
 def check_networks(**_: Any) -> list[CheckMessage]:
-    """E001: a list that cannot be read, or that names the whole internet. E005, W004."""
+    """Check E001 (a list that is malformed, or names the whole internet), E005 and W004."""
     found: list[CheckMessage] = []
     for name, read in (("MANAGER_IPS", networks), ("TRUSTED_PROXIES", proxy_networks)):
         try:
@@ -73,7 +72,7 @@ def check_networks(**_: Any) -> list[CheckMessage]:
 
 
 def check_admin(**_: Any) -> list[CheckMessage]:
-    """E006: an admin that nobody may enter."""
+    """Check E006: an admin that nobody may enter."""
     if not settings.ADMIN_FOR_MANAGERS or settings.MANAGER_IPS:
         return []
     message = "ADMIN_FOR_MANAGERS is on, and MANAGER_IPS is empty: nobody may enter the admin."
@@ -90,7 +89,7 @@ def _check_overlap() -> list[CheckMessage]:
 
 
 def check_draws(**_: Any) -> list[CheckMessage]:
-    """E003: an unknown source of randomness."""
+    """Check E003: an unknown source of randomness."""
     if settings.DRAW_ENTROPY in ENTROPY_SOURCES:
         return []
     message = f"DRAW_ENTROPY is {settings.DRAW_ENTROPY!r}."
@@ -99,7 +98,7 @@ def check_draws(**_: Any) -> list[CheckMessage]:
 
 
 def check_public_url(**_: Any) -> list[CheckMessage]:
-    """E004: a public address that links, redirects and cookies cannot follow."""
+    """Check E004: a public URL that links, redirects and cookies cannot use."""
     try:
         url = urlsplit(settings.PUBLIC_URL)
         is_origin = bool(url.hostname) and f"{url.scheme}://{url.netloc}" == settings.PUBLIC_URL
@@ -113,7 +112,7 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
 
 
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """E002: secrets that die with the process."""
+    """Check E002: secrets that die with the process."""
     try:
         require_secrets()
     except ImproperlyConfigured as error:
@@ -123,7 +122,7 @@ def check_secrets(**_: Any) -> list[CheckMessage]:
 
 
 def check_state_dir(**_: Any) -> list[CheckMessage]:
-    """E007: no folder for what belongs to this machine."""
+    """Check E007: no folder for this machine's state."""
     try:
         require_state_dir()
     except ImproperlyConfigured as error:
@@ -133,7 +132,7 @@ def check_state_dir(**_: Any) -> list[CheckMessage]:
 
 
 def check_local_managers(**_: Any) -> list[CheckMessage]:
-    """W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
+    """Check W003: behind an unlisted proxy on the same machine, everybody comes from loopback."""
     proxies = proxy_networks(settings.TRUSTED_PROXIES)
     managers = [n for n in networks(settings.MANAGER_IPS) if not _overlapping([n], proxies)]
     local = _overlapping(managers, _LOOPBACK)
@@ -145,7 +144,7 @@ def check_local_managers(**_: Any) -> list[CheckMessage]:
 
 
 def check_proxies(**_: Any) -> list[CheckMessage]:
-    """I001: whether a proxy and the server behind it agree on headers shows from outside alone."""
+    """Check I001: only a request from outside shows if proxy and server agree on headers."""
     if not settings.TRUSTED_PROXIES:
         return []
     message = "Proxies are believed when they say who is calling."
@@ -154,7 +153,7 @@ def check_proxies(**_: Any) -> list[CheckMessage]:
 
 
 def check_database(**_: Any) -> list[CheckMessage]:
-    """W001: SQLite has one writer at a time, and one machine."""
+    """Check W001: SQLite allows one writer at a time, and one machine."""
     if settings.DATABASES["default"]["ENGINE"] != _SQLITE:
         return []
     hint = "Set DATABASE_URL=postgres://... where more than a few people take part at once."
@@ -162,7 +161,7 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 
 def check_cache(**_: Any) -> list[CheckMessage]:
-    """W002: every process would count for itself."""
+    """Check W002: each process would count for itself."""
     if "locmem" not in settings.CACHES["default"]["BACKEND"]:
         return []
     hint = "Set REDIS_URL; otherwise N processes let N times the rate pass."

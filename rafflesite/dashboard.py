@@ -1,7 +1,7 @@
-"""The first page of the back office: what needs somebody, what is coming, what was done.
+"""The home page of the back office: what needs somebody, what is coming, what was done.
 
-Each panel is a fixed number of queries and shows a fixed number of rows, whatever there is; a panel
-that the user may not see is empty.
+Each panel takes a fixed number of queries and shows a limited number of rows, whatever there is; a
+panel that the user may not see is empty.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from rafflesite.tasks import (
 )
 
 DAYS: Final = 14  # of the chart
-_SOON: Final = timedelta(days=3)  # a deadline that is worth a look
+_SOON: Final = timedelta(days=3)  # a deadline within this time is highlighted
 _LATELY: Final = timedelta(days=30)  # draws whose prizes somebody may still come for
-_COUNTED: Final = 1_000  # prizes; more are "more than"
+_COUNTED: Final = 1_000  # prizes counted; beyond, the panel says "more than"
 
 Staff = User | AnonymousUser
 
 
 @dataclass(frozen=True, slots=True)
 class NextDraw:
-    """A draw to come."""
+    """A coming draw."""
 
     name: str
     address: str
@@ -52,7 +52,7 @@ class NextDraw:
 
 @dataclass(frozen=True, slots=True)
 class Unclaimed:
-    """A prize that is kept for somebody until ``at``."""
+    """A prize that is kept for somebody until `at`."""
 
     prize: str
     raffle: str
@@ -66,7 +66,7 @@ class Unclaimed:
 
 @dataclass(frozen=True, slots=True)
 class LoggedAction:
-    """Something that was done; raffles by their names."""
+    """An entry of the record; a raffle is shown by its name."""
 
     action: str
     subject: str
@@ -78,7 +78,7 @@ class LoggedAction:
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """The entries of a day, and where its bar stands in a drawing of 280 by 80."""
+    """The entries of a day, and its bar in a drawing of 280 by 80."""
 
     day: date
     entries: int
@@ -89,7 +89,7 @@ class DayBar:
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """One of the first steps."""
+    """One of the first steps on an empty site."""
 
     label: str
     why: str
@@ -99,7 +99,7 @@ class FirstStep:
 
 @dataclass(slots=True)
 class Home:
-    """What the page shows."""
+    """The contents of the page."""
 
     tasks: list[Task] = field(default_factory=list)
     steps: list[FirstStep] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Home:
 
 
 def home(user: Staff, now: datetime) -> Home:
-    """Return the page as ``user`` may see it."""
+    """Return the page as `user` may see it."""
     page = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
     if "draws" in page.sees:
         page.steps = _first_steps(user)
@@ -154,7 +154,7 @@ def _starts(user: Staff) -> list[tuple[str, str]]:
 
 
 def _first_steps(user: Staff) -> list[FirstStep]:
-    """Until there is anything to draw; what the user may not do is not a step of theirs."""
+    """Return the first steps that the user may take, none once there is an event or a raffle."""
     events, raffles = Event.objects.exists(), Raffle.objects.exists()
     if events or raffles:
         return []
@@ -192,7 +192,7 @@ def _first_steps(user: Staff) -> list[FirstStep]:
 
 
 def _coming(now: datetime) -> list[NextDraw]:
-    """Return the next draw of each event and the raffles with a known time, soonest first."""
+    """Return the next draw of each event and raffles with a closing time, soonest first."""
     draws = coming_draws(list(Event.objects.running()), now=now, each=1)
     planned = Raffle.objects.filter(event_slug=None, closes_at__gt=now).exclude(state__in=FINISHED)
     raffles = planned.with_issued().prefetch_related("prizes").order_by("closes_at", "pk")
@@ -228,10 +228,10 @@ def _of_raffle(raffle: Any) -> NextDraw:
 
 
 def _unclaimed(now: datetime) -> list[Unclaimed]:
-    """Return prizes that nobody has claimed and that have a deadline, the soonest first."""
+    """Return unclaimed prizes with a deadline, soonest first."""
     winners = ("raffle", "prize", "replacement", "replaces__prize")
     rows = Handover.objects.unclaimed().select_related(*(f"winner__{name}" for name in winners))
-    # By nothing else: a second key would sort all whose deadline is the same.
+    # Ordered by nothing else: a second key would sort all rows with the same deadline.
     soonest = rows.order_by("claim_until")[:SHOWN]
     return [
         Unclaimed(
@@ -250,7 +250,7 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
 
 
 def _undated(now: datetime) -> str:
-    """Return how many prizes of the last weeks nobody has claimed, and no deadline ever will."""
+    """Return how many recent prizes without a deadline are unclaimed, as text; empty for none."""
     lately = Draw.objects.filter(drawn_at__gte=now - _LATELY, raffle__claim_days=None)
     count = (
         Winner.objects.unclaimed()
@@ -263,7 +263,7 @@ def _undated(now: datetime) -> str:
 
 
 def _latest_actions() -> list[LoggedAction]:
-    """Return the last entries of the record; that somebody logged in is no news."""
+    """Return the last entries of the record, without successful logins."""
     entries = LogEntry.objects.exclude(action="login")[:SHOWN]
     uuids = [
         entry.subject.removeprefix("raffle ")

@@ -1,4 +1,4 @@
-"""What the frame of every page leads to; its template belongs to no application."""
+"""Links in the frame of every page, whose template belongs to no application."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.urls import reverse
 
 
 def frame(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return the addresses of the calendar and of the reference of the API, for `base.html`."""
+    """Return the URLs of the calendar and of the API reference, for `base.html`."""
     return {"frame": {"calendar": reverse("events-calendar"), "docs": reverse("docs")}}

@@ -1,4 +1,4 @@
-"""Is it alive, and can it work: for load balancers and orchestrators."""
+"""Liveness and readiness, for load balancers and orchestrators."""
 
 import logging
 from collections.abc import Callable
@@ -19,24 +19,24 @@ from raffles.web.problems import problem, unavailable
 
 logger = logging.getLogger(__name__)
 
-# Clocks apart by more than this make draws early or late by as much.
+# Clocks that differ by more than this make draws noticeably early or late.
 CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 @require_safe
 @never_cache
 def livez(_request: HttpRequest) -> HttpResponse:
-    """Answer that the process serves; nothing is looked at."""
+    """Answer that the process serves, without checking anything."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Answer 503 when requests would fail: no database, or one of an older version.
+    """Answer 503 if requests would fail: no database, or one with a missing migration.
 
-    Everything else that somebody should look at is a warning in a 200, since taking a server
-    out of rotation helps nobody there.
+    Everything else that needs attention is a warning in a 200, since taking a server out of
+    rotation would not help.
     """
     try:
         missing = _expected_migrations() - MigrationRecorder(connection).applied_migrations().keys()
@@ -56,7 +56,7 @@ def _expected_migrations() -> frozenset[tuple[str, str]]:
 
 
 def warnings() -> list[str]:
-    """Collect a sentence for each thing that is not as it should be."""
+    """Return a sentence for each thing that is wrong now."""
     return [
         sentence
         for warn in (clock_warnings, due.warnings, outbox.warnings)
@@ -74,7 +74,7 @@ def _ask(warn: Callable[[], list[str]]) -> list[str]:
 
 
 def clock_warnings() -> list[str]:
-    """Compare the clock of this machine with the database's; SQLite has none of its own."""
+    """Return a sentence if this machine's clock is off from the database's; never with SQLite."""
     if connection.vendor != "postgresql":
         return []
     with connection.cursor() as cursor:

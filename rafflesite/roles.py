@@ -1,6 +1,6 @@
-"""The groups of the staff; `migrate` makes them and gives them exactly these rights.
+"""The groups of the staff, which `migrate` creates with exactly these permissions.
 
-Whoever needs other rights makes a group of their own.
+For other permissions, create a group of your own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models import Q
 _OURS = Q(content_type__app_label__in=("raffles", "events"))
 _VIEWS = Q(codename__startswith="view_")
 
-# By group: the permissions it has.
+# The permissions of each group.
 ROLES = {
     "Manager": _OURS,
     "Operator": _OURS
@@ -23,7 +23,7 @@ ROLES = {
 
 
 def make_groups(*, apps: Any = all_apps, using: str, **_: Any) -> None:
-    """Make the groups, or sets their rights anew; called after each `migrate` and `flush`."""
+    """Create the groups, or reset their permissions; called after each `migrate` and `flush`."""
     group, permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, rights in ROLES.items():
         row, _created = group.objects.using(using).get_or_create(name=name)

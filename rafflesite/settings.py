@@ -1,8 +1,8 @@
-"""Settings of the site, all of them from the environment (see `.env.example`).
+"""Settings of the site, all from the environment (see `.env.example`).
 
 Importing them never fails for a missing secret, so that tests and a first look need nothing;
-serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). What is malformed
-always fails here.
+serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). Malformed values
+always fail here.
 """
 
 import os
@@ -20,7 +20,7 @@ from raffles.web.environment import hex_secrets, items, networks, proxy_networks
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-# The environment wins over the file. ENV_FILE names another file; empty reads none.
+# The environment takes precedence. ENV_FILE names another file; if empty, none is read.
 if env_file := os.environ.get("ENV_FILE", ".env"):
     env.read_env(BASE_DIR / env_file)
 
@@ -51,7 +51,7 @@ SECRET_KEY: str = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 TICKET_KEYS = hex_secrets("TICKET_KEY", env.str("TICKET_KEY", default=""), least=32)
 RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.str("RECEIPT_KEY", default=""), least=32, most=32)
 
-# --- Callers: managers, proxies, how often
+# --- Callers: managers, proxies, rates
 
 MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
 TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
@@ -59,12 +59,12 @@ networks(MANAGER_IPS)
 proxy_networks(TRUSTED_PROXIES)
 ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
 # IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
-# addresses as one, 128 takes every address for itself.
+# addresses as one, 128 counts each address separately.
 IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=64)
 
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
-# What is large to read: proofs, leaves. And how many live streams one holder may have; 0: any.
+# Large reads (proofs, leaves), and live streams per holder; 0 means no limit.
 THROTTLE_FILES: str = env.str("THROTTLE_FILES", default="30/min")
 STREAMS_PER_HOLDER: int = env.int("STREAMS_PER_HOLDER", default=20)
 THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
@@ -84,7 +84,7 @@ DRAND_RELAYS = items(
 
 # Signed times are the database's; tests that travel in time take the process's.
 CLOCK = "database"
-# The operator's log: its name, for good once it has a statement. Empty: host of PUBLIC_URL/log.
+# The log's origin, fixed by its first statement. Empty: the host of PUBLIC_URL, then /log.
 LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
 
 # --- What is installed
@@ -143,22 +143,22 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 def _database(url: str) -> dict[str, Any]:
-    """Return Django's settings of the database at `url`, tuned for many short claims."""
+    """Return Django's settings for the database at `url`, tuned for many short claims."""
     database: dict[str, Any] = environ.Env.db_url_config(url)
     options = database.setdefault("OPTIONS", {})
     if database["ENGINE"] == "django.db.backends.sqlite3":
-        # IMMEDIATE: a transaction that begins by reading and then writes would otherwise fail
-        # at once when another has written in between, whatever the timeout.
+        # IMMEDIATE: a transaction that reads before it writes would otherwise fail at once if
+        # another has written in between, whatever the timeout.
         options.setdefault("timeout", 20)
         options.setdefault("transaction_mode", "IMMEDIATE")
         options.setdefault("init_command", "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON")
-        # On disk also in tests, since threads would share one connection to a database in
-        # memory; by process, so that two runs do not meet.
+        # On disk in tests too, since threads would share one connection to an in-memory database;
+        # named by process, so that two runs do not collide.
         name = f"rafflesite-{os.getpid()}.sqlite3"
         database["TEST"] = {"NAME": os.path.join(tempfile.gettempdir(), name)}
     else:
-        # A new connection a request costs 2.8 times the CPU; a health check costs a round trip
-        # a request, and the first request after a lost connection gets 503 and tries again.
+        # A new connection per request costs 2.8 times the CPU; a health check costs a round trip
+        # per request. Without it, the first request after a lost connection gets a 503.
         database.setdefault("CONN_MAX_AGE", 600)
         options.setdefault("connect_timeout", 5)
     return database
@@ -167,14 +167,14 @@ def _database(url: str) -> dict[str, Any]:
 DATABASES = {"default": _database(env.str("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- State: what belongs to this machine and not to the database, shared by its processes
+# --- State: belongs to this machine, not to the database, and is shared by its processes
 
 _is_sqlite = "sqlite" in DATABASES["default"]["ENGINE"]
 _beside = Path(DATABASES["default"]["NAME"]).parent if _is_sqlite else BASE_DIR
 IS_STATE_DIR_SET: bool = bool(env.str("STATE_DIR", default=""))
 STATE_DIR = Path(env.str("STATE_DIR", default="") or _beside / "state").resolve()
 
-# --- Cache: counts requests for throttles, nothing that would be missed
+# --- Cache: request counts of throttles, nothing that would be missed
 
 REDIS_URL: str = env.str("REDIS_URL", default="")
 CACHES: dict[str, dict[str, Any]] = {
@@ -215,7 +215,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# Served from where the packages keep them: nothing to collect, in no deployment.
+# Served from the packages' own folders: no deployment collects static files.
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 300
@@ -226,7 +226,7 @@ USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 
-# --- Browsers: everything from here, nothing inline; HTTPS where the public address says so
+# --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -242,19 +242,19 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = _is_https
-# Believed because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
+# Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^(live|ready)z$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _is_https else 0
 SILENCED_SYSTEM_CHECKS = [
-    # Subdomains and preload lists bind hosts that are not ours to speak for.
+    # Subdomains and preload lists would bind hosts that are not ours.
     *("security.W005", "security.W021"),
-    # What the admin needs is within raffles.web.middleware.staff.
+    # raffles.web.middleware.staff contains what the admin needs.
     *("admin.E408", "admin.E409", "admin.E410"),
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
-# A day's work of the staff, or until the browser is closed; no page outside asks who they are, and
-# no script has to read the token.
+# A day's work of the staff, or until the browser is closed; no page outside needs their identity,
+# and no script has to read the token.
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
@@ -267,7 +267,7 @@ X_FRAME_OPTIONS = "DENY"
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname or 'localhost'}")
-# Webhooks go to the public internet alone, and to these networks of our own.
+# Webhooks may go only to the public internet and to these networks of our own.
 WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
 networks(WEBHOOK_NETWORKS)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
@@ -278,10 +278,10 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # To the root alone, in its form; 4xx are in the access lines already.
+        # To the root logger only, in its format; the access log already has 4xx.
         "django": {"handlers": [], "level": LOG_LEVEL},
         "django.request": {"level": "ERROR"},
-        # Scanners would fill it with tracebacks.
+        # Scanners would fill the log with tracebacks.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "django.server": {"handlers": [], "level": "WARNING"},
     },

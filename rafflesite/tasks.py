@@ -1,4 +1,4 @@
-"""What needs somebody, for the first page of the back office: each thing with where to do it."""
+"""Tasks on the home page of the back office: what needs somebody, and where to do it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN: Final = 6  # of each kind
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that somebody should look at, in a sentence; ``address`` is where to do it."""
+    """Something that somebody should look at, in a sentence; `address` is where to act."""
 
     what: str
     why: str
@@ -32,7 +32,7 @@ class Task:
 
 
 def tasks_of_draws(now: datetime) -> Iterator[Task]:
-    """Yield runs that stand still, what failed, and draws that are due or wait for somebody."""
+    """Yield stalled runs, failures, and draws that are due or wait for somebody."""
     yield from _runs(now)
     yield from _draws(now)
 
@@ -48,7 +48,7 @@ def _runs(now: datetime) -> Iterator[Task]:
 
 
 def _draws(now: datetime) -> Iterator[Task]:
-    """Yield draws that are due, under way or waiting for somebody; the latest of them last."""
+    """Yield draws that are due, under way or waiting for somebody, earliest closing time first."""
     sold_out = Announcement.objects.filter(raffle=OuterRef("pk"), kind=Announcement.Kind.SOLD_OUT)
     waits_for = Draw.objects.waiting().filter(raffle=OuterRef("pk"))
     rows = Raffle.objects.filter(
@@ -62,7 +62,7 @@ def _draws(now: datetime) -> Iterator[Task]:
 
 
 def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
-    """Return what to do about a raffle that is due, and whether it is late."""
+    """Return a sentence on a raffle that is due, and whether it is urgent."""
     if raffle.state == State.SEALED and raffle.waits_for:
         comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
         is_late = now > comes_at + LATE_AFTER
@@ -79,7 +79,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
 
 
 def tasks_of_announcing() -> Iterator[Task]:
-    """Yield who can no longer be told, and what was given up."""
+    """Yield failing and disabled endpoints, and the number of messages given up."""
     failing = Endpoint.objects.filter(
         Q(failing_since__isnull=False) | Q(is_enabled=False) & ~Q(disabled_because="")
     )
@@ -95,6 +95,6 @@ def tasks_of_announcing() -> Iterator[Task]:
 
 
 def address_of(row: Any) -> str:
-    """Return where the row is shown in the admin."""
+    """Return the URL of the row in the admin."""
     opts = row._meta
     return reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[row.pk])

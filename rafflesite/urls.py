@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""The URLs of the site."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -10,7 +10,7 @@ from rafflesite.health import livez, readyz
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
-# Its script is a request of its own, as the policy against inline scripts wants it.
+# Its script is a separate request, as required by the policy against inline scripts.
 docs = SpectacularSwaggerSplitView.as_view(template_name="rafflesite/api_docs.html")
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""The WSGI application; refuses to serve the public without its secrets and its folder."""
+"""The WSGI application; it refuses to serve the public without secrets and a state folder."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Pausing, resuming and duplicating an event, each confirmed on a page of its own."""
+"""Pausing, resuming and duplicating an event, each with a confirmation page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from raffles.web.formats import WEEKDAY
 
 
 class DuplicateForm(forms.Form):
-    """What tells the copy from the event."""
+    """What distinguishes the copy from the event."""
 
     name = forms.CharField(max_length=180)
     slug = forms.SlugField(max_length=50, help_text="Part of its address; it can't be changed.")

@@ -1,4 +1,4 @@
-"""Scheduling in the back office: events, their next dates, and the rewards of these."""
+"""Scheduling in the back office: events, their next dates, and the rewards of those dates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from raffles.web.formats import WEEKDAY
 
 
 class RewardInline(admin.TabularInline):
-    """The dates that have a reward of their own; those that are fixed are in the preview."""
+    """Dates with rewards of their own; those already fixed are in the preview."""
 
     model = Reward
     form = RewardForm
@@ -56,7 +56,7 @@ class EventList(ChangeList):
 
 
 class PausedFilter(admin.SimpleListFilter):
-    """Whether dates come."""
+    """Events by whether they are paused."""
 
     title = "pause"
     parameter_name = "paused"
@@ -70,7 +70,7 @@ class PausedFilter(admin.SimpleListFilter):
 
 
 class Refused(Refusal):
-    """A refusal with the date that it is about."""
+    """A refusal with the date concerned."""
 
     def __init__(self, day: date, refusal: Refusal) -> None:
         super().__init__(f"{day}: {refusal}. Nothing was saved.")
@@ -80,7 +80,7 @@ class Refused(Refusal):
 
 
 def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None) -> HttpResponse:
-    """Show the next dates as the form stands; nothing is saved."""
+    """Show the next dates according to the form; nothing is saved."""
     is_change = event is not None
     make_form = admin.get_form(request, event, change=is_change)
     form = cast("EventForm", make_form(request.POST, instance=event))
@@ -149,7 +149,7 @@ class EventAdmin(AdminPages):
         fieldsets: Any = super().get_fieldsets(request, obj)
         if obj is not None:
             return fieldsets
-        # Of an event that exists it is an action of its own, with a page that says what it does.
+        # Pausing an existing event is an action with a page of its own, which says what it does.
         when = ("When", {"fields": (*SCHEDULE, "paused")})
         return (fieldsets[0], when, *fieldsets[2:])
 
@@ -163,12 +163,12 @@ class EventAdmin(AdminPages):
 
     @admin.display(description="next draw")
     def next_draw(self, event: Any) -> str:
-        """Show when, on the clocks of its zone."""
+        """Show the time of the next draw in its time zone."""
         return event.following.shown(WEEKDAY) if event.following else "—"
 
     @admin.display(description="reward")
     def reward(self, event: Any) -> str:
-        """Show what it is about."""
+        """Show the reward of the next draw."""
         draw: ComingDraw | None = event.following
         if draw is None:
             return "—"
@@ -177,13 +177,13 @@ class EventAdmin(AdminPages):
 
     @admin.display(description="participants")
     def participants(self, event: Any) -> str:
-        """Show how many tickets of it have been handed out."""
+        """Show how many tickets of the next draw have been handed out."""
         draw: ComingDraw | None = event.following
         return f"{draw.participants():,} of {draw.max_participants:,}" if draw else "—"
 
     @admin.display(description="state")
     def state(self, event: Any) -> str:
-        """Show whether dates come."""
+        """Show whether it is running, paused or over."""
         if event.paused_at is not None:
             return f"paused since {event.paused_at:%Y-%m-%d}"
         return "running" if event.following else "over"
@@ -193,7 +193,7 @@ class EventAdmin(AdminPages):
         return not is_used and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Deleting in bulk would try events that have draws.
+        # Deleting in bulk would include events that have draws.
         actions = super().get_actions(request)
         return {name: action for name, action in actions.items() if name != "delete_selected"}
 
@@ -202,7 +202,7 @@ class EventAdmin(AdminPages):
     ) -> HttpResponse:
         event: Event | None = context.get("original")
         if event is not None:
-            if request.method == "POST":  # then ``original`` holds what was refused
+            if request.method == "POST":  # then `original` holds the refused values
                 event = Event.objects.get(pk=event.pk)
             now = timezone.now()
             context |= {

@@ -1,4 +1,4 @@
-"""Forms of events and their rewards, checked by the rules of the API."""
+"""Forms of events and their rewards, with the same rules as the API."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CLAIM = ("claim_days", "claim_place", "promotes_alternates")
 
 
 class PictureField(forms.URLField):
-    """A picture's address; without a scheme it is https."""
+    """A picture's URL; the default scheme is https."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs | {"assume_scheme": "https"})
 
 
 class EventForm(forms.ModelForm):
-    """An event, checked by the rules of the API."""
+    """An event, with the same rules as in the API."""
 
     time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
     paused = forms.BooleanField(
@@ -55,7 +55,7 @@ class EventForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = "UTC"
         if self.instance.pk:
-            del self.fields["paused"]  # pausing what exists is an action with a page of its own
+            del self.fields["paused"]  # an existing event is paused on a page of its own
 
     def clean_name(self) -> str:
         return readable(self.cleaned_data["name"])
@@ -87,7 +87,7 @@ class EventForm(forms.ModelForm):
             )
 
     def schedule_faults(self) -> list[str]:
-        """Return what keeps the next dates from being previewed; other fields may have faults."""
+        """Return what prevents a preview of the next dates; errors in other fields do not."""
         needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
@@ -114,7 +114,7 @@ class RewardForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Another date is another reward: this one can be deleted.
+        # Another date is another reward, which can be added and this one deleted.
         if "date" in self.fields and self.instance.pk is not None:
             self.fields["date"].disabled = True
 
@@ -126,10 +126,10 @@ class RewardForm(forms.ModelForm):
 
 
 class RewardFormSet(BaseInlineFormSet):
-    """The rewards together: on dates that come, and no larger than the event."""
+    """All rewards of an event: on coming dates, and no larger than the event."""
 
     def get_queryset(self) -> Any:
-        # A form of Django's takes a thousand fields: the rest is edited in the list of rewards.
+        # Django accepts a thousand fields in a form: the rest is edited in the list of rewards.
         if not hasattr(self, "_first"):
             self._first = list(super().get_queryset()[:MAX_SHOWN])
         return self._first
@@ -145,7 +145,7 @@ class RewardFormSet(BaseInlineFormSet):
                 changed[change.day].add_error(None, change.fault)
 
     def preview(self, stored: Mapping[date, Reward]) -> dict[date, Reward]:
-        """Return the rewards by date, were these saved over those that are stored."""
+        """Return the rewards by date as if these were saved over the `stored` ones."""
         self.is_valid()
         rewards = dict(stored)
         for form in self.initial_forms:
@@ -153,7 +153,7 @@ class RewardFormSet(BaseInlineFormSet):
         return rewards | {form.cleaned_data["date"]: form.instance for form in self._kept()}
 
     def _kept(self) -> list[Any]:
-        """Return the forms that say which reward a date is to have, whether or not it can be."""
+        """Return the forms that set a date's reward, whether or not it is allowed."""
         return [
             form
             for form in self.forms

@@ -1,4 +1,4 @@
-"""Rewards of many dates: from a table, or from a week to those after it. Both are shown first."""
+"""Rewards of many dates, from a table or copied from one week to the next; previewed first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from raffles.web.callers import staff
 
 
 class TableForm(forms.Form):
-    """A table as a file or as text; ``text`` is what was read of either."""
+    """A table as a file or as text; either is read into `text`."""
 
     file = forms.FileField(
         required=False,
@@ -57,7 +57,7 @@ class TableForm(forms.Form):
 
 
 class CopyForm(forms.Form):
-    """Which week, and how far."""
+    """Which week to copy, and to how many weeks."""
 
     weeks = forms.IntegerField(
         min_value=1, max_value=MAX_WEEKS, initial=1, label="To how many weeks after it"
@@ -75,7 +75,7 @@ class CopyForm(forms.Form):
 
 
 def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpResponse:
-    """Show every line of a table and what it would change; confirmed, set all of them."""
+    """Preview each line of a table; once confirmed, set all of them."""
     form = TableForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
@@ -88,7 +88,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
             except PlanChanged as refusal:
                 messages.error(request, str(refusal))
         table = import_rewards(event.pk, text, now=now, by=by, is_dry=True)
-        # What was in a file is shown as text, to be mended there.
+        # The contents of a file are shown as text, to be corrected there.
         context = {"form": TableForm({"text": text}), "table": table, "text": text}
         context |= _counted(table.changes())
     template = "admin/events/event/import_rewards.html"
@@ -96,7 +96,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
 
 
 def copy_forward(request: HttpRequest, admin: AdminPages, event: Event) -> HttpResponse:
-    """Show what a week's rewards would change in those after it; confirmed, copy them."""
+    """Preview the copies of a week's rewards; once confirmed, set them."""
     mondays, now = weeks_with_rewards(event), timezone.now()
     data = request.POST or request.GET or {"week": mondays[0] if mondays else "", "weeks": 1}
     form = CopyForm(data, mondays=mondays)
@@ -130,7 +130,7 @@ def _done(
 
 
 def _counted(changes: Sequence[Change]) -> dict[str, Any]:
-    """Return the changes, their fingerprint, and how many there are of each sort."""
+    """Return the changes, their fingerprint, and their number by outcome."""
     fit = [change for change in changes if not change.fault]
     same = sum(change.is_none() for change in fit)
     return {

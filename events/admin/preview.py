@@ -1,4 +1,4 @@
-"""The next dates of an event as a calendar: weeks of days, and what is worth knowing of each."""
+"""The next dates of an event as a calendar: weeks of days, with notes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _NAMED = 8
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of the calendar, with its draw if there is one."""
+    """A day of the calendar, with its draw if it has one."""
 
     date: date
     draw: ComingDraw | None
     notes: Sequence[str]
 
     def clock(self) -> str:
-        """Return when it draws, on the clocks of its zone; a template would turn it to its own."""
+        """Return its draw time in its time zone; a template would convert it to the current one."""
         return f"{self.draw.local():%H:%M %Z}" if self.draw else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """Seven days from a Monday on; ``gap`` says how many weeks before it have no draw."""
+    """Seven days from a Monday on, and the number of weeks before it without a draw (`gap`)."""
 
     days: Sequence[Day]
     gap: int
@@ -39,7 +39,7 @@ class Week:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The next dates; ``notes`` are about all of them."""
+    """The next dates; `notes` are about all of them."""
 
     event: Event
     count: int
@@ -47,7 +47,7 @@ class Calendar:
     notes: Sequence[str]
 
     def is_sparse(self) -> bool:
-        """Return whether a list shows it better than weeks that are nearly empty."""
+        """Return whether a list would show it better, since its weeks are nearly empty."""
         return self.count < 2 * len(self.weeks)
 
 
@@ -70,7 +70,7 @@ def _weeks(draws: Sequence[ComingDraw]) -> Iterator[Week]:
 
 
 def _clock_notes(draws: Sequence[ComingDraw]) -> dict[date, list[str]]:
-    """Return what the clocks of the zone do to a date."""
+    """Return notes by date on changes of the clocks in the event's time zone."""
     notes: dict[date, list[str]] = {}
     for before, draw in pairwise(draws):
         was, is_ = before.local(), draw.local()
@@ -109,7 +109,7 @@ def _notes(
 
 
 def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterator[str]:
-    """Yield the days that the rule asks for in months that lack them."""
+    """Yield the days of the rule that a month does not have."""
     if not draws:
         return
     month, last = max(now.date(), event.start_date).replace(day=1), draws[-1].date
@@ -120,7 +120,7 @@ def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterat
 
 
 def _off_schedule(draws: Sequence[ComingDraw], rewards: Collection[date]) -> list[date]:
-    """Return the dates with a reward of their own that have no draw, as far as the draws go."""
+    """Return dates with a reward of their own but no draw, within the dates shown."""
     drawn = {draw.date for draw in draws}
     first, last = min(drawn, default=date.min), max(drawn, default=date.max)
     end = last if len(draws) == SHOWN else date.max

@@ -1,4 +1,4 @@
-"""What became of dates, and what failed: to be seen."""
+"""Past dates and failures, read-only."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from raffles.admin.base import ReadOnly
 
 @admin.register(Occurrence)
 class OccurrenceAdmin(ReadOnly):
-    """Dates that have tickets, or that nobody came to."""
+    """Dates that have tickets, or that nobody entered."""
 
     list_display = ("event", "date", "draw_at", "reward_name", "raffle")
     list_filter = ("event",)
@@ -19,14 +19,14 @@ class OccurrenceAdmin(ReadOnly):
     date_hierarchy = "date"
 
     def about(self, row: Any) -> Model:
-        """Return the raffle, or the event when nobody came."""
+        """Return the raffle, or the event if nobody entered."""
         subject: Model = row.raffle or row.event
         return subject
 
 
 @admin.register(Setback)
 class SetbackAdmin(ReadOnly):
-    """What failed and is tried again."""
+    """Failures that are retried."""
 
     list_display = ("__str__", "raffle", "event", "attempts", "failed_at", "next_try_at")
     list_select_related = ("event", "raffle")

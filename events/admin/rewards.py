@@ -1,4 +1,4 @@
-"""Rewards by date of all events: also the past, and what an event's page has no room for."""
+"""Rewards by date of all events, including past ones and those that an event's page omits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from raffles.web.callers import staff
 
 @admin.register(Reward)
 class RewardAdmin(Recorded):
-    """Rewards of coming dates can be changed and taken away; they are added with their event."""
+    """Rewards of coming dates can be changed and removed here; they are added with their event."""
 
     form = RewardForm
     domain_records = frozenset({"added", "changed", "deleted"})
@@ -66,5 +66,5 @@ class RewardAdmin(Recorded):
 
 
 def _is_free(reward: Reward | None) -> bool:
-    """Return whether nobody holds a ticket for it, and nothing became of its date."""
+    """Return whether its date has neither tickets nor an outcome."""
     return reward is None or not reward.event.occurrences.filter(date=reward.date).exists()

@@ -1,1 +1,1 @@
-"""Acts of the calendar: scheduling, opening, taking part, running."""
+"""Actions on the calendar: scheduling, setting rewards, entering, running what is due."""

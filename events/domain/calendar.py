@@ -18,7 +18,7 @@ Row = TypeVar("Row", Occurrence, Reward)
 
 @dataclass(frozen=True, slots=True)
 class ComingDraw:
-    """A date that can be entered, or will be; ``occurrence`` once it has a ticket."""
+    """A date that is enterable or will be; it has an `occurrence` once it has a ticket."""
 
     event: Event
     date: date
@@ -30,22 +30,22 @@ class ComingDraw:
 
     @classmethod
     def kept(cls, event: Event, occurrence: Occurrence) -> ComingDraw:
-        """Return a date that has tickets, as it was opened."""
+        """Return a date that has tickets, with what it was opened with."""
         return cls(
             *(event, occurrence.date, occurrence.draw_at, occurrence.time_zone),
             *(occurrence, occurrence.max_participants, occurrence),
         )
 
     def local(self) -> datetime:
-        """Return when it draws, on the clocks of its zone."""
+        """Return its draw time in its time zone."""
         return local(self.draw_at, self.time_zone)
 
     def clock(self) -> str:
-        """Return the zone on whose clocks it is shown."""
+        """Return the name of the time zone in which it is shown."""
         return shown_zone(self.time_zone)
 
     def shown(self, style: str) -> str:
-        """Write when it draws, on the clocks of its zone."""
+        """Return its draw time as text, in its time zone."""
         return shown(self.draw_at, style, zone=ZoneInfo(shown_zone(self.time_zone)))
 
     def is_default(self) -> bool:
@@ -53,30 +53,30 @@ class ComingDraw:
         return self.reward is self.event
 
     def participants(self) -> int:
-        """Return how many tickets were handed out."""
+        """Return the number of tickets handed out."""
         return getattr(self.occurrence, "participants", 0)
 
     def state(self) -> str:
-        """Return that of its occurrence; "coming" before it has a ticket."""
+        """Return the state of its occurrence, "coming" before it has a ticket."""
         return self.occurrence.state() if self.occurrence else "coming"
 
 
 def locked_event(event_pk: int) -> Event:
-    """Return the event under its lock: whatever changes its calendar goes one after another."""
+    """Lock and return the event: changes to its calendar are serialised."""
     return Event.objects.select_for_update(no_key=True).get(pk=event_pk)
 
 
 # A read that is a second old is good enough to find the raffle: a date with tickets keeps its time,
-# its raffle decides who gets in, and a change of the event's rules is seen within a second.
+# its raffle decides who gets in, and a change of the event's rules shows within a second.
 _SEEN_WITHIN = timedelta(seconds=1)
 _REMEMBERED = 4096  # events
 _seen: dict[tuple[str, Any], tuple[datetime, Event, ComingDraw]] = {}
 
 
 def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
-    """Return the event (``slug`` or ``pk``), and its next draw if that has tickets already.
+    """Return the event (by `slug` or `pk`), and its next draw if that has tickets already.
 
-    Nearly every ticket is asked for here: one query for both, and none within a second of the last.
+    Nearly every entry begins here: both take one query, or none within a second of the last.
     Raises Event.DoesNotExist.
     """
     ((name, value),) = which.items()
@@ -93,7 +93,7 @@ def find_event(now: datetime, **which: Any) -> tuple[Event, ComingDraw | None]:
 
 
 def forget_events() -> None:
-    """Make this process see a change of an event at once."""
+    """Drop the cached events, so that this process sees a change at once."""
     _seen.clear()
 
 
@@ -117,9 +117,9 @@ def coming_draws(
     until: datetime | None = None,
     each: int | None = None,
 ) -> list[ComingDraw]:
-    """Return the draws after ``now``, soonest first: to ``until``, ``each`` of an event at most.
+    """Return the draws after `now` in order of time: up to `until`, at most `each` per event.
 
-    Two queries, whatever the events. One of the bounds must be given.
+    Two queries, for any number of events. At least one of the limits is needed.
     """
     opened = _opened(events, now)
     first = (now - timedelta(days=2)).date()
@@ -137,7 +137,7 @@ def coming_draws(
 def planned_draws(
     event: Event, rewards: Mapping[date, Rewarding], *, now: datetime, each: int
 ) -> list[ComingDraw]:
-    """Return the next draws of an event as it stands with ``rewards``; it may be unsaved.
+    """Return at most `each` next draws of an event, which may be unsaved, with `rewards` by date.
 
     One query, and none for a new event.
     """
@@ -146,7 +146,7 @@ def planned_draws(
 
 
 def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
-    """Return the coming draw of a date, if there is one."""
+    """Return the coming draw on a date, None without one."""
     if not EARLIEST <= day <= LATEST or not is_zone(event.time_zone):
         return None  # some of these dates have no instant
     draws = coming_draws([event], now=now, until=event.schedule().draw_at(day))
@@ -173,7 +173,7 @@ def _coming(
     until: datetime | None,
     each: int | None,
 ) -> list[ComingDraw]:
-    """Yield the kept dates and those of the rule that were never opened."""
+    """Return the dates already opened and those of the rule that are not, in order of time."""
     draws = [
         ComingDraw.kept(event, occurrence)
         for occurrence in opened.values()
@@ -198,6 +198,6 @@ def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:
 
 
 def is_enterable(occurrence: Occurrence, now: datetime) -> bool:
-    """Return whether the date takes entries at ``now``, as far as its raffle's row says."""
+    """Return whether the date takes entries at `now`, according to its raffle's row."""
     raffle = occurrence.raffle
     return raffle is not None and raffle.state == State.OPEN and now < occurrence.draw_at

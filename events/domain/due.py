@@ -1,7 +1,8 @@
-"""Running what is due, and remembering what failed: the work of `manage.py draw_winners`.
+"""Running what is due, and recording failures: the work of `manage.py draw_winners`.
 
 A run is a list of steps, oldest first: a raffle to close, seal and draw, or a date that nobody
-came to. Each step is conditional on what it finds, so any number of runs end in the same draws.
+entered. Each step is conditional on the state that it finds, so any number of runs has the same
+result.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ _BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class DueStep:
-    """What is due: a raffle, or an ``event``'s ``date`` without one.
+    """A step that is due: a raffle, or an `event`'s `date` without one.
 
-    ``due_at`` is empty for a raffle that was sold out rather than closed by the clock, and with the
-    date for an event of which nobody here can tell what is due.
+    `due_at` is None for a raffle without a closing time. Both it and `date` are None for an event
+    whose due dates are unknown, since this machine does not know its time zone.
     """
 
     due_at: datetime | None
@@ -52,13 +53,13 @@ class DueStep:
         return f"{self.event}, {self.date}" if self.date else str(self.event)
 
     def subject(self) -> dict[str, Raffle | Event | None]:
-        """Return whose setback it would be."""
+        """Return the subject of its setback, should it fail."""
         return {"raffle": self.raffle, "event": self.event}
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of a step."""
+    """The outcome of a step."""
 
     step: DueStep
     outcome: Outcome | Literal["forfeited"]
@@ -68,9 +69,9 @@ class Done:
 def due_steps(
     now: datetime, *, raffle_id: UUID | None = None, slug: str | None = None
 ) -> list[DueStep]:
-    """Return everything due at ``now``, oldest first; of one raffle or one event, if named.
+    """Return everything due at `now`, oldest first, of one raffle or one event if given.
 
-    What has failed waits for its next try, unless it is named.
+    What has failed waits for its next try, unless it is given by name.
     """
     steps = [DueStep(raffle.closes_at, raffle) for raffle in _due_raffles(now, raffle_id, slug)]
     if raffle_id is None:
@@ -79,7 +80,7 @@ def due_steps(
 
 
 def settle_events(now: datetime) -> None:
-    """Move on the events whose due dates have all been opened, so that none is looked at again."""
+    """Advance events whose due dates have all been opened, so that no run checks those again."""
     due = _due_events(Event.objects.all(), now)
     opened = _opened(due)
     settled: dict[datetime, list[int]] = {}
@@ -100,7 +101,7 @@ def _due_raffles(now: datetime, raffle_id: UUID | None, slug: str | None) -> Raf
 
 
 def _empty_dates(now: datetime, slug: str | None) -> list[DueStep]:
-    """Return a step for each date without tickets."""
+    """Return a step for each due date without tickets, and for each event in an unknown zone."""
     events = Event.objects.all()
     if slug is not None:
         events = events.filter(slug=slug)
@@ -127,7 +128,7 @@ def _due_events(events: EventQuerySet, now: datetime) -> dict[Event, list[Due]]:
 
 
 def _opened(due: dict[Event, list[Due]]) -> set[tuple[int, date]]:
-    """Return the dates of these events that have tickets or were settled, as (event, date)."""
+    """Return the dates of these events that were opened or settled, as (event, date)."""
     if not due:
         return set()
     rows = opened_since(min(event.settled_until for event in due)).filter(event__in=due)
@@ -142,9 +143,9 @@ def run(
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
 ) -> Iterator[Done]:
-    """Take each step; one that fails is recorded with its next try and stops no other.
+    """Take each step; a failure is recorded with its next try and does not stop the rest.
 
-    Only the same event's later empty dates wait with it, so that they stay in order.
+    Only the same event's later empty dates wait for it, so that they stay in order.
     """
     waiting: set[int] = set()
     for step in steps:
@@ -180,7 +181,7 @@ def _void(step: DueStep, now: datetime, by: str) -> Done:
         raise TypeError("a step without a raffle is a date of an event")
     try:
         settle_date(step.event.pk, step.date, step.due_at, now=now, by=by)
-    except Exception as error:  # the rest is due as well; this one is tried again
+    except Exception as error:  # the rest is due too; this one is retried
         log.exception("%s of %s failed", step.date, step.event.slug)
         return Done(step, "failed", f"{type(error).__name__}: {error}")
     return Done(step, "void", NOBODY_CAME)
@@ -197,7 +198,7 @@ def _remember(done: Done, now: datetime) -> None:
 
 
 def due_forfeits(now: datetime) -> Iterator[tuple[DueStep, str]]:
-    """Yield every prize that was not claimed in time: its raffle, and whose it is."""
+    """Yield each prize that was not claimed in time: a step with its raffle, and a sentence."""
     overdue = Winner.objects.filter(handover__in=Handover.objects.overdue(now))
     for winner in overdue.with_state().select_related("raffle"):
         yield (
@@ -207,7 +208,7 @@ def due_forfeits(now: datetime) -> Iterator[tuple[DueStep, str]]:
 
 
 def forfeit(*, now: datetime, by: str) -> Iterator[Done]:
-    """Forfeit them, and pass them on where the raffle says so."""
+    """Forfeit them, and pass them on where the raffle promotes alternates."""
     for winner, replacement in forfeit_overdue(now=now, by=by):
         successor = (
             f"to ticket {replacement.alternate.ticket_number()}" if replacement else "to nobody"
@@ -217,7 +218,7 @@ def forfeit(*, now: datetime, by: str) -> Iterator[Done]:
 
 
 def beat(now: datetime) -> None:
-    """Say that a whole run came to its end."""
+    """Record that a whole run has finished."""
     Heartbeat.objects.update_or_create(pk=1, defaults={"ran_at": now})
 
 
@@ -225,13 +226,13 @@ _BEACON_TAKES = timedelta(seconds=30)  # to publish and spread a round; relays l
 
 
 def warnings() -> list[str]:
-    """Return a sentence for each thing that is not as it should be now."""
+    """Return a sentence for each thing that is wrong now."""
     now = timezone.now()
     return [*missed_runs(now), *_overdue_draws(now), *_late_beacon(now), *_unknown_zones()]
 
 
 def missed_runs(now: datetime) -> list[str]:
-    """Return a sentence when no run has come to its end for a while."""
+    """Return a sentence if no run has finished for too long."""
     last = Heartbeat.objects.first()
     if last is None:
         return ["draw_winners has never run."]
@@ -241,7 +242,7 @@ def missed_runs(now: datetime) -> list[str]:
 
 
 def _overdue_draws(now: datetime) -> list[str]:
-    """Count what waits for a run; what waits for the beacon is not overdue."""
+    """Return a sentence on draws that wait for a run; waiting for the beacon is not overdue."""
     waiting = Draw.objects.waiting().filter(round__isnull=False)
     overdue = Raffle.objects.due(now - LATE_AFTER).exclude(state=State.SEALED, draw__in=waiting)
     timed = overdue.filter(closes_at__isnull=False)
@@ -251,7 +252,7 @@ def _overdue_draws(now: datetime) -> list[str]:
 
 
 def _late_beacon(now: datetime) -> list[str]:
-    """Return a round that should be public, and draws that still wait for it."""
+    """Return a sentence on draws whose round should be public but is still awaited."""
     public = first_round_at(int((now - _BEACON_TAKES).timestamp()))
     late = Draw.objects.waiting().filter(round__lt=public).order_by("round")
     if not (oldest := late.first()):
@@ -260,7 +261,10 @@ def _late_beacon(now: datetime) -> list[str]:
 
 
 def _unknown_zones() -> list[str]:
-    """Events whose dates nobody can tell here: their draws wait, those of others do not."""
+    """Return a sentence for each time zone of an event that this machine does not know.
+
+    Only draws in such a zone wait.
+    """
     zones = Event.objects.running().order_by("time_zone").values_list("time_zone", flat=True)
     unknown = [zone for zone in zones.distinct() if not is_zone(zone)]
     return [f"This machine does not know the time zone {zone} of an event." for zone in unknown]

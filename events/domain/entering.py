@@ -1,7 +1,7 @@
-"""Taking part in the next draw of an event; whoever comes first opens its raffle.
+"""Entering the next draw of an event; whoever comes first opens its raffle.
 
-A date that is open costs one read and the claim. What decides is in the database: one raffle for
-each date, one ticket for each user of a raffle, one for each order ever.
+On an open date it costs one read and the claim. The database holds the rules: one raffle per
+date, one ticket per user in a raffle, one ticket per order ever.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100,
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """Who asks for whom.
+    """Who asks for a ticket, and for whom.
 
-    ``caller`` is the address (``ip:203.0.113.7``) or the API key (``key:7``) that may ask for the
-    same ticket again; ``address`` is what may hold one ticket where the event says so.
-    ``order_id`` is the caller's own word for what the ticket is for, ``request_key`` an
-    ``Idempotency-Key``; with an order it is not looked at.
+    `caller` is the address (`ip:203.0.113.7`) or the API key (`key:7`), whose repeated request gets
+    the same ticket; `address` may hold one ticket where the event says so. `order_id` is the
+    caller's own name for what the ticket is for, `request_key` an `Idempotency-Key`, ignored with
+    an order.
     """
 
     username: str
@@ -65,7 +65,7 @@ class Participant:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A ticket of an event; ``draw_at`` is on the clocks of its zone."""
+    """A ticket of an event; `draw_at` is in the draw's time zone."""
 
     event: Event
     username: str
@@ -75,7 +75,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """A participant in the words of a raffle."""
+    """A participant in a raffle's terms."""
 
     identity: str
     request_key: str | None
@@ -91,7 +91,7 @@ class _Person:
         )
 
     def enter_again(self) -> Entry | None:
-        """Return the ticket that the order or the request has got, whichever draw it was."""
+        """Return the ticket that the order or request got before, in any draw; None without one."""
         if self.entrant.order_tag is None or self.request_key is None:
             return None
         which = Q(order_tag=self.entrant.order_tag)
@@ -99,10 +99,10 @@ class _Person:
 
 
 def identity_of(username: str) -> str:
-    """Return the identity of a user.
+    """Return the identity of a user, `user:` and the name normalised.
 
-    Names that differ in case, form, or what is not seen by itself (joiners, variation selectors)
-    are the same.
+    Names that differ only in case, in Unicode form or in invisible characters (joiners, variation
+    selectors) give the same identity.
     """
     folded = unicodedata.normalize("NFKC", username.translate(_UNSEEN)).casefold()
     return f"user:{unicodedata.normalize('NFKC', folded)}"
@@ -111,10 +111,10 @@ def identity_of(username: str) -> str:
 def take_part(
     event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
 ) -> Taken:
-    """Hand the participant a ticket of the first draw after ``now``: ``draw``, when it is known.
+    """Hand the participant a ticket of the first draw after `now`, which is `draw` if it is known.
 
-    The same order of the same caller and user gives the same ticket again, for ever. Raises
-    PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
+    The same order or request of the same caller and user gets the same ticket again, for ever.
+    Raises PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
     """
     if event.entry == Event.Entry.PARTNER and not participant.is_partner:
         raise PartnersOnly
@@ -131,7 +131,7 @@ def take_part(
 
 
 def _person(event: Event, participant: Participant) -> _Person:
-    # The caller's own word: nobody can use up that of another, or learn that there is one.
+    # With the caller in it: nobody can use up another caller's order, or learn that it exists.
     once = None
     if participant.order_id is not None:
         once = f"order\0{participant.caller}\0{participant.order_id}"
@@ -149,13 +149,13 @@ def _person(event: Event, participant: Participant) -> _Person:
 
 
 def _once_tag(event: Event, once: str) -> bytes:
-    """16 bytes that stand for an order or a request of this event, without telling it."""
+    """Return 16 bytes that identify an order or request of this event without revealing it."""
     message = f"once\0{event.pk}\0{once}".encode()
     return hmac.digest(ticket_key(event.ticket_key_id), message, "sha256")[:16]
 
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
-    """Enter the next draw; at the boundary of two, where the gate has shut, the one after."""
+    """Enter the next draw, or the one after it if its gate shuts at this moment."""
     if event.rest_days and (last := _last_win(event, person, now)):
         if entry := person.enter_again():
             return _taken(event, person, entry)
@@ -187,7 +187,7 @@ def _enter(
 
 
 def _taken(event: Event, person: _Person, entry: Entry, draw: ComingDraw | None = None) -> Taken:
-    """Return the ticket with the time of its draw; a repeat may be for another than the next."""
+    """Return the ticket with its draw's time; that of a repeat may not be the next draw."""
     if draw is None or entry.is_repeat:
         occurrence = Occurrence.objects.get(raffle__uuid=entry.raffle_id)
         return Taken(event, person.entrant.username, occurrence.local(), entry)
@@ -200,9 +200,9 @@ def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | N
 
 
 def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Taken | None:
-    """Make the next date's raffle with its first ticket, or neither; None if it has been made.
+    """Create the next date's raffle with its first ticket, or neither; None if it exists already.
 
-    Under the event's lock, since time, reward and size are those of this moment.
+    The event is locked, since the raffle takes its time, reward and size from this moment.
     """
     with transaction.atomic():
         event = locked_event(event.pk)
@@ -238,7 +238,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
 
 
 def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
-    """Return the date of the participant's last prize, if it is so recent that they rest."""
+    """Return the date of the participant's last prize, if they have to rest after it still."""
     today = local(now, event.time_zone).date()
     recent = event.occurrences.filter(
         date__gt=today - timedelta(days=event.rest_days), raffle__state=State.DRAWN
@@ -248,7 +248,7 @@ def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
         assert row.raffle  # noqa: S101 - it is drawn
         key = holder_key(ticket_key(row.raffle.ticket_key_id), row.raffle.uuid.bytes)
         tag = holder_tag(key, person.identity)
-        # By the ticket, so that each is one look at its index.
+        # By ticket, so that each is one index lookup.
         tickets |= Q(ticket__raffle=row.raffle, ticket__holder_tag=tag)
     if not tickets:
         return None
@@ -259,10 +259,10 @@ def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
 
 
 def _resting(event: Event, last: date, now: datetime) -> Refusal:
-    """Why a recent winner may not take part, as far as everybody may know it.
+    """Return why a recent winner may not take part, as far as everybody may know it.
 
-    Anybody can ask for any name. Where names are hidden, a winner is refused as one who has a
-    ticket is: in the same words, and not before a draw that is full or not planned.
+    Anybody can ask about any name. Where names are hidden, a winner gets the same refusal as the
+    holder of a ticket, and only if the draw is neither full nor missing.
     """
     if event.privacy == Privacy.FULL:
         return WonRecently(last + timedelta(days=event.rest_days))

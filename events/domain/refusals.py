@@ -1,4 +1,4 @@
-"""What the calendar refuses, in words of the draw rather than of its raffle."""
+"""The calendar's refusals, worded for the draw rather than for its raffle."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ class DrawFull(SoldOut):
 
 
 class NoDraw(DrawFull):
-    """The event is over or paused: there is no date to take part in."""
+    """The event is over or paused: it has no date to enter."""
 
     code = "no_draw"
 
 
 class AlreadyInDraw(AlreadyEntered):
-    """The user, the order, or where it counts the address, has a ticket."""
+    """The user, the order, or where it counts the address, already has a ticket."""
 
     sentence = "You have already participated in this draw"
 
 
 class AlreadyInOrResting(AlreadyInDraw):
-    """The same, or they won lately: where names are hidden, nobody is told which."""
+    """They have a ticket or won recently: where names are hidden, the answer is the same."""
 
     sentence = "You have already participated in this draw, or won recently"
 
 
 class WonRecently(Refusal):
-    """Winners of this event rest for some days."""
+    """The user won recently, and winners of this event rest for some days."""
 
     kind = Kind.FORBIDDEN
     code = "won_recently"
@@ -56,7 +56,7 @@ class PartnersOnly(Refusal):
 
 
 class RewardFrozen(Refusal):
-    """Somebody holds a ticket for this reward, or the date is over."""
+    """The date has tickets or is over, so its reward is fixed."""
 
     kind = Kind.CONFLICT
     code = "reward_frozen"
@@ -88,7 +88,7 @@ class SlugTaken(Refusal):
 
 
 class PlanChanged(Refusal):
-    """What would happen is no longer what somebody was shown and agreed to."""
+    """The result would differ from what was previewed and agreed to."""
 
     code = "plan_changed"
     sentence = "Something has changed since you looked; look again and confirm"

@@ -1,4 +1,4 @@
-"""Rewards of many dates at once: first what would become of each, then all that can be set."""
+"""Rewards of many dates at once: first a preview for each date, then all that can be set."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from raffles.models.record import record
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The reward that a date is to have, the one of its own that it has, and why it keeps that.
+    """A date's wanted reward, the reward of its own that it has, and why it would keep that.
 
-    Without a ``fault`` the new one can be set.
+    Without a `fault` the wanted one can be set.
     """
 
     day: date
@@ -39,9 +39,9 @@ class Change:
 def preview_rewards(
     event: Event, wanted: Mapping[date, Mapping[str, Any]], *, now: datetime
 ) -> list[Change]:
-    """Return what would become of each date, in order; two queries, whatever the dates.
+    """Return what would happen to each date, in order; two queries for any number of dates.
 
-    None for an event that is yet to be saved.
+    An unsaved event takes none.
     """
     own: dict[date, Reward] = {}
     frozen: set[date] = set()
@@ -73,10 +73,10 @@ def _fault(
 def set_rewards(
     event: Event, changes: Iterable[Change], *, now: datetime, by: str, agreed_to: str | None
 ) -> None:
-    """Set what was previewed of a locked event and has no fault.
+    """Set those rewards of a locked event that were previewed without a fault.
 
-    ``agreed_to`` is the fingerprint of what somebody has seen and agreed to. Raises PlanChanged
-    if it is no longer what would happen.
+    `agreed_to` is the fingerprint of the preview that somebody agreed to, None without one. Raises
+    PlanChanged if the result would differ from it.
     """
     changes = list(changes)
     if agreed_to is not None and agreed_to != fingerprint(changes):
@@ -94,7 +94,7 @@ def set_rewards(
 
 
 def fingerprint(changes: Iterable[Change]) -> str:
-    """Return the same for the same changes of the same rewards, and for no other."""
+    """Return a digest that is equal for equal changes and different for all others."""
     seen = [
         (change.day, dict(change.reward), change.before and change.before.reward(), change.fault)
         for change in changes
@@ -109,18 +109,18 @@ _LONGEST_NAME, _LONGEST_SLUG = 180, 50
 
 
 def monday_of(day: date) -> date:
-    """Return the day that its week begins on."""
+    """Return the Monday of a date's week."""
     return day - timedelta(days=day.weekday())
 
 
 def weeks_with_rewards(event: Event) -> list[date]:
-    """Return the Mondays of the weeks that have rewards of their own, latest first."""
+    """Return the Mondays of weeks with rewards of their own, latest first."""
     days = event.rewards.values_list("date", flat=True)
     return sorted({monday_of(day) for day in days}, reverse=True)
 
 
 def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> list[Change]:
-    """Return what copying that week's own rewards to each of the ``weeks`` after it would do."""
+    """Return what copying that week's own rewards to each of the next `weeks` would do."""
     own = event.rewards.filter(date__range=(monday, monday + WEEK - timedelta(days=1)))
     wanted = {
         reward.date + WEEK * n: reward.reward() for reward in own for n in range(1, weeks + 1)
@@ -131,9 +131,9 @@ def preview_copy(event: Event, monday: date, *, weeks: int, now: datetime) -> li
 def copy_week(
     event_pk: int, monday: date, *, weeks: int, now: datetime, by: str, agreed_to: str | None = None
 ) -> list[Change]:
-    """Copy a week's rewards forward; what has a fault keeps what it has.
+    """Copy a week's rewards to the next weeks; dates with a fault keep theirs.
 
-    ``agreed_to`` as in `set_rewards`. Returns what became of each date.
+    `agreed_to` as in `set_rewards`. Returns the outcome for each date.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -143,14 +143,14 @@ def copy_week(
 
 
 class Duplicate(NamedTuple):
-    """A new event, and what became of the rewards that were to come with it."""
+    """A new event, and what became of the rewards copied with it."""
 
     event: Event
     rewards: list[Change]
 
 
 def coming_rewards(event: Event, now: datetime) -> dict[date, Reward]:
-    """Return the rewards of dates that are not over in any zone."""
+    """Return an event's rewards by date, without dates that are over in every time zone."""
     coming = event.rewards.filter(date__gte=(now - timedelta(days=1)).date())
     return {reward.date: reward for reward in coming}
 
@@ -165,7 +165,7 @@ def duplicate_event(
     now: datetime,
     by: str,
 ) -> Duplicate:
-    """Schedule another event on the terms of one, with its coming rewards where wanted.
+    """Schedule a copy of an event under another name, with its coming rewards if wanted.
 
     Raises Unfit, SlugTaken.
     """
@@ -185,12 +185,12 @@ def duplicate_event(
 
 
 def name_of_copy(event: Event) -> str:
-    """Return what a copy is called until staff say otherwise."""
+    """Return the suggested name of a copy."""
     return f"{COPY_OF}{event.name}"[:_LONGEST_NAME]
 
 
 def slug_of_copy(event: Event) -> str:
-    """Return a slug that no event has: the event's own with the first free number."""
+    """Return an unused slug: the event's own with the first free number."""
     stem = event.slug[: _LONGEST_SLUG - 6]
     taken = set(Event.objects.filter(slug__startswith=stem).values_list("slug", flat=True))
     return next(slug for n in range(2, len(taken) + 3) if (slug := f"{stem}-{n}") not in taken)

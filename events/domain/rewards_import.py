@@ -1,4 +1,4 @@
-"""Rewards from a table: all of them, or none and every line that is wrong."""
+"""Rewards from a table: it sets all of them, or none and reports every bad line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from raffles.models.raffle import MAX_PRIZES
 from raffles.web.fields import text_fault
 
 COLUMNS = ("date", "name", "amount")
-OPTIONAL = {"description": 1000, "picture": 500}  # characters at the most
+OPTIONAL = {"description": 1000, "picture": 500}  # the most characters
 MAX_BYTES = 1_000_000
 MAX_LINES = 5_000
 _LONGEST_NAME = 200
@@ -29,12 +29,12 @@ _is_url = URLValidator(["https", "http"])
 
 
 class UnreadableTable(ValueError):
-    """Why a file is no text that could hold a table."""
+    """Why a file is not text that could hold a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the table (the first is 1): its cells, and what it would change or why not."""
+    """A line of the table (the first is 1): its cells, and its change or its fault."""
 
     number: int
     cells: Sequence[str]
@@ -44,22 +44,22 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What became of an import, or would."""
+    """An import, or a dry run of one."""
 
     lines: list[Line]
 
     def bad(self) -> list[Line]:
-        """Return the lines for whose sake nothing is set."""
+        """Return the lines that prevent the import."""
         return [line for line in self.lines if line.fault]
 
     def changes(self) -> list[Change]:
-        """Return what is to be set, by date."""
+        """Return what is to be set, in order of date."""
         found = [line.change for line in self.lines if line.change is not None]
         return sorted(found, key=lambda change: change.day)
 
 
 def read_text(content: bytes) -> str:
-    """Return the text of a file; raises UnreadableTable with a sentence for whoever chose it."""
+    """Return a file's text. Raises UnreadableTable with a sentence for whoever chose the file."""
     if len(content) > MAX_BYTES:
         raise UnreadableTable(f"The file has more than {MAX_BYTES:,} bytes.")
     if content.startswith(b"PK\x03\x04"):
@@ -84,10 +84,11 @@ def import_rewards(
     is_dry: bool = False,
     agreed_to: str | None = None,
 ) -> Table:
-    """Set the rewards of the dates in CSV with the columns date, name and amount.
+    """Set rewards by date from CSV with the columns date, name and amount.
 
-    Description and picture may follow. Commas, semicolons and tabs separate, whichever the first
-    line has. With one bad line, or in a dry run, nothing is set. ``agreed_to`` as in `set_rewards`.
+    Description and picture are optional. The separator is the first of comma, semicolon and tab
+    that the first line has. With a bad line, or in a dry run, nothing is set. `agreed_to` as in
+    `set_rewards`.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -116,7 +117,7 @@ def _line(row: _Row, previewed: dict[date, Change]) -> Line:
 
 
 def _rows(text: str) -> Iterator[_Row]:
-    """Yield the rows below the first, without empty ones, or a fault if it names no columns."""
+    """Yield the non-empty rows after the heading, or one fault if its columns are wrong."""
     first = text[: text.find("\n")] if "\n" in text else text
     separator = next((sign for sign in ",;\t" if sign in first), ",")
     cells = _cells(text, separator)
@@ -151,7 +152,7 @@ def _cells(text: str, separator: str) -> Iterator[_Row]:
 
 
 def _read(row: _Row, columns: tuple[str, ...], days: set[date]) -> _Row:
-    """Return the row with its date and reward, or with a fault."""
+    """Return the row with its date and reward, or with its fault."""
     if row.fault:
         return row
     if len(row.cells) != len(columns):

@@ -1,6 +1,6 @@
-"""Scheduling: events and the rewards of their dates, for the API and the admin alike.
+"""Scheduling events and the rewards of their dates, for the API and the admin.
 
-A date keeps its time, reward and size from its first ticket on; everything else may change.
+A date's time, reward and size are fixed from its first ticket on; everything else may change.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Unfit(ValueError):
 
 
 def refuse_unfit(event: Event, now: datetime) -> None:
-    """Raise Unfit; no question to the database."""
+    """Raise Unfit for an event with invalid values; it takes no query."""
     errors = {}
     try:
         check(event.schedule(), now.date())
@@ -50,7 +50,7 @@ def refuse_unfit(event: Event, now: datetime) -> None:
 
 
 def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
-    """Store a new event; its dates begin after ``now``. Raises Unfit, SlugTaken."""
+    """Store a new event, whose dates begin after `now`. Raises Unfit, SlugTaken."""
     refuse_unfit(event, now)
     event.settled_until = event.created_at = event.changed_at = now
     event.created_by = event.changed_by = by
@@ -69,10 +69,10 @@ def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
 def edit_event(
     event_pk: int, changes: Mapping[str, Any], *, now: datetime, by: str
 ) -> tuple[Event, list[Occurrence]]:
-    """Change an event, and return it with the dates that keep what they were opened with.
+    """Change an event; return it with the coming dates that keep what they were opened with.
 
-    ``changes`` are values by field, and ``paused``. What is past is settled by the old schedule;
-    the new one begins after ``now``. Raises Unfit, RewardTooLarge.
+    `changes` are values by field, and `paused`. Past dates are settled by the old schedule; the new
+    one begins after `now`. Raises Unfit, RewardTooLarge.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -103,7 +103,7 @@ def edit_event(
 def set_reward(
     event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime, by: str
 ) -> tuple[Reward, bool]:
-    """Set the reward of a coming date, and says whether it had none before.
+    """Set the reward of a coming date; return it, and whether it is new.
 
     Raises RewardFrozen, NoSuchDate, RewardTooLarge.
     """
@@ -117,7 +117,7 @@ def set_reward(
 
 
 def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
-    """Give a coming date the default reward back. Raises RewardFrozen, Reward.DoesNotExist."""
+    """Return a date to the event's default reward. Raises RewardFrozen, Reward.DoesNotExist."""
     with transaction.atomic():
         event = locked_event(event_pk)
         reward = Reward.objects.get(event=event, date=day)
@@ -128,14 +128,14 @@ def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
 
 
 def refuse_unless_coming(event: Event, day: date, now: datetime) -> None:
-    """Raise RewardFrozen or NoSuchDate for a date whose reward can't be set; it may be unsaved."""
+    """Raise RewardFrozen or NoSuchDate if a date's reward is fixed; for an unsaved event too."""
     if event.pk and event.occurrences.filter(date=day).exists():
         raise RewardFrozen
     refuse_unless_planned(event, day, now)
 
 
 def refuse_unless_planned(event: Event, day: date, now: datetime) -> None:
-    """Raise NoSuchDate for a date that the rule does not have, or that is over; no query."""
+    """Raise NoSuchDate for a date that is over or not in the schedule; it takes no query."""
     planned = event.schedule()
     if next(planned.dates(day), None) != day:
         raise NoSuchDate

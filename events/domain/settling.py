@@ -1,4 +1,4 @@
-"""Dates that nobody came to: void, announced, and never entered again."""
+"""Dates that nobody entered: void, announced, and closed to entries for good."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Due = tuple[date, datetime]
 
 
 def due_dates(event: Event, now: datetime) -> list[Due]:
-    """Return the dates whose time has come since the last were settled, with tickets or without."""
+    """Return the dates, with or without tickets, that fell due after the last settled one."""
     if event.paused_at is not None or now <= event.settled_until:
         return []
     return list(takewhile(lambda due: due[1] <= now, event.schedule().after(event.settled_until)))
 
 
 def settle(event: Event, *, now: datetime, by: str) -> None:
-    """Void every empty date of a locked event up to ``now``, oldest first."""
+    """Void each empty date of a locked event up to `now`, oldest first."""
     due = due_dates(event, now)
     if due:
         opened = opened_since(event.settled_until).filter(event=event)
@@ -40,9 +40,9 @@ def settle(event: Event, *, now: datetime, by: str) -> None:
 
 
 def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, by: str) -> bool:
-    """Void one date, if it is still due and empty; return whether this call did.
+    """Void one date if it is still due and empty; return whether this call did.
 
-    Call it oldest first: what is before ``draw_at`` counts as settled afterwards.
+    Call it oldest first: every date up to `draw_at` then counts as settled.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
@@ -56,7 +56,7 @@ def settle_date(event_pk: int, day: date, draw_at: datetime, *, now: datetime, b
 
 
 def opened_since(moment: datetime) -> OccurrenceQuerySet:
-    """Return every date that was opened or settled and can be one of those after ``moment``."""
+    """Return the opened and settled dates among which all those after `moment` are."""
     return Occurrence.objects.filter(date__gte=(moment - timedelta(days=2)).date())
 
 

@@ -1,7 +1,7 @@
-"""Something to look at: a raffle to enter, one sold out, one drawn, one that draws within a minute,
-and a daily draw whose first date comes with the next minute.
+"""Demo data: a raffle to enter, one sold out, one drawn, one that draws within a minute, and a
+daily draw whose first date comes with the next minute.
 
-Made through the domain with idempotency keys, so that a second run finds what the first one made.
+It is created through the domain with idempotency keys, so that a second run finds the first one's.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Demo:
 
 
 def make_demo_data(now: datetime) -> Demo:
-    """Makes what is missing and returns all of it."""
+    """Create what is missing, and return all of it."""
     open_ = _raffle("open", "Summer fair", 100, [("Telescope", 1), ("Kettle", 5)], now)
     sold_out = _raffle("sold out", "Village hall roof", 5, [("Hamper", 1), ("Jam", 2)], now)
     drawn = _raffle("drawn", "School trip", 8, [("Bicycle", 1), ("Book", 3)], now)
-    # One a minute at the most, however often somebody starts.
+    # One a minute at most, however often somebody starts the demo.
     minute = now.replace(second=0, microsecond=0).isoformat()
     soon = _raffle(
         f"soon {minute}", f"Last call, {minute[11:16]}", 20, [("Cake", 1)], now, now + DRAWS_IN
@@ -59,7 +59,7 @@ def make_demo_data(now: datetime) -> Demo:
 
 
 def _event(now: datetime) -> Event:
-    """A daily draw, first at the next full minute, with a reward of its own for that date."""
+    """Return a daily draw, the first at the next full minute with a reward of its own."""
     if made := Event.objects.filter(slug=EVENT).first():
         return made
     first = (now + timedelta(seconds=80)).replace(second=0, microsecond=0)

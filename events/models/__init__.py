@@ -1,4 +1,4 @@
-"""The calendar, and what its runs remember."""
+"""The tables of the calendar, and of its runs."""
 
 from events.models.event import Event, Occurrence, Reward, Rewarding
 from events.models.runs import Heartbeat, Setback

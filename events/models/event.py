@@ -16,11 +16,11 @@ from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, 
 MAX_REST_DAYS = 366
 TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
 SLUG_IS_RESERVED = "This word is taken by the site."
-RESERVED = frozenset({"upcoming", "winners", "update_events"})  # words of the addresses
+RESERVED = frozenset({"upcoming", "winners", "update_events"})  # words used in URLs
 
 
 class Rewarding(models.Model):
-    """A reward: of a date, or of every date that has none of its own."""
+    """A reward: of one date, or the default of an event's dates."""
 
     reward_name = models.CharField("reward", max_length=200)
     reward_amount = models.PositiveIntegerField(
@@ -36,7 +36,7 @@ class Rewarding(models.Model):
         abstract = True
 
     def reward(self) -> dict[str, str | int]:
-        """The reward's values, as keywords for another of its kind."""
+        """Return the reward's values, as keyword arguments."""
         return {
             "reward_name": self.reward_name,
             "reward_amount": self.reward_amount,
@@ -50,18 +50,18 @@ def _has_amount(name: str) -> models.CheckConstraint:
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    """Query words of events."""
+    """Queries on events."""
 
     def running(self) -> EventQuerySet:
-        """Those that are not paused."""
+        """Return those that are not paused."""
         return self.filter(paused_at__isnull=True)
 
 
 class Event(Rewarding, ClaimTerms):
-    """A lucky draw that recurs; its own reward stands for the dates that have none.
+    """A recurring lucky draw; its own reward is the default for its dates.
 
-    Dates whose time is up to ``settled_until`` are settled or never were: it is the event's
-    creation, its last resume or change of schedule, or the last date that a run has dealt with.
+    No date up to `settled_until` needs a run any more. It is the latest of the event's creation,
+    its last change of schedule, pause or resume, and the last date that was settled.
     """
 
     class Entry(models.TextChoices):
@@ -105,7 +105,7 @@ class Event(Rewarding, ClaimTerms):
     changed_at = models.DateTimeField(editable=False)
     changed_by = models.CharField(max_length=200, editable=False)
 
-    # Looked up for an answer: the first draw that comes, the dates that a change left alone.
+    # Set for an answer: the next draw, and the dates that a change left alone.
     next_draw: Any
     kept: list[date]
 
@@ -138,11 +138,11 @@ class Event(Rewarding, ClaimTerms):
 
     @property
     def paused(self) -> bool:
-        """Whether no dates are added."""
+        """Return whether it is paused: no date is added."""
         return self.paused_at is not None
 
     def schedule(self) -> Schedule:
-        """Its dates and their instants, pauses aside."""
+        """Return its dates and their instants, as if it were never paused."""
         return Schedule(self.frequency, self.start_date, self.until, self.draw_time, self.time_zone)
 
 
@@ -164,21 +164,21 @@ class Reward(Rewarding):
 
 
 class OccurrenceQuerySet(models.QuerySet["Occurrence"]):
-    """Query words of occurrences."""
+    """Queries on occurrences."""
 
     def recent(self, now: datetime) -> OccurrenceQuerySet:
-        """Those that a date from today on can be, in any zone and after any edit."""
+        """Return those whose draw can still be to come, in any time zone and after any edit."""
         return self.filter(date__gte=(now - timedelta(days=2)).date())
 
     def with_participants(self) -> OccurrenceQuerySet:
-        """Adds ``participants``: how many tickets were handed out."""
+        """Add `participants`: the number of tickets handed out."""
         return self.annotate(participants=sum_of_stripes(F("issued"), of="raffle"))
 
 
 class Occurrence(Rewarding):
-    """A date as it stands once it has a ticket, or once nobody came: time and reward are fixed.
+    """A date whose time and reward are fixed: it has a ticket, or it passed without one.
 
-    With a ticket it has a raffle, and all else is the raffle's; without one it is void.
+    With tickets it has a raffle, which holds the rest; without a raffle it is void.
     """
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="occurrences", db_index=False)
@@ -200,9 +200,9 @@ class Occurrence(Rewarding):
         return f"{self.date}"
 
     def local(self) -> datetime:
-        """When it draws, on the clocks of its zone."""
+        """Return its draw time in its time zone."""
         return local(self.draw_at, self.time_zone)
 
     def state(self) -> str:
-        """That of its raffle; void without one."""
+        """Return its raffle's state; void without one."""
         return self.raffle.state if self.raffle else State.VOID

@@ -1,4 +1,4 @@
-"""What runs remember: that they ran, and what failed and is tried again."""
+"""What runs store: when the last one finished, and failures that are retried."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_PAUSE = timedelta(hours=1)
 
 
 class Heartbeat(models.Model):
-    """One row: when `draw_winners` last came to its end, on whichever machine."""
+    """A single row: when `draw_winners` last finished, on any machine."""
 
     ran_at = models.DateTimeField()
 
@@ -27,19 +27,17 @@ class Heartbeat(models.Model):
 
 
 class SetbackQuerySet(models.QuerySet["Setback"]):
-    """Query words of setbacks."""
+    """Queries on setbacks."""
 
     def resting(self, now: datetime) -> SetbackQuerySet:
-        """Those whose next try is still to come."""
+        """Return those whose next try is still to come."""
         return self.filter(next_try_at__gt=now)
 
 
 class Setback(models.Model):
-    """A raffle, or an event's empty dates, that failed ``attempts`` times in a row.
+    """A raffle, or an event's empty dates, that failed `attempts` times in a row.
 
-    Success deletes the row.
-
-    It waits 1, 2, 4, ... minutes between tries, an hour at most.
+    The pause between tries is 1, 2, 4, ... minutes, an hour at most. Success deletes the row.
     """
 
     raffle = models.OneToOneField(Raffle, models.CASCADE, related_name="setback", null=True)
@@ -62,7 +60,7 @@ class Setback(models.Model):
         return self.error
 
     def fail_again(self, error: str, now: datetime) -> None:
-        """Counts one more failure at ``now`` and sets the next try."""
+        """Count a failure at `now`, and set the next try."""
         pause = min(_FIRST_PAUSE * 2 ** min(self.attempts, 10), _LONGEST_PAUSE)
         self.attempts += 1
         self.error = error[:500]

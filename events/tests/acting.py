@@ -1,4 +1,4 @@
-"""What the tests of events do: schedule, take part, let time pass and run; all over the API."""
+"""What tests of events do: schedule, take part, let time pass and run, all over the API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENTERED = (403, "already_entered", "You have already participated in this draw")
 
 
 def terms(**changes: Any) -> dict[str, Any]:
-    """The body that schedules a draw at eight every day in Paris."""
+    """Return the body of a request that schedules a draw at eight every day in Paris."""
     return {
         "name": "Breakfast",
         "slug": "breakfast",
@@ -43,12 +43,12 @@ def terms(**changes: Any) -> dict[str, Any]:
 
 
 def at(moment: datetime) -> time_machine.travel:
-    """Stands still at a moment."""
+    """Return a context in which time stands still at a moment."""
     return time_machine.travel(moment, tick=False)
 
 
 def manage(method: str, path: str, body: Any = None, now: datetime = NOW) -> Answer:
-    """One request of the manager."""
+    """Send a request as the manager, and return the answer."""
     with at(now):
         answer: Answer = getattr(caller(MANAGER), method)(path, body)
     forget_events()  # on a commit, which a test's own transaction has none of
@@ -56,7 +56,7 @@ def manage(method: str, path: str, body: Any = None, now: datetime = NOW) -> Ans
 
 
 def scheduled(now: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    """Schedules an event and returns it as it was answered."""
+    """Schedule an event, and return the answer."""
     answer = manage("post", "/events/", terms(**changes), now)
     assert answer.status_code == 201, answer.json()
     body: dict[str, Any] = answer.json()
@@ -73,7 +73,7 @@ def participate(
     email: str | None = None,
     **headers: Any,
 ) -> Answer:
-    """Asks for a ticket."""
+    """Ask for a ticket."""
     body = {"username": username} | ({"order_id": order_id} if order_id else {})
     body |= {"email": email} if email is not None else {}
     with at(now):
@@ -81,7 +81,7 @@ def participate(
 
 
 def taken(username: str, order_id: str | None = None, **options: Any) -> dict[str, Any]:
-    """Takes part and returns the new ticket."""
+    """Take part and return the new ticket."""
     answer = participate(username, order_id, **options)
     assert answer.status_code == 201, answer.json()
     body: dict[str, Any] = answer.json()
@@ -89,7 +89,7 @@ def taken(username: str, order_id: str | None = None, **options: Any) -> dict[st
 
 
 def read(path: str, now: datetime = NOW) -> Any:
-    """What anybody reads at an address."""
+    """Return what anybody reads at an address."""
     with at(now):
         answer = caller().get(path)
     assert answer.status_code == 200, answer.json()
@@ -97,7 +97,7 @@ def read(path: str, now: datetime = NOW) -> Any:
 
 
 def run(now: datetime, *arguments: str) -> list[str]:
-    """Runs `draw_winners` at a moment and returns its lines; every step must succeed."""
+    """Run `draw_winners` at a moment and return its lines; every step must succeed."""
     written = StringIO()
     with at(now):
         call_command("draw_winners", *arguments, stdout=written)

@@ -7,5 +7,5 @@ from events.domain.calendar import forget_events
 
 @pytest.fixture(autouse=True)
 def afresh() -> None:
-    """Clocks of tests stand still, so a process would remember events of the test before."""
+    """Drop cached events: the clocks of tests stand still, so they would outlive their test."""
     forget_events()

@@ -42,7 +42,7 @@ def path_of(route: str) -> str:
 
 @pytest.fixture(autouse=True)
 def event(django_db_reset_sequences: None) -> None:
-    """An event with a draw behind it; its id is 1."""
+    """Return an event with a draw behind it, whose id is 1."""
     scheduled()
     taken("alice")
     run(DRAW)
@@ -79,7 +79,7 @@ def test_every_route_is_in_the_table() -> None:
 
 
 def _routes(resolver: URLResolver, prefix: str = "") -> set[str]:
-    """The API's routes of events and tickets."""
+    """Return the API's routes of events and tickets."""
     found: set[str] = set()
     for pattern in resolver.url_patterns:
         path = prefix + str(pattern.pattern)

@@ -33,7 +33,7 @@ def staff(client: Client) -> Client:
 
 
 def form(*rewards: tuple[str, str, int], **changes: Any) -> dict[str, Any]:
-    """The fields of the form: a draw at eight every day in Paris, and rewards by date."""
+    """Return the fields of the form: a draw at eight every day in Paris, and rewards by date."""
     fields = {
         "name": "Breakfast",
         "slug": "breakfast",
@@ -63,23 +63,23 @@ def form(*rewards: tuple[str, str, int], **changes: Any) -> dict[str, Any]:
 
 
 def texts(page: str, pattern: str) -> list[str]:
-    """What is read in each of those elements, in single spaces."""
+    """Return what is read in each of those elements, in single spaces."""
     found = re.findall(pattern, page, re.DOTALL)
     return [" ".join(unescape(re.sub("<[^>]*>", " ", text)).split()) for text in found]
 
 
 def cells(page: str) -> list[str]:
-    """The dates of the calendar."""
+    """Return the dates of the calendar."""
     return texts(page, '<td class="on.*?</td>')
 
 
 def row(page: str) -> list[str]:
-    """The cells of a list's only row."""
+    """Return the cells of a list's only row."""
     return texts(page.split("<tbody>")[1].split("</tbody>")[0], '<t[dh] class="field.*?</t[dh]>')
 
 
 def post(staff: Client, path: str, fields: dict[str, Any], now: Any = NOW) -> str:
-    """Sends a form; returns the page that follows."""
+    """Send a form; return the page that follows."""
     with at(now):
         answer = staff.post(path, fields, follow=True)
     assert answer.status_code == 200

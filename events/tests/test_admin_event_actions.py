@@ -26,7 +26,7 @@ def staff(client: Client) -> Client:
 
 
 def previewed(staff: Client, act: str, now: Any = NOW) -> list[str]:
-    """What the page says will happen."""
+    """Return what the page says will happen."""
     with at(now):
         page = staff.get(address(act)).content.decode()
     return texts(page.split('class="preview"')[1].split("</ul>")[0], "<li>.*?</li>")

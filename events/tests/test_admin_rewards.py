@@ -37,7 +37,7 @@ def page_of(name: str) -> str:
 
 
 def send(staff: Client, name: str, **fields: Any) -> str:
-    """Posts to one of the pages; returns the page that follows."""
+    """Post to one of the pages; return the page that follows."""
     with at(NOW):
         answer = staff.post(page_of(name), fields, follow=True)
     assert answer.status_code == 200
@@ -52,12 +52,12 @@ def look(staff: Client, name: str, query: str = "") -> str:
 
 
 def agreed(page: str) -> str:
-    """The fingerprint of what the page shows, as its form sends it back."""
+    """Return the fingerprint of what the page shows, as its form sends it back."""
     return page.split('name="agreed_to" value="')[1].split('"')[0]
 
 
 def changes(page: str) -> list[str]:
-    """The rows of the table of what happens."""
+    """Return the rows of the table of what happens."""
     return texts(page.split("<tbody>")[1].split("</tbody>")[0], "<tr.*?</tr>")
 
 

@@ -20,7 +20,7 @@ Break = Callable[[], object]
 
 
 def again(model: type[models.Model], **changes: Any) -> Break:
-    """One bare INSERT of the first row once more, with other values here and there."""
+    """Return a bare INSERT of the first row once more, with other values here and there."""
 
     def copy() -> None:
         row = model._default_manager.order_by("pk")[0]
@@ -33,12 +33,12 @@ def again(model: type[models.Model], **changes: Any) -> Break:
 
 
 def update(model: type[models.Model], **values: Any) -> Break:
-    """One bare UPDATE."""
+    """Return a bare UPDATE."""
     return lambda: model._default_manager.update(**values)
 
 
 def delete(model: type[models.Model]) -> Break:
-    """One bare DELETE, without Django's own protection."""
+    """Return a bare DELETE, without Django's own protection."""
     return lambda: model._default_manager.all()._raw_delete(using="default")
 
 
@@ -46,7 +46,7 @@ OPENED, TAKEN, FREE = date(2026, 2, 10), date(2026, 2, 12), date(2026, 2, 13)
 
 
 def free_rewards() -> models.QuerySet[Reward]:
-    """The reward of the date without a ticket."""
+    """Return the reward of the date without a ticket."""
     return Reward.objects.filter(date=TAKEN)
 
 
@@ -83,7 +83,7 @@ UNIQUE_BY_COLUMNS = {
 
 @pytest.fixture
 def calendar() -> None:
-    """An event with rewards on the 10th and the 12th; the 10th has a ticket."""
+    """Create an event with rewards on the 10th and the 12th; the 10th has a ticket."""
     scheduled()
     for day in ("2026-02-10", "2026-02-12"):
         manage("put", f"/events/breakfast/rewards/{day}/", {"name": "Phone", "amount": 2})
@@ -113,7 +113,7 @@ def test_every_constraint_and_guard_is_broken_above() -> None:
 
 
 def triggers() -> set[str]:
-    """The triggers on our tables, as the database knows them."""
+    """Return the triggers on our tables, as the database knows them."""
     statement = (
         "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal "
         "AND tgrelid::regclass::text LIKE 'events%'"

@@ -23,7 +23,7 @@ DUE = NOW + timedelta(hours=1)
 
 
 def draw_winners(at: datetime, *arguments: str, **options: Any) -> tuple[int, str]:
-    """Runs the command at ``at``; returns its exit status and what it wrote."""
+    """Run the command at `at`; return its exit status and what it wrote."""
     written = StringIO()
     with time_machine.travel(at, tick=False):
         try:
@@ -38,7 +38,7 @@ def due_raffle(**terms: Any) -> Raffle:
 
 
 def spoiled_raffle() -> Raffle:
-    """A due raffle with a ticket that nobody was handed: it can't be sealed."""
+    """Return a due raffle with a ticket that nobody was handed: it can't be sealed."""
     raffle = due_raffle(name="Spoiled")
     tags = {"holder_tag": bytes(16), "code_tag": bytes(16)}
     (free,) = {0, 1, 2} - {ticket.slot for ticket in raffle.tickets.all()}
@@ -194,7 +194,7 @@ def test_wrong_usage_is_2(argument: str, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def look() -> Callable[[datetime], list[str]]:
-    """Asks for the warnings of /readyz at a time; those of `check_draws` are the same."""
+    """Ask for the warnings of /readyz at a time; those of `check_draws` are the same."""
 
     def ask(at: datetime) -> list[str]:
         written = StringIO()

@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def dates() -> list[tuple[str, str]]:
-    """Every date that was opened or settled, with its state."""
+    """Return every date that was opened or settled, with its state."""
     return [
         (row.date.isoformat(), row.raffle.state if row.raffle else "nobody")
         for row in Occurrence.objects.select_related("raffle").order_by("date")
@@ -31,7 +31,7 @@ _REFUSE = Guard("no_day_of_rest", "events_occurrence", "INSERT", when="NEW.raffl
 
 
 def announced() -> list[tuple[str, str | None]]:
-    """What was announced, in order, with the draw's date."""
+    """Return what was announced, in order, with the draw's date."""
     return [
         (row.kind, row.payload.get("draw_at", row.payload["name"][-10:])[:10])
         for row in Announcement.objects.streamed()

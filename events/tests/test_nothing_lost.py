@@ -39,7 +39,7 @@ _numbers = count()
 
 
 def new_event(**values: Any) -> Event:
-    """A draw at seven every day, in UTC."""
+    """Return a draw at seven every day, in UTC."""
     event = Event(
         name="Breakfast",
         slug=f"breakfast-{next(_numbers)}",
@@ -54,14 +54,14 @@ def new_event(**values: Any) -> Event:
 
 
 def enter(event: Event, username: str, now: datetime = NOW, order_id: str | None = None) -> Taken:
-    """Takes part as the API does: with the event as it is read now."""
+    """Take part as the API does: with the event as it is read now."""
     caller = "ip:198.51.100.1"
     participant = Participant(username, caller=caller, address=caller, order_id=order_id)
     return take_part(Event.objects.get(pk=event.pk), participant, now=now)
 
 
 def draw(event: Event, now: datetime) -> list[str]:
-    """One run of what is due of the event."""
+    """Run what is due of the event once; return the outcomes."""
     done = run(due_steps(now, slug=event.slug), now=now, clock=clock, by="cron")
     outcomes: list[str] = [each.outcome for each in done]
     settle_events(now)
@@ -69,7 +69,7 @@ def draw(event: Event, now: datetime) -> list[str]:
 
 
 def faults(event: Event) -> list[str]:
-    """Each promise about an event's dates that the database does not keep now; empty is good."""
+    """Return each promise about an event's dates that is broken in the database; empty is good."""
     raffles = list(Raffle.objects.filter(event_slug=event.slug).select_related("occurrence"))
     rows = event.occurrences.select_related("raffle")
     empty = sum(row.raffle is None for row in rows)
@@ -91,7 +91,7 @@ def _of_empty_dates(event: Event) -> QuerySet[Announcement]:
 
 
 def state(event: Event) -> list[tuple[str, str, int, int, list[str]]]:
-    """Each date: its state, tickets, winners and announcements. Two undisturbed ones are equal."""
+    """Return each date's state, tickets, winners and announcements; equal if undisturbed."""
     empties = _of_empty_dates(event)
     return [
         (
@@ -129,7 +129,7 @@ def run_two_days(event: Event) -> None:
 
 
 def opened_on_two_days() -> Event:
-    """Tickets on the first and the third day."""
+    """Return an event with tickets on the first and the third day."""
     event = opened()
     enter(event, "alice", now=DRAW + DAY)
     return event
@@ -148,7 +148,7 @@ DEEDS: dict[str, tuple[Callable[[], Event], Callable[[Event], object]]] = {
 
 
 def killings(name: str) -> Iterator[list[str]]:
-    """Does a action once for each of its moments, is killed in it, looks, and does it again."""
+    """Run an action once for each of its moments, killed at it, and again; yield what is wrong."""
     prepare, do = DEEDS[name]
     undisturbed = prepare()
     do(undisturbed)
@@ -179,7 +179,7 @@ def test_killed_anywhere_leaves_nothing_or_the_whole(name: str) -> None:
 
 
 def announce_alone(*fact: Any, **when: Any) -> Announcement:
-    """Announces in a transaction of its own, after what it announces."""
+    """Announce in a transaction of its own, after what it announces."""
     with transaction.atomic():
         return announce(*fact, **when)
 
@@ -315,7 +315,7 @@ def test_entering_races_an_edit() -> None:
 
 
 def test_faults_are_seen() -> None:
-    """What the checks of this module look at, broken by hand."""
+    """Break by hand what the checks of this module look at."""
     event = opened()
     Announcement.objects.create(
         sequence=99, kind="draw.voided", payload={"event": event.slug}, announced_at=NOW

@@ -20,7 +20,7 @@ DATE = NOW.date()
 
 
 def look(path: str, now: Any = NOW) -> Any:
-    """A page at a moment."""
+    """Return a page at a moment."""
     with at(now):
         return visitor().get(path)
 
@@ -32,7 +32,7 @@ def enter(username: str, *, slug: str = "breakfast", now: Any = NOW, **fields: A
 
 
 def drawn(*usernames: str, **changes: Any) -> UUID:
-    """Schedules, enters and draws the first date; returns its raffle's id."""
+    """Schedule, enter and draw the first date; return its raffle's id."""
     scheduled(**changes)
     tickets = [taken(name, slug=changes.get("slug", "breakfast")) for name in usernames]
     run(DRAW)

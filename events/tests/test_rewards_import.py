@@ -21,7 +21,7 @@ GOOD = "date,name,amount\n2026-02-10,Phone,1\n2026-02-11,Washing Machine,2\n"
 
 
 def load(tmp_path: Path, text: str, *options: str, encoding: str = "utf-8") -> tuple[str, str]:
-    """Imports a file; returns what was written, and each bad line with why it failed."""
+    """Import a file; return what was written, and each bad line with why it failed."""
     file = tmp_path / "rewards.csv"
     file.write_text(text, encoding=encoding, newline="")
     out, err = StringIO(), StringIO()

@@ -127,7 +127,7 @@ _days = st.dates(date(1990, 1, 1), date(2060, 12, 31))
 
 
 def plain_dates(frequency: str, start: date, first: date, last: date) -> list[date]:
-    """The dates in question, by the rule from its start on."""
+    """Return the dates in question, by the rule from its start on."""
     text = ";".join(f"{name}={value}" for name, value in parse(frequency).items())
     rule = rrulestr(text, dtstart=datetime.combine(start, time()))
     days = takewhile(lambda day: day <= last, (moment.date() for moment in rule))
@@ -147,7 +147,7 @@ def test_dates_are_those_of_the_plain_rule(frequency: str, start: date, first: d
 
 
 def transitions(first: int, last: int) -> dict[tuple[datetime, timedelta, timedelta], str]:
-    """Where any zone's clocks change: instant, offset before and after, and one zone that does."""
+    """Return the clock changes of all zones: instant, offset before and after, and a zone."""
     found = {}
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
@@ -169,7 +169,7 @@ def offset(moment: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def change(start: datetime, zone: ZoneInfo) -> datetime:
-    """The second within STEP of ``start`` from which the clocks show another offset."""
+    """Return the second within STEP of `start` from which the clocks show another offset."""
     seconds = range(int(STEP.total_seconds()))
     before = offset(start, zone)
     after = bisect_left(
@@ -179,7 +179,7 @@ def change(start: datetime, zone: ZoneInfo) -> datetime:
 
 
 def expected_draw(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """The first instant at which the clocks show the time; by the offset before if none does."""
+    """Return the first instant of a local time; by the offset before if there is none."""
     wall = datetime.combine(day, at)
     around = [wall.replace(tzinfo=UTC) + timedelta(hours=hours) for hours in (-48, 48)]
     instants = [(wall - offset(moment, zone)).replace(tzinfo=UTC) for moment in around]
@@ -188,7 +188,7 @@ def expected_draw(day: date, at: time, zone: ZoneInfo) -> datetime:
 
 
 def check_change(name: str, moment: datetime) -> None:
-    """Draws of the dates around a change, at the times it touches and at some that it does not."""
+    """Check draws around a clock change, at times that it affects and at others."""
     zone = ZoneInfo(name)
     shown = [(moment + timedelta(minutes=minutes)).astimezone(zone) for minutes in (-30, -1, 0, 30)]
     leapt = (moment - timedelta(minutes=1)).astimezone(zone).replace(tzinfo=None)

@@ -39,7 +39,7 @@ NO_DATE = (404, "no_such_date", "The event has no coming draw on this date")
 
 
 def coming(days: int = 7, now: Any = NOW) -> list[tuple[str, str]]:
-    """The coming draws as (local time, reward)."""
+    """Return the coming draws as (local time, reward)."""
     return [
         (draw["draw_at"], draw["reward"]["name"])
         for draw in read(f"/events/upcoming/?days={days}", now)
@@ -47,7 +47,7 @@ def coming(days: int = 7, now: Any = NOW) -> list[tuple[str, str]]:
 
 
 def edited(now: Any = NOW, **changes: Any) -> list[str]:
-    """Changes the event and returns the dates that are kept."""
+    """Change the event and return the dates that are kept."""
     answer = manage("patch", "/events/breakfast/", changes, now)
     assert answer.status_code == 200, answer.json()
     kept: list[str] = answer.json()["kept"]

@@ -40,7 +40,7 @@ ELSEWHERE = "Mars/Olympus_Mons"
 
 @pytest.fixture
 def strand(tmp_path: Path) -> Iterator[Callable[[], None]]:
-    """A zone that this machine knows until it is called: its file is gone then."""
+    """Yield a zone that this machine knows until it is called: its file is gone then."""
     real = zoneinfo.TZPATH
     (paris,) = (file for path in real if (file := Path(path, "Europe/Paris")).exists())
     (tmp_path / "Mars").mkdir()

@@ -1,8 +1,8 @@
-"""The back office of raffles: everything to be seen, terms to be set, nothing to be undone."""
+"""The back office of raffles: everything is visible, terms can be set, results only added to."""
 
 from __future__ import annotations
 
 from . import api_keys, base, notifications, raffles, records, staff, winners
 
-# Found by the admin through these.
+# Imported for the admin, which finds them in this module.
 __all__ = ["api_keys", "base", "notifications", "raffles", "records", "staff", "winners"]

@@ -1,7 +1,7 @@
-"""Pages of the admin beside Django's own, and those that ask before they do anything.
+"""Admin pages beyond Django's own, and pages that ask for confirmation before they act.
 
-A ModelAdmin that subclasses `AdminPages` lists its `pages`. Each gets an address, the check of its
-permissions and, if it has a label, a button on the object's own page.
+A ModelAdmin that subclasses `AdminPages` lists its `pages`. Each gets a URL, its permission checks
+and, if it has a label, a button on the object's own page.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ MAX_REASON = 500  # characters
 
 @dataclass(frozen=True, kw_only=True)
 class AdminPage(ABC):
-    """A page of one object, or of a kind of objects where ``is_of_object`` is false.
+    """A page of one object, or of a whole model where `is_of_object` is false.
 
-    It is opened with all of its ``permissions`` (403) and for an object that exists (404).
-    ``name`` is the last part of its URL name, and of its address unless ``address`` is. With a
-    ``label``, the page of an object for which it ``is_offered`` has a button that opens it, or that
-    posts where ``methods`` lack GET.
+    It requires all of its `permissions` (403) and an object that exists (404). `name` is the last
+    part of its URL name, and of its URL unless `address` is set. With a `label`, it has a button
+    on the page of each object for which it `is_offered`: a link, or a POST if `methods` lack GET.
     """
 
     name: str
@@ -49,31 +48,31 @@ class AdminPage(ABC):
     is_harmful: bool = False
 
     def part(self) -> str:
-        """Return the last part of its address."""
+        """Return the last part of its URL."""
         return self.address or self.name.replace("_", "-")
 
     def route(self) -> str:
-        """Return its address below that of the model."""
+        """Return its URL relative to the model's."""
         return f"<path:object_id>/{self.part()}/" if self.is_of_object else f"{self.part()}/"
 
     @abstractmethod
     def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
-        """Answer a permitted request; ``rows`` is the one object, or nothing."""
+        """Answer a permitted request; `rows` is the one object, or empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPage(AdminPage):
-    """A page that a view answers: ``view(request, admin)``, and the object if it is of one."""
+    """A page answered by a view, `view(request, admin)`, or with the object as third argument."""
 
     view: Callable[..., HttpResponseBase]
 
     def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
-        """Answer by the view."""
+        """Answer with the view."""
         return self.view(request, admin, *rows)
 
 
 class Performed(NamedTuple):
-    """What was done, in a sentence, and the address to go on from; empty: the object's page."""
+    """What was done, as a sentence, and the URL to redirect to; if empty, the object's page."""
 
     message: str
     to: str = ""
@@ -81,11 +80,11 @@ class Performed(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmedAction(AdminPage):
-    """An action that cannot be undone: a page that says what will happen, then one button.
+    """An action that cannot be undone: a page with its consequences, then one button.
 
-    ``preview(row)`` gives sentences of what will happen; ``perform(row, now=, by=, **values of the
-    form)`` does it or raises a Refusal, whose sentence is shown. ``initial(row)`` is what the form
-    proposes.
+    `preview(row)` returns the consequences, in sentences; `perform(row, now=, by=, **values of the
+    form)` acts or raises a Refusal, whose sentence is shown. `initial(row)` returns the form's
+    initial values.
     """
 
     preview: Callable[[Any], Sequence[str]]
@@ -94,7 +93,7 @@ class ConfirmedAction(AdminPage):
     initial: Callable[[Any], dict[str, Any]] = lambda _row: {}
 
     def answer(self, request: HttpRequest, admin: AdminPages, *rows: Any) -> HttpResponseBase:
-        """Say what will happen and, when posted, do it."""
+        """Show the consequences; on a valid POST, perform the action."""
         (row,) = rows
         posted = request.POST if request.method == "POST" else None
         form = self.form(posted, initial=self.initial(row))
@@ -113,13 +112,13 @@ class ConfirmedAction(AdminPage):
 
 
 class AdminPages(Recorded):
-    """A ModelAdmin with ``pages`` of its own."""
+    """A ModelAdmin with `pages` of its own."""
 
     pages: ClassVar[tuple[AdminPage, ...]] = ()
     change_form_template = "admin/change_form_with_pages.html"
 
     def get_urls(self) -> list[URLPattern]:
-        """Return the addresses of the pages, before those of the admin."""
+        """Return the URLs of the pages, before those of the admin."""
         model = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path(page.route(), self._view_of(page), name=f"{model}_{page.name}")
@@ -145,7 +144,7 @@ class AdminPages(Recorded):
     def render_change_form(
         self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Show the object's page, with a button for each page that is offered and permitted."""
+        """Show the object's page with a button for each page that is offered and permitted."""
         row = context.get("original")
         context["pages"] = [
             page
@@ -156,20 +155,20 @@ class AdminPages(Recorded):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def to_object(self, row: Any) -> HttpResponseRedirect:
-        """Go on to the object's own page."""
+        """Return a redirect to the object's own page."""
         opts = self.opts
         name = f"admin:{opts.app_label}_{opts.model_name}_change"
         return HttpResponseRedirect(reverse(name, args=[row.pk]))
 
 
 def posted_again(request: HttpRequest, sentence: str) -> HttpResponseRedirect:
-    """Go to the same page again and say there what is wrong."""
+    """Return a redirect to the same page, which shows `sentence` as an error."""
     messages.error(request, sentence)
     return HttpResponseRedirect(request.path)
 
 
 class ReasonForm(forms.Form):
-    """A typed reason that everybody will read."""
+    """A typed reason, which will be public."""
 
     reason = forms.CharField(
         max_length=MAX_REASON,

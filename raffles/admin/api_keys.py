@@ -1,4 +1,4 @@
-"""Keys of partners in the back office."""
+"""API keys of partners in the back office."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class ApiKeyForm(forms.ModelForm):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(Recorded):
-    """Keys of partners; the text is shown once, when the key is made."""
+    """API keys of partners; the text is shown once, when the key is created."""
 
     form = ApiKeyForm
     list_display = ("name", "hint", "rate", "expires_at", "last_used_at")
     readonly_fields = ("hint", "last_used_at", "created_at", "created_by")
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """Return how often and how long it may be used from now on."""
+        """Return the rate and expiry that apply from now on."""
         return {"rate": row.rate, "expires_at": row.expires_at}
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:

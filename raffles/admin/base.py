@@ -1,4 +1,4 @@
-"""The record in the admin: whatever staff do is in it, and every object shows its part of it."""
+"""The record in the admin: every action of staff is recorded and shown in its object's history."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from raffles.web.formats import SECOND, shown
 
 
 class ReadOnlyMixin:
-    """Neither added, changed nor deleted by hand."""
+    """No adding, changing or deleting by hand."""
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         return False
@@ -36,56 +36,56 @@ class ReadOnlyMixin:
         return False
 
 
-_MOST = 10_000  # rows that can be paged through; a search or a filter leads further
+_MOST = 10_000  # rows reachable by paging; a search or a filter reaches the rest
 _PAGE = 100
 
 
 class Recorded(admin.ModelAdmin):
-    """A page of the admin: what is added, changed or deleted is on record, and History shows that.
+    """A ModelAdmin that records additions, changes and deletions, and shows them in History.
 
-    ``domain_records`` are the actions of this kind that the domain writes down by itself.
+    `domain_records` are those of the three that the domain already records for this model.
     """
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
 
     def facts(self, _row: Any) -> dict[str, Any]:
-        """Return what the record keeps of a row beside which fields were changed."""
+        """Return what the record stores about a row, besides the names of the changed fields."""
         return {}
 
     def about(self, row: Any) -> models.Model:
-        """Return whose record the row's actions belong to: of a raffle's parts it is the raffle."""
+        """Return the row whose record is shown and written: for a part of a raffle, the raffle."""
         raffle = getattr(row, "raffle", None)
         return raffle if isinstance(raffle, Raffle) else row
 
     def log_addition(self, request: HttpRequest, obj: Any, _message: Any) -> Any:
-        """Record it, not in Django's log, which can be edited and goes with the user."""
+        """Record it here, not in Django's log, which is editable and deleted with the user."""
         self.note(request, obj, "added", **self.facts(obj))
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        """Record it; saving a form in which nothing was changed is no change."""
+        """Record it; a saved form in which nothing was changed is no change."""
         if message:
             self.note(request, obj, "changed", changes=message, **self.facts(obj))
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
-        """Record each, with the name of what will be gone."""
+        """Record each deletion, with the name of the deleted row."""
         for row in queryset:
             self.note(request, row, "deleted", name=str(row))
 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
-        """Write that the user did this to the row, unless the domain has."""
+        """Record that the user did this to the row, unless the domain already has."""
         if what not in self.domain_records:
             action = f"{row._meta.model_name}.{what}"
             record(row, action, at=timezone.now(), by=staff(request), **details)
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any) -> Any:
-        """Return an action and its acts happen together; Django's happen one by one."""
+        """Run an action and its record entries in one transaction; Django runs them separately."""
         with transaction.atomic():
             return super().response_action(request, queryset, *args)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Return what was done to the object, oldest first."""
+        """Answer the object's record, oldest first."""
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
@@ -111,7 +111,7 @@ class Recorded(admin.ModelAdmin):
         context: Mapping[str, Any],
         status: int = 200,
     ) -> TemplateResponse:
-        """Show a page in the admin's frame, headed by its ``subject`` and, of one object, by it."""
+        """Return a page in the admin's frame, titled with `subject` and, if given, `row`."""
         about = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -127,11 +127,11 @@ def _as_text(details: dict[str, Any]) -> str:
 
 
 class ReadOnly(ReadOnlyMixin, Recorded):
-    """The page of one kind of record, with its history."""
+    """A read-only ModelAdmin with its history."""
 
 
 class FirstRows(Paginator):
-    """Pages of the first rows: counting millions would take longer than showing them."""
+    """Pages over the first rows only: counting millions would take longer than showing them."""
 
     @cached_property
     def count(self) -> int:
@@ -141,7 +141,7 @@ class FirstRows(Paginator):
 
 
 class ActionFilter(admin.SimpleListFilter):
-    """By what was done."""
+    """Entries by action."""
 
     title = "action"
     parameter_name = "action"
@@ -163,7 +163,7 @@ class LogEntryAdmin(ReadOnly):
     search_help_text = "Whom or what it was about, who did it, or the reason."
     ordering = ("-id",)
     sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER  # each would count them all
+    show_facets = admin.ShowFacets.NEVER  # each facet would count all rows
     paginator = FirstRows
     list_per_page = _PAGE
     show_full_result_count = False
@@ -172,5 +172,5 @@ class LogEntryAdmin(ReadOnly):
 
     @admin.display(description="at")
     def when(self, entry: LogEntry) -> str:
-        """Show the moment to the second."""
+        """Show the time to the second."""
         return shown(entry.at, SECOND)

@@ -1,7 +1,7 @@
-"""The counter: somebody shows a ticket, and gets what it won. One screen, made for a telephone.
+"""The counter: somebody shows a ticket and gets its prize; one screen, made for a phone.
 
-Number and code come in a body and go back in hidden fields of an answer that nothing keeps; the
-domain checks them again with every action.
+Number and code come in a request body and return in hidden fields of an uncached answer; the
+domain checks them again on every action.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from raffles.web.throttles import VerifyThrottle
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A headline, the prize that it is about, what more there is to say, and what may be done."""
+    """An answer: headline, kind, the prize concerned, further lines, and the possible actions."""
 
     headline: str
     lines: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Verdict:
 
 
 def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
-    """Return the answer for a ticket whose code was right; None is one that was not drawn."""
+    """Return the verdict on a ticket whose code is right; None stands for one not drawn."""
     if winner is None:
         return Verdict("Not a winner", ("This ticket was in the draw and has not won.",))
     prize = winner.current_prize() or winner.prize
@@ -72,7 +72,7 @@ def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
 
 
 def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Verdict:
-    """Of a prize that waits for its winner."""
+    """Return the verdict on a prize that waits for its winner."""
     rank, kept = f"Rank {winner.rank:,}.", f"Kept until {shown(handover.claim_until)}."
     if handover.claimed_at:
         claimed = f"Claimed on {shown(handover.claimed_at)}."
@@ -84,12 +84,12 @@ def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Verd
 
 
 def _entry(winner: Winner, action: str) -> LogEntry | None:
-    """Return the latest entry of the record about the winner's prize."""
+    """Return the latest entry in the record on the winner's prize."""
     entries = LogEntry.objects.about(winner.raffle)
     return entries.filter(action=action, details__rank=winner.rank).last()
 
 
-# What the QR code of a ticket says; scanners that act as a keyboard type it into a field.
+# The contents of a ticket's QR code; scanners that act as a keyboard type it into a field.
 _CARD = re.compile(r"/r/([0-9a-f-]{36})/ticket/#(\d{1,8})\.([0-9A-Z-]{20,24})\s*$", re.IGNORECASE)
 ACTIONS: dict[str, tuple[Callable[..., Winner], str]] = {
     "hand-over": (hand_over, "Handed over"),
@@ -98,7 +98,7 @@ ACTIONS: dict[str, tuple[Callable[..., Winner], str]] = {
 
 
 class CounterForm(forms.Form):
-    """A ticket as it is shown: typed, or as a scanner reads it."""
+    """A ticket as presented: typed, or read by a scanner."""
 
     use_required_attribute = False  # a scanner fills one field and presses Enter
 
@@ -139,7 +139,7 @@ class CounterForm(forms.Form):
         self.fields["raffle"].widget.choices = choices
 
     def full_clean(self) -> None:
-        """Read a scanned card apart before anything is missed."""
+        """Split a scanned card into the fields before validation misses any."""
         for name in ("number", "code"):
             if card := _CARD.search(self.data.get(name, "")):
                 read = zip(("raffle", "number", "code"), card.groups(), strict=True)
@@ -171,7 +171,7 @@ def _names(uuid: str) -> list[str]:
 @sensitive_post_parameters("number", "code")
 @uses_camera
 def counter(request: HttpRequest, admin: AdminPages) -> HttpResponse:
-    """Show a form, the answer to it, and the two things that can be done then."""
+    """Show the form, the verdict on a ticket, and the possible actions, or perform one."""
     if request.method != "POST":
         return _page(request, admin, CounterForm(initial={"raffle": request.GET.get("raffle", "")}))
     form = CounterForm(request.POST)
@@ -201,7 +201,7 @@ def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> Htt
             perform, done = action
             winner = perform(raffle.uuid, **ticket, now=now, by=staff(request))
             return _next(request, raffle, done, winner)
-    except Refusal as refusal:  # what holds now is said below
+    except Refusal as refusal:  # the current state is shown below
         status = STATUS[refusal.kind]
     try:
         found = presented_winner(raffle, **ticket)
@@ -233,7 +233,7 @@ def _page(
     raffle: Raffle | None = None,
     asked: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    if verdict is None or not verdict.actions:  # a keyboard would hide what is to be pressed
+    if verdict is None or not verdict.actions:  # with actions, a phone's keyboard would cover them
         form.fields["number"].widget.attrs["autofocus"] = True
     context = {
         "is_nav_sidebar_enabled": False,

@@ -1,4 +1,4 @@
-"""What can be taken away from the back office: tables and evidence."""
+"""Downloads from the back office: tables and evidence."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from raffles.web.callers import staff
 FULL_NAMES = "raffles.view_ticket"
 
 _LAST_DAY = date.max - timedelta(days=1)
-_MOST = 40  # characters of a raffle's name in a file's
+_MOST = 40  # characters of a raffle's name in a file name
 
 
 class Export(NamedTuple):
-    """A file of one raffle; ``write(uuid, now=, by=)`` gives its pieces or refuses."""
+    """A file about a raffle; `write(uuid, now=, by=)` returns its pieces or raises a Refusal."""
 
     name: str
     label: str
@@ -103,7 +103,7 @@ class WinnersOfEventForm(forms.Form):
 
 
 def export_raffle(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
-    """List the files of a raffle; a POST gives one and is recorded."""
+    """List a raffle's files; a POST downloads one and records that."""
     offered = {export.name: export for export in EXPORTS if raffle.state in export.states}
     if request.method != "POST":
         context = {"exports": offered.values(), "names": _names(request, raffle)}
@@ -158,7 +158,7 @@ EXPORT_EVERYTHING = ViewPage(
 def _download(
     pieces: Iterator[str] | Iterator[bytes], name: str, kind: str
 ) -> StreamingHttpResponse:
-    """Return a file as it is made; ``name`` holds letters, digits and hyphens only."""
+    """Return a streamed download; `name` holds letters, digits and hyphens only."""
     response = StreamingHttpResponse(pieces, content_type=_TYPES[kind])
     response["Content-Disposition"] = f'attachment; filename="{name}.{kind}"'
     return response

@@ -1,4 +1,4 @@
-"""The list of winners: by raffle, by state, a page at a time, however many there are."""
+"""Filters and paging of the list of winners, for any number of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LISTED = 15  # raffles beside the list
 
 
 class OfRaffleFilter(admin.SimpleListFilter):
-    """By raffle: those drawn last, and the one that is looked at."""
+    """Winners by raffle: those drawn last, and the chosen one."""
 
     title = "raffle"
     parameter_name = "raffle"
@@ -28,7 +28,7 @@ class OfRaffleFilter(admin.SimpleListFilter):
         return [(str(raffle.pk), raffle.name) for raffle in raffles]
 
     def chosen(self) -> int | None:
-        """Return the raffle's key."""
+        """Return the primary key of the chosen raffle; None without a valid choice."""
         text = self.value() or ""
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
@@ -38,7 +38,7 @@ class OfRaffleFilter(admin.SimpleListFilter):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """By what became of the prize."""
+    """Winners by state."""
 
     title = "state"
     parameter_name = "state"

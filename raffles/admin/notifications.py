@@ -1,4 +1,4 @@
-"""The back office of delivery: endpoints, what was sent to them, and what to send again."""
+"""The back office of delivery: endpoints, the log of deliveries, and replays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
 
 class EndpointForm(forms.ModelForm):
-    """Where to send what, and by which channel."""
+    """Where to send which announcements, and by which channel."""
 
     channel = forms.ChoiceField(
         choices=[
@@ -62,7 +62,7 @@ class EndpointForm(forms.ModelForm):
 
 
 def _validate_url(address: str) -> None:
-    """Return a URL to which can be posted; where it leads is looked at when it is connected to."""
+    """Raise ValidationError unless it is an HTTP URL; the host is checked when connecting."""
     fault = ValidationError("Write an address such as https://example.org/hook.")
     if not address.isascii() or not address.isprintable() or " " in address:
         raise fault
@@ -83,7 +83,7 @@ def _show(request: HttpRequest, secret: str) -> None:
 
 
 def send_test(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
-    """Send a message without news and say what came back."""
+    """Send a test message, and show the receiver's answer."""
     if not _is_testable(endpoint) or not endpoint.is_enabled:
         messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
         return admin.to_object(endpoint)
@@ -107,7 +107,7 @@ def _is_testable(endpoint: Endpoint) -> bool:
 
 
 def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
-    """Make a new secret; the one before is used beside it for a day."""
+    """Create a new secret; the previous one signs as well for a day."""
     try:
         with transaction.atomic():
             secret = rotate_secret(endpoint, now=database_clock())
@@ -120,7 +120,7 @@ def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) ->
 
 @admin.register(Endpoint)
 class EndpointAdmin(AdminPages):
-    """Webhooks and mailboxes; a secret is shown when it is made, and never again."""
+    """Webhooks and mailboxes; a secret is shown when it is created, and never again."""
 
     form = EndpointForm
     list_display = (
@@ -167,7 +167,7 @@ class EndpointAdmin(AdminPages):
         return fixed + self.record
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """Leave out the address: it may hold a secret, and the record forgets nothing."""
+        """Leave out the address: it may hold a secret, and the record is never erased."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
     @admin.display(description="deliveries")
@@ -193,7 +193,7 @@ class EndpointAdmin(AdminPages):
 
 
 class AttemptInline(ReadOnlyMixin, admin.TabularInline):
-    """The attempts that failed."""
+    """The failed attempts."""
 
     model = Attempt
     fields = ("number", "at", "status", "milliseconds", "detail")
@@ -233,7 +233,7 @@ class DeliveryAdmin(ReadOnly):
         self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
-        """Return the endpoint: what is sent again stands on its record."""
+        """Return the endpoint, whose record has the replays."""
         endpoint: Endpoint = row.endpoint
         return endpoint
 

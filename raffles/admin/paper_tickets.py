@@ -1,4 +1,4 @@
-"""Tickets on paper in the back office: how many, and the sheets to be printed."""
+"""Tickets on paper in the back office: a form for their number, and the sheets to print."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from raffles.pages.card import card_of
 from raffles.web.callers import staff
 from raffles.web.languages import in_language_of
 
-_SHEET = 10  # tickets of a page of paper; as print.css has them
+_SHEET = 10  # tickets on a sheet, as in print.css
 _LISTED = 20  # batches
 _PRINTABLE = frozenset(State.values) - FINISHED
 
 
 class BatchForm(forms.Form):
-    """How many tickets; ``batch`` makes the same form sent twice the same batch."""
+    """How many tickets to print; with the same `batch` a repeated POST gives the same tickets."""
 
     amount = forms.IntegerField(min_value=1, max_value=MAX_BATCH, initial=10, label="Tickets")
     batch = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
 
 def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
-    """Ask how many; a POST hands them out, or shows a batch again, and holds the codes."""
+    """Ask how many; a POST hands them out, or shows a batch again, and answers with the codes."""
     posted = request.POST if request.method == "POST" else None
     form = BatchForm(posted, initial={"batch": secrets.token_hex(16)})
     if form.is_valid():
@@ -45,7 +45,7 @@ def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Http
             raffle, batch = print_tickets(raffle.uuid, **form.cleaned_data, **by)
         except Refusal as refusal:
             return posted_again(request, str(refusal))
-        # For participants, so in a language in which all of it is written.
+        # For participants, so in a language into which all of it is translated.
         sheets = _sheets(raffle, batch)
         return in_language_of(
             request, lambda: render(request, "admin/raffles/tickets.html", sheets)
@@ -70,8 +70,8 @@ PAPER_TICKETS = ViewPage(
 
 
 def _sheets(raffle: Raffle, batch: Batch) -> dict[str, Any]:
-    """Return the batch as pages of paper, and its receipts, which are no secret, as a file."""
-    # One mask for all: the best for each would take a thousand tickets half a minute.
+    """Return the batch as sheets, with its receipts, which are not secret, as a file."""
+    # One mask for all: finding the best for each would take half a minute for a thousand.
     cards = [card_of(entry, mask=0) for entry in batch.entries]
     about = {"raffle_id": str(raffle.uuid)}
     receipts = [

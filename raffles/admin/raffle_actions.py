@@ -1,4 +1,4 @@
-"""Running a raffle: sealing and drawing, drawing again, calling off, passing a prize on."""
+"""Running a raffle: sealing and drawing, calling off, replacing a winner."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PUBLIC = "It is public at once and can't be undone."
 
 
 class Stopped(Refusal):
-    """What keeps a draw from going on, in the words of what was raised."""
+    """A draw that failed, with the sentence of what was raised."""
 
     code = "stopped"
 
@@ -39,13 +39,13 @@ class Stopped(Refusal):
 
 
 def shown_round(round_: int) -> str:
-    """Return a beacon round and when it comes."""
+    """Return a beacon round with its time."""
     comes_at = datetime.fromtimestamp(time_of_round(round_), UTC)
     return f"beacon round {round_:,}, at {shown(comes_at, SECOND)}"
 
 
 def counted(count: int, noun: str) -> str:
-    """So many of them, in words."""
+    """Return a count with its noun, in the plural where needed."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -53,7 +53,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def can_be_drawn(raffle: Any) -> bool:
-    """Return whether nothing but somebody's word is missing."""
+    """Return whether the raffle could be drawn now."""
     try:
         refuse_unless_drawable(raffle, now=timezone.now())
     except Refusal:
@@ -62,7 +62,7 @@ def can_be_drawn(raffle: Any) -> bool:
 
 
 def preview_draw(raffle: Any) -> list[str]:
-    """Return the pool, the prizes, and what decides when."""
+    """Return sentences on the pool, the prizes, and what decides when."""
     if raffle.state in FINISHED:
         return ["The raffle is finished."]
     if not raffle.issued:
@@ -89,7 +89,7 @@ def _prizes(raffle: Any) -> str:
 
 
 def _decided(raffle: Any, now: datetime) -> list[str]:
-    """Return how the winners come about."""
+    """Return sentences on how the winners come about."""
     if raffle.state != State.SEALED and raffle.issued > AT_ONCE:
         return [
             "A pool of this size takes longer to seal than a page may wait.",
@@ -112,7 +112,7 @@ def _decided(raffle: Any, now: datetime) -> list[str]:
 
 
 def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Performed:
-    """Draw, as far as it goes now."""
+    """Draw, as far as is possible now."""
     try:
         done = draw_or_close(raffle.uuid, now=now, clock=timezone.now, by=by)
     except Waiting as waiting:
@@ -134,7 +134,7 @@ def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Performed:
 
 
 def preview_void(raffle: Any) -> list[str]:
-    """Return what is lost, and what stays."""
+    """Return sentences on what is lost and what stays."""
     lost = counted(raffle.issued, "ticket")
     sentences = [f"The raffle ends without winners: {lost} handed out for nothing."]
     if raffle.state == State.SEALED:
@@ -145,7 +145,7 @@ def preview_void(raffle: Any) -> list[str]:
 
 
 def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Performed:
-    """End it without winners."""
+    """End the raffle without winners."""
     void_raffle(raffle.uuid, reason=reason, now=now, by=by)
     return Performed("Called off. The reason is public.")
 
@@ -154,14 +154,14 @@ def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Perf
 
 
 class PassOnForm(ReasonForm):
-    """Whose prize, and why."""
+    """The ticket that loses its prize, and why."""
 
     ticket_number = forms.IntegerField(min_value=1, max_value=MAX_TICKETS, localize=False)
     field_order = ("ticket_number", "reason")
 
 
 def preview_successor(raffle: Raffle) -> str:
-    """Return who is next."""
+    """Return a sentence on the next alternate."""
     alternate = next_alternate(raffle)
     if alternate is None:
         return "There is no alternate left."
@@ -170,7 +170,7 @@ def preview_successor(raffle: Raffle) -> str:
 
 
 def preview_replacement(raffle: Any) -> list[str]:
-    """Return who is next, and what stays."""
+    """Return sentences on who is next and what stays."""
     return [
         "The winner whose ticket you name loses the prize.",
         preview_successor(raffle),
@@ -188,7 +188,7 @@ def perform_replacement(
 
 
 def passed_on(line: Replacement) -> Performed:
-    """Return whose prize it is now."""
+    """Return the outcome of a replacement."""
     lost, won = line.winner.ticket_number(), line.alternate.ticket_number()
     page = reverse("admin:raffles_winner_change", args=[line.alternate_id])
     return Performed(f"{line.prize.name} went from ticket {lost:,} to ticket {won:,}.", page)

@@ -1,4 +1,4 @@
-"""A raffle's terms as a form: its fields and its prizes, until somebody holds a ticket."""
+"""The form of a raffle's terms and prizes, open until somebody holds a ticket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _clean_name(name: str) -> str:
 
 
 class PrizeForm(forms.ModelForm):
-    """A prize with a name that people can read."""
+    """A prize with a readable name."""
 
     class Meta:
         model = Prize
@@ -38,7 +38,7 @@ class PrizeForm(forms.ModelForm):
 
 
 class PrizeFormSet(BaseInlineFormSet):
-    """The prizes together: at least one, and no more than tickets."""
+    """All prizes of a raffle: at least one, and no more than it has tickets."""
 
     def clean(self) -> None:
         super().clean()
@@ -80,7 +80,7 @@ class PrizeInline(admin.TabularInline):
 
 
 def terms_open(raffle: Raffle | None) -> bool:
-    """Return whether nobody holds a ticket yet; ``issued`` comes with the admin's own query."""
+    """Return whether nobody holds a ticket yet; `issued` comes with the admin's own query."""
     return raffle is None or (raffle.state == State.OPEN and not getattr(raffle, "issued", 0))
 
 

@@ -1,4 +1,4 @@
-"""Raffles in the back office: their terms, how far they are, and what comes next."""
+"""Raffles in the back office: their terms, their state, and their next step."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from raffles.web.formats import SECOND, shown
 
 @admin.register(Raffle)
 class RaffleAdmin(AdminPages):
-    """Raffles: terms may change until the first ticket, then nothing does by hand."""
+    """Raffles: the terms can change until the first ticket, nothing can by hand afterwards."""
 
     form = RaffleForm
     inlines = (PrizeInline,)
@@ -84,7 +84,7 @@ class RaffleAdmin(AdminPages):
 
     @admin.display(description="next")
     def next_step(self, raffle: Any) -> str:
-        """Show what happens next, and when; so that a late beacon or a missed draw is seen."""
+        """Show what happens next and when, so that a late beacon or a missed draw is noticed."""
         now, waits_for = timezone.now(), raffle.waits_for
         if raffle.state == State.SEALED and waits_for:
             comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
@@ -102,7 +102,7 @@ class RaffleAdmin(AdminPages):
 
     @admin.display(description="public record")
     def public_record(self, raffle: Raffle) -> SafeString | str:
-        """Show links to what anyone can see of it."""
+        """Show links to its public pages and files."""
         if not raffle.pk:
             return "—"
         return format_html_join(
@@ -142,7 +142,7 @@ class RaffleAdmin(AdminPages):
         return (obj is None or terms_open(obj)) and super().has_delete_permission(request, obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Deleting in bulk would try raffles that have tickets.
+        # Deleting in bulk would include raffles that have tickets.
         return {
             name: action
             for name, action in super().get_actions(request).items()
@@ -161,7 +161,7 @@ class RaffleAdmin(AdminPages):
             return HttpResponseRedirect(request.path)
 
     def _refuse_frozen(self, request: HttpRequest, object_id: str) -> None:
-        """Somebody took a ticket, or drew, while the form was open: said instead of a bare 403."""
+        """Raise TermsFrozen if a ticket came while the form was open: clearer than a bare 403."""
         raffle = self.get_object(request, object_id)
         if raffle is not None and not terms_open(raffle):
             raise TermsFrozen
@@ -172,7 +172,7 @@ class RaffleAdmin(AdminPages):
             obj.delete()
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """Return the terms as they are from now on."""
+        """Return the terms that apply from now on."""
         return {"terms": row.terms()}
 
     def save_model(self, request: HttpRequest, obj: Raffle, form: Any, change: bool) -> None:
@@ -190,7 +190,7 @@ class RaffleAdmin(AdminPages):
 
 
 def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:
-    """Return everybody's pages and files of a raffle: what they are called, and where they are."""
+    """Return the raffle's public pages and files as (label, URL name, arguments)."""
     of_it: list[Any] = [raffle.uuid]
     found = [("page", "pages:raffle", of_it)]
     if raffle.state == State.DRAWN:

@@ -1,4 +1,4 @@
-"""Draws and announcements: shown, never touched."""
+"""Draws and announcements, read-only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DrawAdmin(ReadOnly):
 
 @admin.register(Announcement)
 class AnnouncementAdmin(ReadOnly):
-    """What was announced, in its one order."""
+    """Announcements, in their order."""
 
     list_display = ("sequence", "kind", "raffle", "announced_at", "announced_by")
     list_filter = ("kind",)

@@ -1,4 +1,4 @@
-"""The staff: Django's users and groups, whose every change is on record."""
+"""Staff: Django's users and groups, with every change recorded."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ admin.site.unregister([User, Group])
 
 @admin.register(User)
 class StaffAdmin(Recorded, UserAdmin):
-    """Who may log in, and as what."""
+    """Who may log in, and with which rights."""
 
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """Return what the user may do from now on."""
+        """Return the rights that the user has from now on."""
         return {
             "active": row.is_active,
             "staff": row.is_staff,
@@ -37,17 +37,17 @@ class StaffAdmin(Recorded, UserAdmin):
         id: str,  # noqa: A002 - Django's name
         form_url: str = "",
     ) -> HttpResponse:
-        """Return the password and the record of it; Django changes one after the other."""
+        """Change a password and record it in one transaction; Django does one after the other."""
         with transaction.atomic():
             return super().user_change_password(request, id, form_url)
 
 
 @admin.register(Group)
 class RoleAdmin(Recorded, GroupAdmin):
-    """What those who are in it may do."""
+    """The permissions of a group's members."""
 
     def facts(self, row: Any) -> dict[str, Any]:
-        """Return what it allows from now on."""
+        """Return the permissions that it grants from now on."""
         return {"permissions": _permissions(row.permissions)}
 
 

@@ -1,4 +1,4 @@
-"""Winners: who holds which prize, what became of it, and whose turn it is."""
+"""Winners: who holds which prize, what became of it, and who is next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from raffles.models import Raffle, Replacement, Winner, WinnerState
 from raffles.web.formats import shown
 
 NOTHING = "—"
-_FOUND = 50  # winners that a search shows
+_FOUND = 50  # winners shown by a search
 
 _HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
 
@@ -82,9 +82,9 @@ def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str)
 
 
 class SearchForm(forms.Form):
-    """What is on a ticket, looked for in one raffle or in those drawn last.
+    """What is on a ticket, to be searched in one raffle or in those drawn last.
 
-    It is posted: an address would keep the code in the browser's history and in logs.
+    It is posted: a URL would keep the code in the browser's history and in logs.
     """
 
     text = forms.CharField(max_length=150)
@@ -93,7 +93,7 @@ class SearchForm(forms.Form):
 
 @sensitive_post_parameters("text")
 def find(request: HttpRequest, admin: AdminPages) -> HttpResponse:
-    """Show the winners that what was typed belongs to; where it is one, go to its page."""
+    """Show the winners that match the text; redirect to the page of a single one."""
     if not admin.has_view_permission(request):
         raise PermissionDenied
     form = SearchForm(request.POST)
@@ -127,7 +127,7 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
     list_display_links = ("rank", "prize_now")
     list_filter = (StateFilter, OfRaffleFilter)
     list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER  # each would count them all
+    show_facets = admin.ShowFacets.NEVER  # each facet would count all rows
     show_full_result_count = False
     paginator = KeyedPages
     ordering = ("-raffle_id", "rank")
@@ -171,7 +171,7 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Winner]:
         winners: Any = super().get_queryset(request)
-        # Joined, the raffles would be gone through before the first row is shown.
+        # Joined, all raffles would be read before the first row is shown.
         found: QuerySet[Winner] = winners.with_state().select_related("ticket")
         return found.prefetch_related("raffle")
 
@@ -230,7 +230,7 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
 
     @admin.display(description="passed on")
     def passed_on(self, winner: Winner) -> SafeString | str:
-        """To whom or from whom the prize went, and why."""
+        """Show to whom or from whom the prize went, and why."""
         line = getattr(winner, "replacement", None) or getattr(winner, "replaces", None)
         if line is None:
             return NOTHING
@@ -248,7 +248,7 @@ def _moment(winner: Winner, name: str) -> str:
 
 @admin.register(Replacement)
 class ReplacementAdmin(ReadOnly):
-    """Who took whose place."""
+    """Replacements: who replaced whom."""
 
     list_display = ("raffle", "prize", "reason", "replaced_at", "actor")
     list_select_related = ("raffle", "prize")

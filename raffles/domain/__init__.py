@@ -1,1 +1,1 @@
-"""One module an action: each writes change, actor and announcement in one transaction."""
+"""One module per action: it writes change, actor and announcement in one transaction."""

@@ -1,4 +1,4 @@
-"""Writing the outbox: inside the transaction of what is announced, in one order for everybody."""
+"""Announcing: a public statement, written in the transaction that makes it true, in one order."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def announce(
     turn: Turn | None = None,
     **adds: Any,
 ) -> Announcement:
-    """State one fact, last in the caller's transaction: from here to its end others wait.
+    """Write one statement, last in the caller's transaction: until that ends, others wait.
 
-    ``payload`` is public: no code, no address, no tag. ``adds`` are what the statement of this
-    kind says besides its raffle; ``turn`` is the caller's, where the fact depends on its time. The
-    record keeps a line of it.
+    `payload` is public: no code, no address, no tag. `adds` are the members that this kind of
+    statement has besides its raffle; `turn` is the caller's, where its act depends on the
+    statement's time. A line of the record is written with it.
     """
     turn = turn or take_turn(at)
     subject = raffle or f"event {payload['event']}"
@@ -56,7 +56,7 @@ def _about(raffle: Raffle) -> dict[str, Any]:
 
 
 def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
-    """Say once that no ticket is left; many may find out at the same time, and one says it."""
+    """Announce, once for each raffle, that it is sold out; of concurrent callers one succeeds."""
     kind = Announcement.Kind.SOLD_OUT
     if Announcement.objects.filter(raffle=raffle, kind=kind).exists():
         return
@@ -69,7 +69,7 @@ def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:
 
 
 def announce_all_sold_out(*, at: datetime, by: str) -> None:
-    """Say it of open raffles whose last ticket went without anybody being refused since."""
+    """Announce it of open raffles that are sold out but have refused nobody since."""
     told = Announcement.objects.filter(kind=Announcement.Kind.SOLD_OUT).values("raffle")
     untold = Raffle.objects.filter(state=State.OPEN).exclude(pk__in=told)
     nothing_left = {"available": 0}
@@ -78,15 +78,15 @@ def announce_all_sold_out(*, at: datetime, by: str) -> None:
 
 
 log = logging.getLogger(__name__)
-_NOBODY = "0" * 32  # in place of a raffle, for a date that nobody came to
+_NOBODY = "0" * 32  # in place of a raffle, for a date that nobody entered
 CHANNEL = "raffles:announced"
-_PAUSE = 5.0  # seconds without a try after a failure, so that nobody waits for a hung Redis
+_PAUSE = 5.0  # seconds without another try, so that nobody keeps waiting for a hung Redis
 _TIMEOUT = 0.5
 _paused_until = 0.0
 
 
 def wake_readers() -> None:
-    """Tell the readers of the stream to look; never raises for a Redis that is away."""
+    """Wake the readers of the stream; log a warning if Redis is unreachable, never raise."""
     global _paused_until  # noqa: PLW0603 - one Redis, one pause
     if not settings.REDIS_URL or time.monotonic() < _paused_until:
         return

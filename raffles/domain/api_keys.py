@@ -1,4 +1,4 @@
-"""API keys of partners: made once, shown once, known by their hash."""
+"""API keys of partners: generated, shown once, and recognised by their hash."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.db.models import Q
 
 from raffles.models import ApiKey
 
-_HINT = 8  # characters that are kept, for telling keys apart
-_USE_IS_NOTED_EVERY = timedelta(minutes=1)  # a write for every request would cost as a claim does
+_HINT = 8  # characters kept, to tell keys apart
+_USE_IS_NOTED_EVERY = timedelta(minutes=1)  # a write on every request would cost as much as a claim
 
 
 def make_key(key: ApiKey, *, now: datetime, by: str) -> str:
-    """Store a new key and return its text, which nobody can tell afterwards."""
+    """Store a new key and return its text, which is not stored and cannot be shown again."""
     text = f"key_{secrets.token_urlsafe(32)}"
     key.key_hash, key.hint = _hash(text), text[:_HINT]
     key.created_at, key.created_by = now, by
@@ -24,7 +24,7 @@ def make_key(key: ApiKey, *, now: datetime, by: str) -> str:
 
 
 def find_key(text: str, *, now: datetime) -> ApiKey | None:
-    """Return the key of that text, unless it is unknown or has expired; notes its use."""
+    """Return the valid key with that text, None without one, and note that it was used."""
     key = ApiKey.objects.valid(now).filter(key_hash=_hash(text)).first()
     if key is not None:
         unnoted = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_IS_NOTED_EVERY)
@@ -34,5 +34,5 @@ def find_key(text: str, *, now: datetime) -> ApiKey | None:
 
 
 def _hash(text: str) -> bytes:
-    """SHA-256: the text is 256 random bits, so there is nothing to slow a guesser down for."""
+    """Return the SHA-256; the text has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(text.encode()).digest()

@@ -1,4 +1,4 @@
-"""Checking the database against what was published: for whoever has both in hand."""
+"""Auditing: check the database against what was published."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _BATCH = 900
 def audit(
     raffle: Raffle, *, published: Any = None, progress: Progress | None = None
 ) -> Iterator[Step]:
-    """Yield each check of a sealed raffle once it holds; raises Invalid with the reason otherwise.
+    """Yield each check of a sealed raffle that has passed. Raises Invalid on the first that fails.
 
-    ``published`` is a proof that somebody kept; without it the database's own is checked.
+    `published` is a proof that somebody kept; without it the database's own proof is checked.
     """
     pool = Pool.objects.get(raffle=raffle)
     yield _gate(raffle, pool)
@@ -89,7 +89,7 @@ def _same(own: dict[str, Any], published: Any) -> Step:
 
 
 def _winners(raffle: Raffle) -> Step:
-    """Check the stored winners' slot, index and leaf (the proof checked the rest)."""
+    """Check slot, index and leaf of the stored winners; the proof's check covers the rest."""
     pages, checked = Pages(raffle), 0
     winners = Winner.objects.filter(raffle=raffle).order_by("rank")
     while batch := list(winners.filter(rank__gt=checked)[:_BATCH]):

@@ -1,7 +1,7 @@
-"""The drand beacon: fetch a round's signature from relays and believe none of them.
+"""The drand beacon: fetch a round's signature from relays, trusting none of them.
 
-A relay can be late or silent, but it cannot choose: what it sends counts only when it is the one
-signature of the chain's key for that round. The clock here only measures how long a relay takes.
+A relay can be late or silent, but it cannot choose: its answer counts only if it is the unique
+signature of that round under the chain's key. The clock here only measures how long it takes.
 """
 
 import json
@@ -20,18 +20,18 @@ _SIGNATURE = re.compile("[0-9a-f]{96}")
 
 
 class NotYet(Exception):
-    """No relay has the round yet, and at least one says so; the text names each relay."""
+    """No relay has the round yet, and at least one answered so; the text names each relay."""
 
 
 class BeaconFault(Exception):
-    """Every relay was wrong, late or silent; the text names each and what was wrong."""
+    """Every relay was wrong, late or silent; the text names each with its fault."""
 
 
 def fetch(round_no: int, relays: Sequence[str], *, deadline: float = 10.0) -> bytes:
-    """Return the 48-byte signature of a round from the first relay that has it, checked.
+    """Return the 48-byte signature of a round, verified, from the first relay that has it.
 
-    `deadline` is in seconds and for each relay, from looking up its name to the last byte. Raises
-    NotYet or BeaconFault.
+    `deadline` is in seconds per relay, from resolving its name to the last byte. Raises NotYet or
+    BeaconFault.
     """
     answers: list[str] = []
     is_awaited = False
@@ -43,7 +43,7 @@ def fetch(round_no: int, relays: Sequence[str], *, deadline: float = 10.0) -> by
             answers.append(f"{relay}: {answer}")
         except TimeoutError:
             answers.append(f"{relay}: no whole answer within {deadline:g} s")
-        except HTTPException as fault:  # its text is the relay's: not for our logs
+        except HTTPException as fault:  # its text comes from the relay: keep it out of our logs
             answers.append(f"{relay}: not an HTTP answer ({type(fault).__name__})")
         except (Invalid, OSError, ValueError) as fault:
             answers.append(f"{relay}: {fault}")
@@ -52,7 +52,7 @@ def fetch(round_no: int, relays: Sequence[str], *, deadline: float = 10.0) -> by
 
 
 def check_relay(url: str) -> SplitResult:
-    """Split a relay's address, `https://api.drand.sh`; ValueError says what is wrong with it."""
+    """Return a relay's URL (`https://api.drand.sh`), split. Raises ValueError with its fault."""
     parts = check_url(url)
     if "?" in url:
         raise ValueError("it has a query")
@@ -60,10 +60,10 @@ def check_relay(url: str) -> SplitResult:
 
 
 def _ask(relay: str, round_no: int, deadline: float) -> bytes:
-    """Return one relay's signature of the round, checked.
+    """Return one relay's signature of the round, verified.
 
     Raises NotYet, Invalid for a wrong answer, OSError or HTTPException for a broken one, and
-    ValueError for a wrong address.
+    ValueError for an invalid URL.
     """
     check_relay(relay)
     reply = ask(
@@ -75,7 +75,7 @@ def _ask(relay: str, round_no: int, deadline: float) -> bytes:
     )
     if reply.status in (404, 425):
         raise NotYet(f"round {round_no} is not published ({reply.status})")
-    if reply.status != 200:  # a redirect too: the relay in the list is the one that answers
+    if reply.status != 200:  # redirects too: only a listed relay may answer
         raise Invalid(f"answered with status {reply.status}")
     if reply.body is None:
         raise Invalid(f"the answer is larger than {_LARGEST_ANSWER} bytes")
@@ -90,9 +90,9 @@ def _ask(relay: str, round_no: int, deadline: float) -> bytes:
 
 
 def _read(body: bytes) -> dict[str, Any]:
-    """Read a relay's answer strictly; its randomness is left aside, since anyone computes it."""
+    """Parse a relay's answer strictly; its randomness is ignored, since anyone can compute it."""
     try:
-        # int() takes neither NaN nor Infinity, and JSON has neither.
+        # With int as parser NaN and Infinity, which JSON has not, raise ValueError.
         answer = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=int)
     except (ValueError, RecursionError) as error:
         raise Invalid("the answer is not JSON") from error

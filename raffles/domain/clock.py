@@ -1,4 +1,4 @@
-"""Whose clock counts where a time is signed: the database's, which all machines share."""
+"""The clock that signed times come from: the database's, which all machines share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from django.db import connection
 
 
 def signed_time(now: datetime) -> datetime:
-    """Return the database's clock; of SQLite, which has none of its own, the caller's `now`.
+    """Return the database's time, or on SQLite, which has no clock of its own, the caller's `now`.
 
-    Tests travel in time, which no server follows: they set ``CLOCK`` to ``process`` and get their
-    `now` on either engine.
+    Tests travel in time, which no server follows: with the setting `CLOCK` at `process` they get
+    their `now` on either engine.
     """
     if not is_database_asked():
         return now
@@ -23,5 +23,5 @@ def signed_time(now: datetime) -> datetime:
 
 
 def is_database_asked() -> bool:
-    """Whether a statement may take the time itself."""
+    """Return whether statements read the database's clock themselves."""
     return connection.vendor == "postgresql" and settings.CLOCK == "database"

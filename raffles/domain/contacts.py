@@ -1,7 +1,7 @@
-"""The e-mail addresses that entries gave: to tell winners of their prize, and for nothing else.
+"""The e-mail addresses given with entries: to notify winners of their prize, and for nothing else.
 
-A winner's goes as soon as the mail has gone, an alternate's too if one is drawn in; everybody
-else's goes with the draw, and anybody's with an erasure.
+A winner's is deleted as soon as the mail is sent, also that of an alternate who was promoted;
+everybody else's with the draw, and anybody's with an erasure.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _TOLD = frozenset({Announcement.Kind.DRAWN, Announcement.Kind.REPLACED})
 
 
 def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
-    """Keep the address for a ticket until its draw; the first that was given stays.
+    """Keep the address for a ticket until its draw; if there is one already, that one stays.
 
-    For a repeated entry too, whose first answer may have been lost before it was kept.
+    A repeated entry does so too: the first may have been cut off before its address was stored.
     """
     _have_winners_told(now)
     with transaction.atomic():
-        raffle = held(entry.raffle_id)  # what is done in between would not forget it
+        raffle = held(entry.raffle_id)  # a draw meanwhile would not delete it
         slot = slot_of(raffle, entry.ticket_number)
         ticket = Ticket.objects.filter(raffle=raffle, slot=slot, erased_at=None)
         if raffle.state not in FINISHED and ticket.exists():
@@ -45,7 +45,7 @@ def keep_contact(entry: Entry, email: str, *, now: datetime) -> None:
 
 
 def _have_winners_told(now: datetime) -> None:
-    """Return the one endpoint by which winners are told; staff may disable it."""
+    """Make sure that the one endpoint for mail to winners exists; staff may have disabled it."""
     channel = Endpoint.Channel.WINNERS
     if Endpoint.objects.filter(channel=channel).exists():
         return
@@ -58,12 +58,12 @@ def _have_winners_told(now: datetime) -> None:
 
 
 def contact_of_row() -> QuerySet[Contact]:
-    """Return the address of the ticket of a row with raffle and slot, as a subquery."""
+    """Return a subquery for the contact of a row that has raffle and slot."""
     return Contact.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
 
 
 def winners_to_tell(announcements: QuerySet[Announcement]) -> list[tuple[int, int]]:
-    """Whom the announcements give a prize: the keys of announcement and winner, with an address."""
+    """Return (announcement, winner), as keys, for each winner with an address to be notified."""
     has_contacts = Exists(Contact.objects.filter(raffle=OuterRef("raffle")))
     told = announcements.filter(has_contacts, kind__in=_TOLD)
     return [(announcement.pk, key) for announcement in told for key in _winners_of(announcement)]
@@ -78,7 +78,7 @@ def _winners_of(announcement: Announcement) -> list[int]:
 
 
 def forget_losers(announcements: QuerySet[Announcement]) -> None:
-    """Forget, with the draw, the addresses of all who neither won nor may still be drawn in."""
+    """Delete, once a raffle ends, the addresses of those who can win nothing in it any more."""
     told_of = Contact.objects.filter(raffle__in=announcements.values("raffle"))
     drawn = announcements.filter(kind=Announcement.Kind.DRAWN).values("raffle")
     winners = Winner.objects.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
@@ -87,7 +87,7 @@ def forget_losers(announcements: QuerySet[Announcement]) -> None:
 
 
 def forget_told(winners: Sequence[int], *, now: datetime) -> None:
-    """Note the winners who have been notified, by their keys, and forgets their addresses."""
+    """Note that winners, given by key, were notified by mail, and delete their addresses."""
     notified = Winner.objects.filter(pk__in=winners)
     note_notified(notified.select_related("raffle"), now=now, by="e-mail")
     of_row = notified.filter(raffle=OuterRef("raffle"), slot=OuterRef("slot"))
@@ -95,5 +95,5 @@ def forget_told(winners: Sequence[int], *, now: datetime) -> None:
 
 
 def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
-    """Forget the addresses of tickets of the raffle that are erased."""
+    """Delete the addresses of the raffle's `tickets`, which are being erased."""
     Contact.objects.filter(raffle=raffle, slot__in=tickets.values("slot")).delete()

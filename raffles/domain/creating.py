@@ -25,19 +25,19 @@ from raffles.models.record import record
 
 @dataclass(frozen=True)
 class Request:
-    """An ``Idempotency-Key`` with who sent it and what they asked for."""
+    """An `Idempotency-Key`, who sent it, and what they asked for."""
 
     caller: str
     key: str
     body: dict[str, Any]
 
     def tag(self) -> bytes:
-        """16 bytes, keyed: names the caller and the key without telling them."""
+        """Return 16 keyed bytes that identify caller and key without revealing them."""
         message = b"create raffle\0" + canonical([self.caller, self.key])
         return hmac.digest(settings.TICKET_KEYS[0], message, "sha256")[:16]
 
     def digest(self) -> bytes:
-        """32 bytes of what was asked for."""
+        """Return the 32-byte digest of the request's body."""
         return hashlib.sha256(canonical(self.body)).digest()
 
 
@@ -57,13 +57,12 @@ def create_raffle(
     by: str,
     request: Request | None = None,
 ) -> Raffle:
-    """Create a raffle with its prizes (name, amount) in order of rank.
+    """Create a raffle with its prizes, (name, amount) in order of rank.
 
-    One with an ``event_slug`` is entered through the event of that name. ``claim`` are the terms of
-    `ClaimTerms`.
+    With an `event_slug` it is entered through that event. `claim` has the fields of `ClaimTerms`.
 
-    The same request of the same caller gives the raffle it made before; another body under the same
-    key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
+    A caller who repeats a `request` gets the raffle that it created the first time; another body
+    under the same key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
     """
     if sum(amount for _, amount in prizes) > min(total_tickets, MAX_PRIZES):
         raise TooManyPrizes
@@ -108,7 +107,7 @@ def create_raffle(
 
 
 def _made_before(request: Request | None) -> Raffle | None:
-    """Return the raffle that this request made; raise RequestMismatch if it asked for another."""
+    """Return the raffle that this request created. Raises RequestMismatch if its body differed."""
     if request is None:
         return None
     raffle = Raffle.objects.filter(request_tag=request.tag()).first()
@@ -118,9 +117,9 @@ def _made_before(request: Request | None) -> Raffle | None:
 
 
 def hold_terms(raffle_pk: int) -> Raffle:
-    """Lock a raffle and its stripes for an edit in the caller's transaction.
+    """Lock a raffle and its stripes for an edit in the caller's transaction, and return it.
 
-    Claims wait until its end, so no ticket can appear under half-changed terms. Raises TermsFrozen.
+    Claims wait for its end, so no ticket is issued under half-changed terms. Raises TermsFrozen.
     """
     raffle = locked(raffle_pk)
     if raffle.state != State.OPEN or hold_claims(raffle):

@@ -28,11 +28,11 @@ from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
 from raffles.models import Announcement, Draw, Raffle, State, Winner
 
-_SHOWN = 100  # winners in an announcement; the rest are read from the API
+_SHOWN = 100  # winners in an announcement; the API has the rest
 
 
 class Waiting(Exception):
-    """Sealed; the beacon has not spoken yet. ``draw`` says the round and its time."""
+    """The raffle is sealed, and its beacon's round is not available yet; `draw` has the round."""
 
     def __init__(self, draw: Draw, why: str = "") -> None:
         super().__init__(why)
@@ -42,10 +42,11 @@ class Waiting(Exception):
 def advance(
     raffle_pk: int, *, now: datetime, clock: Clock, by: str, progress: Progress | None = None
 ) -> bool:
-    """Take a due raffle through all steps that remain; return whether this call drew it.
+    """Take a due raffle through all its remaining steps; return whether this call drew it.
 
-    Every step is conditional on the state before it, so any number of callers and any crash end in
-    the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
+    Every step is conditional on the state before it, so any number of callers and crashes ends in
+    the same one draw. Raises BeforeDrawTime, Waiting before the beacon's round is available,
+    PoolDiffers, SealTooLate.
     """
     close(raffle_pk, now=now, by=by)
     raffle = Raffle.objects.get(pk=raffle_pk)
@@ -67,10 +68,11 @@ def advance(
 
 
 def _randomness(draw: Draw, now: datetime) -> tuple[bytes, bytes | None]:
-    """32 bytes and the beacon's signature; no lock is held and no transaction is open.
+    """Return 32 bytes and the beacon's signature. Raises Waiting.
 
-    Without a beacon they come from the operating system, after the commitment was stored. One
-    source never stands in for another: a late beacon means a later draw.
+    Without a beacon the bytes come from the operating system, after the commitment was stored. One
+    source never substitutes for another: a late beacon means a later draw. No transaction is open
+    meanwhile.
     """
     draws_at = draw.draws_at()
     if draw.round is None or draws_at is None:
@@ -87,9 +89,9 @@ def _randomness(draw: Draw, now: datetime) -> tuple[bytes, bytes | None]:
 def store_draw(
     draw: Draw, *, randomness: bytes, signature: bytes | None, clock: Clock, by: str
 ) -> bool:
-    """Selects the winners of a sealed draw and stores them; False when another call has.
+    """Select and store the winners of a sealed draw; return False if another call already has.
 
-    What takes long is read before it: the pool can't change any more.
+    The slow reads come before the transaction: the pool cannot change any more.
     """
     winners = select_winners(draw, randomness)
     log = log_of_proof(draw) if draw.round else None
@@ -145,7 +147,7 @@ def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
 
 
 def store_winners(winners: Sequence[Winner]) -> None:
-    """Write all winners at once: COPY is six to eight times faster than bulk_create."""
+    """Insert all winners at once: COPY is six to eight times faster than bulk_create."""
     if connection.vendor != "postgresql":
         Winner.objects.bulk_create(winners)
         return
@@ -162,7 +164,7 @@ def store_winners(winners: Sequence[Winner]) -> None:
 
 
 def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, Any]:
-    """Return what is announced of a draw: its first hundred winners of prizes, and their number."""
+    """Return the announced result: the first hundred winners of prizes, and their total."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     won = [winner for winner in winners if winner.prize is not None]
     names = shown_names(raffle, [winner.slot for winner in won[:_SHOWN]])
@@ -182,8 +184,8 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
 def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
     """End a raffle without winners, at any time before they are stored, and for good.
 
-    The time is that of its statement in the log. A sealed pool stays public, so with a beacon
-    anyone can compute whom this hits. Raises Raffle.DoesNotExist, AlreadyDrawn, Voided.
+    It is dated by its statement in the log. A sealed pool stays public, so with a beacon anyone
+    can compute who would have won. Raises Raffle.DoesNotExist, AlreadyDrawn, Voided.
     """
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
@@ -202,7 +204,7 @@ def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raff
 
 
 def _void_draw(draw: Draw, *, reason: str, turn: Turn) -> None:
-    """Sign and store the end of a sealed draw."""
+    """Sign and store the void of a sealed draw."""
     signed = signer().void(bytes(draw.commitment_hash), reason, turn.at)
     draw.voided_at, draw.void_reason = turn.moment(), reason
     draw.void_public_key = signed["public_key"]

@@ -19,13 +19,13 @@ from raffles.domain.sealing import Clock, close
 from raffles.models import Raffle, State
 
 log = logging.getLogger(__name__)
-AT_ONCE = 100_000  # tickets that are hashed while somebody waits for a page: a second or two
+AT_ONCE = 100_000  # tickets hashed while somebody waits for a page: a second or two
 Outcome = Literal["drawn", "void", "waiting", "busy", "failed"]
 
 
 @dataclass(frozen=True)
 class Run:
-    """What became of one raffle that was due."""
+    """The outcome of a run for one raffle that was due."""
 
     raffle: Raffle
     outcome: Outcome
@@ -40,7 +40,7 @@ def run_due(
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
 ) -> Iterator[Run]:
-    """Advance each raffle as far as it can go; one that fails does not stop the rest."""
+    """Advance each raffle as far as it can go; a failure does not stop the rest."""
     for raffle in raffles:
         with _alone_with(raffle) as is_alone:
             if not is_alone:
@@ -56,7 +56,7 @@ def run_due(
                 )
             except Waiting as waiting:
                 yield Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
-            except Exception as error:  # the rest is due as well; this one is tried again next time
+            except Exception as error:  # the rest is due too; the next run retries this one
                 log.exception("raffle %s failed", raffle.uuid)
                 yield Run(raffle, "failed", f"{type(error).__name__}: {error}")
             else:
@@ -65,10 +65,10 @@ def run_due(
 
 
 def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
-    """Draw a raffle while the staff wait; of a pool beyond `AT_ONCE` it only shuts the gate.
+    """Draw a raffle while staff wait for the page; with more tickets than `AT_ONCE`, only close it.
 
-    The next run finds it closed and goes on. Returns the raffle drawn, closed, or void when nobody
-    took part. Raises Raffle.DoesNotExist, a Refusal, Waiting.
+    The next run finds it closed and goes on. Returns the raffle drawn, closed, or void if nobody
+    entered. Raises Raffle.DoesNotExist, a Refusal, Waiting.
     """
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
@@ -82,9 +82,10 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
 
 @contextmanager
 def _alone_with(raffle: Raffle) -> Iterator[bool]:
-    """Keep two runs from hashing the same pool at once: saves work, decides nothing.
+    """Keep two runs from hashing the same pool at once; yields False if another run has it.
 
-    The lock goes with the connection, so a killed run leaves none behind.
+    It saves work and nothing depends on it. The advisory lock belongs to the session, so a killed
+    run leaves none behind.
     """
     if connection.vendor != "postgresql":
         yield True
@@ -104,7 +105,7 @@ _LOCKS = 0x72616666  # "raff": the namespace of our advisory locks
 
 
 def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
-    """Raise the Refusal that forbids drawing ``raffle`` (with ``available``) at ``now``."""
+    """Raise the Refusal that forbids drawing `raffle` (from `with_available`) at `now`."""
     if raffle.state == State.DRAWN:
         raise AlreadyDrawn
     if raffle.state == State.VOID:
@@ -118,9 +119,9 @@ def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
 
 
 def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
-    """Draw a raffle because a manager says so, and return it drawn.
+    """Draw a raffle at a manager's request, and return it.
 
-    Raises Raffle.DoesNotExist, a Refusal (also when another caller's draw came first), Waiting.
+    Raises Raffle.DoesNotExist, a Refusal (also when another caller draws it first), Waiting.
     """
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)

@@ -1,6 +1,6 @@
-"""Taking part: one statement moves a stripe and lands the ticket; the number follows from the slot.
+"""Entering: one statement moves a stripe and inserts the ticket; the number follows from the slot.
 
-Whoever moves the stripe has the ticket; nothing is looked at before. The gate is the stripes' cap,
+Whoever moves the stripe has the ticket; nothing is checked before. The gate is the stripes' cap,
 so a claim never has to ask whether the raffle is still open.
 """
 
@@ -37,15 +37,15 @@ from raffles.fairness.tickets import (
 from raffles.fairness.verify import hash_terms, make_leaf
 from raffles.models import Raffle, Stripe, Ticket
 
-_REMEMBERED = 4096  # raffles a process keeps the facts of, about 2 KB each
+_REMEMBERED = 4096  # raffles whose facts a process caches, about 2 KB each
 
 
-Landed = tuple[int, datetime | None]  # a slot, and when it was issued if the database said it
+Landed = tuple[int, datetime | None]  # a slot, and its time of issue by the database's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What never changes about a raffle once it has a ticket."""
+    """A raffle's values that never change once it has a ticket."""
 
     pk: int
     uuid: bytes
@@ -59,7 +59,7 @@ class Facts:
 
     @classmethod
     def of(cls, raffle: Raffle) -> Facts:
-        """Return the facts as the raffle's row and prizes say them now."""
+        """Return the facts according to the raffle's row and prizes now."""
         key, uuid = ticket_key(raffle.ticket_key_id), raffle.uuid.bytes
         return cls(
             pk=raffle.pk,
@@ -75,20 +75,20 @@ class Facts:
 
 
 _facts: dict[UUID, Facts] = {}
-# Nothing comes back into a pool, so its "no" is for good. By uuid, since a row that was rolled
-# back leaves its primary key to another raffle.
+# A pool never gets a ticket back, so its refusal is final. Keyed by uuid, since a rolled-back row
+# leaves its primary key to another raffle.
 _emptied: dict[bytes, type[SoldOut]] = {}
 
 
 def _remember(memory: dict[Any, Any], key: Any, value: Any) -> None:
     if len(memory) >= _REMEMBERED:
-        memory.clear()  # one step, where taking out the oldest is two and threads meet
+        memory.clear()  # one step; evicting the oldest takes two, and threads could interleave
     memory[key] = value
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ticket as its holder sees it; ``receipt`` is the signed promise that it is in the draw."""
+    """A ticket as its holder sees it; `receipt` is the signed promise that it is in the draw."""
 
     raffle_id: UUID
     ticket_number: int
@@ -101,8 +101,8 @@ class Entry:
 class Entrant:
     """What an event adds to a ticket.
 
-    ``username`` as it is shown; ``order_tag``, 16 bytes that no other ticket of any raffle may
-    have; ``address``, an identity that may hold one ticket of the raffle.
+    `username` is the name as entered; `order_tag`, 16 bytes that no other ticket of any raffle may
+    have; `address`, an identity that may hold one ticket of the raffle.
     """
 
     username: str
@@ -112,7 +112,7 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What is written of a holder: tags, never the address nor the code."""
+    """The stored part of a claim: tags, and neither the address nor the code (`code` is shown)."""
 
     holder_tag: bytes
     code: str
@@ -153,16 +153,16 @@ def enter(
     request_key: str | None = None,
     entrant: Entrant | None = None,
 ) -> Entry:
-    """Hand ``identity`` (``ip:203.0.113.7``) a ticket of the raffle.
+    """Hand `identity` (`ip:203.0.113.7`) a ticket of the raffle.
 
-    The same ``request_key`` of the same holder gives the same ticket again, also when sold out; for
-    an ``entrant`` with an order, the ticket that the order got in whichever raffle. Raises
-    Raffle.DoesNotExist, ThroughEvent, SoldOut, GateShut, AlreadyEntered, OrderUsed. One query once
-    the process knows the raffle.
+    A repeated `request_key` of the same holder returns the same ticket, even when sold out; for an
+    `entrant` with an order, the ticket that the order got in any raffle. It takes one query once
+    the process has the raffle's facts. Raises Raffle.DoesNotExist, ThroughEvent, SoldOut, GateShut,
+    AlreadyEntered, OrderUsed.
     """
     known = _facts.get(raffle_id)
     if known is None:
-        announce_keys(now)  # a key that the log does not know signs no receipt
+        announce_keys(now)  # before a new key signs a receipt, the log must have it
     facts = known or Facts.of(Raffle.objects.get(uuid=raffle_id))
     if facts.is_of_event and entrant is None:
         raise ThroughEvent
@@ -179,14 +179,14 @@ def enter(
             _say_sold_out(facts, now)
         raise refusal from None
     if known is None:
-        # Read again: only the ticket that now exists has frozen the terms that the receipt names.
+        # Read again: only the ticket that now exists has frozen the terms named in the receipt.
         facts = Facts.of(Raffle.objects.get(uuid=raffle_id))
         _remember(_facts, raffle_id, facts)
     return _entry(facts, claim, slot, issued_at, is_repeat=False)
 
 
 def _say_sold_out(facts: Facts, now: datetime) -> None:
-    """Say in public, with the first entry that is refused, that nothing is left."""
+    """Announce, at the first entry refused for it, that no ticket is left."""
     if facts.uuid not in _emptied:
         announce_sold_out(Raffle.objects.get(pk=facts.pk), at=now, by="a refused entry")
         _remember(_emptied, facts.uuid, SoldOut)
@@ -202,7 +202,7 @@ def _entry(
 
 
 def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None) -> Entry | None:
-    """Return the ticket that this request got before, here or in any draw by its order, or None."""
+    """Return the ticket that this request got before, here or in any raffle by its order."""
     if request_key is None:
         return None
     which = Q(raffle_id=facts.pk, holder_tag=claim.holder_tag)
@@ -212,7 +212,7 @@ def _earlier(facts: Facts, claim: _Claim, identity: str, request_key: str | None
 
 
 def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
-    """Return the ticket ``which`` to the holder and request that got it; None to others."""
+    """Return the ticket `which` to the holder and request that got it; None to others."""
     ticket = Ticket.objects.filter(which).select_related("raffle").first()
     if ticket is None or ticket.holder_tag is None or ticket.request_tag is None:
         return None
@@ -225,13 +225,13 @@ def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
 
 
 def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> tuple[int, datetime]:
-    """Move a stripe and land the ticket: its slot and the time of the statement.
+    """Move a stripe and insert the ticket; return its slot and its time of issue.
 
     Raises SoldOut, GateShut, AlreadyEntered, OrderUsed.
     """
     if facts.uuid in _emptied:
         raise _emptied[facts.uuid]
-    # The database's own clock: an honest receipt is never later than the close.
+    # By the database's clock, an honest receipt is never dated after the close.
     issued_at = None if is_database_asked() else connection.ops.adapt_datetimefield_value(now)
     values = [claim.holder_tag, claim.code_tag, claim.request_tag, issued_at]
     values += [claim.username, claim.order_tag, claim.address_tag]
@@ -272,13 +272,13 @@ _CLAIM = "SELECT claimed, issued FROM raffles_claim(%s, %s, %s, %s, %s, %s, %s, 
 
 
 def _claim_postgresql(facts: Facts, values: list[Any]) -> Landed | None:
-    """One call that commits by itself: a stripe's lock held across another round trip would wait.
+    """Make one call that commits by itself: a stripe's lock must not outlive the round trip.
 
-    The function moves the first free stripe from a random one on, and lands the ticket.
+    The function claims in the first free stripe, beginning at a random one, and inserts the ticket.
     """
     stripes = count_stripes(facts.total)
     start = int(random.random() * stripes)  # noqa: S311 - spreads load, decides nothing
-    # Inside a caller's transaction it must at least fail alone.
+    # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
         cursor.execute(_CLAIM, [facts.pk, start, *values])
@@ -287,7 +287,7 @@ def _claim_postgresql(facts: Facts, values: list[Any]) -> Landed | None:
 
 
 def _claim_sqlite(facts: Facts, values: list[Any]) -> Landed | None:
-    """One short IMMEDIATE transaction: SQLite has one writer."""
+    """Claim in one short IMMEDIATE transaction: SQLite has one writer."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE raffles_stripe SET issued = issued + 1 "

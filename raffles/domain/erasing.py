@@ -1,7 +1,7 @@
-"""Erasing a participant: the tags go, the slot and the leaf hash stay, every proof stays valid.
+"""Erasing a participant: the tags go, slot and leaf hash stay, and every proof stays valid.
 
-The tags must last until the draw is over, because a winner's whole leaf is part of the proof. By
-that leaf a winner's code is checked afterwards: an erasure takes nobody's prize.
+The tags are needed until the draw is over, because a winner's whole leaf is part of the proof.
+A winner's code is checked against that leaf afterwards: an erasure costs nobody their prize.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _CHUNK = 5_000
 
 
 def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
-    """Erase ``identity`` (``ip:203.0.113.7``) from the given raffles; return how many tickets.
+    """Erase `identity` (`ip:203.0.113.7`) from the given raffles; return how many tickets.
 
-    Of a raffle that is finished the tags go at once, of another with its draw.
+    The tags of a finished raffle are deleted at once, those of any other when it ends.
     """
     erased = 0
     for raffle in raffles:
@@ -38,7 +38,7 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
 
 
 def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> int:
-    """Erase the tickets of a raffle that match ``which``, or all; return how many."""
+    """Erase the tickets of a raffle that match `which`, or all of them; return how many."""
     with transaction.atomic():
         raffle = locked(raffle.pk)
         tickets = Ticket.objects.filter(which or Q(), raffle=raffle, erased_at=None)
@@ -51,14 +51,14 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
 
 
 def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
-    """Return the raffles ended before ``moment``, but for those whose prizes wait at ``now``."""
+    """Return raffles that ended before `moment`, except those with prizes to be claimed still."""
     ended = Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment))
     waiting = Handover.objects.unclaimed().filter(claim_until__gt=now)
     return ended.exclude(pk__in=waiting.values("winner__raffle")).distinct()
 
 
 def _forget_names(raffle: Raffle) -> None:
-    """Take the names of erased winners out of what was announced; no more of it may change."""
+    """Remove the names of erased winners from announcements: the only part that may change."""
     if raffle.event_slug is None:
         return  # nobody was named
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
@@ -74,7 +74,7 @@ def _forget_names(raffle: Raffle) -> None:
 
 
 def finish_erasures(raffle: Raffle) -> None:
-    """Replace the tags of a finished raffle's erased tickets by their leaf hash."""
+    """Replace the tags of a finished raffle's erased tickets with their leaf hash."""
     waiting = Ticket.objects.filter(
         raffle=raffle, erased_at__isnull=False, holder_tag__isnull=False
     )

@@ -1,8 +1,8 @@
-"""The evidence of a finished raffle in one archive, for whoever has to look into it.
+"""The evidence of a finished raffle in one archive, for an investigation.
 
-The same raffle gives the same bytes, on any day and any database: nothing in it is of the moment or
-the machine, and it is not compressed, since two builds of zlib need not agree. It is written as it
-is read, and takes the memory of the proof: 256 bytes a winner, whatever the size of the pool.
+The same raffle gives the same bytes on any day and any database: nothing in it depends on the time
+or the machine, and it is not compressed, since two builds of zlib need not agree. It is streamed,
+in the memory that the proof takes: 256 bytes a winner, whatever the size of the pool.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ There were no winners: the raffle was called off. The reason, as it was publishe
 
 
 def export_evidence(raffle_id: UUID, *, now: datetime, by: str) -> Iterator[bytes]:
-    """Return the archive, a ZIP file, piece by piece. Raises Raffle.DoesNotExist, NotFinished."""
+    """Return the archive, a ZIP file, in pieces. Raises Raffle.DoesNotExist, NotFinished."""
     with transaction.atomic():
         raffle = Raffle.objects.get(uuid=raffle_id)
         if not raffle.is_finished:
@@ -108,7 +108,7 @@ def _members(raffle: Raffle) -> Iterator[Member]:
     yield "replacements.json", _json([line.public() for line in lines])
     announced = Announcement.objects.filter(raffle=raffle).order_by("sequence")
     yield "announcements.json", _json([announcement.public() for announcement in announced])
-    # An archive would otherwise differ from the one before, which it mentions.
+    # Each export is recorded, so with these lines a second archive would differ from the first.
     entries = LogEntry.objects.about(raffle).exclude(action__endswith=EXPORTED)
     yield "record.csv", map(str.encode, log_table(entries))
 
@@ -140,12 +140,12 @@ def _readme(raffle: Raffle) -> str:
 
 
 def _json(value: Any) -> list[bytes]:
-    # Sorted, since one of the databases keeps no order.
+    # Sorted, since one of the databases keeps no order of keys.
     return [f"{json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()]
 
 
 def _archive(members: Iterable[Member]) -> Iterator[bytes]:
-    """Yield the members and their sums as a ZIP file."""
+    """Yield a ZIP file of the members, with their SHA-256 sums as the last one."""
     sink = _Sink()
     sums: list[str] = []
 
@@ -165,14 +165,14 @@ def _archive(members: Iterable[Member]) -> Iterator[bytes]:
 
 
 def _entry(name: str) -> ZipInfo:
-    """Return a plain file without time or owner: the format's time begins in 1980."""
+    """Return the entry of a plain file without an owner, dated 1980, when ZIP's time begins."""
     entry = ZipInfo(name)
     entry.create_system, entry.external_attr = _UNIX, _PLAIN_FILE
     return entry
 
 
 class _Sink(io.RawIOBase):
-    """Keeps what was written until it is taken; it can't be gone back in."""
+    """A write-only, unseekable file that keeps what was written until it is taken."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -185,7 +185,7 @@ class _Sink(io.RawIOBase):
         return len(data)
 
     def taken(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return what was written since the last call."""
         taken = b"".join(self._written)
         self._written.clear()
         return taken

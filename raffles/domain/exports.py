@@ -1,6 +1,6 @@
-"""Tables to take away: CSV that streams at any size and that no spreadsheet takes for formulas.
+"""Exports as CSV, which stream at any size and hold nothing that a spreadsheet takes for a formula.
 
-Each export is one query, read through a cursor: constant memory, and all rows of one moment.
+Each is one query, read through a cursor: constant memory, and all rows of one snapshot.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from raffles.models.winner import WinnerQuerySet
 
 Row = Sequence[object]
 
-EXPORTED = ".exported"  # how the actions of this module and of evidence end
-EVERYTHING = "the whole record"  # its subject, when all of it is exported
+EXPORTED = ".exported"  # the ending of this module's actions and of evidence's
+EVERYTHING = "the whole record"  # the subject of an export of the whole record
 
-_MARK = "\ufeff"  # Excel takes UTF-8 without it for the code page of its machine
-_CHUNK = 2_000  # rows of a read and of a piece
-# What a spreadsheet would compute (OWASP): at the start of a cell, and behind what a spreadsheet
-# with other separators takes for the start of one.
+_MARK = "\ufeff"  # without it Excel reads UTF-8 in its machine's code page
+_CHUNK = 2_000  # rows per read and per piece
+# What a spreadsheet would compute (OWASP): at the start of a cell, and after a character that
+# a spreadsheet with other separators takes for the start of one.
 _FORMULA = re.compile(r"^(?=[\t\r\n]|\s*[=+\-@＝＋－＠])|(?<=[;\t\r\n])(?=\s*[=+\-@＝＋－＠])")
 
 _ENTRIES = ("ticket number", "issued at (UTC)", "name", "erased at (UTC)")
@@ -45,10 +45,10 @@ _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
 
 def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
-    """Return the tickets of a raffle in order of the tree: no code, no tag, no address.
+    """Return the tickets of a raffle in the tree's order: no code, no tag, no address.
 
-    Names as they were entered, or without ``full_names`` as far as the event shows them to all.
-    Raises Raffle.DoesNotExist.
+    Names are in full, or without `full_names` as far as the raffle's privacy shows them. Raises
+    Raffle.DoesNotExist.
     """
     raffle = Raffle.objects.get(uuid=raffle_id)
     record(raffle, "entries" + EXPORTED, at=now, by=by, full_names=full_names)
@@ -68,7 +68,7 @@ def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
 def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str) -> Iterator[str]:
     """Return winners and alternates of a raffle in order of rank, and what became of each prize.
 
-    Names as in `export_entries`. Raises Raffle.DoesNotExist, NotDrawn.
+    Names are as in `export_entries`. Raises Raffle.DoesNotExist, NotDrawn.
     """
     raffle = Raffle.objects.get(uuid=raffle_id)
     if raffle.state != State.DRAWN:
@@ -80,9 +80,9 @@ def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
 def export_winners_of_event(
     event_slug: str, *, since: datetime, until: datetime, full_names: bool, now: datetime, by: str
 ) -> Iterator[str]:
-    """Return the same of all draws of an event in [since, until), the first one first.
+    """Return the same for all of an event's draws in [since, until), earliest first.
 
-    Raises NotDrawn when there was none.
+    Raises NotDrawn if there were none.
     """
     drawn = {"raffle__draw__drawn_at__gte": since, "raffle__draw__drawn_at__lt": until}
     winners = Winner.objects.filter(raffle__event_slug=event_slug, **drawn)
@@ -94,7 +94,7 @@ def export_winners_of_event(
 
 
 def export_record(raffle_id: UUID | None, *, now: datetime, by: str) -> Iterator[str]:
-    """Yield what was done to a raffle, or to all, oldest first. Raises Raffle.DoesNotExist."""
+    """Return the record of a raffle, or of everything, oldest first. Raises Raffle.DoesNotExist."""
     raffle = Raffle.objects.get(uuid=raffle_id) if raffle_id else None
     record(raffle or EVERYTHING, "record" + EXPORTED, at=now, by=by)
     return log_table(LogEntry.objects.about(raffle) if raffle else LogEntry.objects.order_by("pk"))
@@ -106,7 +106,7 @@ def log_table(entries: LogEntryQuerySet) -> Iterator[str]:
     return table(
         _ACTS,
         (
-            # Sorted, since one of the databases keeps no order.
+            # Sorted, since one of the databases keeps no order of keys.
             (*said, json.dumps(details, sort_keys=True, ensure_ascii=False) if details else "")
             for *said, details in rows
         ),
@@ -114,7 +114,7 @@ def log_table(entries: LogEntryQuerySet) -> Iterator[str]:
 
 
 def table(heading: Row, rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a table as CSV (RFC 4180), piece by piece; times in UTC, numbers as numbers."""
+    """Yield a table as CSV (RFC 4180), in pieces; times are in UTC, integers stay numbers."""
     piece = io.StringIO()
     lines = csv.writer(piece)
     piece.write(_MARK)
@@ -130,7 +130,7 @@ def table(heading: Row, rows: Iterable[Row]) -> Iterator[str]:
 
 
 def cell(value: object) -> object:
-    """Return a value as a spreadsheet should read it: text never begins a formula."""
+    """Return a value as a spreadsheet should read it: a text never begins a formula."""
     if type(value) is int:
         return value
     if value is None:

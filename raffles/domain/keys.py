@@ -1,4 +1,4 @@
-"""The keys of the environment, by the id that a row remembers."""
+"""The environment's keys, by the id that a row stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from raffles.fairness.tickets import key_id
 
 
 class KeyMissing(Exception):
-    """A raffle's ticket key is no longer in TICKET_KEY, so its codes can't be derived."""
+    """A raffle's ticket key is no longer in TICKET_KEY, so its codes cannot be derived."""
 
 
 def current_key_id() -> str:
@@ -20,7 +20,7 @@ def current_key_id() -> str:
 
 
 def ticket_key(wanted: str) -> bytes:
-    """Return the ticket key of that id; raise KeyMissing if the environment lacks it."""
+    """Return the ticket key with that id. Raises KeyMissing if the environment lacks it."""
     for key in settings.TICKET_KEYS:
         if key_id(key) == wanted:
             return bytes(key)
@@ -28,7 +28,7 @@ def ticket_key(wanted: str) -> bytes:
 
 
 def signer() -> Signer:
-    """Return what signs receipts, seals and voids with the first of RECEIPT_KEY."""
+    """Return the signer of receipts, seals and voids, which signs with the first of RECEIPT_KEY."""
     return _signer(tuple(settings.RECEIPT_SEEDS))
 
 

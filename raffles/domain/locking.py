@@ -1,4 +1,4 @@
-"""What is locked, and in which order: the raffle, then its stripes, then the stream counter."""
+"""Locks and their order: the raffle, then its stripes, then the stream counter."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from raffles.models import Raffle
 
 
 def locked(raffle_pk: int) -> Raffle:
-    """Lock the raffle and return it; FOR UPDATE would deadlock with the tickets' foreign key."""
+    """Lock and return the raffle; FOR UPDATE would deadlock with the tickets' foreign key."""
     return Raffle.objects.select_for_update(no_key=True).get(pk=raffle_pk)
 
 
 def held(raffle_id: UUID) -> Raffle:
-    """Hold the raffle's state until the transaction ends; others may hold it as well."""
+    """Return the raffle under a shared lock, which keeps its state until the transaction ends."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1 FROM raffles_raffle WHERE uuid = %s FOR SHARE", [raffle_id])
     return Raffle.objects.get(uuid=raffle_id)
 
 
-# SQLite names a unique constraint's columns instead of the constraint.
+# For a unique constraint SQLite names the columns, not the constraint.
 _BY_COLUMNS = {
     "raffles_announcement.raffle_id, raffles_announcement.kind": "announced_once",
     "raffles_raffle.request_tag": "raffle_created_once",
@@ -34,7 +34,7 @@ _BY_COLUMNS = {
 
 
 def violated(error: IntegrityError) -> str:
-    """Return the name of the violated constraint or guard; empty if the database does not say."""
+    """Return the name of the violated constraint or guard; empty if the database gives none."""
     diagnosis = getattr(error.__cause__, "diag", None)
     if diagnosis is not None:
         return diagnosis.constraint_name or ""

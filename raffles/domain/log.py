@@ -1,7 +1,7 @@
-"""The operator's log: every public act is a statement of one numbered, append-only list.
+"""The operator's log: every public act is a statement in one numbered, append-only list.
 
 A statement is the last thing that its transaction writes, under the counter's lock. The tree over
-all of them is kept as a pool's is: the lower levels are computed from the statements of one block,
+all of them is stored like a pool's: the lower levels are computed from one block's statements,
 and a node above them is stored once nothing can change it (draw protocol, section 7).
 """
 
@@ -30,7 +30,7 @@ from raffles.fairness.verify import (
 )
 from raffles.models import Announcement, Draw, LogNode, StreamCounter
 
-HEIGHT = 8  # levels of a block: over 256 statements, or over 256 nodes of a kept level
+HEIGHT = 8  # levels per block: over 256 statements, or over 256 nodes of a stored level
 WIDTH = 1 << HEIGHT
 _HASH = 32
 _TAKE = """
@@ -50,7 +50,7 @@ _WORDS = {
 
 
 class Turn(NamedTuple):
-    """The next statement's number and time (UNIX seconds): ours until the transaction ends."""
+    """The next statement's number and time (UNIX seconds), ours until the transaction ends."""
 
     n: int
     at: int
@@ -61,9 +61,9 @@ class Turn(NamedTuple):
 
 
 def take_turn(now: datetime) -> Turn:
-    """Take the end of the list: from here to the end of the transaction others wait.
+    """Lock the end of the log until the transaction ends, and return the next number and time.
 
-    Our key is announced before it signs anything, so where the log lacks it, this does that first.
+    A key is announced before it signs anything, so keys that the log lacks are announced first.
     """
     turn = _next_turn(now)
     for public_key in signer().public_keys:
@@ -107,7 +107,7 @@ def write(
 
 
 def origin() -> str:
-    """Return the log's name: as statement 0 says it, before there is one as the settings do."""
+    """Return the log's origin: from statement 0, or from the settings while there is none."""
     first = Announcement.objects.filter(sequence=1).values_list("statement", flat=True).first()
     if first is not None:
         return str(read_statement(bytes(first))["origin"])
@@ -115,7 +115,7 @@ def origin() -> str:
 
 
 class Key(NamedTuple):
-    """A public key in hex, and in UNIX seconds since and until when it signs; 0: it still does."""
+    """A public key in hex, and the UNIX seconds of its validity; `until` is 0 while it signs."""
 
     public_key: str
     since: int
@@ -158,10 +158,10 @@ def announced_keys() -> set[str]:
 
 
 def announce_keys(now: datetime) -> None:
-    """Announce the keys of RECEIPT_KEY that the log lacks, and retire those that left the list.
+    """Announce the keys of RECEIPT_KEY that the log lacks, and retire those no longer in it.
 
-    A key stays while a raffle that it sealed waits for its draw. Called by `migrate` and by
-    whatever serves, before it listens.
+    A key stays while a raffle that it sealed waits for its draw. Called after `migrate`, and
+    before a process signs its first receipt of a raffle.
     """
     ours = set(signer().public_keys)
     if announced_keys() == ours:
@@ -169,7 +169,7 @@ def announce_keys(now: datetime) -> None:
     with transaction.atomic():
         turn = take_turn(now)
         if "RECEIPT_KEY" in settings.EPHEMERAL_SECRETS:
-            return  # a key of this process alone says nothing about the others'
+            return  # a key of this process alone says nothing about other processes
         waiting = set(Draw.objects.waiting().values_list("public_key", flat=True))
         for public_key in sorted(announced_keys() - ours - waiting):
             write(turn, Announcement.Kind.KEY_RETIRED, {"public_key": public_key})
@@ -180,12 +180,12 @@ def announce_keys(now: datetime) -> None:
 
 
 def size() -> int:
-    """Return how many statements there are."""
+    """Return the number of statements."""
     return StreamCounter.objects.values_list("last", flat=True).first() or 0
 
 
 class LogTree:
-    """The tree over the first `size` statements; a node costs a range of 256 rows or a few."""
+    """The tree over the first `size` statements; a node costs a range of 256 rows, or a few."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -196,7 +196,7 @@ class LogTree:
         kept, above = divmod(level, HEIGHT)
         block, within = divmod(index, WIDTH >> above)
         levels = self._levels(kept, block)
-        # The last block may be a single node on the levels that it does not reach.
+        # The last block may come down to a single node below this level.
         at = levels[min(above, len(levels) - 1)]
         return at[within * _HASH : (within + 1) * _HASH]
 
@@ -211,13 +211,13 @@ class LogTree:
         return inclusion_path(n, self.size, self.node)
 
     def consistency(self, old: int) -> list[bytes]:
-        """Return what shows that the tree over the first `old` statements begins this one."""
+        """Return the proof that the tree over the first `old` statements is part of this one."""
         return consistency_path(old, self.size, self.node)
 
     def tile(self, kept: int, block: int) -> bytes:
-        """Return the hashes of a tile: nodes of level `8 * kept` that nothing can change any more.
+        """Return the hashes of a tile: nodes of level `8 * kept` that can no longer change.
 
-        256 of 32 bytes each, less of the last tile, none beyond it.
+        There are 256 of 32 bytes each, fewer in the last tile and none beyond it.
         """
         first = block * WIDTH
         count = min(WIDTH, (self.size >> HEIGHT * kept) - first)
@@ -230,11 +230,11 @@ class LogTree:
         return b"".join(bytes(row) for row in rows.values_list("hash", flat=True))
 
     def top(self, kept: int, block: int) -> bytes:
-        """Return the one node over a tile and what follows it there."""
+        """Return the one node over a tile and the incomplete node that may follow it."""
         return self._levels(kept, block)[-1]
 
     def _levels_over(self, kept: int, block: int) -> Sequence[bytes]:
-        """The levels over a tile, lowest first, with the node that is not whole yet."""
+        """Return the levels over a tile, lowest first, with a node that is still incomplete."""
         hashes = self.tile(kept, block)
         following = block * WIDTH + len(hashes) // _HASH
         is_whole = following << HEIGHT * kept >= self.size
@@ -247,7 +247,7 @@ class LogTree:
 
 
 def statements(first: int, end: int) -> Iterator[bytes]:
-    """Yield the statements from number `first` to before `end`, in canonical bytes."""
+    """Return the statements from number `first` to before `end`, in canonical bytes."""
     rows = Announcement.objects.filter(sequence__gt=first, sequence__lte=end).order_by("sequence")
     return (bytes(row) for row in rows.values_list("statement", flat=True).iterator(WIDTH))
 
@@ -258,7 +258,7 @@ def checkpoint(tree: LogTree) -> str:
 
 
 def _keep_nodes(size: int) -> None:
-    """Store the nodes that the statement which made the log this long has completed."""
+    """Store the nodes that were completed by the statement that made the log this long."""
     kept, tree = 1, LogTree(size)
     while size % (1 << HEIGHT * kept) == 0:
         index = (size >> HEIGHT * kept) - 1

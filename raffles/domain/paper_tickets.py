@@ -1,7 +1,7 @@
-"""Tickets on paper: handed out by the batch, each with a holder of its own.
+"""Tickets on paper: handed out in batches, each with a holder of its own.
 
-The holders of a batch follow from its name, so the same batch can be printed again and no code is
-stored; without the ticket key the name, which is in the record, opens nothing.
+A batch's holders are derived from its name, so the same batch can be printed again and no code is
+stored. The name is in the record; without the ticket key it opens nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PRINTED, PRINTED_AGAIN = "tickets.printed", "tickets.printed_again"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Tickets on paper as their holders will see them, in order of number."""
+    """A batch's tickets as their holders will see them, in order of number."""
 
     name: str
     asked_for: int
@@ -38,12 +38,12 @@ class Batch:
 def print_tickets(
     raffle_id: UUID, *, batch: str, amount: int, now: datetime, by: str
 ) -> tuple[Raffle, Batch]:
-    """Hand out ``amount`` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
+    """Hand out `amount` tickets, at most `MAX_BATCH`, to be printed; fewer when they run out.
 
-    ``batch`` is a random name that the caller makes up. The same name again gives the same tickets,
-    whatever the amount, and what a crash left out of them. Raises Raffle.DoesNotExist,
-    ThroughEvent, GateShut, SoldOut (not one was left), AlreadyDrawn and Voided (once it is finished
-    nobody needs a code anew, and somebody might want one).
+    `batch` is a random name of the caller's making. The same name again returns the same tickets,
+    whatever the amount, and hands out those that a crash prevented. Raises Raffle.DoesNotExist,
+    ThroughEvent, GateShut, SoldOut (none was left), AlreadyDrawn and Voided (a finished raffle's
+    codes are not shown again: only an impostor would want them).
     """
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
@@ -51,7 +51,7 @@ def print_tickets(
         _refuse_unless_printable(raffle, is_new=made is None)
         action = PRINTED_AGAIN if made else PRINTED
         amount = made.details["amount"] if made else amount
-        # First, so that no ticket of an interrupted batch is without its line.
+        # First, so that no ticket of an interrupted batch lacks its line.
         record(raffle, action, at=now, by=by, batch=batch, amount=amount)
     identities = [f"paper:{batch}:{n}" for n in range(amount)]
     entries = _entries(raffle, identities)
@@ -64,7 +64,7 @@ def print_tickets(
 
 
 def batches_of(raffle: Raffle) -> LogEntryQuerySet:
-    """Return the record's lines of batches, the latest first."""
+    """Return the record's lines on batches, latest first."""
     return LogEntry.objects.about(raffle).filter(action=PRINTED).order_by("-pk")
 
 
@@ -81,7 +81,7 @@ def _refuse_unless_printable(raffle: Raffle, *, is_new: bool) -> None:
 
 
 def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) -> None:
-    """Enter each; one statement each, since claims in one transaction would stop all others."""
+    """Enter each in a transaction of its own: together they would block all other claims."""
     for identity in identities:
         try:
             enter(raffle.uuid, identity=identity, now=now, request_key=batch)
@@ -90,13 +90,13 @@ def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) 
 
 
 def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
-    """Return the tickets of those who have one."""
+    """Return the tickets of those identities that have one."""
     facts = Facts.of(raffle)
     tags = [holder_tag(facts.holder_key, identity) for identity in identities]
     held = Ticket.objects.filter(raffle=raffle, holder_tag__in=tags)
     entries = []
     for ticket in held:
-        assert ticket.holder_tag  # noqa: S101 - it was found by it
+        assert ticket.holder_tag  # noqa: S101 - it was found by its tag
         tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
         code = derive_code(facts.code_key, tag, 0)
         leaf = make_leaf(facts.uuid, number, tag, code_tag(code))

@@ -1,4 +1,4 @@
-"""Who sees names: everybody, as far as the privacy of a raffle shows them."""
+"""Who sees names: everybody, as far as a raffle's privacy allows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from raffles.models import Privacy, Raffle, Ticket
 
 
 def shown_name(username: str | None, privacy: str) -> str | None:
-    """Return a user's name as far as it may be shown: in full, as initials, or None."""
+    """Return a name as far as it may be shown: in full, as initials, or None."""
     if username is None or privacy == Privacy.NUMBER:
         return None
     if privacy == Privacy.INITIALS:
@@ -17,7 +17,7 @@ def shown_name(username: str | None, privacy: str) -> str | None:
 
 
 def shown_names(raffle: Raffle, slots: Collection[int]) -> dict[int, str]:
-    """Return the names that everybody may see of the tickets in `slots`, by slot."""
+    """Return the names of the tickets in `slots` that everybody may see, by slot."""
     if raffle.privacy == Privacy.NUMBER:
         return {}
     entered = Ticket.objects.filter(raffle=raffle, slot__in=slots, username__isnull=False)

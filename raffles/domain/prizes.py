@@ -1,6 +1,6 @@
-"""Handing over: notified, claimed with the code, handed over; or forfeited once it is too late.
+"""Prizes: notified, claimed with the code and handed over, or forfeited after the deadline.
 
-Each moment is set under the raffle's lock, so no prize is handed over and passed on at once.
+Each step is taken under the raffle's lock, so no prize is both handed over and passed on.
 """
 
 from __future__ import annotations
@@ -49,21 +49,21 @@ _OPEN_ALL = """
 
 
 class Forfeit(NamedTuple):
-    """A prize that was forfeited, and who has it now; nobody where none is left or promoted."""
+    """A forfeited prize, and its replacement; None if no alternate is left or none is promoted."""
 
     winner: Winner
     replacement: Replacement | None
 
 
 def open_handovers(raffle: Raffle, *, now: datetime) -> None:
-    """Give every winner of a raffle that is drawn at ``now`` the deadline, if it has one."""
+    """Give every winner of a raffle drawn at `now` its claim deadline, if it has one."""
     if until := raffle.claim_until(now):
         with connection.cursor() as cursor:
             cursor.execute(_OPEN_ALL, [connection.ops.adapt_datetimefield_value(until), raffle.pk])
 
 
 def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
-    """Note that winners were notified of their prize; the first time counts."""
+    """Note that winners were notified of their prize; only the first time counts."""
     for winner in winners:
         handover, _ = Handover.objects.get_or_create(winner=winner)
         if Handover.objects.filter(pk=handover.pk, notified_at=None).update(notified_at=now):
@@ -73,7 +73,7 @@ def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
 def claim_prize(
     raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str
 ) -> Winner:
-    """Note that the holder came in time; again is the same as once.
+    """Note that the holder came in time; a repeat changes nothing.
 
     Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited.
     """
@@ -84,7 +84,7 @@ def claim_prize(
 
 
 def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str) -> Winner:
-    """Note that the holder, who showed the code, has the prize in hand.
+    """Note that the holder has shown the code and received the prize.
 
     Raises Raffle.DoesNotExist, NotDrawn, InvalidCode, NotAWinner, Forfeited, HandedOver.
     """
@@ -100,7 +100,7 @@ def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, 
 
 
 def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str) -> Forfeit:
-    """Take the prize from a winner; the next alternate gets it where the raffle says so.
+    """Take the prize from a winner; the next alternate gets it if the raffle promotes alternates.
 
     Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, Forfeited.
     """
@@ -111,10 +111,10 @@ def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, 
 
 
 def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
-    """Forfeit what nobody claimed in time, oldest first; one that fails stops no other.
+    """Forfeit prizes not claimed in time, oldest first; a failure does not stop the rest.
 
-    Each is a transaction of its own that looks again under the lock, so any number of runs and any
-    crash forfeit it once.
+    Each is a transaction of its own that checks again under the lock, so any number of runs and
+    crashes forfeits it once. Yields what was forfeited.
     """
     overdue = Handover.objects.overdue(now)
     for pk in list(overdue.values_list("pk", flat=True)):
@@ -126,7 +126,7 @@ def forfeit_overdue(*, now: datetime, by: str) -> Iterator[Forfeit]:
                 if not overdue.filter(pk=pk).exists():
                     continue  # claimed or forfeited since
                 forfeited = _forfeit(raffle, winner, reason=NOT_CLAIMED, now=now, by=by)
-        except Exception:  # the rest is due as well; this one is tried again next time
+        except Exception:  # the rest is due too; the next run retries this one
             log.exception("forfeiting handover %s failed", pk)
             continue
         yield forfeited
@@ -177,7 +177,7 @@ def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "
 def replace_winner(
     raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str
 ) -> Replacement:
-    """Give the prize of ``ticket_number`` to the first unused alternate.
+    """Give the prize of `ticket_number` to the first unused alternate.
 
     Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft.
     """
@@ -188,7 +188,7 @@ def replace_winner(
 
 
 def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
-    """Return the winner whose ticket has the number and whose prize was not passed on.
+    """Return the winner with that ticket number whose prize was not passed on.
 
     Raises NotDrawn, NotAWinner.
     """
@@ -204,13 +204,13 @@ def winner_with(raffle: Raffle, ticket_number: int) -> Winner:
 
 
 def next_alternate(raffle: Raffle) -> Winner | None:
-    """Return the first alternate who has taken nobody's place."""
+    """Return the first alternate who has replaced nobody; None if none is left."""
     unused = raffle.winners.with_state().filter(prize=None, replaces=None)
     return unused.order_by("rank").first()
 
 
 def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: str) -> Replacement:
-    """Give the prize of a locked raffle's winner, who forfeits it, to the first unused alternate.
+    """Pass the prize of a locked raffle's winner to the first unused alternate, as a forfeit.
 
     Raises NotAWinner, HandedOver, NoAlternateLeft.
     """
@@ -254,7 +254,7 @@ def pass_on(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: s
 def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | None:
     """Return the prize that the ticket holds now, None without one.
 
-    Raises Raffle.DoesNotExist, NotDrawn (before the code is looked at), InvalidCode (also for a
+    Raises Raffle.DoesNotExist, NotDrawn (before the code is checked), InvalidCode (also for a
     number that nobody holds).
     """
     raffle = Raffle.objects.get(uuid=raffle_id)
@@ -263,18 +263,18 @@ def check_ticket(raffle_id: UUID, *, ticket_number: int, code: str) -> Prize | N
 
 
 def presented_winner(raffle: Raffle, *, ticket_number: int, code: str) -> Winner | None:
-    """Return how a ticket whose code this is was drawn, with its state; None when it was not.
+    """Return the winner, with its state, whose ticket has this code; None if it was not drawn.
 
-    Raises NotDrawn (before the code is looked at), InvalidCode.
+    Raises NotDrawn (before the code is checked), InvalidCode.
     """
     slot = checked_slot(raffle, ticket_number=ticket_number, code=code)
     return Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
 
 
 def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
-    """Return the slot of a ticket of a drawn raffle whose code this is.
+    """Return the slot of a drawn raffle's ticket that has this code.
 
-    Raises NotDrawn (before the code is looked at), InvalidCode.
+    Raises NotDrawn (before the code is checked), InvalidCode.
     """
     if raffle.state != State.DRAWN:
         raise NotDrawn
@@ -289,7 +289,7 @@ def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
 
 
 def _kept_code_tag(raffle: Raffle, slot: int) -> bytes | None:
-    """The tag of a ticket's code; a winner's outlives its erasure, in the leaf of the proof."""
+    """Return the tag of a ticket's code; a winner's survives an erasure in the proof's leaf."""
     ticket = Ticket.objects.filter(raffle=raffle, slot=slot).only("code_tag").first()
     if ticket is None:
         return None
@@ -300,5 +300,5 @@ def _kept_code_tag(raffle: Raffle, slot: int) -> bytes | None:
 
 
 def slot_of(raffle: Raffle, ticket_number: int) -> int:
-    """Return the slot behind a number 1..N; ValueError outside of it."""
+    """Return the slot of a number 1..N. Raises ValueError for any other."""
     return numbering(bytes(raffle.numbering_key), raffle.total_tickets).slot(ticket_number)

@@ -1,4 +1,4 @@
-"""Commitment, proof and inclusion: views of stored inputs, put together anew for each reader."""
+"""Commitment, proof and inclusion: views of stored inputs, assembled for each reader."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from raffles.fairness.verify import Tree, TreeBuilder, derive_seed, inclusion_pa
 from raffles.models import Draw, Pool, Raffle, Winner
 
 KEPT_FROM = 8  # the lowest stored level; a block of 2**8 leaves is read from rows
-_FULL = 1 << KEPT_FROM  # leaves of a block; the last may have less
-_READ = 32  # neighbouring blocks are read together, so many at the most: 8,192 rows
+_FULL = 1 << KEPT_FROM  # leaves per block; the last may have fewer
+_READ = 32  # the most neighbouring blocks read together: 8,192 rows
 _BATCH = 1_000  # winners read at once
 _HASH = 32
 
@@ -28,7 +28,7 @@ Node = Callable[[int, int], bytes]  # (level, index within it) to the node's has
 
 
 def published_draw(raffle_id: UUID) -> Draw:
-    """Return the draw of a raffle with its raffle, pool and prizes, also one called off.
+    """Return the draw of a raffle with its raffle, pool and prizes, even if it was called off.
 
     Raises Raffle.DoesNotExist, NotSealed.
     """
@@ -42,7 +42,7 @@ def published_draw(raffle_id: UUID) -> Draw:
 
 
 def drawn(raffle_id: UUID) -> Draw:
-    """Return the draw that decided. Raises Raffle.DoesNotExist, NotSealed, NoProofYet."""
+    """Return the draw, once drawn. Raises Raffle.DoesNotExist, NotSealed, NoProofYet."""
     draw = published_draw(raffle_id)
     if draw.drawn_at is None:
         raise NoProofYet
@@ -50,9 +50,10 @@ def drawn(raffle_id: UUID) -> Draw:
 
 
 def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
-    """Prove that a ticket is in the sealed pool: reads one range of 256 rows and a few slices.
+    """Return the proof that a ticket is in the sealed pool (section 8).
 
-    Raises Raffle.DoesNotExist, NotSealed, NoSuchTicket.
+    It reads a range of 256 rows and a few slices. Raises Raffle.DoesNotExist, NotSealed,
+    NoSuchTicket.
     """
     draw = published_draw(raffle_id)
     raffle, size = draw.raffle, draw.raffle.pool.tickets
@@ -78,13 +79,13 @@ def inclusion(raffle_id: UUID, ticket_number: int) -> dict[str, Any]:
 
 
 def _blocks_of(size: int) -> int:
-    """Return how many blocks hold so many leaves: so many nodes has the lowest stored level."""
+    """Return how many blocks that many leaves fill, and so the nodes of the lowest stored level."""
     return (size - 1 >> KEPT_FROM) + 1
 
 
 @lru_cache(_FULL)
 def _siblings(index: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Return which nodes (level, i) the path of a leaf is made of; blocks have the same ones."""
+    """Return the nodes (level, i) of a leaf's path; those of all blocks are at the same places."""
     asked: list[tuple[int, int]] = []
 
     def note(level: int, i: int) -> bytes:
@@ -105,7 +106,7 @@ def commitment_file(draw: Draw) -> dict[str, Any]:
 
 
 def seed_of(draw: Draw) -> bytes:
-    """What the winners of a drawn draw follow from, and so its whole proof."""
+    """Return the 32-byte seed of a drawn draw, from which its winners follow."""
     return derive_seed(bytes(draw.commitment_hash), bytes(draw.randomness or b""))
 
 
@@ -133,7 +134,7 @@ def proof_head(draw: Draw) -> dict[str, Any]:
 def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[str]:
     """Yield the proof as JSON text, winner by winner in order of rank.
 
-    ``after`` and ``limit`` (ranks) cut a page out of the winners. It takes the memory of
+    `after` and `limit` (ranks) select a page of the winners. It takes the memory of
     `stream_winners`, whatever the size of the pool.
     """
     head = json.dumps(proof_head(draw) | {"skipped": []}, ensure_ascii=False)
@@ -148,13 +149,13 @@ def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Ite
 def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[Any]:
     """Yield the winners of a proof with their inclusion paths, in order of rank.
 
-    Ranks lie anywhere in the pool. The winners' blocks are therefore gone through in the pool's
-    order first, each read and hashed once, and of each winner 256 bytes are kept: 26 MB for the
-    most that terms allow, `MAX_PRIZES` and `MAX_ALTERNATES`.
+    Ranks lie anywhere in the pool. The winners' blocks are therefore processed in the pool's order
+    first, each read and hashed once, and 256 bytes are kept for each winner: 26 MB for the most
+    that terms allow, `MAX_PRIZES` and `MAX_ALTERNATES`.
     """
     raffle, size = draw.raffle, draw.raffle.pool.tickets
     winners = Winner.objects.filter(raffle=raffle, rank__gt=after).order_by("rank")[:limit]
-    if limit:  # a page is held
+    if limit:  # a page is kept in memory
         found, indices = iter(winners), array("I", [winner.index for winner in winners])
     else:
         found = winners.iterator(_BATCH)
@@ -185,7 +186,10 @@ def stream_leaves(draw: Draw) -> Iterator[bytes]:
 def _lower_paths(
     raffle: Raffle, pages: Pages, indices: Sequence[int]
 ) -> Callable[[int], list[bytes]]:
-    """Return the siblings within its block of the index at a position; every block is read once."""
+    """Return a function from a position in `indices` to its path within its block.
+
+    Every block is read once.
+    """
 
     def block_of(position: int) -> int:
         return indices[position] // _FULL
@@ -213,7 +217,7 @@ def _lower_paths(
 
 
 def _blocks(raffle: Raffle, pages: Pages, numbers: Iterable[int]) -> Iterator[Tree]:
-    """Yield the lower levels over 256 leaves each, recomputed from their rows, ascending."""
+    """Yield the tree over each block of 256 leaves, recomputed from its rows, ascending."""
 
     def run_of(counted: tuple[int, int]) -> tuple[int, int]:
         count, number = counted
@@ -236,7 +240,7 @@ def _nodes(levels: Sequence[bytes]) -> Node:
 
 
 def _levels(stored: bytes, size: int) -> list[bytes]:
-    """`Pool.levels`, one by one."""
+    """Return the levels of `Pool.levels` separately."""
     levels, nodes, start = [], _blocks_of(size), 0
     while start < len(stored):
         levels.append(stored[start : start + nodes * _HASH])
@@ -245,13 +249,13 @@ def _levels(stored: bytes, size: int) -> list[bytes]:
 
 
 def _offset(size: int, level: int, i: int) -> int:
-    """Return where node ``i`` of a stored level starts in `Pool.levels`, in bytes."""
+    """Return the byte offset of node `i` of a stored level in `Pool.levels`."""
     below = sum((_blocks_of(size) - 1 >> lower) + 1 for lower in range(level))
     return (below + i) * _HASH
 
 
 def _slices(raffle_pk: int, size: int, nodes: Sequence[tuple[int, int]]) -> list[bytes]:
-    """Return nodes of the stored levels, 0 the lowest, cut out by the database (not 2.5 MB)."""
+    """Return nodes of the stored levels (0 is the lowest), cut out of up to 2.5 MB in SQL."""
     if not nodes:
         return []
     starts = (_offset(size, *node) + 1 for node in nodes)

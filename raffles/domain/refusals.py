@@ -1,4 +1,4 @@
-"""The one family of refusals: a word for programs and a sentence for people, no HTTP."""
+"""The one family of refusals: a code for programs and a sentence for people, without HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class Kind(StrEnum):
-    """Why an action is refused, for whoever has to answer in terms of a protocol."""
+    """Why an action is refused, for callers that have to answer in a protocol's terms."""
 
     GONE = "gone"
     FORBIDDEN = "forbidden"
@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 class Refusal(Exception):
-    """An action that may not be done now; nothing was changed."""
+    """An action that is not allowed now; nothing was changed."""
 
     kind: ClassVar[Kind]
     code: ClassVar[str]
@@ -37,13 +37,13 @@ class SoldOut(Refusal):
 
 
 class GateShut(SoldOut):
-    """The raffle takes no more entries, though not every ticket was handed out."""
+    """The raffle takes no more entries, although not every ticket was handed out."""
 
     code = "closed"
 
 
 class AlreadyEntered(Refusal):
-    """The holder has a ticket."""
+    """The holder already has a ticket."""
 
     kind = Kind.FORBIDDEN
     code = "already_entered"
@@ -51,7 +51,7 @@ class AlreadyEntered(Refusal):
 
 
 class OrderUsed(AlreadyEntered):
-    """The order has its ticket, and this is somebody else or somebody else's request."""
+    """The order already has its ticket, which another user or another request got."""
 
     code = "order_used"
 
@@ -65,7 +65,7 @@ class ThroughEvent(Refusal):
 
 
 class RequestMismatch(Refusal):
-    """The same idempotency key came with another request."""
+    """The idempotency key was used with another request before."""
 
     kind = Kind.MISMATCHED
     code = "idempotency_mismatch"
@@ -73,7 +73,7 @@ class RequestMismatch(Refusal):
 
 
 class TooManyPrizes(Refusal):
-    """The amounts of the prizes sum to more than there may be."""
+    """The amounts of the prizes add up to more than is allowed."""
 
     kind = Kind.INVALID
     code = "too_many_prizes"
@@ -81,7 +81,7 @@ class TooManyPrizes(Refusal):
 
 
 class ClosesInThePast(Refusal):
-    """The closing time has passed already."""
+    """The closing time has already passed."""
 
     kind = Kind.INVALID
     code = "closes_in_the_past"
@@ -97,7 +97,7 @@ class TermsFrozen(Refusal):
 
 
 class TicketsAvailable(Refusal):
-    """The raffle draws when sold out, and is not."""
+    """The raffle is drawn when it is sold out, and it is not sold out."""
 
     kind = Kind.FORBIDDEN
     code = "tickets_available"
@@ -105,7 +105,7 @@ class TicketsAvailable(Refusal):
 
 
 class AlreadyDrawn(Refusal):
-    """The winners stand."""
+    """The raffle's winners are final."""
 
     kind = Kind.FORBIDDEN
     code = "already_drawn"
@@ -113,7 +113,7 @@ class AlreadyDrawn(Refusal):
 
 
 class BeforeDrawTime(Refusal):
-    """The raffle has a closing time, and it has not come."""
+    """The raffle's closing time has not come yet."""
 
     kind = Kind.FORBIDDEN
     code = "before_draw_time"
@@ -145,7 +145,7 @@ class NotSealed(Refusal):
 
 
 class InvalidCode(Refusal):
-    """No such ticket with such a code."""
+    """There is no such ticket with such a code."""
 
     kind = Kind.INVALID
     code = "invalid_code"
@@ -153,7 +153,7 @@ class InvalidCode(Refusal):
 
 
 class NoAlternateLeft(Refusal):
-    """Every alternate has taken somebody's place."""
+    """Every alternate has replaced somebody."""
 
     kind = Kind.CONFLICT
     code = "no_alternate"
@@ -169,7 +169,7 @@ class NotAWinner(Refusal):
 
 
 class HandedOver(Refusal):
-    """The winner has the prize in hand."""
+    """The winner has received the prize."""
 
     kind = Kind.CONFLICT
     code = "handed_over"
@@ -185,7 +185,7 @@ class Forfeited(Refusal):
 
 
 class NoSuchTicket(Refusal):
-    """Nobody holds a ticket of that number."""
+    """Nobody holds a ticket with that number."""
 
     kind = Kind.MISSING
     code = "no_such_ticket"
@@ -193,7 +193,7 @@ class NoSuchTicket(Refusal):
 
 
 class NotFinished(Refusal):
-    """It is neither drawn nor void."""
+    """The raffle is neither drawn nor void."""
 
     kind = Kind.CONFLICT
     code = "not_finished"
@@ -201,7 +201,7 @@ class NotFinished(Refusal):
 
 
 class NoProofYet(NotDrawn):
-    """The proof comes with the winners."""
+    """The raffle has no winners yet, and so no proof."""
 
     kind = Kind.MISSING
     code = "no_proof_yet"

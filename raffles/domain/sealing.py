@@ -1,7 +1,7 @@
 """Closing the gate, hashing the pool with nothing locked, and sealing it.
 
-Each step is its own short transaction, conditional on the state before it: whoever comes after a
-crash goes on where it stopped.
+Each step is a short transaction of its own, conditional on the state before it: after a crash the
+next caller goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class PoolDiffers(Exception):
 
 
 class SealTooLate(Exception):
-    """The sealing transaction took so long that its round was near; nothing was stored."""
+    """The sealing transaction took so long that its beacon round was near; nothing was stored."""
 
 
 def close(raffle_pk: int, *, now: datetime, by: str) -> None:
-    """Shut the gate of an open raffle. One that nobody entered is void, since it has no pool."""
+    """Close an open raffle; one that nobody entered becomes void. Raises BeforeDrawTime."""
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
             return
         if raffle.closes_at and signed_time(now) < raffle.closes_at:
-            raise BeforeDrawTime  # by the clock that the seal is dated by
+            raise BeforeDrawTime  # by the clock that dates the seal
         issued = shut_gate(raffle)
         if issued == raffle.total_tickets:
             announce_sold_out(raffle, at=now, by=by)
@@ -66,7 +66,7 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
 def mark_void(
     raffle: Raffle, *, reason: str, now: datetime, by: str, turn: Turn | None = None
 ) -> None:
-    """End a locked raffle without winners, and say why in public."""
+    """End a locked raffle without winners, and announce why."""
     raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, now, reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
     draw = Draw.objects.filter(raffle=raffle).first()
@@ -83,10 +83,10 @@ def mark_void(
 
 
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
-    """Store the pool and commit to it, once and for ever. Raises PoolDiffers, SealTooLate.
+    """Store the pool and its commitment, once and for all. Raises PoolDiffers, SealTooLate.
 
-    ``closed_at`` is the time of the statement: the database's clock, read once nobody else can
-    state anything before it.
+    `closed_at` is the time of the statement: the database's clock, read once nobody else can
+    write a statement before it.
     """
     with transaction.atomic():
         raffle = locked(raffle_pk)
@@ -108,7 +108,7 @@ def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
 
 
 def _commit(raffle: Raffle, turn: Turn, *, by: str) -> Draw:
-    """Commitment, signature and statement over a locked raffle's pool."""
+    """Store a locked raffle's commitment with its signature, and announce it."""
     pool = raffle.pool
     is_public = raffle.entropy == Entropy.DRAND
     round_ = round_of(raffle.closes_at_seconds(), turn.at) if is_public else None

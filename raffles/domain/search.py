@@ -13,12 +13,12 @@ from raffles.models.raffle import MAX_TICKETS
 from raffles.models.winner import WinnerQuerySet
 
 RECENT = 50  # raffles to choose from
-_FOUND = 100  # of each reading; more than anybody looks through
-_LOOKED_AT = 200_000  # winners and alternates of those that a search without a raffle goes through
+_FOUND = 100  # matches per reading of the text; more than anybody looks through
+_LOOKED_AT = 200_000  # winners and alternates that a search without a chosen raffle covers
 
 
 def recently_drawn(limit: int = RECENT) -> list[Raffle]:
-    """Return the raffles that were drawn last, the latest first, with ``drawn_at``."""
+    """Return the raffles drawn last, latest first, with `drawn_at`."""
     draws = Draw.objects.filter(drawn_at__isnull=False).select_related("raffle")
     found = []
     for draw in draws.order_by("-drawn_at", "-pk")[:limit]:
@@ -28,7 +28,7 @@ def recently_drawn(limit: int = RECENT) -> list[Raffle]:
 
 
 def searched_without_choice() -> list[Raffle]:
-    """Return the latest raffles, bounded by their winners, for a search that names none."""
+    """Return the latest raffles, limited by their winners, for a search without a chosen one."""
     raffles = recently_drawn()
     sums = Raffle.objects.filter(pk__in=[raffle.pk for raffle in raffles])
     prizes = dict(sums.values_list("pk").annotate(Sum("prizes__amount")).order_by())
@@ -43,10 +43,10 @@ def searched_without_choice() -> list[Raffle]:
 
 
 def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
-    """Return winners and alternates of ``raffles`` whose ticket has this number, code or user.
+    """Return winners and alternates of `raffles` whose ticket has this number, code or user.
 
-    No index knows any of the three, so each is looked for by itself among the winners, never among
-    the tickets: all at once would join every winner with its ticket before the first is compared.
+    None of the three has an index, so each is searched separately, among winners, not tickets: in
+    one query every winner would be joined with its ticket before the first comparison.
     """
     theirs = Winner.objects.filter(raffle__in=[raffle.pk for raffle in raffles])
     found: set[int] = set()
@@ -58,7 +58,7 @@ def find_winners(text: str, *, raffles: Sequence[Raffle]) -> WinnerQuerySet:
 
 
 def _readings(text: str) -> Iterator[Q]:
-    """Yield what the text may be."""
+    """Yield a condition for each thing that the text may be."""
     yield Q(ticket__username__iexact=text)
     if (code := read_code(text)) is not None:
         yield Q(ticket__code_tag=code_tag(code))

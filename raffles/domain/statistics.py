@@ -1,8 +1,7 @@
-"""Counting entries by day without reading them.
+"""Counting entries by day without reading them all.
 
-In each stripe slots leave in order, so the days stand there in order too: looking up where one ends
-takes a few steps of halving, however many tickets lie between. Ten million of them cost as much as
-some thousand look-ups.
+Within a stripe slots are handed out in order of time, so a binary search finds where a day ends,
+however many tickets lie between. Ten million of them cost as much as some thousand lookups.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Final
 
 from django.db import connection
 
-# Days before the first that is wanted are all the same day: nobody asks where they end.
+# All days before the first wanted one count as one day: nobody asks where they end.
 _DAY: Final = {
     "postgresql": "greatest((issued_at AT TIME ZONE 'UTC')::date, %(before)s::date)",
     "sqlite": "max(date(issued_at), %(before)s)",
@@ -46,7 +45,10 @@ _BY_DAY: Final = """
 
 
 def entries_by_day(first: date, last: date) -> dict[date, int]:
-    """Return how many tickets were handed out on each day (UTC), both ends included; one query."""
+    """Return how many tickets were handed out on each day (UTC) from `first` to `last`, inclusive.
+
+    It takes one query.
+    """
     day = _DAY[connection.vendor]
     found = f"(SELECT {day} FROM raffles_ticket WHERE raffle_id = raffle AND slot = {{}})"  # noqa: S608
     statement = _BY_DAY.format(

@@ -1,4 +1,4 @@
-"""Who saw a seal before the randomness: what its proof says of the log and of its witnesses."""
+"""Who saw a seal before the randomness: the log's and the witnesses' part of a proof."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from raffles.models import Draw
 def log_of_proof(draw: Draw) -> dict[str, Any]:
     """Return the part of a proof that shows the seal's statement in the operator's log.
 
-    The newest checkpoint, where no witness answered for another (draw protocol, section 8). Raises
-    KeyMissing where that would lack the signature of the seal's key, which a verifier refuses.
+    It has the newest checkpoint (draw protocol, section 8). Raises KeyMissing if that would lack
+    the signature of the seal's key, without which a verifier rejects it.
     """
     if draw.public_key not in signer().public_keys:
         raise KeyMissing(

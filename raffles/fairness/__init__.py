@@ -1,1 +1,1 @@
-"""The fair part of a raffle: pure functions of bytes and integers, without database and clock."""
+"""The fair part of a raffle: pure functions of bytes and integers, no database, no clock."""

@@ -1,7 +1,6 @@
-"""The drand beacon: fetch a round's signature from relays and believe none of them.
+"""The drand beacon: check a round's signature under the chain's public key.
 
-A relay can be late or silent, but it cannot choose: what it sends counts only when it is the one
-signature of the chain's key for that round. The clock here only measures how long a relay takes.
+The signature of a round is unique, so whoever delivers it can withhold but not choose it.
 """
 
 import hashlib
@@ -21,12 +20,12 @@ _SUITE = b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_"
 
 
 def check_signature(round_no: int, signature: bytes) -> None:
-    """Raise Invalid unless this is the chain's one signature of the round; takes about 2 ms."""
+    """Raise Invalid unless this is the chain's one signature of the round; it takes about 2 ms."""
     try:
         point = G1Point.from_compressed_bytes(signature)
-    except ValueError as error:  # length, spelling, off the curve, outside the subgroup
+    except ValueError as error:  # length, encoding, off the curve, outside the subgroup
         raise Invalid("the beacon's signature is no point of the group") from error
-    if point == G1Point.identity():  # the one point that the library takes in several spellings
+    if point == G1Point.identity():  # the only point that the library accepts in several encodings
         raise Invalid("the beacon's signature is the point at infinity")
     message = hashlib.sha256(be64(round_no)).digest()
     hashed = G1Point.hash_to_curve(message, _SUITE)

@@ -1,8 +1,8 @@
 """Ticket numbers: a keyed permutation of a pool's slots.
 
-Slots 0..total-1 are handed out one after the other, numbers 1..total leave in an order that nobody
-outside can predict, and no row has to exist before its ticket does. The order is a courtesy: the
-winners do not depend on it.
+Slots 0..total-1 are handed out in sequence, numbers 1..total in an order that no outsider can
+predict, and no row has to exist before its ticket does. The order is a courtesy: the winners do
+not depend on it.
 """
 
 import math
@@ -26,7 +26,7 @@ class _Permutation(Protocol):
 
 
 class _Table:
-    """The order of a draw: exactly uniform, which ten rounds of a tiny Feistel network are not."""
+    """The order of a draw: exactly uniform, which ten Feistel rounds on a tiny domain are not."""
 
     def __init__(self, key: bytes, total: int) -> None:
         positions = array("I", draw(key, total))
@@ -46,7 +46,7 @@ class _Feistel:
     again. F_round(v) is BLAKE2b(be32(round) || be32(v)), keyed with the numbering key, digest size
     8 bytes, read as a big-endian integer.
 
-    A round depends on one half only, so that ten tables of about sqrt(total) entries hold it all:
+    A round depends on one half only, so ten tables of about sqrt(total) entries hold all of it:
     126 KB for ten million.
     """
 
@@ -98,9 +98,9 @@ def _round_table(key: bytes, number: int, *, arguments: int, modulus: int) -> "a
 
 
 class Numbering:
-    """Slots 0..total-1 to numbers 1..total and back, the same for the same 32-byte key.
+    """A bijection of slots 0..total-1 and numbers 1..total, determined by a 32-byte key.
 
-    Building takes about 0.1 s for ten million; prefer `numbering`, which remembers.
+    Building it takes about 0.1 s for ten million; prefer `numbering`, which caches.
     """
 
     def __init__(self, key: bytes, total: int) -> None:
@@ -114,21 +114,21 @@ class Numbering:
         )
 
     def number(self, slot: int) -> int:
-        """Return the number that the slot shows; ValueError for a slot outside 0..total-1."""
+        """Return the number shown for a slot. Raises ValueError for a slot outside 0..total-1."""
         if not 0 <= slot < self.total:
             raise ValueError(f"no slot {slot} among {self.total}")
         return self._permutation.forward(slot) + 1
 
     def slot(self, number: int) -> int:
-        """Return the slot that shows the number; ValueError for a number outside 1..total."""
+        """Return the slot of a number. Raises ValueError for a number outside 1..total."""
         if not 1 <= number <= self.total:
             raise ValueError(f"no number {number} among {self.total}")
         return self._permutation.backward(number - 1)
 
 
-# A numbering of ten million tickets holds 126 KB, one of 4,096 holds 32 KB: 256 stay below 32 MB
-# in a process, and a raffle beyond the 256 most recent costs its building time again.
+# A numbering of ten million tickets takes 126 KB, one of 4,096 takes 32 KB: 256 stay below 32 MB
+# per process, and a raffle beyond the 256 most recent costs its building time again.
 @lru_cache(maxsize=256)
 def numbering(key: bytes, total: int) -> Numbering:
-    """Return the numbering of a raffle, built once and remembered."""
+    """Return the numbering of a raffle, built once and cached."""
     return Numbering(key, total)

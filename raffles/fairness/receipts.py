@@ -1,7 +1,7 @@
-"""What we sign: receipts of tickets, seals of commitments, voids, checkpoints, cosignatures.
+"""What the operator signs: receipts, seals of commitments, voids, checkpoints; and cosignatures.
 
-Hex is lowercase, times are UNIX seconds, signatures are Ed25519, and a key stands in full beside
-what it signed, so that whoever kept one can show it to anybody else.
+Hex is lowercase, times are UNIX seconds, signatures are Ed25519. Each comes with its whole public
+key, so that whoever keeps one can show it to anybody else.
 """
 
 from collections.abc import Collection, Sequence
@@ -47,9 +47,9 @@ class Void(TypedDict):
 class Signer:
     """Signs with the first of its 32-byte seeds, and checkpoints with all of them.
 
-    `public_keys` are in hex and in the order of the seeds; older seeds stay in the list so that
-    the log goes on being signed by the keys of its seals. ValueError when there is no seed or one
-    has another length.
+    `public_keys` are in hex and in the order of the seeds. Older seeds stay in the list so that the
+    log is still signed by the keys of its seals. Raises ValueError without a seed or if one has
+    another length.
     """
 
     def __init__(self, seeds: Sequence[bytes]) -> None:
@@ -79,7 +79,7 @@ class Signer:
         }
 
     def void(self, commitment_hash: bytes, reason: str, voided_at: int) -> Void:
-        """Call a raffle off for a reason that everybody may read."""
+        """Call a sealed raffle off for a public reason; `voided_at` is in UNIX seconds."""
         return {
             "commitment_hash": commitment_hash.hex(),
             "reason": reason,
@@ -89,9 +89,9 @@ class Signer:
         }
 
     def checkpoint(self, origin: str, size: int, root: bytes, announced: Collection[str]) -> str:
-        """Return the log's checkpoint, a line by each of our keys that the log has announced.
+        """Return the log's checkpoint, with a line by each of our keys in `announced`.
 
-        `announced` are public keys in hex, announced and not retired.
+        Those are the public keys, in hex, that the log has announced and not retired.
         """
         text = checkpoint_text(origin, size, root)
         lines = (
@@ -107,7 +107,7 @@ class Signer:
 
 
 class Cosigner:
-    """A witness: says when it saw a checkpoint, under its name and with a key of its own."""
+    """A witness: it signs, under its name and with its own key, when it saw a checkpoint."""
 
     def __init__(self, name: str, seed: bytes) -> None:
         key = Ed25519PrivateKey.from_private_bytes(seed)
@@ -118,7 +118,7 @@ class Cosigner:
         self._key_hash = note_key_hash(name, COSIGNATURE, public_key)
 
     def cosign(self, text: str, at: int) -> str:
-        """Return the signature line over a checkpoint's first three lines."""
+        """Return the signature line over a checkpoint's first three lines; `at` in UNIX seconds."""
         return note_line(
             self.name, self._key_hash, be64(at) + self._sign(cosignature_message(text, at))
         )

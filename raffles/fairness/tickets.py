@@ -1,7 +1,7 @@
-"""Keys, tags and codes of tickets: what a database alone can neither reverse nor forge.
+"""Keys, tags and codes of tickets, which a database alone can neither reverse nor forge.
 
-The ticket key comes from the environment. Of a holder the database keeps `holder_tag`, of a code
-`code_tag`; the code itself can be derived again, but only with the ticket key.
+The ticket key comes from the environment. The database stores `holder_tag` of a holder and
+`code_tag` of a code; the code itself can be derived again, but only with the ticket key.
 """
 
 import base64
@@ -14,67 +14,67 @@ from raffles.fairness.verify import TAGS
 
 _CROCKFORD = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FROM_RFC_4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD)
-_SYMBOLS = 20  # of 5 bits: 100 bits, which nobody guesses
+_SYMBOLS = 20  # of 5 bits: 100 bits, beyond guessing
 _AS_WRITTEN = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _FULL_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(94)}
-# Dashes, and what is pasted along unseen; by another category also a minus and a bullet.
+# Dashes, and invisible characters pasted along; minus and bullet have another category.
 _SEPARATING = frozenset({"Pd", "Cf"})
 _DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
 _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
-_TAG_KEY = b"ticket key\0"  # of ours alone: no file of a draw names a ticket key
+_TAG_KEY = b"ticket key\0"  # local to this service: no file of a draw names a ticket key
 
 
 def key_id(key: bytes) -> str:
-    """Name a ticket key without telling it: 16 hex digits, stored with the raffles that use it."""
+    """Name a ticket key without revealing it: 16 hex digits, stored with raffles that use it."""
     return hashlib.sha256(_TAG_KEY + key).hexdigest()[:16]
 
 
 def holder_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
-    """Derive the 32-byte key of a raffle's holder tags; `raffle_id` is the uuid's 16 bytes."""
+    """Derive the 32-byte key of a raffle's holder tags; `raffle_id` is the UUID's 16 bytes."""
     return hmac.digest(ticket_key, TAGS["holder"] + raffle_id, "sha256")
 
 
 def code_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
-    """Derive the 32-byte key of a raffle's codes; `raffle_id` is the uuid's 16 bytes."""
+    """Derive the 32-byte key of a raffle's codes; `raffle_id` is the UUID's 16 bytes."""
     return hmac.digest(ticket_key, TAGS["code"] + raffle_id, "sha256")
 
 
 def holder_tag(key: bytes, identity: str) -> bytes:
-    """Return the 16 bytes that stand for a holder: text with its kind in front.
+    """Return the 16 bytes that stand for a holder; `identity` is prefixed with its kind.
 
     `ip:203.0.113.7`, `user:alice`, `mail:alice@example.org`, `invitation:<id>`,
-    `list:<identifier as normalised>`.
-    Keyed, because a plain hash of all IPv4 addresses is reversed in minutes.
+    `list:<identifier as normalised>`. It is keyed, because a plain hash of all IPv4 addresses is
+    reversed in minutes.
     """
     return hmac.digest(key, identity.encode(), "sha256")[:16]
 
 
 def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:
-    """Return the code of a holder's ticket `nth` (from 0) of the raffle: 20 symbols.
+    """Return the code of a holder's ticket `nth` (from 0) in the raffle: 20 symbols.
 
-    The first 100 bits of the HMAC in Crockford's base32. It is known before the slot and can be
-    repeated for a lost answer, so it is never stored.
+    They are the first 100 bits of the HMAC in Crockford's base32. The code is known before the slot
+    and can be derived again when an answer is lost, so it is never stored.
     """
     digest = hmac.digest(key, holder_tag + nth.to_bytes(4, "big"), "sha256")
     return base64.b32encode(digest)[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
 
 
 def show_code(code: str) -> str:
-    """Write a code for people: `XXXX-XXXX-XXXX-XXXX-XXXX`."""
+    """Format a code for people: `XXXX-XXXX-XXXX-XXXX-XXXX`."""
     return "-".join(code[start : start + 4] for start in range(0, _SYMBOLS, 4))
 
 
 def read_code(text: str) -> str | None:
-    """Read a code as people type and paste it, or return None for what cannot be one.
+    """Parse a code as people type and paste it; return None for what cannot be one.
 
-    Case, spaces and dashes of every kind do not matter, nor full-width letters and digits; O is 0,
-    I and L are 1. Letters of other scripts that merely look alike are none.
+    Case, spaces, dashes of all kinds and full-width forms do not matter; O is read as 0, I and L
+    as 1. Look-alike letters of other scripts are not accepted.
     """
     if len(text) > _LONGEST_WRITING:
         return None
-    # Before upper(), which makes "I" of a dotless i and "S" of a long s.
+    # Before upper(), which turns a dotless i into I and a long s into S.
     code = "".join(sign for sign in text.translate(_FULL_WIDTH) if not _is_separating(sign))
     if not code.isascii():
         return None
@@ -87,10 +87,10 @@ def _is_separating(sign: str) -> bool:
 
 
 def code_tag(code: str) -> bytes:
-    """Return the 16 bytes that are stored of a code, to be compared in constant time."""
+    """Return the 16 bytes stored for a code, to be compared in constant time."""
     return hashlib.sha256(TAGS["code"] + code.encode("ascii")).digest()[:16]
 
 
 def code_tag_of(leaf: bytes) -> bytes:
-    """Return the code's tag in a ticket's leaf: the last 16 of its 56 bytes."""
+    """Return the code's tag from a ticket's leaf: the last 16 of its 56 bytes."""
     return leaf[-16:]

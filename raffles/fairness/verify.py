@@ -36,13 +36,13 @@ class Invalid(Exception):
 
 
 class Unreadable(Exception):
-    """Why a file cannot be read as JSON at all."""
+    """Why a file is not readable as JSON at all."""
 
 
 # --- Notation ----------------------------------------------------------------------------
 
 VERSION = "raffle-draw-v2"
-# Domain separation: what is hashed or signed for one purpose fits no other.
+# Domain separation: what is hashed or signed for one purpose is valid for no other.
 TAGS = {
     purpose: f"{VERSION}/{purpose}\0".encode()
     for purpose in ("terms", "commitment", "seed", "holder", "code", "ticket", "seal", "void")
@@ -54,7 +54,7 @@ def be64(number: int) -> bytes:
 
 
 def canonical(value: Any) -> bytes:
-    """RFC 8785 JSON of objects, arrays, strings and integers below 2^53, with ASCII keys."""
+    """Return RFC 8785 JSON of objects, arrays, strings and integers below 2^53, with ASCII keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
 
@@ -63,7 +63,7 @@ def canonical(value: Any) -> bytes:
 
 
 def make_leaf(raffle_id: bytes, number: int, holder_tag: bytes, code_tag: bytes) -> bytes:
-    """One ticket, 56 bytes: raffle id (16), number (8), holder tag (16), code tag (16)."""
+    """Return a ticket's 56 bytes: raffle id (16), number (8), holder tag (16), code tag (16)."""
     return raffle_id + be64(number) + holder_tag + code_tag
 
 
@@ -72,7 +72,7 @@ def hash_leaf(leaf: bytes) -> bytes:
 
 
 def receipt_message(leaf: bytes, terms_hash: bytes, issued_at: int) -> bytes:
-    """What the operator signs when a ticket is taken."""
+    """Return what the operator signs when a ticket is taken."""
     return TAGS["ticket"] + hash_leaf(leaf) + terms_hash + be64(issued_at)
 
 
@@ -84,10 +84,10 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 class Tree(NamedTuple):
-    """``levels[k]`` joins the nodes of level ``keep_from + k``, 32 bytes each, root level last.
+    """`levels[k]` joins the nodes of level `keep_from + k`, 32 bytes each, root level last.
 
     Node i of level L is the tree hash of leaves [i * 2^L, (i + 1) * 2^L), so level L has
-    ceil(size / 2^L) nodes. A tree that fits into one kept node has ``levels == (root,)``.
+    ceil(size / 2^L) nodes. A tree that fits into one kept node has `levels == (root,)`.
     """
 
     size: int
@@ -112,7 +112,7 @@ class TreeBuilder:
             self._pending = []
 
     def finish(self) -> Tree:
-        """The tree of all leaves so far; the builder may go on afterwards."""
+        """Return the tree of all leaves so far; more can be added afterwards."""
         nodes = self._kept + ([_top(self._pending)] if self._pending else [])
         levels = [nodes or [sha256(b"").digest()]]
         while len(levels[-1]) > 1:
@@ -121,7 +121,7 @@ class TreeBuilder:
 
 
 def _parents(nodes: list[bytes]) -> list[bytes]:
-    """One level up; a lone last node is promoted, never duplicated."""
+    """Return the level above; a lone last node is promoted, never duplicated."""
     parents = list(map(hash_node, nodes[::2], nodes[1::2]))
     return parents + nodes[-1:] if len(nodes) % 2 else parents
 
@@ -133,7 +133,7 @@ def _top(nodes: list[bytes]) -> bytes:
 
 
 def inclusion_path(index: int, size: int, node_at: Callable[[int, int], bytes]) -> list[bytes]:
-    """Siblings from leaf to root; ``node_at(level, i)`` gives node i of a level, leaves at 0."""
+    """Return siblings from leaf to root; `node_at(level, i)` is node i of a level, leaves at 0."""
     if not 0 <= index < size:
         raise ValueError(f"index {index} is outside a tree of {size}")
     path, level, last = [], 0, size - 1
@@ -145,7 +145,7 @@ def inclusion_path(index: int, size: int, node_at: Callable[[int, int], bytes]) 
 
 
 def root_from_path(index: int, size: int, leaf_hash: bytes, path: list[bytes]) -> bytes:
-    """The root a path leads to; ``Invalid`` when index, size and length do not fit."""
+    """Return the root a path leads to. Raises `Invalid` if index, size and length do not fit."""
     if not 0 <= index < size:
         raise Invalid(f"index {index} is outside a tree of {size}")
     node, last, siblings = leaf_hash, size - 1, iter(path)
@@ -162,7 +162,7 @@ def root_from_path(index: int, size: int, leaf_hash: bytes, path: list[bytes]) -
 
 
 def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) -> list[bytes]:
-    """Shows that the tree of the first ``old`` leaves begins that of ``size`` (RFC 9162, 2.1.4)."""
+    """Return the proof that the first `old` leaves' tree is a prefix (RFC 9162, 2.1.4)."""
     if not 0 < old <= size:
         raise ValueError(f"a tree of {old} does not begin one of {size}")
     if old == size:
@@ -179,7 +179,7 @@ def consistency_path(old: int, size: int, node_at: Callable[[int, int], bytes]) 
 
 
 def check_consistency(old: int, size: int, old_root: bytes, root: bytes, path: list[bytes]) -> None:
-    """Raises ``Invalid`` unless the path leads from the old root to the new one."""
+    """Raise `Invalid` unless the path leads from the old root to the new one."""
     if not 0 < old <= size:
         raise Invalid(f"a tree of {old} does not begin one of {size}")
     index, last, siblings = (old - 1, size - 1, iter(path)) if old < size else (0, 0, iter(path))
@@ -201,8 +201,8 @@ def check_consistency(old: int, size: int, old_root: bytes, root: bytes, path: l
 # --- Section 3: terms, close, seal -------------------------------------------------------
 
 PATIENCE = 30  # seconds that a seal must be older than its round
-PAUSE = 60  # seconds from the close to the round that is looked for
-LATE = 180  # seconds after closes_at from which a close is called late
+PAUSE = 60  # seconds from the close to the first round that may be used
+LATE = 180  # seconds after closes_at from which a close counts as late
 
 
 def hash_terms(terms: dict[str, Any]) -> bytes:
@@ -218,7 +218,7 @@ def seal_message(commitment_hash: bytes) -> bytes:
 
 
 def round_of(closes_at: int, closed_at: int) -> int:
-    """The round that a seal waits for: it follows from the times, nobody chooses it."""
+    """Return the round that a seal waits for: the times determine it, nobody chooses it."""
     planned = first_round_at(closes_at + PAUSE)
     if closes_at and closed_at + PATIENCE <= time_of_round(planned):
         return planned
@@ -232,7 +232,7 @@ GENESIS, PERIOD = 1692803367, 3
 
 
 def first_round_at(t: int) -> int:
-    """The first round at or after a UNIX second; before the chain's beginning less than 1."""
+    """Return the first round at or after a UNIX second, less than 1 before the chain's genesis."""
     return -(-(t - GENESIS) // PERIOD) + 1
 
 
@@ -241,7 +241,7 @@ def time_of_round(number: int) -> int:
 
 
 def randomness_of(signature: bytes) -> bytes:
-    """The randomness is computed from the signature; nobody's word is taken for it."""
+    """Compute the randomness from the signature, so that nobody has to be trusted for it."""
     return sha256(signature).digest()
 
 
@@ -250,7 +250,7 @@ def derive_seed(commitment_hash: bytes, randomness: bytes) -> bytes:
 
 
 def check_beacon(number: int, signature: bytes) -> None:
-    """Raises ``Invalid`` unless this is the beacon's one signature of round ``number``."""
+    """Raise `Invalid` unless this is the beacon's one signature of round `number`."""
     point = decode_signature(signature)
     message = hash_to_g1(sha256(be64(number)).digest())
     negated = (point[0], fp2_sub((0, 0), point[1]))
@@ -262,7 +262,7 @@ def check_beacon(number: int, signature: bytes) -> None:
 
 
 def uniform(seed: bytes, i: int, n: int) -> int:
-    """Number i of the seed's sequence, exactly uniform in 0..n-1 (n at most 2^64)."""
+    """Return number i of the seed's sequence, exactly uniform in 0..n-1 (n at most 2^64)."""
     limit = (1 << 64) // n * n
     for attempt in range(1 << 32):
         block = sha256(seed + be64(i) + attempt.to_bytes(4, "big")).digest()
@@ -273,24 +273,24 @@ def uniform(seed: bytes, i: int, n: int) -> int:
 
 
 def draw(seed: bytes, n: int) -> Iterator[int]:
-    """All indices 0..n-1 in drawn order: a Fisher-Yates shuffle that stores only what moved."""
+    """Yield indices 0..n-1 in drawn order: a Fisher-Yates shuffle that stores only what moved."""
     moved: dict[int, int] = {}
     seeded, accepted, number = sha256(seed), (1 << 64) - n, int.from_bytes
     for i in range(n):
-        # uniform(seed, i, n - i) in one piece: its first word all but always will do
+        # uniform(seed, i, n - i) inlined: its first word nearly always suffices
         block = seeded.copy()
         block.update((i << 32).to_bytes(12, "big"))  # be64(i) || be32(0)
         word = number(block.digest()[:8], "big")
         j = i + (word % (n - i) if word < accepted else uniform(seed, i, n - i))
         yield moved.get(j, j)
-        moved[j] = moved.pop(i, i)  # i is never asked for again
+        moved[j] = moved.pop(i, i)  # i is not used again
 
 
 class Picked(NamedTuple):
     """One step of the walk; rank None: skipped, prize None: skipped or an alternate."""
 
     draw: int
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks here
+    index: int  # type: ignore[assignment]  # hides tuple.index, which is not needed here
     rank: int | None
     prize: str | None
 
@@ -301,9 +301,9 @@ def select(
     tickets: int,
     holder_of: Callable[[int], bytes] | None = None,
 ) -> Iterator[Picked]:
-    """Winners, alternates and skipped entries in drawn order.
+    """Yield winners, alternates and skipped entries in drawn order.
 
-    ``holder_of(index)`` is asked only where the terms limit the wins of a holder.
+    `holder_of(index)` is called only where the terms limit a holder's wins.
     """
     prizes = chain.from_iterable(repeat(p["name"], p["amount"]) for p in terms["prizes"])
     places = sum(p["amount"] for p in terms["prizes"]) + terms["alternates"]
@@ -365,7 +365,7 @@ def fp2_div(a: Fp2, b: Fp2) -> Fp2:
 
 
 def slope_of(p: Point, q: Point) -> Fp2:
-    """Of the line through two points, of the tangent where they are one."""
+    """Return the slope of the line through two points, or of the tangent if they are equal."""
     if p != q:
         return fp2_div(fp2_sub(q[1], p[1]), fp2_sub(q[0], p[0]))
     a, b = fp2_mul(p[0], p[0])
@@ -394,7 +394,7 @@ def times(k: int, p: Point | None) -> Point | None:
 
 
 def fp_root(a: int) -> int:
-    """A square root in Fp of any a that has one (P = 3 mod 4)."""
+    """Return a square root in Fp of any a that has one (P = 3 mod 4)."""
     return pow(a, (P + 1) // 4, P)
 
 
@@ -428,7 +428,7 @@ def fp12_conjugate(f: list[int]) -> list[int]:
 
 
 def fp12_frobenius(f: list[int]) -> list[int]:
-    """f^P: each w becomes w * (1 + u)^((P - 1) / 6)."""
+    """Return f^P: each w becomes w * (1 + u)^((P - 1) / 6)."""
     wide, factor = [0] * 18, (1, 0)
     for i, c in enumerate(f):
         wide[i] += c * (factor[0] - factor[1])
@@ -441,7 +441,7 @@ def fp12_frobenius(f: list[int]) -> list[int]:
 
 
 def line_at(slope: Fp2, head: Point, p: Point) -> list[int]:
-    """The line through head, a point of the twist, at p of G1, up to a factor in Fp4."""
+    """Return the line through head, on the twist, at p of G1, up to a factor in Fp4."""
     (x, _), (y, _) = p
     a, b = fp2_sub(fp2_mul(slope, head[0]), head[1])
     line = [0] * 12
@@ -452,7 +452,7 @@ def line_at(slope: Fp2, head: Point, p: Point) -> list[int]:
 
 
 def pairing_is_one(pairs: list[tuple[Point, Point]]) -> bool:
-    """Whether the product of e(p, q) over pairs of p in G1 and q in G2 is 1 (ate pairing)."""
+    """Return whether the product of e(p, q) over pairs of G1 and G2 is 1 (ate pairing)."""
     f, heads = [1] + [0] * 11, [q for _, q in pairs]
     for step in f"{X:b}"[1:].replace("0", "d").replace("1", "da"):  # double; double and add
         if step == "d":
@@ -466,7 +466,7 @@ def pairing_is_one(pairs: list[tuple[Point, Point]]) -> bool:
 
 
 def is_one_after_final_power(f: list[int]) -> bool:
-    """Whether f^((P^12 - 1) / R) is 1, where -X stands for the family's parameter.
+    """Return whether f^((P^12 - 1) / R) is 1, where -X stands for the family's parameter.
 
     The factor P^6 - 1 is left out: f^(P^6 - 1) is 1 exactly when f is in Fp6, which has the
     even coefficients. Up to factors in Fp6 the inverse is the conjugate. The rest is
@@ -484,7 +484,7 @@ def is_one_after_final_power(f: list[int]) -> bool:
 
 
 def decode_signature(signature: bytes) -> Point:
-    """The point of G1 in its one encoding; without the subgroup check others verify too."""
+    """Return the point of G1 in its one encoding, checked to be in the subgroup."""
     if len(signature) != 48 or signature[0] >> 6 != 0b10:
         raise Invalid("the beacon's signature is not a compressed point of 48 bytes")
     x = int.from_bytes(signature, "big") & (1 << 381) - 1
@@ -500,7 +500,7 @@ def decode_signature(signature: bytes) -> Point:
 
 
 def hash_to_g1(message: bytes) -> Point:
-    """RFC 9380, suite BLS12381G1_XMD:SHA-256_SSWU_RO_ with the beacon's own tag."""
+    """Return RFC 9380's hash, suite BLS12381G1_XMD:SHA-256_SSWU_RO_ with the beacon's tag."""
     suffix = DST + bytes([len(DST)])
     first = sha256(bytes(64) + message + b"\0\x80\0" + suffix).digest()
     block, wide = bytes(32), b""
@@ -516,7 +516,7 @@ def hash_to_g1(message: bytes) -> Point:
 
 
 def map_to_curve(u: int) -> Point:
-    """Simplified SWU onto the isogenous curve y^2 = x^3 + A*x + B, then the isogeny to G1's."""
+    """Apply simplified SWU onto y^2 = x^3 + A*x + B, then the isogeny to G1's curve."""
     z = 11 * u * u
     d = (z * z + z) % P
     over, under = (1 + pow(d, -1, P), -ISO_A) if d else (1, 11 * ISO_A)
@@ -628,13 +628,13 @@ ED_P = 2**255 - 19
 ED_ORDER = 2**252 + 27742317777372353535851937790883648493
 ED_D = -121665 * pow(121666, -1, ED_P) % ED_P
 EdPoint = tuple[int, int, int, int]
-# The y of the points whose order divides 8; a signature by such a key fits other messages too.
+# The y of points whose order divides 8; a signature by such a key is valid for other messages too.
 ED_Y_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 ED_SMALL = {0, 1, ED_P - 1, ED_Y_OF_ORDER_8, ED_P - ED_Y_OF_ORDER_8}
 
 
 def ed_add(p: EdPoint, q: EdPoint) -> EdPoint:
-    """Complete: also for p = q and for the identity (0, 1, 1, 0)."""
+    """Add any two points, equal ones and the identity (0, 1, 1, 0) included."""
     (x1, y1, z1, t1), (x2, y2, z2, t2) = p, q
     a, b = (y1 - x1) * (y2 - x2) % ED_P, (y1 + x1) * (y2 + x2) % ED_P
     c, d = 2 * ED_D * t1 * t2 % ED_P, 2 * z1 * z2
@@ -643,7 +643,7 @@ def ed_add(p: EdPoint, q: EdPoint) -> EdPoint:
 
 
 def ed_sum(k: int, p: EdPoint, m: int, q: EdPoint) -> EdPoint:
-    """[k]p + [m]q in one walk over the bits of both."""
+    """Return [k]p + [m]q in one pass over the bits of both."""
     both, total = ed_add(p, q), (0, 1, 1, 0)
     for i in range(max(k, m).bit_length() - 1, -1, -1):
         total = ed_add(total, total)
@@ -660,7 +660,7 @@ def ed_encode(p: EdPoint) -> bytes:
 
 
 def ed_decode(encoded: bytes) -> EdPoint | None:
-    """The point, or None when the bytes are not the one encoding of a point."""
+    """Return the point, or None if the bytes are not the one encoding of a point."""
     number = int.from_bytes(encoded, "little")
     y, odd = number & (1 << 255) - 1, number >> 255
     square = (y * y - 1) * pow(ED_D * y * y + 1, -1, ED_P) % ED_P
@@ -674,12 +674,12 @@ def ed_decode(encoded: bytes) -> EdPoint | None:
 
 
 def has_small_order(public_key: bytes) -> bool:
-    """Whether the key is a point of small order, in whatever encoding."""
+    """Return whether the key is a point of small order, in any encoding."""
     return (int.from_bytes(public_key, "little") & (1 << 255) - 1) % ED_P in ED_SMALL
 
 
 def signature_is_good(public_key: bytes, message: bytes, signature: bytes) -> bool:
-    """[S]B = R + [k]A without the cofactor, R in its one encoding, S below the order."""
+    """Check [S]B = R + [k]A without the cofactor, R in its one encoding, S below the order."""
     key, s = ed_decode(public_key), int.from_bytes(signature[32:], "little")
     if len(signature) != 64 or s >= ED_ORDER or key is None or has_small_order(public_key):
         return False
@@ -710,14 +710,14 @@ def statement_shape(kind: str) -> Shape:
 
 
 def make_statement(kind: str, *, origin: str, n: int, at: int, **adds: Any) -> bytes:
-    """The canonical bytes of a statement; ``Invalid`` when its members do not fit its kind."""
+    """Return the canonical bytes of a statement. Raises `Invalid` if `adds` do not fit its kind."""
     statement = {"v": VERSION, "origin": origin, "n": n, "at": at, "kind": kind, **adds}
     check_shape(statement, statement_shape(kind), "statement")
     return canonical(statement)
 
 
 def read_statement(line: bytes) -> dict[str, Any]:
-    """A statement from its canonical bytes; ``Invalid`` for anything else."""
+    """Return a statement from its canonical bytes. Raises `Invalid` for anything else."""
     try:
         statement = json.loads(line)
         check_shape(statement, statement_shape(statement["kind"]), "statement")
@@ -747,7 +747,7 @@ class NoteLine(NamedTuple):
 
 
 class Note(NamedTuple):
-    """A checkpoint: ``text`` is its first three lines, which are what everybody signs."""
+    """A checkpoint: `text` is its first three lines, which are what everybody signs."""
 
     text: str
     origin: str
@@ -773,7 +773,7 @@ def note_line(name: str, key_hash: bytes, signature: bytes) -> str:
 
 
 def base64_of(text: str) -> bytes:
-    """The bytes of strict base64: padded, and without a loose bit."""
+    """Return the bytes of strict base64: padded, and with no stray bits."""
     found = b64decode(text, validate=True)
     if b64encode(found).decode() != text:
         raise ValueError("not the one base64 of its bytes")
@@ -804,19 +804,19 @@ def lines_of(note: Note, name: str, kind: int, public_key: bytes) -> list[NoteLi
 
 
 def time_of_cosignature(text: str, signature: bytes, public_key: bytes) -> int | None:
-    """When a witness says that it saw the checkpoint; None when that is not its signature."""
+    """Return when a witness saw the checkpoint; None if the signature is not its own."""
     at = int.from_bytes(signature[:8], "big")
     good = signature_is_good(public_key, cosignature_message(text, at), signature[8:])
     return at if good else None
 
 
 # --- Section 7: authorities (RFC 3161) ---------------------------------------------------
-# Whatever is not exactly as expected raises ValueError: the token does not count.
+# Anything unexpected raises ValueError: the token does not count.
 
 LARGEST_TOKEN = 16_384  # bytes
 INTEGER, BIT_STRING, OCTETS, OID, SEQUENCE, SET = 0x02, 0x03, 0x04, 0x06, 0x30, 0x31
 UTC_TIME, GENERALIZED_TIME, BOOLEAN = 0x17, 0x18, 0x01
-# Object identifiers as DER writes them.
+# Object identifiers in DER.
 SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 TST_INFO = bytes.fromhex("2a864886f70d0109100104")
 CONTENT_TYPE = bytes.fromhex("2a864886f70d010903")
@@ -843,7 +843,7 @@ ECDSA_WITH = {
 
 
 class Der(NamedTuple):
-    """One element: its tag, what is in it, and all of its bytes."""
+    """One element: its tag, its content, and all of its bytes."""
 
     tag: int
     content: bytes
@@ -851,11 +851,11 @@ class Der(NamedTuple):
 
 
 def der(data: bytes) -> list[Der]:
-    """The elements that make up the data, nothing before, between or behind them."""
+    """Return the elements that make up the data, with nothing before, between or after them."""
     found, at = [], 0
     while at < len(data):
         start, tag, length, at = at, data[at], int.from_bytes(data[at + 1 : at + 2], "big"), at + 2
-        if length > 128:  # the length is long and has its own length; 128 alone is BER
+        if length > 128:  # a long length, preceded by its size; 128 alone is BER
             size = length & 127
             length, at = int.from_bytes(data[at : at + size], "big"), at + size
             if length < 128 or length >> 8 * (size - 1) == 0:
@@ -876,7 +876,7 @@ def opened(element: Der, tag: int) -> bytes:
 
 
 def der_set(content: bytes) -> list[Der]:
-    """The elements of a SET OF, which DER sorts."""
+    """Return the elements of a SET OF, which DER sorts."""
     found = der(content)
     if [element.raw for element in found] != sorted(element.raw for element in found):
         raise ValueError("a set is not sorted")
@@ -884,7 +884,7 @@ def der_set(content: bytes) -> list[Der]:
 
 
 def der_integer(element: Der, tag: int = INTEGER) -> int:
-    """A whole number from 0 on, in its shortest form."""
+    """Return an integer from 0 on, in its shortest form."""
     content = opened(element, tag)
     if (
         not content
@@ -903,7 +903,7 @@ def der_bits(element: Der) -> bytes:
 
 
 def der_algorithm(element: Der) -> tuple[bytes, bytes]:
-    """The identifier of an algorithm and its parameters, empty where they are null."""
+    """Return an algorithm's identifier and its parameters, empty where they are null."""
     name, *parameters = der(opened(element, SEQUENCE))
     raw = b"".join(parameter.raw for parameter in parameters)
     return opened(name, OID), b"" if raw == b"\x05\0" else raw
@@ -917,7 +917,7 @@ def digest_by(algorithm: Der, data: bytes) -> tuple[str, bytes]:
 
 
 def der_time(element: Der) -> tuple[int, bool]:
-    """Whole seconds and whether a fraction of one more follows."""
+    """Return whole seconds, and whether a fraction of one follows."""
     text = element.content.decode("ascii")
     if element.tag == UTC_TIME:
         text = ("19" if text[:2] >= "50" else "20") + text
@@ -932,7 +932,7 @@ def der_time(element: Der) -> tuple[int, bool]:
 
 
 def der_accuracy(element: Der) -> int:
-    """Seconds, milliseconds and microseconds together, rounded up to seconds."""
+    """Return seconds, milliseconds and microseconds together, rounded up to seconds."""
     parts = {part.tag: part for part in der(element.content)}
     seconds = der_integer(parts.pop(INTEGER)) if INTEGER in parts else 0
     micros = 0
@@ -967,10 +967,10 @@ def parse_certificate(element: Der) -> Certificate:
 
 
 def read_token(token: bytes, text: bytes) -> tuple[str, int]:
-    """Hash of the signing key and time of a token over the text; ValueError if it is none.
+    """Return the signing key's hash and the time of a token over the text. Raises ValueError.
 
-    The time is the latest that it can have been. The certificate is the one that the token
-    carries: whether it leads to a root is for ``openssl ts -verify``.
+    The time is the latest that it can have been. The certificate is the one in the token:
+    whether it leads to a root is for `openssl ts -verify`.
     """
     kind, wrapped = der(opened(only(der(token)), SEQUENCE))
     signed = only(der(opened(wrapped, 0xA0)))
@@ -995,7 +995,7 @@ def only(elements: list[Der]) -> Der:
 
 
 def read_info(content: bytes, text: bytes) -> tuple[int, bool, int]:
-    """genTime (seconds, and whether a fraction follows) and accuracy of a TSTInfo."""
+    """Return genTime (seconds, whether a fraction follows) and accuracy of a TSTInfo."""
     version, _, imprint, _, moment, *rest = der(opened(only(der(content)), SEQUENCE))
     algorithm, digest = der(opened(imprint, SEQUENCE))
     if der_integer(version) != 1 or digest_by(algorithm, text) != (
@@ -1012,7 +1012,7 @@ def read_info(content: bytes, text: bytes) -> tuple[int, bool, int]:
 
 
 def check_signer(signer: Der, content: bytes, known: list[Certificate]) -> Certificate:
-    """The certificate by which a SignerInfo signs the content; ValueError if it does not."""
+    """Return the certificate whose key signed the content. Raises ValueError without one."""
     version, name, digest, signed, algorithm, signature, *_ = der(opened(signer, SEQUENCE))
     issuer, serial = der(opened(name, SEQUENCE))
     if der_integer(version) != 1:
@@ -1025,7 +1025,7 @@ def check_signer(signer: Der, content: bytes, known: list[Certificate]) -> Certi
     if opened(attributes[MESSAGE_DIGEST], OCTETS) != content_digest:
         raise ValueError("the signed digest is another")
     check_signing_certificate(attributes, certificate.raw)
-    message = bytes([SET]) + signed.raw[1:]  # signed under the tag that it has by itself
+    message = bytes([SET]) + signed.raw[1:]  # signed as a SET, which is its own tag
     check_signed_by(certificate.key, hash_name, algorithm, message, opened(signature, OCTETS))
     return certificate
 
@@ -1041,7 +1041,7 @@ def signed_attributes(content: bytes) -> dict[bytes, Der]:
 
 
 def check_signing_certificate(attributes: dict[bytes, Der], certificate: bytes) -> None:
-    """ESSCertIDv2 or ESSCertID names the certificate; both where both are there."""
+    """Check that ESSCertIDv2 or ESSCertID names the certificate; both if both are present."""
     named = False
     for attribute in (SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2):
         if attribute not in attributes:
@@ -1065,7 +1065,7 @@ def check_signing_certificate(attributes: dict[bytes, Der], certificate: bytes) 
 def check_signed_by(
     key: bytes, hash_name: str, algorithm: Der, message: bytes, signature: bytes
 ) -> None:
-    """ValueError unless the SubjectPublicKeyInfo verifies: RSA PKCS#1 v1.5, ECDSA P-256, P-384."""
+    """Raise ValueError unless the key verifies: RSA PKCS#1 v1.5, ECDSA P-256, P-384."""
     kind, bits = der(opened(only(der(key)), SEQUENCE))
     key_type, parameters = der_algorithm(kind)
     name, more = der_algorithm(algorithm)
@@ -1083,7 +1083,7 @@ def check_signed_by(
 
 
 def rsa_is_good(key: bytes, hash_name: str, digest: bytes, signature: bytes) -> bool:
-    """PKCS#1 v1.5 of 2048 to 4096 bits, the padding built and compared as a whole."""
+    """Check PKCS#1 v1.5 of 2048 to 4096 bits; the padding is built and compared as a whole."""
     modulus, exponent = map(der_integer, der(opened(only(der(key)), SEQUENCE)))
     size, s = (modulus.bit_length() + 7) // 8, int.from_bytes(signature, "big")
     if not 2048 <= modulus.bit_length() <= 4096 or not 3 <= exponent < 1 << 64:
@@ -1155,7 +1155,7 @@ def ec_add(curve: Curve, p: EcPoint | None, q: EcPoint | None) -> EcPoint | None
 
 
 def ecdsa_is_good(curve: Curve, key: bytes, digest: bytes, signature: bytes) -> bool:
-    """The key is an uncompressed point, the signature DER; digests are cut to the order."""
+    """Check a signature in DER by an uncompressed point; digests are cut to the order."""
     size = (curve.p.bit_length() + 7) // 8
     x, y = (int.from_bytes(half, "big") for half in (key[1 : size + 1], key[size + 1 :]))
     r, s = map(der_integer, der(opened(only(der(signature)), SEQUENCE)))
@@ -1176,7 +1176,7 @@ def ecdsa_is_good(curve: Curve, key: bytes, digest: bytes, signature: bytes) -> 
 
 # --- Section 8: strict JSON --------------------------------------------------------------
 
-CHUNK = 1 << 20  # bytes that are read at once
+CHUNK = 1 << 20  # bytes read at once
 NOT_WHITE = re.compile("[^ \t\r\n]")
 DEEPEST = 12
 BAD_NUMBER = "has a number that is not an integer from 0 to 2^53 - 1"
@@ -1185,10 +1185,10 @@ TOO_DEEP = "is nested too deeply"
 
 
 class Reader:
-    """Reads JSON from a byte of a UTF-8 file on, and holds little more than one value of it.
+    """Reads JSON from an offset of a UTF-8 file, holding little more than one value of it.
 
-    What is JSON but not strict is collected in ``faults``, because a file that turns out not to
-    be JSON at all is another matter. ValueError where it is not JSON.
+    What is JSON but not strict is collected in `faults`, because a file that turns out not to
+    be JSON at all is reported differently. Raises ValueError where it is not JSON.
     """
 
     def __init__(self, file: BinaryIO, start: int = 0) -> None:
@@ -1199,8 +1199,8 @@ class Reader:
             parse_float=self.no_integer,
             parse_constant=refuse_constant,
         ).raw_decode
-        self.file, self.next = file, start  # where the next bytes are
-        self.text, self.at = "", 0  # read already, up to ``at`` used up
+        self.file, self.next = file, start  # offset of the next bytes
+        self.text, self.at = "", 0  # text already read, and how much of it is used up
         self.to_text = getincrementaldecoder("utf-8")()
 
     def members(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -1219,7 +1219,7 @@ class Reader:
         return 0
 
     def more(self, size: int = CHUNK) -> bool:
-        """Reads on and forgets what is used up; False at the end of the file."""
+        """Read on and drop what is used up; return False at the end of the file."""
         self.file.seek(self.next)
         data = self.file.read(size)
         self.next += len(data)
@@ -1227,12 +1227,12 @@ class Reader:
         return bool(data)
 
     def here(self) -> int:
-        """The byte of the file at which ``at`` stands, right after ``peek`` has found something."""
+        """Return the offset in the file of `at`, right after `peek` has found something."""
         pending = len(self.to_text.getstate()[0])
         return self.next - pending - len(self.text[self.at :].encode())
 
     def peek(self) -> str:
-        """The next character that is no white space, empty at the end of the file."""
+        """Return the next character that is not white space, empty at the end of the file."""
         while True:
             found = NOT_WHITE.search(self.text, self.at)
             self.at = found.start() if found else len(self.text)
@@ -1240,7 +1240,7 @@ class Reader:
                 return found.group() if found else ""
 
     def value(self, depth: int = 0) -> Any:
-        """The value that comes next, inside as many lists and objects as ``depth`` says."""
+        """Return the next value, which is nested in `depth` lists and objects."""
         self.peek()
         size = CHUNK
         while True:
@@ -1248,7 +1248,7 @@ class Reader:
                 value, end = self.decode(self.text, self.at)
                 if end + 2 < len(self.text):  # "1." or "1e" may be the beginning of a number
                     break
-                end -= self.at  # because reading on forgets what is used up
+                end -= self.at  # because reading on drops what is used up
                 if not self.more(size):
                     break
             except UnicodeDecodeError:
@@ -1263,7 +1263,7 @@ class Reader:
         return value
 
     def items(self, end: str) -> Iterator[None]:
-        """Halts at each item of the list or object that begins here."""
+        """Pause at each item of the list or object that begins here."""
         self.at += 1
         if self.peek() == end:
             self.at += 1
@@ -1285,10 +1285,10 @@ class Reader:
 
 
 class Entries:
-    """A list in a file, read anew whenever it is walked, so that it is never whole in memory."""
+    """A list in a file, read again on each iteration, so that it is never all in memory."""
 
     def __init__(self, reader: Reader) -> None:
-        """Walks the list once, to the end of it."""
+        """Walk the list once, to its end."""
         self.file, self.start, self.length = reader.file, reader.here(), 0
         for _ in reader.items("]"):
             reader.value(depth=2)
@@ -1316,9 +1316,9 @@ def depth_of(value: Any) -> int:
 
 
 def read_json(file: BinaryIO, label: str, in_file: tuple[str, ...] = ()) -> Any:
-    """The one value of a file. ``Unreadable`` if it is not JSON, ``Invalid`` if not strict.
+    """Return the one value of a file. Raises `Unreadable` if not JSON, `Invalid` if not strict.
 
-    Lists that the outermost object has under the keys ``in_file`` become ``Entries``; the file
+    Lists that the outermost object has under the keys `in_file` become `Entries`; the file
     must stay open for them.
     """
     reader = Reader(file if file.seekable() else io.BytesIO(file.read()))
@@ -1482,7 +1482,7 @@ STATEMENTS: dict[str, Shape] = {
 
 
 def terms_shape(source: str) -> Shape:
-    """Section 3; what names the source depends on it."""
+    """Return the shape of section 3's terms; some members depend on the source."""
     chain_of = {"chain": constant(CHAIN)} if source == "drand" else {}
     return {
         "raffle_id": ID,
@@ -1546,7 +1546,7 @@ def proof_shape(proof: Any) -> Shape:
 
 
 class Step(NamedTuple):
-    """One line of the account: what was checked, and what was computed for it.
+    """One line of the report: what was checked, and what was computed for it.
 
     A step without a name is a remark on what was not checked.
     """
@@ -1556,7 +1556,7 @@ class Step(NamedTuple):
 
 
 def shown(text: str) -> str:
-    """Words of others in quotes that they cannot leave; nothing in them commands a terminal."""
+    """Quote foreign text so that it can neither end its quotation nor control a terminal."""
     visible = "".join(c if c.isprintable() else "?" for c in text)
     return '"' + visible.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -1566,7 +1566,7 @@ def moment(t: int) -> str:
 
 
 def watched(items: Iterable[Any], what: str) -> Iterator[Any]:
-    """The items unchanged; when they are many, a line on stderr tells how far it is."""
+    """Yield the items unchanged; if they are many, report progress in a line on stderr."""
     done = 0
     for item in items:
         yield item
@@ -1588,7 +1588,7 @@ def check_form(proof: Any) -> Step:
 
 
 def check_bounds(commitment: Any, public_key: str) -> None:
-    """What section 3 says about several members together, and about the seal's key."""
+    """Check what section 3 requires of several members together, and of the seal's key."""
     terms = commitment["terms"]
     cosigners, authorities = terms["cosigners"], terms["authorities"]
     prizes = sum(prize["amount"] for prize in terms["prizes"])
@@ -1682,7 +1682,7 @@ def check_seed(proof: Any) -> Step:
 
 
 def check_draw(proof: Any) -> Step:
-    """Step 6: draws again beside the lists, so it never goes further than they do."""
+    """Step 6: draw again in step with the lists, so it never goes further than they do."""
     commitment, winners, skipped = proof["commitment"], proof["winners"], proof["skipped"]
     lists = {True: iter(winners), False: iter(skipped)}
     heads = {ranked: next(entries, None) for ranked, entries in lists.items()}
@@ -1741,7 +1741,7 @@ BEFORE_CLOSE, BEFORE_ROUND = 60, 5
 
 
 def check_log(proof: Any) -> tuple[Step, list[Note]]:
-    """The seal stands in the log of each checkpoint, and the operator signed them all."""
+    """Check that the operator signed each checkpoint, and that each one's log holds the seal."""
     terms, log = proof["commitment"]["terms"], proof["log"]
     public_key = bytes.fromhex(proof["seal"]["public_key"])
     sealed = make_statement(
@@ -1803,7 +1803,7 @@ class Verdict(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What one key said about a checkpoint; no time where it does not verify."""
+    """One key's answer to a checkpoint; its time is None where it does not verify."""
 
     key: str
     at: int | None
@@ -1818,7 +1818,7 @@ class Times(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What the account says of a witness, and its answer if one counts."""
+    """What the report says of a witness, and its answer if one counts."""
 
     step: Step
     counted: Counted | None
@@ -1856,7 +1856,7 @@ def answer_of(token: str, text: bytes) -> Answer:
 def judge(
     kind: str, witness: Any, answers: list[Answer], times: Times, trusted: Trusted | None
 ) -> Seen:
-    """Of several answers by one witness the earliest counts that is in time."""
+    """Judge a witness: of its answers, the earliest one in time counts."""
     name, keys = witness["name"], witness["keys"] if "keys" in witness else [witness["key"]]
     held = [key for key in keys if trusted is None or (name, key) in trusted]
     own = [answer for answer in answers if answer.key in held]
@@ -1879,7 +1879,7 @@ def judge(
 
 
 def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[Step]:
-    """Who answered and is not in the terms: told, never counted."""
+    """Report who answered but is not in the terms; they never count."""
     named = {
         (each["name"], note_key_hash(each["name"], COSIGNATURE, bytes.fromhex(each["key"])))
         for each in terms["cosigners"]
@@ -1899,7 +1899,7 @@ def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[S
 
 
 def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: bool) -> Verdict:
-    """The table of section 8: a majority of the cosigners or, without any, of authorities."""
+    """Apply section 8's table: a majority of the cosigners or, without any, of authorities."""
     counted = [seen.counted for seen in cosigners + authorities if seen.counted]
     named = cosigners or authorities
     k, n = sum(seen.counted is not None for seen in named), len(named)
@@ -1920,7 +1920,7 @@ def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: 
 
 
 class Signers:
-    """Who may have signed: the keys of ``--keys`` in their times, else the seal's key alone."""
+    """Who may have signed: the keys of `--keys` in their times, else the seal's key alone."""
 
     def __init__(self, files: dict[str, Any], proof: Any) -> None:
         seal_key = proof["seal"]["public_key"]
@@ -1951,7 +1951,7 @@ class Signers:
         return Step("signer", "the key of the seal is among the keys you hold")
 
     def check_file(self, signed: Any, message: bytes, at: int, what: str) -> None:
-        """Nobody is accused but by two signatures of whom the reader knows for the operator."""
+        """Check a signature; one by a key not known as the operator's accuses nobody."""
         check_signature(signed, message, what)
         if not self.holds(signed["public_key"]):
             raise Invalid(
@@ -1962,7 +1962,7 @@ class Signers:
 
 
 def check_kept(kept: Any, proof: Any, signers: Signers) -> Step:
-    """A commitment that somebody kept."""
+    """Check a commitment that somebody kept."""
     commitment = kept.get("commitment") if type(kept) is dict else None
     shape = {"commitment": commitment_shape(commitment), "commitment_hash": HASH, **SIGNED}
     check_shape(kept, shape, "commitment")
@@ -1980,7 +1980,7 @@ def check_kept(kept: Any, proof: Any, signers: Signers) -> Step:
 
 
 def check_receipt(receipt: Any, proof: Any, signers: Signers) -> bytes:
-    """The receipt's leaf."""
+    """Check a receipt and return its leaf."""
     check_shape(receipt, RECEIPT, "receipt")
     commitment, terms = proof["commitment"], proof["commitment"]["terms"]
     leaf, terms_hash = bytes.fromhex(receipt["leaf"]), bytes.fromhex(receipt["terms_hash"])
@@ -2003,7 +2003,7 @@ def number_in(leaf: bytes) -> int:
 
 
 def check_inclusion(inclusion: Any, proof: Any, leaf: bytes | None) -> Step:
-    """Unsigned, so one that fails accuses nobody."""
+    """Check an inclusion; it is unsigned, so a wrong one accuses nobody."""
     check_shape(inclusion, INCLUSION, "inclusion")
     commitment, leaf_hash = proof["commitment"], bytes.fromhex(inclusion["leaf_hash"])
     of_proof = proof["commitment_hash"], commitment["tickets"], commitment["root"]
@@ -2040,7 +2040,7 @@ def check_leaves(leaves: BinaryIO, proof: Any, leaf: bytes | None) -> Step:
 
 
 def check_outcome(leaf: bytes, proof: Any) -> Step:
-    """What became of the receipt's ticket."""
+    """Report what became of the receipt's ticket."""
     outcome = "not drawn"
     for entry in chain(proof["winners"], proof["skipped"]):
         if entry["ticket_number"] != number_in(leaf):
@@ -2068,7 +2068,7 @@ class History(NamedTuple):
 
 
 def read_log(log: BinaryIO, proof: Any, sizes: set[int]) -> History:
-    """Each line is a statement that stands where it says; the kinds of any raffle are known."""
+    """Read a log, each statement in its place, and keep those on this raffle and this key."""
     terms, public_key = proof["commitment"]["terms"], proof["seal"]["public_key"]
     roots, of_raffle, of_key, latest, builder = {}, [], [], 0, TreeBuilder()
     lines = iter(lambda: log.readline(LARGEST_STATEMENT + 1), b"")
@@ -2103,7 +2103,7 @@ def read_line(line: bytes, which: str) -> Any:
 
 
 def check_statements(log: BinaryIO, proof: Any, notes: list[Note]) -> Iterator[Step]:
-    """The file is the log that was signed, and it seals this raffle once."""
+    """Check that the file is the signed log, and that it seals this raffle once."""
     largest = max(note.size for note in notes)
     history = read_log(log, proof, {note.size for note in notes})
     if history.size < largest:
@@ -2131,7 +2131,7 @@ def check_key(history: History, n: int) -> None:
 
 
 def check_history(history: History, commitment_hash: str, largest: int) -> None:
-    """One seal, and not called off before the draw; only what was signed accuses."""
+    """Require one seal and no void before the draw; unsigned statements accuse nobody."""
     seals = [said for said in history.of_raffle if said["kind"] == "sealed"]
     signed = [said["commitment_hash"] for said in seals if said["n"] < largest]
     voids = list(voided_before_drawn(history, commitment_hash))
@@ -2156,7 +2156,7 @@ def voided_before_drawn(history: History, commitment_hash: str) -> Iterator[int]
 
 
 def read_witnesses(file: BinaryIO) -> Trusted:
-    """(name, key) of each line ``NAME KEYHEX``."""
+    """Return (name, key) of each line `NAME KEYHEX`."""
     try:
         text = file.read().decode().strip(" \t\r\n")
     except UnicodeDecodeError:
@@ -2178,11 +2178,11 @@ Tell = Callable[[Step], object]
 
 
 def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -> Verdict:
-    """The verdict, each step told once it holds; ``Invalid`` says why there is none.
+    """Return the verdict, reporting each step once it holds. Raises `Invalid`.
 
-    ``files`` has what the reader keeps by the names of the options: receipt, commitment,
-    inclusion and keys as ``read_json`` gives them, leaves and log as files open in binary,
-    witnesses as ``read_witnesses`` gives them. A file that is null is not one that is missing.
+    `files` has what the reader keeps by the names of the options: receipt, commitment,
+    inclusion and keys as `read_json` returns them, leaves and log as files open in binary,
+    witnesses as `read_witnesses` returns them. A null in a file is not a missing file.
     """
     for check in (
         check_form,
@@ -2212,7 +2212,7 @@ def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -
 def check_witnesses(
     proof: Any, trusted: Trusted | None, tell: Tell
 ) -> tuple[list[Note], list[Seen], list[Seen]]:
-    """The checkpoints, and what cosigners and authorities answered to them."""
+    """Return the checkpoints, and what cosigners and authorities answered to them."""
     if "round" not in proof["commitment"]:
         return [], [], []
     terms, times = proof["commitment"]["terms"], times_of(proof["commitment"])
@@ -2237,7 +2237,7 @@ def check_witnesses(
 
 
 def check_kept_files(proof: Any, files: dict[str, Any], tell: Tell) -> None:
-    """Step 9, but for the log."""
+    """Run step 9, except for the log."""
     signers, leaf = Signers(files, proof), None
     tell(signers.check_seal(proof["commitment"]["closed_at"]))
     if "commitment" in files:
@@ -2256,7 +2256,7 @@ def check_kept_files(proof: Any, files: dict[str, Any], tell: Tell) -> None:
 
 # --- The command line --------------------------------------------------------------------
 
-BINARY = {"leaves", "log"}  # options whose files are walked, all others are read
+BINARY = {"leaves", "log"}  # options whose files are streamed; all others are read whole
 
 
 def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
@@ -2274,7 +2274,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
-    """Every file as ``verify`` takes it; those that are walked stay open as long as the stack."""
+    """Return each file as `verify` takes it; streamed ones stay open as long as the stack."""
     files: dict[str, Any] = {}
     for label, path in paths.items():
         try:
@@ -2292,7 +2292,7 @@ def read_files(paths: dict[str, str], stack: ExitStack) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints every step as soon as it holds and the verdict last; returns the exit status."""
+    """Print each step as soon as it holds and the verdict last; return the exit status."""
     options = vars(parse_arguments(arguments))
     as_json, steps = options.pop("json"), []
 
@@ -2302,7 +2302,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{step.name:<12} {step.computed}" if step.name else step.computed, flush=True)
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a console without the letters of a name
+        sys.stdout.reconfigure(errors="replace")  # the console may lack letters of a name
     try:
         with ExitStack() as stack:
             paths = {label: path for label, path in options.items() if path is not None}

@@ -1,4 +1,4 @@
-"""A line that shows how far a long work has come; nothing when nobody watches."""
+"""A progress line for long work; nothing where nobody watches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _EVERY = 0.1  # seconds
 
 
 class Bar:
-    """Call it with (done, total); draws on a terminal only, ten times a second at most."""
+    """Call it with (done, total); it draws on a terminal only, at most ten times a second."""
 
     def __init__(self, title: str, stream: TextIO | None = None) -> None:
         self._title, self._stream = title, stream or sys.stderr

@@ -1,7 +1,7 @@
 """A whole raffle over real HTTP: created, sold out, drawn, verified, from many addresses.
 
-Every participant calls from an address of its own in 127.0.0.0/8. Nothing is reached into: what is
-shown is what a client sees.
+Every participant calls from an address of its own in 127.0.0.0/8. Only the HTTP API is used: what
+is shown is what a client sees.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class PlayedStep:
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Says nothing: the table says it."""
+        """Log nothing: the table has it."""
 
 
 @contextmanager
 def served() -> Iterator[int]:
-    """The site on a free port of 127.0.0.1, in a thread; yields the port."""
+    """Serve the site on a free port of 127.0.0.1 in a thread; yield the port."""
     server = ThreadedWSGIServer((MANAGER, 0), _Quiet)
     server.set_app(get_wsgi_application())
     thread = Thread(target=server.serve_forever, daemon=True)
@@ -68,7 +68,7 @@ class Client:
     def call(
         self, method: str, path: str, body: Any = None, *, caller: str = MANAGER
     ) -> tuple[int, Any]:
-        """The status and the JSON of the answer."""
+        """Return the status and the JSON of the answer."""
         connection = http.client.HTTPConnection(
             MANAGER, self.port, timeout=60, source_address=(caller, 0)
         )
@@ -82,7 +82,7 @@ class Client:
 
 
 def play(client: Client, participants: int) -> Iterator[PlayedStep]:
-    """Plays the raffle and yields each step as it is done."""
+    """Play the raffle, and yield each step as it is done."""
     asked = {"name": "Walkthrough", "total_tickets": participants, "prizes": _PRIZES}
     status, raffle = client.call("POST", "/raffles/", asked)
     yield PlayedStep("create the raffle", MANAGER, f"{status}, {participants:,} tickets")
@@ -128,7 +128,7 @@ def play(client: Client, participants: int) -> Iterator[PlayedStep]:
 def _verified_tickets(
     client: Client, place: str, tickets: list[dict[str, Any]], winners: list[dict[str, Any]]
 ) -> PlayedStep:
-    """Every ticket asks whether it has won; the answers must be the winners."""
+    """Verify each ticket; those that have won must be the winners."""
     prizes = {winner["ticket_number"]: winner["prize"] for winner in winners}
     bar, agreed = Bar("verifying  "), 0
     for done, ticket in enumerate(tickets, start=1):
@@ -142,7 +142,7 @@ def _verified_tickets(
 
 
 def _verified_proof(client: Client, place: str) -> PlayedStep:
-    """The published proof in the hands of the single-file verifier, in a process of its own."""
+    """Check the published proof with the single-file verifier, in a process of its own."""
     _, proof = client.call("GET", f"{place}/proof/")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "proof.json")

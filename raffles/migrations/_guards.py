@@ -1,9 +1,9 @@
-"""What a constraint cannot say: rows that may not change, and states that may not go back.
+"""Guards, for what a constraint cannot express: immutable rows, and states that never go back.
 
-A guard is a row trigger, written once for PostgreSQL and SQLite; migrations hold the guards
-themselves. Its WHEN is cheap (measured: 1 % on a claim); ``also`` looks at other rows and runs only
-behind it. SQLite gets no guard of a deletion, since that would break its flush: foreign keys hold
-there, and `verify_draw` sees the rest.
+A guard is a row trigger, written once for PostgreSQL and SQLite; the migrations contain the guards
+themselves. Its WHEN is cheap (measured: 1 % on a claim); `also` may read other rows and runs only
+after it. SQLite gets no guard against deletions, since that would break `flush`: foreign keys
+protect there, and `verify_draw` detects the rest.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 @dataclass(frozen=True)
 class Guard:
-    """Refuses ``event`` on a row of ``table`` where ``when`` holds, and ``also`` if given.
+    """Refuses `event` on a row of `table` where `when` holds, and `also` if given.
 
-    Both are SQL conditions over OLD and NEW; ``also`` may look at other rows. ``name`` is what the
-    integrity error says.
+    Both are SQL conditions on OLD and NEW; `also` may read other rows. `name` is the text of the
+    integrity error.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Guard:
     also: str = ""
 
     def postgresql(self) -> tuple[str, str]:
-        """The statements that make and that drop it."""
+        """Return the statements that create and that drop it."""
         row = "OLD" if self.event == "DELETE" else "NEW"
         refuse = (
             f"RAISE EXCEPTION '{self.name}' USING ERRCODE = 'check_violation', "
@@ -46,7 +46,7 @@ class Guard:
         return make, f"DROP TRIGGER {self.name} ON {self.table}; DROP FUNCTION {self.name}();"
 
     def sqlite(self) -> tuple[str, str]:
-        """The statements that make and that drop it; nothing for a deletion."""
+        """Return the statements that create and that drop it; empty for a deletion."""
         if self.event == "DELETE":
             return "", ""
         condition = f"({self.when})" + (f" AND ({self.also})" if self.also else "")
@@ -59,7 +59,7 @@ class Guard:
 
 
 def changed(*columns: str) -> str:
-    """The condition that one of the columns changes."""
+    """Return the condition that one of the columns changes."""
     return " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""What the database remembers: inputs of a draw, its output, and nothing computed twice."""
+"""The tables: a draw's inputs and its outcome; what can be computed again is not stored."""
 
 from raffles.models.announcement import Announcement, LogNode, StreamCounter
 from raffles.models.api_key import ApiKey

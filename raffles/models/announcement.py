@@ -1,4 +1,4 @@
-"""The operator's log, which is the outbox too: what was said in public, in one order."""
+"""The operator's log, which is the outbox too: public statements in one total order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from raffles.models.raffle import Raffle
 
 
 class StreamCounter(models.Model):
-    """One row, whose ``last`` is taken under its lock by whoever announces; ``at`` is its time.
+    """A single row: `last` is the highest sequence number, `at` its time in UNIX seconds.
 
-    A serial id would not do: a later id can commit first, and a reader who resumes from it would
-    lose the earlier one for good.
+    Whoever announces locks it. A serial id would not do: a later id can commit first, and a reader
+    that resumes from it would lose the earlier one for good.
     """
 
     last = models.BigIntegerField(default=0)
@@ -28,24 +28,24 @@ class StreamCounter(models.Model):
 
 
 class AnnouncementQuerySet(models.QuerySet["Announcement"]):
-    """Query words of announcements."""
+    """Queries on announcements."""
 
     def streamed(self) -> AnnouncementQuerySet:
-        """What the stream, feeds, webhooks and mail tell."""
+        """Return those for the stream, feeds, webhooks and mail: all but statements on keys."""
         return self.exclude(kind__in=(Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED))
 
 
 class Announcement(models.Model):
     """A public fact, written in the transaction that made it true.
 
-    ``statement`` is its line in the operator's log (draw protocol, section 7), number
-    ``sequence - 1``: no name, no address, no ticket number. ``payload`` is what the stream shows
-    beside it, whose names can be forgotten. It is about a raffle, about a date of an event that
-    nobody came to, or about a key of the operator's, which is not streamed.
+    `statement` is its line in the operator's log (draw protocol, section 7), number
+    `sequence - 1`: no name, no address, no ticket number. `payload` is what the stream shows with
+    it; names in it can be erased. Its subject is a raffle, an event's date that nobody entered, or
+    one of the operator's keys; statements on keys are not streamed.
     """
 
     class Kind(models.TextChoices):
-        """What happened."""
+        """The kinds of statements."""
 
         SOLD_OUT = "raffle.sold_out"
         SEALED = "draw.sealed"
@@ -86,7 +86,7 @@ class Announcement(models.Model):
         return f"{self.sequence} {self.kind}"
 
     def public(self) -> dict[str, Any]:
-        """As everybody is told it: in the stream, by webhook and by mail."""
+        """Return the stream, webhook and mail form of it: type, timestamp, sequence and data."""
         return {
             "type": self.kind,
             "timestamp": self.announced_at.isoformat(),
@@ -96,9 +96,9 @@ class Announcement(models.Model):
 
 
 class LogNode(models.Model):
-    """A node of the log's tree that no later statement can change: hash ``index`` of a level.
+    """A node of the log's tree that no later statement can change: hash `index` of a level.
 
-    Only the levels 8, 16, 24 are kept; what lies between is computed from 256 hashes at most.
+    Only levels 8, 16 and 24 are stored; a node between them is computed from at most 256 hashes.
     """
 
     level = models.PositiveSmallIntegerField()

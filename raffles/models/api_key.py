@@ -1,4 +1,4 @@
-"""Partners: who may hand out tickets of events that are not open to everybody."""
+"""API keys of partners, who hand out tickets of events that are not open to everybody."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django.db.models import Q
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """Query words of API keys."""
+    """Queries on API keys."""
 
     def valid(self, now: datetime) -> ApiKeyQuerySet:
-        """Those that have not expired."""
+        """Return those that have not expired."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
 
 
 class ApiKey(models.Model):
-    """A partner's key, of which only the SHA-256 is kept; ``hint`` is how it begins."""
+    """A partner's key: only its SHA-256 is stored, and its first characters as `hint`."""
 
     name = models.CharField(max_length=200, help_text="Whose it is.")
     key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
@@ -36,7 +36,7 @@ class ApiKey(models.Model):
     objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
-        db_table = "events_apikey"  # where it was born
+        db_table = "events_apikey"  # the table was created by the events app
         verbose_name = "API key"
         ordering = ("-id",)
 

@@ -13,15 +13,15 @@ from raffles.models.raffle import Raffle
 from raffles.models.winner import Winner
 from raffles.web.formats import shown
 
-# Seconds from one attempt to the next; the first is at once. Standard Webhooks recommends them.
+# Seconds from one attempt to the next, the first at once: the schedule of Standard Webhooks.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 GIVE_UP_AFTER = timedelta(seconds=sum(SCHEDULE))
 _LONGEST_REST = timedelta(minutes=5)
-_LONGEST_PAUSE = timedelta(hours=24)  # of those that a receiver may ask for
+_LONGEST_PAUSE = timedelta(hours=24)  # the longest that a receiver may ask for
 
 
 class Outbox(models.Model):
-    """One row: the last announcement that deliveries were made of; whoever makes them locks it."""
+    """A single row: the last announcement that has its deliveries. Whoever makes them locks it."""
 
     spread = models.BigIntegerField(default=0)
 
@@ -33,7 +33,7 @@ class Outbox(models.Model):
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
-    """Query words of endpoints."""
+    """Queries on endpoints."""
 
     def enabled(self) -> EndpointQuerySet:
         """Return those that are notified."""
@@ -47,20 +47,20 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
         )
 
     def with_due(self, now: datetime) -> EndpointQuerySet:
-        """Return those that a delivery is due for."""
+        """Return those with a delivery that is due."""
         return self.filter(Exists(Delivery.objects.due(now).filter(endpoint=OuterRef("pk"))))
 
 
 class Endpoint(models.Model):
     """A receiver of announcements, and its lane: it gets one message after another.
 
-    The worker that raises ``fence`` by one holds the lane until ``leased_until``, and stores
-    results only while the fence is still its own. The secret is not stored: it is derived from
-    ``secret_version`` and the ticket key in the environment that ``key_id`` names.
+    The worker that increments `fence` holds the lane until `leased_until`, and may store results
+    only while the fence is unchanged. The secret is not stored: it is derived from
+    `secret_version` and from the ticket key that `key_id` names in the environment.
     """
 
     class Channel(models.TextChoices):
-        """How to reach it; ``WINNERS`` is a single row, for mail to winners who gave an address."""
+        """How to reach it; `WINNERS` is a single row, for mail to winners who left an address."""
 
         WEBHOOK = "webhook", "webhook"
         MAIL = "mail", "e-mail to staff"
@@ -109,7 +109,7 @@ class Endpoint(models.Model):
         return self.address or self.get_channel_display()
 
     def wanted(self, announcements: models.QuerySet[Announcement]) -> models.QuerySet[Announcement]:
-        """Return those of the announcements that it is to get."""
+        """Return those announcements that it subscribes to."""
         if self.kinds:
             announcements = announcements.filter(kind__in=self.kinds)
         if self.topic:
@@ -122,54 +122,54 @@ class Endpoint(models.Model):
         self.rests_until, self.rests_because = None, ""
 
     def fail(self, now: datetime) -> None:
-        """Count a failure; disable an endpoint that has failed for as long as the schedule is."""
+        """Count a failure; disable an endpoint that has been failing for the whole schedule."""
         self.failures += 1
         self.failing_since = self.failing_since or now
         if now - self.failing_since >= GIVE_UP_AFTER:
             self.disable(f"failing since {shown(self.failing_since)}")
 
     def rest(self, now: datetime, *, why: str, asked: timedelta | None = None) -> None:
-        """Send it nothing for as long as it ``asked``, or for longer after each failure.
+        """Pause it: for as long as it `asked`, at most 24 hours, or else longer with each failure.
 
-        That is 24 hours at most, or 5 minutes where nothing was asked for.
+        Without a request of its own the pause is at most 5 minutes.
         """
         after_failures = timedelta(seconds=SCHEDULE[min(self.failures, len(SCHEDULE) - 1)])
         pause = min(after_failures, _LONGEST_REST) if asked is None else min(asked, _LONGEST_PAUSE)
         self.rests_until, self.rests_because = now + pause, why[:200]
 
     def disable(self, why: str) -> None:
-        """Notify it no more."""
+        """Stop notifying it, and store why."""
         self.is_enabled, self.disabled_because = False, why[:200]
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    """Query words of deliveries."""
+    """Queries on deliveries."""
 
     def pending(self) -> DeliveryQuerySet:
-        """Return those to be sent, now or later."""
+        """Return those still to be sent, now or later."""
         return self.filter(state=Delivery.State.PENDING)
 
     def due(self, now: datetime) -> DeliveryQuerySet:
-        """Return those to be sent now."""
+        """Return those to be sent by `now`."""
         return self.pending().filter(next_try_at__lte=now)
 
     def send_again(self, now: datetime) -> int:
-        """Put dead ones back to the start of the schedule; return how many."""
+        """Restart the schedule of those that are dead; return how many."""
         return self.filter(state=Delivery.State.DEAD).update(
             state=Delivery.State.PENDING, attempts=0, next_try_at=now, finished_at=None
         )
 
 
 class Delivery(models.Model):
-    """One announcement for one endpoint; without an announcement it is a test.
+    """One announcement for one endpoint, or a test message where `announcement` is null.
 
-    ``message_id`` is the same at each attempt, so that a receiver can drop what comes twice.
-    ``winner`` is set in mail to winners. How the last attempt went stands here: ``last_status`` is
-    the receiver's (HTTP, SMTP), null when it gave none.
+    `message_id` is the same in every attempt, so that a receiver can drop duplicates. `winner` is
+    set in mail to winners. The last attempt's result is stored here; `last_status` is the
+    receiver's (HTTP or SMTP), null when there was none.
     """
 
     class State(models.TextChoices):
-        """A dead one was given up; staff can send it again."""
+        """Pending until delivered, or dead when given up; staff can send a dead one again."""
 
         PENDING = "pending"
         DELIVERED = "delivered"
@@ -179,7 +179,7 @@ class Delivery(models.Model):
     endpoint = models.ForeignKey(
         Endpoint, models.CASCADE, related_name="deliveries", db_index=False
     )
-    # Neither is looked up by: both stand for good, and each index costs every row twice.
+    # Neither is used for lookups: both are permanent, and each index costs every row twice.
     announcement = models.ForeignKey(
         Announcement, models.PROTECT, related_name="deliveries", null=True, db_index=False
     )
@@ -229,7 +229,7 @@ class Delivery(models.Model):
 
 
 class Attempt(models.Model):
-    """One failed attempt; successful ones leave their result on the delivery alone."""
+    """A failed attempt; a successful one is stored on its delivery alone."""
 
     delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="log")
     number = models.PositiveSmallIntegerField()
@@ -246,9 +246,9 @@ class Attempt(models.Model):
 
 
 class Contact(models.Model):
-    """The e-mail address that an entry gave to hear of a prize, kept apart from the ticket.
+    """The e-mail address given with an entry for news of a prize, kept apart from the ticket.
 
-    It is deleted once there is nothing left to say, and with an erasure.
+    It is deleted once there is nothing left to send, and when its holder is erased.
     """
 
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="+", db_index=False)

@@ -1,4 +1,4 @@
-"""The sealed pool, and the one draw over it."""
+"""The sealed pool, and its one draw."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from raffles.fairness.receipts import Seal, Void
 from raffles.fairness.verify import LATE, VERSION, time_of_round
 from raffles.models.raffle import Raffle
 
-LATE_AFTER = timedelta(seconds=LATE)  # cron runs each minute; two missed runs are late
+LATE_AFTER = timedelta(seconds=LATE)  # cron runs every minute; two missed runs are late
 
 
 class Pool(models.Model):
-    """The frozen tickets of a raffle: how many, their tree's root, and its levels from 8 upwards.
+    """A raffle's frozen tickets: their number, and their Merkle tree's root and upper levels.
 
-    ``levels`` is the concatenation of the levels' hashes, lowest first, so that one ticket's path
-    costs one range of 256 rows and a few slices.
+    `levels` concatenates the hashes of the levels from 8 upwards, lowest first, so that a ticket's
+    path costs one range of 256 rows and a few slices.
     """
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="pool")
@@ -37,19 +37,19 @@ class Pool(models.Model):
 
 
 class DrawQuerySet(models.QuerySet["Draw"]):
-    """Query words of draws."""
+    """Queries on draws."""
 
     def waiting(self) -> DrawQuerySet:
-        """Sealed, and neither drawn nor called off."""
+        """Return those that are sealed, and neither drawn nor void."""
         return self.filter(drawn_at=None, voided_at=None)
 
 
 class Draw(models.Model):
     """A raffle's one commitment to its pool and, later, the randomness that decides it.
 
-    It is sealed when made, then drawn or void. ``closed_at`` is the time of its statement in the
-    operator's log, whose number is ``statement``. ``log`` is the part of a beacon draw's proof that
-    says who saw the seal, frozen when the winners are stored.
+    It is created sealed, and ends drawn or void. `closed_at` is the time of its statement in the
+    operator's log, whose number is `statement`. `log` is the part of a beacon draw's proof that
+    shows who saw the seal; it is frozen when the winners are stored.
     """
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, related_name="draw")
@@ -99,7 +99,7 @@ class Draw(models.Model):
         return f"draw of {self.raffle}"
 
     def commitment(self) -> dict[str, Any]:
-        """Return the published commitment, put together again from its inputs (section 3)."""
+        """Return the published commitment, reassembled from its inputs (section 3)."""
         return commitment_of(
             self.raffle,
             tickets=self.raffle.pool.tickets,
@@ -109,11 +109,11 @@ class Draw(models.Model):
         )
 
     def seal(self) -> Seal:
-        """Return the operator's signature of the commitment."""
+        """Return the operator's signature over the commitment."""
         return {"public_key": self.public_key, "signature": bytes(self.signature).hex()}
 
     def void(self) -> Void | None:
-        """Return the signed end of a draw that was called off; None for one that counts."""
+        """Return the signed void of a draw that was called off; None for any other."""
         if self.voided_at is None:
             return None
         return {
@@ -125,11 +125,11 @@ class Draw(models.Model):
         }
 
     def draws_at(self) -> int | None:
-        """Return the UNIX second in which the beacon's round appears; None without a beacon."""
+        """Return the UNIX second of the beacon's round; None without a beacon."""
         return None if self.round is None else time_of_round(self.round)
 
     def is_late(self) -> bool:
-        """Whether a raffle with a closing time was sealed later than promised."""
+        """Return whether a raffle with a closing time was sealed too late (over `LATE_AFTER`)."""
         closes_at = self.raffle.closes_at
         return closes_at is not None and self.closed_at > closes_at + LATE_AFTER
 
@@ -137,7 +137,7 @@ class Draw(models.Model):
 def commitment_of(
     raffle: Raffle, *, tickets: int, root: bytes, closed_at: int, round_: int | None
 ) -> dict[str, Any]:
-    """Return the commitment of section 3, from a raffle's frozen terms and its sealed pool."""
+    """Return the commitment of section 3, made of a raffle's frozen terms and its pool."""
     commitment: dict[str, Any] = {
         "v": VERSION,
         "terms": raffle.terms(),

@@ -24,7 +24,7 @@ MAX_CLAIM_DAYS = 366
 
 
 class State(models.TextChoices):
-    """Where a raffle stands; the only ways on are those of the ``raffle_moves_forward`` guard."""
+    """A raffle's state; its transitions are those that the `raffle_moves_forward` guard allows."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -46,7 +46,7 @@ class Entropy(models.TextChoices):
 
 
 class Privacy(models.TextChoices):
-    """How far everybody may see who takes part."""
+    """How much of the participants' names is public."""
 
     FULL = "full", "Full names"
     INITIALS = "initials", "Initials"
@@ -54,7 +54,7 @@ class Privacy(models.TextChoices):
 
 
 class EntryMode(models.TextChoices):
-    """How people get a ticket, as the signed terms name it."""
+    """How people enter, in the words of the signed terms."""
 
     ADDRESS = "address"
     USERNAME = "username"
@@ -62,36 +62,39 @@ class EntryMode(models.TextChoices):
 
 
 class RaffleQuerySet(models.QuerySet["Raffle"]):
-    """Query words of raffles."""
+    """Queries on raffles."""
 
     def with_available(self) -> RaffleQuerySet:
-        """Adds ``available``: what the stripes still hold; one sum over at most 64 rows each."""
+        """Add `available`: the tickets left, a sum over at most 64 stripes of each raffle."""
         left = {"available": sum_of_stripes(F("cap") - F("issued"))}
         return self.annotate(**left)
 
     def with_issued(self) -> RaffleQuerySet:
-        """Add ``issued``: how many tickets were handed out."""
+        """Add `issued`: the number of tickets handed out."""
         taken = {"issued": sum_of_stripes(F("issued"))}
         return self.annotate(**taken)
 
     def due(self, now: datetime) -> RaffleQuerySet:
-        """Raffles with a step to take at ``now``: their time has come, or a step was cut off."""
+        """Return raffles with a step to take at `now`: to close, or closed or sealed before.
+
+        Earliest closing time first; those without one come before them.
+        """
         return self.filter(
             Q(state__in=UNDER_WAY) | Q(state=State.OPEN, closes_at__lte=now)
         ).order_by(F("closes_at").asc(nulls_first=True), "pk")
 
 
 def sum_of_stripes(expression: models.F | CombinedExpression, of: str = "pk") -> Coalesce:
-    """A sum over the at most 64 stripes of the raffle in column ``of``, however many tickets."""
+    """Return a sum over the stripes (at most 64) of the raffle in column `of`."""
     stripes = Stripe.objects.filter(raffle=models.OuterRef(of)).order_by().values("raffle")
     return Coalesce(models.Subquery(stripes.annotate(sum=models.Sum(expression)).values("sum")), 0)
 
 
 class ClaimTerms(models.Model):
-    """Until when a winner may claim a prize, where, and what happens then.
+    """By when and where a winner may claim a prize, and what happens otherwise.
 
-    Empty means no deadline. May be null, all three: SQLite would make the table anew for a column
-    that may not, and its triggers would go with the old one.
+    Empty means no deadline. All three are nullable: to add a NOT NULL column SQLite would rebuild
+    the table, and its triggers would be lost with the old one.
     """
 
     claim_days = models.PositiveSmallIntegerField(
@@ -119,7 +122,7 @@ class ClaimTerms(models.Model):
         abstract = True
 
     def claim_terms(self) -> dict[str, Any]:
-        """The three, as keywords for another of the kind."""
+        """Return the three terms as keyword arguments."""
         return {name: getattr(self, name) for name in CLAIM_TERMS}
 
 
@@ -129,10 +132,10 @@ CLAIM_TERMS = ("claim_days", "claim_place", "promotes_alternates")
 class Raffle(ClaimTerms):
     """A pool of numbered tickets with a gate.
 
-    ``uuid`` is the public name. ``numbering_key`` scrambles the order in which numbers leave;
-    ``ticket_key_id`` names the environment key that its tags and codes are derived from.
-    ``event_slug`` names the event whose date it is: entries come through that. ``privacy`` is the
-    event's.
+    `uuid` is its public id. `numbering_key` permutes the order in which numbers are handed out;
+    `ticket_key_id` names the environment's key that holder tags and codes are derived from.
+    `event_slug` names the event that it is a date of, and through which it is entered; `privacy` is
+    that event's.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -171,8 +174,8 @@ class Raffle(ClaimTerms):
     request_digest = models.BinaryField(max_length=32, null=True, editable=False)
     voided_at = models.DateTimeField(null=True, editable=False)
     void_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
-    available: int  # of `with_available`
-    issued: int  # of `with_issued`
+    available: int  # set by `with_available`
+    issued: int  # set by `with_issued`
 
     objects = RaffleQuerySet.as_manager()
 
@@ -221,30 +224,33 @@ class Raffle(ClaimTerms):
 
     @property
     def is_drawn(self) -> bool:
-        """Whether the winners stand."""
+        """Return whether its winners are final."""
         return self.state == State.DRAWN
 
     @property
     def is_finished(self) -> bool:
-        """Drawn or void: nothing about it changes any more."""
+        """Return whether it is drawn or void, and so changes no more."""
         return self.state in FINISHED
 
     def claim_until(self, since: datetime) -> datetime | None:
-        """Until when a prize that was won at ``since`` is kept; None without a deadline."""
+        """Return until when a prize won at `since` is kept; None without a deadline."""
         return since + timedelta(days=self.claim_days) if self.claim_days else None
 
     def closes_at_seconds(self) -> int:
-        """The closing time as whole UNIX seconds, 0 without one."""
+        """Return the closing time in whole UNIX seconds, 0 without one."""
         return int(self.closes_at.timestamp()) if self.closes_at else 0
 
     def planned_round(self) -> int | None:
-        """Return the beacon round that a known closing time promises; None without either."""
+        """Return the beacon round planned for the closing time; None without either."""
         if self.entropy != Entropy.DRAND or self.closes_at is None:
             return None
         return first_round_at(self.closes_at_seconds() + PAUSE)
 
     def terms(self, prizes: Sequence[Prize] | None = None) -> dict[str, Any]:
-        """What a participant agrees to; frozen by the first ticket (draw protocol, section 3)."""
+        """Return the terms that a participant agrees to (draw protocol, section 3).
+
+        The first ticket freezes them. `prizes` stand in for those stored.
+        """
         listed = self.prizes.all() if prizes is None else prizes
         entropy = {"source": str(self.entropy)}
         is_public = self.entropy == Entropy.DRAND
@@ -274,7 +280,7 @@ class Raffle(ClaimTerms):
 
 
 class Prize(models.Model):
-    """``amount`` equal prizes; the listed order is the order of ranks."""
+    """One kind of prize, `amount` times; ranks follow the order of `position`."""
 
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="prizes", db_index=False)
     position = models.PositiveSmallIntegerField(editable=False)
@@ -297,10 +303,10 @@ class Prize(models.Model):
 
 
 class Stripe(models.Model):
-    """One of up to 64 counters of a raffle: slots ``lo`` to ``lo + cap - 1``, ``issued`` given out.
+    """One of up to 64 counters of a raffle: slots `lo` to `lo + cap - 1`, `issued` of them taken.
 
-    A claim moves one stripe and nothing else, so claims do not wait for each other. Closing sets
-    ``cap = issued`` on all of them: that is the gate.
+    A claim updates one stripe, so claims seldom wait for each other. Closing sets `cap = issued`
+    on all of them: that is the gate.
     """
 
     raffle = models.ForeignKey(Raffle, models.CASCADE, related_name="stripes", db_index=False)

@@ -12,19 +12,19 @@ from raffles.models.raffle import Raffle
 
 
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
-    """Query words of the record."""
+    """Queries on the record."""
 
     def about(self, subject: models.Model) -> LogEntryQuerySet:
-        """Everything that was done to it, oldest first."""
+        """Return all entries about a row, oldest first."""
         return self.filter(subject=subject_of(subject)).order_by("pk")
 
 
 class LogEntry(models.Model):
     """One change, written in the transaction that made it and never touched again.
 
-    ``subject`` is what was changed, by its public name, so that the record outlives the row; ``by``
-    says who and, as a keyed pseudonym, from which address. Participants are named by ticket number
-    alone: their data can be erased, this cannot.
+    `subject` is the changed row's public name, so that the record outlives the row; `by` is who
+    did it, with a keyed pseudonym of their address. Participants appear by ticket number only:
+    their data can be erased, the record cannot.
     """
 
     subject = models.CharField(max_length=120)
@@ -37,7 +37,7 @@ class LogEntry(models.Model):
     objects = LogEntryQuerySet.as_manager()
 
     class Meta:
-        db_table = "raffles_act"  # as it was first called
+        db_table = "raffles_act"  # its first name
         verbose_name_plural = "log entries"
         ordering = ("-id",)
         indexes = (
@@ -50,7 +50,7 @@ class LogEntry(models.Model):
 
 
 def subject_of(row: models.Model) -> str:
-    """The name under which the record keeps a row: ``raffle 5f...``, ``event daily``."""
+    """Return the name by which the record knows a row: `raffle 5f...`, `event daily`."""
     kind = str(row._meta.verbose_name)
     if isinstance(row, Raffle):
         return f"{kind} {row.uuid}"
@@ -58,7 +58,7 @@ def subject_of(row: models.Model) -> str:
     return f"{kind} {name}"
 
 
-# From one word to the next in the index: DISTINCT would read every row.
+# A loose index scan, from one action to the next: DISTINCT would read every row.
 _ACTIONS = """
     WITH RECURSIVE known AS (
         SELECT min(action) AS action FROM raffles_act
@@ -70,7 +70,7 @@ _ACTIONS = """
 
 
 def actions() -> list[str]:
-    """Every word for what was done that is in the record, in order."""
+    """Return the distinct actions in the record, sorted."""
     with connection.cursor() as cursor:
         cursor.execute(_ACTIONS)
         return [action for (action,) in cursor.fetchall()]
@@ -85,7 +85,7 @@ def record(
     why: str = "",
     **details: Any,
 ) -> LogEntry:
-    """Record that ``by`` did ``action`` to ``subject``; ``details`` name no participant."""
+    """Record that `by` did `action` to `subject`; `details` name no participant."""
     return LogEntry.objects.create(
         subject=subject if isinstance(subject, str) else subject_of(subject),
         action=action,

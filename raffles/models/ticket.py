@@ -1,4 +1,4 @@
-"""A ticket: a slot that was given out, and keyed pseudonyms of who holds it."""
+"""A ticket: an issued slot, and keyed pseudonyms of its holder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from raffles.models.raffle import Raffle
 
 
 class Ticket(models.Model):
-    """One given slot of a raffle.
+    """An issued slot of a raffle.
 
-    The number is not stored: it is a keyed permutation of ``slot``. Of the holder and the code only
-    16-byte tags are kept; erasing a participant replaces both by ``leaf_hash`` as soon as the draw
-    needs them no more, and every proof stays valid.
+    The number is not stored: it is a keyed permutation of `slot`. Of holder and code only
+    16-byte tags are stored; an erasure replaces both with `leaf_hash` as soon as the draw no longer
+    needs them, and every proof stays valid.
 
-    Of an entry through an event there is also the name it was made for, the tag of its order (once
-    for ever, so it stays) and, where an address may enter once, the tag of that.
+    An entry through an event also has its username, the tag of its order (valid once for ever, so
+    it stays) and, where an address may enter once, the tag of that address.
     """
 
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="tickets", db_index=False)
@@ -25,7 +25,7 @@ class Ticket(models.Model):
     code_tag = models.BinaryField(max_length=16, null=True)
     leaf_hash = models.BinaryField(max_length=32, null=True)
     request_tag = models.BinaryField(max_length=16, null=True)
-    username = models.CharField(max_length=150, null=True)  # noqa: DJ001 - no one is not ""
+    username = models.CharField(max_length=150, null=True)  # noqa: DJ001 - null: no name
     order_tag = models.BinaryField(max_length=16, null=True)
     address_tag = models.BinaryField(max_length=16, null=True)
     issued_at = models.DateTimeField()
@@ -35,7 +35,7 @@ class Ticket(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("raffle", "slot"), name="ticket_slot_once"),
             models.UniqueConstraint(fields=("raffle", "holder_tag"), name="ticket_holder_once"),
-            # Partial, so that a ticket without them pays for neither index.
+            # Partial, so that a ticket without these tags costs neither index anything.
             models.UniqueConstraint(
                 fields=("order_tag",),
                 condition=Q(order_tag__isnull=False),

@@ -1,4 +1,4 @@
-"""Who was drawn, who took whose place, and what became of each prize."""
+"""Who was drawn, who was replaced by whom, and what became of each prize."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from raffles.models.ticket import Ticket
 
 
 class WinnerState(models.TextChoices):
-    """How a winner stands; read from what is stored, the last that applies."""
+    """A winner's state, derived from what is stored: the last of these that applies."""
 
     ALTERNATE = "alternate"
     DRAWN = "drawn"
@@ -25,33 +25,32 @@ class WinnerState(models.TextChoices):
 
 
 class WinnerQuerySet(models.QuerySet["Winner"]):
-    """Query words of winners."""
+    """Queries on winners."""
 
     def of_prizes(self) -> WinnerQuerySet:
-        """Those who were drawn for a prize, without the alternates."""
+        """Return those who were drawn for a prize, without the alternates."""
         return self.filter(prize__isnull=False)
 
     def with_state(self) -> WinnerQuerySet:
-        """With what `state` and its kin read, in the same query."""
+        """Join the rows that `state` and its siblings read."""
         return self.select_related("prize", "replacement", "replaces__prize", "handover")
 
     def unclaimed(self) -> WinnerQuerySet:
-        """Those whose prize is kept for them without a deadline, and who have not come."""
+        """Return holders of a prize without a deadline, neither claimed nor forfeited."""
         nobody_came = {"handover__claimed_at": None, "handover__forfeited_at": None}
         mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
         return self.filter(mine, replacement=None, handover__claim_until=None, **nobody_came)
 
     def state(self, state: str) -> WinnerQuerySet:
-        """Those who stand so."""
+        """Return those in a state."""
         return self.filter(_STATE[WinnerState(state)])
 
 
 class Winner(models.Model):
-    """The entry drawn for a rank; beyond the prizes it is an alternate (``prize`` is empty).
+    """The entry drawn for a rank; an alternate, drawn beyond the prizes, has no `prize`.
 
-    ``leaf`` is a copy of the committed leaf, kept so that the proof outlives an erasure.
-    The key to the ticket is (raffle, slot): the database itself holds that a winner is a ticket of
-    the same raffle.
+    `leaf` is a copy of the committed leaf, so that the proof survives an erasure. A composite
+    foreign key, (raffle, slot), guarantees that a winner is a ticket of the same raffle.
     """
 
     raffle = models.ForeignKey(
@@ -87,19 +86,19 @@ class Winner(models.Model):
         return f"rank {self.rank}"
 
     def current_prize(self) -> Prize | None:
-        """The prize drawn or passed on to this rank, unless it was passed on from it."""
+        """Return the prize drawn for or passed on to this rank; None once it was passed on."""
         if getattr(self, "replacement", None):
             return None
         replaces = getattr(self, "replaces", None)
         return replaces.prize if replaces else self.prize
 
     def held_prize(self) -> Prize | None:
-        """The prize that is theirs now."""
+        """Return the prize that they hold now, None without one."""
         is_forfeited = self.state() == WinnerState.FORFEITED
         return None if is_forfeited else self.current_prize()
 
     def state(self) -> WinnerState:
-        """What became of the prize."""
+        """Return the winner's state, from rows that `with_state` joins."""
         handover = getattr(self, "handover", None)
         if getattr(self, "replacement", None):
             return WinnerState.REPLACED
@@ -109,17 +108,17 @@ class Winner(models.Model):
         return WinnerState.DRAWN if self.current_prize() else WinnerState.ALTERNATE
 
     def claim_until(self) -> datetime | None:
-        """Until when the prize is kept for them; None without a deadline."""
+        """Return until when the prize is kept for them; None without a deadline."""
         handover = getattr(self, "handover", None)
         return handover.claim_until if handover else None
 
     def ticket_number(self) -> int:
-        """The number on the ticket, 1..N; it is part of the leaf."""
+        """Return the number on the ticket, 1..N, which is part of the leaf."""
         return int.from_bytes(bytes(self.leaf)[16:24], "big")
 
 
 class Replacement(models.Model):
-    """A public line: the prize of ``winner`` went to ``alternate``, and why. Never edited."""
+    """A public line: the prize of `winner` went to `alternate`, for a reason. Immutable."""
 
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="replacements")
     winner = models.OneToOneField(Winner, models.PROTECT, related_name="replacement")
@@ -142,7 +141,7 @@ class Replacement(models.Model):
         return self.reason
 
     def public(self) -> dict[str, Any]:
-        """The public line."""
+        """Return the public line: prize, rank, both ticket numbers, reason and ISO 8601 time."""
         return {
             "prize": self.prize.name,
             "rank": self.winner.rank,
@@ -154,10 +153,10 @@ class Replacement(models.Model):
 
 
 class HandoverQuerySet(models.QuerySet["Handover"]):
-    """Query words of handovers."""
+    """Queries on handovers."""
 
     def unclaimed(self) -> HandoverQuerySet:
-        """Those whose prize is kept until a deadline for somebody who has not come."""
+        """Return those not yet claimed, forfeited or passed on, with a deadline."""
         return self.filter(
             claim_until__isnull=False,
             claimed_at=None,
@@ -166,16 +165,16 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
         )
 
     def overdue(self, now: datetime) -> HandoverQuerySet:
-        """Those whose prize nobody has asked for in time, oldest first."""
+        """Return those whose deadline has passed unclaimed, oldest deadline first."""
         return self.filter(
             claim_until__lte=now, claimed_at__isnull=True, forfeited_at__isnull=True
         ).order_by("claim_until", "pk")
 
 
 class Handover(models.Model):
-    """What became of a winner's prize. Each moment is set once and never moves.
+    """What became of a winner's prize. Each of its times is set once and never changes.
 
-    Where prizes have a deadline the row comes with the prize, elsewhere with its first moment.
+    With a deadline the row is created together with the prize, otherwise with its first event.
     """
 
     winner = models.OneToOneField(Winner, models.PROTECT, related_name="handover")
@@ -212,17 +211,17 @@ class Handover(models.Model):
         return self.reached() or WinnerState.DRAWN
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether nobody has claimed it, and the time for it is over."""
+        """Return whether the deadline has passed and nobody has claimed the prize."""
         is_late = self.claim_until is not None and self.claim_until <= now
         return is_late and self.claimed_at is None
 
     def reached(self) -> WinnerState | None:
-        """The furthest it has come; None before the first moment."""
+        """Return the furthest state that it has reached; None before the first."""
         reached = (state for state, moment in MOMENTS if getattr(self, moment))
         return next(reached, None)
 
 
-# What a handover has reached, the furthest first, and the moment that says so.
+# The states of a handover, furthest first, and the column whose value marks each.
 MOMENTS = (
     (WinnerState.FORFEITED, "forfeited_at"),
     (WinnerState.HANDED_OVER, "handed_over_at"),
@@ -232,7 +231,7 @@ MOMENTS = (
 
 
 def _conditions() -> dict[WinnerState, Q]:
-    """`Winner.state` as conditions: each excludes those that go further."""
+    """Return `Winner.state` as a condition for each state; each excludes the further ones."""
     has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
     conditions = {WinnerState.REPLACED: Q(replacement__isnull=False)}
     further = Q(replacement__isnull=True)

@@ -1,1 +1,1 @@
-"""Notify by webhook, mail and the live stream; everything here reads announcements."""
+"""Notifications by webhook, mail and the live stream; all of them read announcements."""

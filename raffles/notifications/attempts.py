@@ -1,4 +1,4 @@
-"""Attempts: how one went, and storing that for as long as the lane is still ours."""
+"""Attempts: their results, which are stored only while the lane is still the worker's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Content = TypeVar("Content")
 
 
 class Message(NamedTuple, Generic[Content]):
-    """What is sent, and the delivery of which this is the next attempt."""
+    """The content to send, and the delivery whose next attempt this is."""
 
     delivery: int
     message_id: str
@@ -33,9 +33,9 @@ class Message(NamedTuple, Generic[Content]):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one attempt went; ``status`` is the receiver's (HTTP, SMTP), None when it gave none.
+    """The result of one attempt; `status` is the receiver's (HTTP, SMTP), None without one.
 
-    ``pause`` is for how long the receiver asked to be left alone.
+    `pause` is how long the receiver asked not to be sent anything.
     """
 
     is_accepted: bool
@@ -47,7 +47,7 @@ class Result:
 
     @property
     def ends_lane(self) -> bool:
-        """Whether sending the next message now would be useless."""
+        """Return whether sending the next message now would be pointless."""
         if self.is_accepted:
             return False
         return self.status is None or self.pause is not None or self.is_gone
@@ -61,7 +61,7 @@ Attempted = tuple[Message[Any], Result]
 class Transport:
     """How to reach an endpoint: renders its messages and opens its connection.
 
-    ``ahead`` messages are rendered before they are sent.
+    Up to `ahead` messages are rendered before they are sent.
     """
 
     render: Callable[[DeliveryQuerySet], Iterable[Message[Any]]]
@@ -71,7 +71,7 @@ class Transport:
 
 @dataclass
 class Tally:
-    """How many messages were delivered, failed, and of these were given up."""
+    """How many messages were delivered or failed, and how many of the failed ones were given up."""
 
     delivered: int = 0
     failed: int = 0
@@ -86,9 +86,9 @@ class Tally:
 
 
 def mark(endpoint: Endpoint, attempted: Sequence[Attempted], now: datetime, *, ends: bool) -> bool:
-    """Store results and what follows from them; renew the lease, or end it.
+    """Store results and their consequences; renew the lease, or end it.
 
-    Return False, with nothing stored, when another worker has taken the lane over.
+    Returns False, with nothing stored, if another worker has taken the lane over.
     """
     for _, result in attempted:
         _count(endpoint, result, now)
@@ -105,7 +105,7 @@ def mark(endpoint: Endpoint, attempted: Sequence[Attempted], now: datetime, *, e
         _store(attempted, now)
         if not endpoint.is_enabled:
             disable(endpoint, endpoint.disabled_because)
-            # Nobody will come for the rest; staff may send it again.
+            # No worker will come for the rest; staff may send it again.
             pending = Delivery.objects.pending().filter(endpoint=endpoint)
             pending.update(state=Delivery.State.DEAD, finished_at=now)
     return True
@@ -125,7 +125,7 @@ def _count(endpoint: Endpoint, result: Result, now: datetime) -> None:
 
 
 def _store(attempted: Sequence[Attempted], now: datetime) -> None:
-    """Store the results on their deliveries, and each failure in a row of its own."""
+    """Store each result on its delivery, and each failure in a row of its own."""
     alike: defaultdict[tuple[bool, int], list[Attempted]] = defaultdict(list)
     for message, result in attempted:
         alike[result.is_accepted, message.attempts + 1].append((message, result))
@@ -149,7 +149,7 @@ def _store(attempted: Sequence[Attempted], now: datetime) -> None:
 
 
 def _update(group: Sequence[Attempted], now: datetime, number: int, *, is_accepted: bool) -> None:
-    """Update all in one statement of values: models would cost as much as the sending."""
+    """Update all of them in one statement: through models it would cost as much as the sending."""
     at = connection.ops.adapt_datetimefield_value
     state, next_try_at, finished_at = Delivery.State.PENDING, None, None
     if is_accepted:
@@ -184,7 +184,7 @@ _UPDATE = """
 
 
 def disable(endpoint: Endpoint, why: str) -> None:
-    """Notify it no more, until staff enable it again."""
+    """Stop notifying an endpoint until staff enable it again."""
     log.warning("Endpoint %s is disabled: %s", endpoint.pk, why)
     Endpoint.objects.filter(pk=endpoint.pk).update(
         is_enabled=False, disabled_because=why[:200], leased_until=None
@@ -192,5 +192,5 @@ def disable(endpoint: Endpoint, why: str) -> None:
 
 
 def release(endpoint: Endpoint) -> None:
-    """Leave the lane to the next worker, with what was not marked still to be sent."""
+    """Release the lane to the next worker; what was not marked stays due."""
     Endpoint.objects.filter(pk=endpoint.pk, fence=endpoint.fence).update(leased_until=None)

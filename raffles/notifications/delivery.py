@@ -1,8 +1,8 @@
-"""Deliver the outbox: to each endpoint one message after another, to all endpoints at once.
+"""Delivering the outbox: to each endpoint in sequence, to all endpoints concurrently.
 
-A worker claims a lane under a lease by raising its fence, sends its messages, and only then marks
-them: a kill in between sends some twice, with the same id, and loses none. The clock handed in is
-the database's, because leases are compared between machines.
+A worker claims a lane under a lease by incrementing its fence, sends its messages, and only then
+marks them: if it is killed in between, some are sent twice, with the same id, and none is lost.
+The clock is the database's, because leases are compared between machines.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from raffles.notifications.outbox import spread
 
 log = logging.getLogger(__name__)
 
-_STOPS_BEFORE = webhooks.TOTAL * 2  # seconds of the lease that are kept for the last message
+_STOPS_BEFORE = webhooks.TOTAL * 2  # seconds of the lease reserved for the last message
 _LANES = 64  # endpoints at once; a silent one holds its thread for 15 seconds and then rests
-_CLAIM = 5_000  # messages of one claim, by their keys
-_AHEAD = 250  # webhooks that are rendered before they are sent
+_CLAIM = 5_000  # messages per claim, by key
+_AHEAD = 250  # webhooks rendered before they are sent
 _MAILS_AHEAD = 20  # fewer mails, which take longer to render and to send
 _LOOK_AROUND = 0.2  # seconds between two searches for new lanes
-_GATHER = 0.05  # seconds of results that are marked in one transaction, and sent twice by a kill
-_GRACE = 3.0  # seconds for what is under way when the worker is asked to end
+_GATHER = 0.05  # seconds of results marked in one transaction; a kill sends these twice
+_GRACE = 3.0  # seconds for messages in flight when the worker is asked to end
 
 
 def database_clock() -> datetime:
-    """Return the time on the database's clock; SQLite's is this machine's."""
+    """Return the time by the database's clock; with SQLite, by this machine's."""
     if connection.vendor != "postgresql":
         return timezone.now()
     with connection.cursor() as cursor:
@@ -68,7 +68,7 @@ def database_clock() -> datetime:
 
 
 def _transport_to(endpoint: Endpoint, now: datetime) -> Transport:
-    """Choose the transport; raises KeyMissing."""
+    """Return the transport to an endpoint. Raises KeyMissing."""
     if endpoint.channel == Endpoint.Channel.WEBHOOK:
         secrets = webhooks.secrets_of(endpoint, now)
         connect = partial(webhooks.connect, endpoint.address, secrets)
@@ -78,18 +78,18 @@ def _transport_to(endpoint: Endpoint, now: datetime) -> Transport:
 
 @dataclass(eq=False)
 class _Lane:
-    """A claimed endpoint and what is due in it. Its thread sends and touches no database."""
+    """A claimed endpoint and what is due for it; its thread sends and uses no database."""
 
     endpoint: Endpoint
     transport: Transport
-    due: list[int]  # the keys of deliveries that are not rendered yet
+    due: list[int]  # the keys of deliveries not rendered yet
     claimed_at: datetime
     started: float
     messages: SimpleQueue[Message[Any] | None] = field(default_factory=SimpleQueue)
     is_stopped: bool = False
 
     def feed(self) -> None:
-        """Render messages while few are left, so that the thread need not wait for them."""
+        """Render messages when few are left, so that the thread need not wait for them."""
         ahead = self.transport.ahead
         if not self.due or self.is_stopped or self.messages.qsize() > ahead // 2:
             return
@@ -102,12 +102,12 @@ class _Lane:
             self.messages.put(None)
 
     def stop(self) -> None:
-        """Have the thread end after the message that it is sending."""
+        """Let the thread end after the message that it is sending."""
         self.is_stopped = True
         self.messages.put(None)
 
     def send_all(self, results: _Results) -> None:
-        """Send in order, until the lease runs short or the receiver is not to be asked again."""
+        """Send in order, until the lease runs short or the receiver should be left alone."""
         message = self.messages.get()
         try:
             with self.transport.connect() as send:
@@ -120,7 +120,7 @@ class _Lane:
                     if self.messages.qsize() == self.transport.ahead // 2:
                         results.nudge.set()
                     message = self.messages.get()
-        except Exception as error:  # a fault of ours counts as silence, so that the lane rests
+        except Exception as error:  # our own fault counts as silence, so that the lane rests
             log.exception("Endpoint %s: sending failed", self.endpoint.pk)
             if message is not None:
                 fault = Result(False, None, type(error).__name__, 0)
@@ -130,7 +130,7 @@ class _Lane:
             results.nudge.set()
 
     def is_over(self) -> bool:
-        """Tell whether nothing more is to be begun."""
+        """Return whether no further message should be begun."""
         left = LEASE.total_seconds() - (time.monotonic() - self.started)
         return self.is_stopped or left < _STOPS_BEFORE
 
@@ -143,13 +143,13 @@ class _Results:
     nudge: Event = field(default_factory=Event)
 
     def gather(self) -> list[tuple[_Lane, Attempted | None]]:
-        """Return what comes within a moment, or until a lane asks for more or ends."""
+        """Return what arrives within a moment, or until a lane needs messages or ends."""
         self.nudge.clear()
         try:
             found = [self.queue.get(timeout=_LOOK_AROUND)]
         except Empty:
             return []
-        # Waking up for each would make the threads that send wait for the interpreter.
+        # Waking up for each result would make the sending threads wait for the interpreter lock.
         if found[0][1] is not None:
             self.nudge.wait(_GATHER)
         with suppress(Empty):
@@ -164,7 +164,7 @@ class _Results:
 def deliver_all(
     *, by: str, lasting: float | None = None, is_over: Callable[[], bool] = lambda: False
 ) -> Tally:
-    """Announce what sold out unnoticed, and deliver."""
+    """Announce raffles that sold out unnoticed, then deliver as `deliver` does."""
     announce_all_sold_out(at=database_clock(), by=by)
     return deliver(clock=database_clock, lasting=lasting, is_over=is_over)
 
@@ -176,11 +176,11 @@ def deliver(
     only: Endpoint | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Tally:
-    """Make deliveries of what was announced, and send what is due, until nothing is.
+    """Fan out new announcements and send what is due, until nothing is; return the tally.
 
-    After ``lasting`` seconds nothing more is begun, and what was begun is finished. Once
-    ``is_over()``, that takes three seconds at most; what has no answer by then is sent again later.
-    Any number of workers may do so at once; ``only`` restricts this one to an endpoint.
+    After `lasting` seconds nothing more is begun, and what was begun is finished. Once `is_over()`,
+    finishing takes three seconds at most; messages unanswered by then are sent again later. Any
+    number of workers may run at once; `only` restricts this one to an endpoint.
     """
     run = _Run(clock, only)
     end = time.monotonic() + lasting if lasting is not None else float("inf")
@@ -206,7 +206,7 @@ def deliver(
 
 @dataclass
 class _Run:
-    """The lanes of one run of `deliver`."""
+    """The state of one call of `deliver`."""
 
     clock: Clock
     only: Endpoint | None
@@ -216,7 +216,7 @@ class _Run:
     looks_at: float = 0.0
 
     def go_on(self) -> None:
-        """Begin what has become due, also what was announced meanwhile."""
+        """Begin what has become due, including what was announced meanwhile."""
         if time.monotonic() < self.looks_at:
             return
         self.looks_at = time.monotonic() + _LOOK_AROUND
@@ -234,12 +234,12 @@ class _Run:
             lane.stop()
 
     def mark_all(self) -> None:
-        """Mark what has come back, a transaction for each lane, and drop the lanes that ended."""
+        """Mark the results, in one transaction per lane, and drop the lanes that ended."""
         attempts: defaultdict[_Lane, list[Attempted]] = defaultdict(list)
         ended = set()
         found = self.results.gather()
         for lane in self.lanes:
-            lane.feed()  # first, so that it sends meanwhile
+            lane.feed()  # first, so that they send meanwhile
         for lane, attempted in found:
             if attempted is None:
                 ended.add(lane)
@@ -256,13 +256,13 @@ class _Run:
 
 
 def _claim(now: datetime, running: set[_Lane], only: Endpoint | None) -> Iterator[_Lane]:
-    """Claim lanes that something is due in, as many as may run."""
+    """Claim lanes with something due, as many as may run."""
     free = _LANES - len(running)
     due = Endpoint.objects.claimable(now).with_due(now)
     if only is not None:
         due = due.filter(pk=only.pk)
     others = due.exclude(pk__in=[lane.endpoint.pk for lane in running])
-    for endpoint in others.order_by("failures", "pk")[:free]:  # those that answer come first
+    for endpoint in others.order_by("failures", "pk")[:free]:  # receivers that answer come first
         if lane := _claim_lane(endpoint, now):
             yield lane
 

@@ -1,6 +1,6 @@
-"""Mail: to staff, about what they asked for; to winners who gave an address, about their prize.
+"""Mail to staff, with the news that they subscribed to, and to winners who left an address.
 
-Of the mail server's answers only the numbers are kept, since its words quote addresses.
+Only the numeric status of the mail server's replies is kept, since their text quotes addresses.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Mail = Message[EmailMultiAlternatives]
 
 
 def render(endpoint: Endpoint, deliveries: DeliveryQuerySet) -> list[Mail]:
-    """Render the mails as they go out; without a recipient where the address was erased."""
+    """Render mails; one whose address has been erased has no recipient."""
     rows = list(deliveries.select_related("announcement"))
     if endpoint.channel != Endpoint.Channel.WINNERS:
         return [_message(row, _to_staff(row, endpoint.address)) for row in rows]
@@ -41,7 +41,7 @@ def render(endpoint: Endpoint, deliveries: DeliveryQuerySet) -> list[Mail]:
 
 
 def _message(delivery: Delivery, mail: EmailMultiAlternatives) -> Mail:
-    """Wrap a mail; one without a recipient notifies no winner."""
+    """Wrap a mail in its message; without a recipient it notifies no winner."""
     winner = delivery.winner_id if mail.to else None
     return Message(delivery.pk, delivery.message_id.hex, delivery.attempts, winner, mail)
 
@@ -114,7 +114,7 @@ def connect() -> Iterator[Send[EmailMultiAlternatives]]:
 
 
 def _post(backend: BaseEmailBackend, mail: EmailMultiAlternatives) -> tuple[int | None, str]:
-    """Return the mail server's number and, where it has none, what went wrong; never its words."""
+    """Return the server's status, or None, and the kind of fault; never the reply's text."""
     if not mail.to:
         return _ACCEPTED, "the address was erased"
     try:

@@ -1,4 +1,4 @@
-"""Fan out: make a delivery of each announcement to every endpoint that wants it."""
+"""Fan-out: create a delivery of each announcement for each endpoint that subscribes to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from raffles.domain import contacts
 from raffles.models import Announcement, Delivery, Endpoint, Outbox
 
-_PAGE = 5_000  # announcements that are spread in one transaction
+_PAGE = 5_000  # announcements fanned out in one transaction
 _COLUMNS = (
     "message_id, endpoint_id, announcement_id, state, attempts, "
     "next_try_at, created_at, last_detail"
@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 class _MessageId(Func):
-    """Make a random id for each row."""
+    """A random id for each row, made by the database."""
 
     function = "gen_random_uuid"
     output_field = UUIDField()
@@ -30,7 +30,7 @@ class _MessageId(Func):
 
 
 def spread(*, now: datetime) -> int:
-    """Make the deliveries of what was announced since the last time; return how many."""
+    """Fan out the announcements that are new; return how many deliveries were created."""
     made = 0
     while (page := _spread_page(now)) is not None:
         made += page
@@ -38,7 +38,7 @@ def spread(*, now: datetime) -> int:
 
 
 def _spread_page(now: datetime) -> int | None:
-    """Fan out one page under the lock of the outbox's row; None when there is nothing new."""
+    """Fan out one page under the lock of the outbox's row; return None if nothing is new."""
     if not unspread().exists():
         return None
     with transaction.atomic():
@@ -58,13 +58,13 @@ def _spread_page(now: datetime) -> int | None:
 
 
 def unspread() -> QuerySet[Announcement]:
-    """Return what was announced since the last time."""
+    """Return the announcements that have not been fanned out."""
     seen = Outbox.objects.filter(pk=1).values_list("spread", flat=True).first() or 0
     return Announcement.objects.streamed().filter(sequence__gt=seen)
 
 
 def _fan_out(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) -> int:
-    """Make the deliveries to one endpoint, without any of them leaving the database."""
+    """Create one endpoint's deliveries within the database, except those to winners."""
     wanted = endpoint.wanted(page)
     if endpoint.channel == Endpoint.Channel.WINNERS:
         made = Delivery.objects.bulk_create(
@@ -93,7 +93,7 @@ def _fan_out(endpoint: Endpoint, page: QuerySet[Announcement], now: datetime) ->
 
 
 def make_test(endpoint: Endpoint, *, now: datetime) -> Delivery:
-    """Make a delivery without news, to see whether it arrives."""
+    """Create a delivery without an announcement, to test an endpoint."""
     return Delivery.objects.create(endpoint=endpoint, next_try_at=now, created_at=now)
 
 

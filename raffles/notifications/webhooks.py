@@ -1,4 +1,4 @@
-"""Webhooks according to Standard Webhooks: signed and bounded; redirects are not followed."""
+"""Webhooks as specified by Standard Webhooks: signed and bounded; redirects are not followed."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from raffles.notifications.attempts import Message, Result, Send
 from raffles.web.environment import networks
 from raffles.web.outgoing import Connection
 
-TOTAL = 15.0  # seconds for one message, from looking up the name to the end of the answer
+TOTAL = 15.0  # seconds per message, from resolving the name to the end of the answer
 LARGEST_ANSWER = 64 * 1024  # bytes of an answer that are read
-OVERLAP = timedelta(days=1)  # for which the previous secret signs, too
+OVERLAP = timedelta(days=1)  # how long the previous secret signs as well
 GONE = 410
 BUSY = frozenset({429, 503})  # may come with Retry-After
 
 
 def make_secret(key_id: str, endpoint: Endpoint, version: int) -> str:
-    """Derive the ``whsec_`` secret of that version; it is not stored. Raises KeyMissing."""
+    """Derive the endpoint's `whsec_` secret of a version; it is not stored. Raises KeyMissing."""
     message = b"webhook\0" + endpoint.uuid.bytes + version.to_bytes(4, "big")
     secret = hmac.digest(ticket_key(key_id), message, "sha256")
     return "whsec_" + base64.b64encode(secret).decode()
 
 
 def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
-    """Return the secrets to sign with: the present one and, for a day, the previous one.
+    """Return the secrets to sign with: the current one and, for a day, the previous one.
 
     Raises KeyMissing.
     """
@@ -50,7 +50,7 @@ def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
 
 
 def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
-    """Give the endpoint a new secret and return it, for the one time that it is shown."""
+    """Give the endpoint a new secret and return it, to be shown this once. Raises KeyMissing."""
     endpoint.previous_key_id, endpoint.key_id = endpoint.key_id, current_key_id()
     endpoint.secret_version += 1
     endpoint.rotated_at = now
@@ -59,7 +59,7 @@ def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
 
 
 def render(deliveries: DeliveryQuerySet) -> Iterator[Message[str]]:
-    """Yield the messages as they go out: what the stream says, too, or a test."""
+    """Yield the messages in the stream's JSON, or as tests."""
     fields = "pk", "attempts", "message_id", "announcement", "created_at"
     rows = list(deliveries.values_list(*fields))
     bodies = _bodies({announcement for _, _, _, announcement, _ in rows})
@@ -69,7 +69,7 @@ def render(deliveries: DeliveryQuerySet) -> Iterator[Message[str]]:
 
 
 def _bodies(keys: Set[int]) -> dict[int, str]:
-    """Return announcements as JSON; their payload is handed on as it is stored."""
+    """Return announcements as JSON by key; payloads are inserted as they are stored."""
     rows = Announcement.objects.filter(pk__in=keys).values_list(
         "pk", "kind", "announced_at", "sequence", Cast("payload", TextField())
     )
@@ -87,8 +87,7 @@ _TEST = '{"type":"endpoint.test","timestamp":"%s","data":{}}'
 def connect(address: str, secrets: Sequence[str]) -> Iterator[Send[str]]:
     """Yield a function that posts messages to a webhook over one connection.
 
-    It signs as a receiver checks with the library of its language, at a time in UTC, and never
-    raises an exception of the network.
+    It signs with each of `secrets`, at a time in UTC, and turns network errors into results.
     """
     allowed = networks(settings.WEBHOOK_NETWORKS)
     signers = [Webhook(secret) for secret in secrets]
@@ -122,7 +121,7 @@ def connect(address: str, secrets: Sequence[str]) -> Iterator[Send[str]]:
 
 
 def _pause(retry_after: str | None, at: datetime) -> timedelta | None:
-    """Read seconds or an HTTP date; None when there is nothing to wait for."""
+    """Parse seconds or an HTTP date; return None if there is nothing to wait for."""
     if not retry_after:
         return None
     try:

@@ -33,7 +33,7 @@ class Card:
 def card_of(entry: Entry, *, mask: int | None = None) -> Card:
     """Return the card of a ticket; `mask` as in `qr`.
 
-    The QR leads to the page that looks the ticket up, with number and code behind the ``#``:
+    The QR leads to the page that looks the ticket up, with number and code behind the `#`:
     browsers send that part to nobody.
     """
     number, code = entry.ticket_number, entry.verification_code

@@ -21,22 +21,22 @@ STAFF = "staff"
 
 
 def clock() -> datetime:
-    """A clock that stands at `NOW`."""
+    """Return a clock that stands at `NOW`."""
     return NOW
 
 
 def address(n: int) -> str:
-    """The address of holder ``n``, 0 to 2^24 - 1."""
+    """Return the address of holder `n`, 0 to 2^24 - 1."""
     return f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
 
 
 def enter_nth(raffle: Raffle, n: int, *, request_key: str | None = None) -> Entry:
-    """Hands holder ``n`` a ticket at `NOW`."""
+    """Hand holder `n` a ticket at `NOW`."""
     return enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW, request_key=request_key)
 
 
 def code_of(winner: Winner) -> str:
-    """The code on the ticket that won."""
+    """Return the code on the ticket that won."""
     key = code_key(ticket_key(winner.raffle.ticket_key_id), winner.raffle.uuid.bytes)
     return derive_code(key, bytes(winner.ticket.holder_tag or b""), 0)
 
@@ -44,8 +44,8 @@ def code_of(winner: Winner) -> str:
 class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
     """`RaffleFactory.create()`: an open raffle of three tickets, one prize and one alternate.
 
-    ``tickets=2`` lets holders 0 and 1 enter. ``state=State.SEALED`` takes it as far as that; what
-    needs a pool takes holders until it is sold out, unless ``tickets`` says otherwise.
+    `tickets=2` lets holders 0 and 1 enter. `state=State.SEALED` takes it as far as that; what
+    needs a pool takes holders until it is sold out, unless `tickets` says otherwise.
     """
 
     class Meta:
@@ -72,7 +72,7 @@ class RaffleFactory(factory.django.DjangoModelFactory[Raffle]):
 
 
 def take_to(state: State, raffle: Raffle) -> None:
-    """Takes an open raffle on to ``state``, at its closing time, and reads it again."""
+    """Take an open raffle to `state`, at its closing time, and reload it."""
     at = max(NOW, raffle.closes_at or NOW)
     if state == State.VOID:
         void_raffle(raffle.uuid, reason="Called off", now=NOW, by=STAFF)

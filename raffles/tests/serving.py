@@ -21,7 +21,7 @@ SITE = Path(settings.BASE_DIR)
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, and that no client is given meanwhile."""
+    """Return a port that nobody listens on, and that no client is given meanwhile."""
     while True:
         port = random.randrange(10_000, 32_768)  # Linux gives its clients those above
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -39,7 +39,7 @@ def database_url() -> str:
 
 @contextmanager
 def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on ``port``, stopped at the end unless somebody killed it."""
+    """Yield a process that listens on `port`, stopped at the end unless somebody killed it."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             command, cwd=SITE, env=os.environ | environment, stdout=said, stderr=said

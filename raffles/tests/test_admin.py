@@ -182,7 +182,7 @@ def test_records_are_shown_and_never_touched(staff: Client, name: str) -> None:
 
 
 def next_steps(staff: Client) -> dict[str, str]:
-    """The last column of the list, by raffle."""
+    """Return the last column of the list, by raffle."""
     rows = staff.get(LIST).context["cl"].result_list
     return {raffle.name: RaffleAdmin(Raffle, site).next_step(raffle) for raffle in rows}
 

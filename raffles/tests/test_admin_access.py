@@ -87,7 +87,7 @@ KINDS = ("changelist", "add", "change", "delete", "history")
 
 
 def names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
-    """The names of all addresses."""
+    """Yield the names of all addresses."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from names(pattern.url_patterns)
@@ -102,7 +102,7 @@ def test_every_address_is_in_the_table() -> None:
 
 @pytest.fixture
 def rows() -> dict[str, Model]:
-    """A row of every model: an event with a ticket, a drawn raffle with a replaced winner."""
+    """Return a row of every model: an event with a ticket, a drawn raffle with a replacement."""
     scheduled()
     taken("alice")
     Reward.objects.create(event=Event.objects.get(), date=DRAW.date() + DAY, reward_name="Cup")
@@ -147,7 +147,7 @@ def test_roles_may_what_the_table_says_and_nobody_else(
 
 
 def requests() -> Iterator[tuple[str, str, str]]:
-    """Name and method of each request that the tables decide about, and who may make it."""
+    """Yield name and method of each request in the tables, and who may make it."""
     for model, (see, add, change, delete) in MODELS.items():
         yield f"{model}_changelist", "GET", see
         yield f"{model}_history", "GET", see
@@ -161,7 +161,7 @@ def requests() -> Iterator[tuple[str, str, str]]:
 
 
 def address_of(name: str, rows: dict[str, Model]) -> str:
-    """The address of that name, of the row of its model where it is about one."""
+    """Return the address of that name, of the row of its model where it is about one."""
     owner = "_".join(name.split("_")[:2])
     try:
         return reverse(f"admin:{name}")

@@ -32,14 +32,14 @@ _UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16))
 
 
 def insert(table: str, columns: str, values: str, *arguments: Any) -> None:
-    """So many rows in one statement; ``i`` is the number of each."""
+    """Insert that many rows in one statement; `i` is the number of each."""
     with connection.cursor() as cursor:
         statement = f"INSERT INTO {table} ({columns}) {_UP_TO} SELECT {values} FROM n"
         cursor.execute(statement, [MANY, *arguments])
 
 
 def seed() -> None:
-    """A raffle of 100,000 winners, as many lines of the record, and as many deliveries."""
+    """Create a raffle of 100,000 winners, as many log entries, and as many deliveries."""
     raffle = create_raffle(
         name="Everybody wins", total_tickets=MANY, prizes=[("Cake", MANY)], now=NOW, by=STAFF
     )
@@ -71,7 +71,7 @@ def seed() -> None:
 
 
 def queries(client: Client) -> dict[str, int]:
-    """Of each list, and of the home page, how many queries it makes."""
+    """Return how many queries each list, and the home page, makes."""
     made = {}
     for name in ("index", *(f"{model._meta.label_lower}" for model in site._registry)):
         address = name if name == "index" else f"{name.replace('.', '_')}_changelist"

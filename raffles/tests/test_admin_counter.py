@@ -49,7 +49,7 @@ class Shown:
         }
 
     def typed(self, rank: int = 1, **changes: Any) -> dict[str, Any]:
-        """What is typed of a ticket."""
+        """Return what is typed from a ticket."""
         ticket = self.tickets[rank]
         return {
             "raffle": str(self.raffle.uuid),
@@ -64,7 +64,7 @@ def post(staff: Client, typed: dict[str, Any], now: datetime = SOON) -> Any:
 
 
 def said(answer: Any) -> tuple[str, ...]:
-    """The headline, the prize and the lines, without those that are empty."""
+    """Return the headline, the prize and the lines, without those that are empty."""
     found = answer.context["verdict"]
     return tuple(filter(None, (found.headline, found.prize, *found.lines)))
 

@@ -56,7 +56,7 @@ def rows(answer: Any) -> list[list[str]]:
 
 
 def told(answer: Any) -> list[str]:
-    """The messages on the page that the answer leads to."""
+    """Return the messages on the page that the answer leads to."""
     return [str(message) for message in answer.context["messages"]]
 
 

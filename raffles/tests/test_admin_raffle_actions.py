@@ -38,7 +38,7 @@ def address(raffle: Raffle, act: str) -> str:
 
 
 def confirmed(page: Any) -> list[str]:
-    """The actions that the raffle's page offers."""
+    """Return the actions that the raffle's page offers."""
     return [found.name for found in page.context["pages"] if isinstance(found, ConfirmedAction)]
 
 
@@ -48,7 +48,7 @@ def previewed(staff: Client, raffle: Raffle, act: str) -> list[str]:
 
 
 def perform(staff: Client, raffle: Raffle, act: str, **typed: Any) -> list[str]:
-    """Confirms an act and returns what the next page says of it."""
+    """Confirm an act and return what the next page says of it."""
     with time_machine.travel(NOW + timedelta(seconds=1), tick=False):
         answer = staff.post(address(raffle, act), typed, follow=True)
     raffle.refresh_from_db()

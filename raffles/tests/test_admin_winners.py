@@ -38,7 +38,7 @@ def staff(client: Client) -> Client:
 
 
 def drawn(**terms: Any) -> tuple[Raffle, dict[int, Entry]]:
-    """A drawn raffle of three tickets, one prize and one alternate, with its tickets by rank."""
+    """Return a drawn raffle of three tickets, a prize and an alternate, and its tickets by rank."""
     raffle: Raffle = RaffleFactory.create(**terms)
     tickets = [enter_nth(raffle, n) for n in range(3)]
     take_to(State.DRAWN, raffle)
@@ -54,7 +54,7 @@ def act_on(staff: Client, winner: Winner, act: str, **typed: Any) -> list[str]:
 
 
 def shown(staff: Client, **filters: Any) -> list[tuple[int, str]]:
-    """Rank and state of the rows of the list."""
+    """Return rank and state of the rows of the list."""
     rows = staff.get(LIST, filters).context["cl"].result_list
     return [(winner.rank, str(winner.state())) for winner in rows]
 
@@ -95,7 +95,7 @@ def test_lists_count_their_queries(staff: Client) -> None:
 
 
 def find(staff: Client, text: Any, **where: Any) -> list[int]:
-    """The ranks that a search leads to."""
+    """Return the ranks that a search leads to."""
     answer = staff.post(FIND, {"text": text} | where, follow=True)
     if answer.redirect_chain:
         return [answer.context["original"].rank]

@@ -46,18 +46,18 @@ ON_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def rows(model: type[models.Model], raffle: Raffle) -> models.QuerySet[Any]:
-    """The rows of ``model`` that belong to the raffle."""
+    """Return the rows of `model` that belong to the raffle."""
     key = "pk" if model is Raffle else "raffle"
     return model._default_manager.filter(**{key: raffle.pk})
 
 
 def update(model: type[models.Model], **values: Any) -> Change:
-    """One bare UPDATE of the raffle's rows."""
+    """Return a bare UPDATE of the raffle's rows."""
     return lambda raffle: rows(model, raffle).update(**values)
 
 
 def delete(model: type[models.Model]) -> Change:
-    """One bare DELETE of the raffle's rows, without Django's own protection."""
+    """Return a bare DELETE of the raffle's rows, without Django's own protection."""
     return partial(_delete, model)
 
 
@@ -66,12 +66,12 @@ def _delete(model: type[models.Model], raffle: Raffle) -> None:
 
 
 def insert(model: type[models.Model], **values: Any) -> Change:
-    """One bare INSERT of a row of the raffle."""
+    """Return a bare INSERT of a row of the raffle."""
     return lambda raffle: model(raffle=raffle, **values).save(force_insert=True)
 
 
 def again(model: type[models.Model], **changes: Any) -> Change:
-    """One bare INSERT of the raffle's first row once more, with other values here and there."""
+    """Return a bare INSERT of the raffle's first row again, with some other values."""
 
     def copy(raffle: Raffle) -> None:
         row = rows(model, raffle).order_by("pk")[0]
@@ -84,7 +84,7 @@ def again(model: type[models.Model], **changes: Any) -> Change:
 
 
 def replace(*, by_rank: int = 2, reason: str = "Did not come") -> Change:
-    """A replacement of the first winner."""
+    """Return a replacement of the first winner."""
 
     def write(raffle: Raffle) -> None:
         winner, alternate = (raffle.winners.get(rank=rank) for rank in (1, by_rank))
@@ -102,7 +102,7 @@ def replace(*, by_rank: int = 2, reason: str = "Did not come") -> Change:
 
 
 def without_guard(name: str) -> Change:
-    """Takes away the guard that stands before a constraint, until the test is rolled back."""
+    """Take away the guard that stands before a constraint, until the test is rolled back."""
 
     def drop(_raffle: Raffle) -> None:
         on = " ON raffles_raffle" if ON_POSTGRESQL else ""
@@ -115,7 +115,7 @@ def without_guard(name: str) -> Change:
 
 
 def hand_over(**moments: Any) -> Change:
-    """What became of the first winner's prize, written once more for every call."""
+    """Return what became of the first winner's prize, written once more for every call."""
 
     def write(raffle: Raffle) -> None:
         first = raffle.winners.get(rank=1)
@@ -126,7 +126,7 @@ def hand_over(**moments: Any) -> Change:
 
 
 def announced_name(name: str) -> Change:
-    """A winner is named in what was announced of the draw."""
+    """Return a change that names a winner in the draw's announcement."""
 
     def write(raffle: Raffle) -> None:
         row = raffle.announcements.get(kind=Announcement.Kind.DRAWN)
@@ -137,7 +137,7 @@ def announced_name(name: str) -> Change:
 
 
 def winner(rank: int, slot: int) -> Change:
-    """A winner of rank and slot, without a prize."""
+    """Return a winner of rank and slot, without a prize."""
     return insert(Winner, rank=rank, slot=slot, index=slot, leaf=b"leaf")
 
 
@@ -145,13 +145,13 @@ def winner(rank: int, slot: int) -> Change:
 
 
 def asked(**fields: Any) -> Change:
-    """Somebody asks to be told."""
+    """Return a change that adds an endpoint."""
     fields = {"created_at": NOW} | (fields or {"address": "https://example.org"})
     return lambda _: Endpoint.objects.create(**fields)
 
 
 def told(by_rank: int | None = None, **fields: Any) -> Change:
-    """A delivery of the raffle's first announcement, about a winner or not."""
+    """Return a delivery of the raffle's first announcement, about a winner or not."""
 
     def tell(raffle: Raffle) -> None:
         Delivery.objects.create(
@@ -167,7 +167,7 @@ def told(by_rank: int | None = None, **fields: Any) -> Change:
 
 
 def log_node() -> Change:
-    """A node of the log's tree is kept."""
+    """Return a change that stores a node of the log's tree."""
     return lambda _: LogNode.objects.create(level=8, index=0, hash=b"h" * 32)
 
 
@@ -181,9 +181,9 @@ def _no_nodes(_raffle: Raffle) -> None:
 
 @dataclass(frozen=True)
 class Break:
-    """``name`` refuses the last of ``changes`` to a raffle in ``state``; those before are lawful.
+    """`name` refuses the last of `changes` to a raffle in `state`; those before are lawful.
 
-    ``tickets`` of its three are given out: by default none while it is open or void, else all.
+    `tickets` of its three are given out: by default none while it is open or void, else all.
     """
 
     name: str
@@ -192,12 +192,12 @@ class Break:
     tickets: int | None = None
 
     def is_deletion(self) -> bool:
-        """Whether only PostgreSQL guards it: on SQLite it would break the flush of the tests."""
+        """Return whether only PostgreSQL guards it; on SQLite it would break the tests' flush."""
         return self.name.endswith(("_kept", "_delete"))
 
 
 def broken(name: str, state: State, *changes: Change, tickets: int | None = None) -> Break:
-    """One way to break ``name``."""
+    """Return one way to break `name`."""
     return Break(name, state, changes, tickets)
 
 
@@ -451,7 +451,7 @@ def test_database_refuses(break_: Break) -> None:
 
 
 def name_of(error: IntegrityError) -> str:
-    """The constraint or guard that said no; SQLite names the columns of a unique constraint."""
+    """Return the violated constraint or guard; for a unique constraint SQLite names columns."""
     return UNIQUE_BY_COLUMNS.get(
         str(error).partition("UNIQUE constraint failed: ")[2], violated(error)
     )
@@ -465,7 +465,7 @@ def test_every_constraint_and_guard_is_broken_above() -> None:
 
 
 def triggers() -> set[str]:
-    """The triggers on our tables, as the database knows them."""
+    """Return the triggers on our tables, as the database knows them."""
     statement = (
         "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal "
         "AND tgrelid::regclass::text LIKE 'raffles%'"

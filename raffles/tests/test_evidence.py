@@ -57,7 +57,7 @@ def unpacked(archive: bytes, folder: Path) -> Path:
 
 
 def verified(folder: Path) -> tuple[int, str]:
-    """Exit status and verdict of the command that the README gives, in that folder."""
+    """Run the README's command in that folder; return its exit status and verdict."""
     lines = (folder / "README.txt").read_text("utf-8").splitlines()
     (command,) = (line for line in lines if "verify.py proof.json" in line)
     _, *arguments = shlex.split(command)
@@ -204,7 +204,7 @@ def test_archive_costs_as_many_queries_with_three_replaced_winners_as_with_one()
 
 
 def pinned() -> Raffle:
-    """A raffle in which nothing is left to chance, drawn, with a replaced winner."""
+    """Return a raffle in which nothing is left to chance, drawn, with a replaced winner."""
     raffle = Raffle.objects.create(
         uuid=UUID(int=6),
         name="Pinned",

@@ -219,7 +219,7 @@ def over(hashes: list[bytes]) -> bytes:
 
 
 def check_tree(hashes: list[bytes], size: int, olds: list[int]) -> None:
-    """Compare roots and paths of the kept tree over the first ``size`` with the leaves alone."""
+    """Compare roots and paths of the kept tree over the first `size` with the leaves alone."""
     tree, root = LogTree(size), over(hashes[:size])
     assert tree.root() == root
     for n in {0, 1, size // 2, max(size - 2, 0), size - 1}:

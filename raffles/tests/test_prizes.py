@@ -56,7 +56,7 @@ class Drawn:
         )
 
     def actions(self) -> list[str]:
-        """What was done about the prizes, oldest first."""
+        """Return what was done about the prizes, oldest first."""
         acts = LogEntry.objects.about(self.raffle).filter(action__startswith="prize.")
         return list(acts.values_list("action", flat=True))
 

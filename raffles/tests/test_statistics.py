@@ -22,7 +22,7 @@ DAYS = [FIRST + timedelta(days=n) for n in range(14)]
 
 
 def filled(moments: list[datetime]) -> Raffle:
-    """A raffle whose tickets were handed out at these moments, in this order."""
+    """Return a raffle whose tickets were handed out at these moments, in this order."""
     raffle = RaffleFactory.create(total_tickets=max(3, len(moments)))
     stripes = list(raffle.stripes.order_by("stripe"))
     slots: dict[int, int] = dict.fromkeys((stripe.stripe for stripe in stripes), 0)

@@ -48,7 +48,7 @@ def test_sealed_raffle_is_checked_as_far_as_it_is() -> None:
 
 @contextmanager
 def unguarded(*tables: str) -> Iterator[None]:
-    """As somebody does who may change the schema: without the triggers on those tables."""
+    """Drop the triggers of those tables, as somebody who may change the schema could."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET LOCAL session_replication_role = replica")

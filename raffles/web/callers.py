@@ -58,8 +58,8 @@ class ForeignOrigin(PermissionDenied):
 class Caller:
     """Whoever sent a request.
 
-    ``address`` is canonical; ``holder`` is whom a ticket belongs to and whose requests are counted
-    together: the address, or the network of an IPv6 address. ``tag`` is the holder's pseudonym.
+    `address` is canonical; `holder` is whom a ticket belongs to and whose requests are counted
+    together: the address, or the network of an IPv6 address. `tag` is the holder's pseudonym.
     """
 
     address: str

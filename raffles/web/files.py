@@ -101,7 +101,7 @@ def long_answer(
 ) -> HttpResponseBase:
     """Answer piece by piece; 429 to a holder who is already reading AT_ONCE long answers here.
 
-    A client that does not read holds a thread. ``close`` is called at the end, however it ends.
+    A client that does not read holds a thread. `close` is called at the end, however it ends.
     """
     holder = caller_of(request).tag
     if length < LONG:

@@ -155,7 +155,7 @@ class _WordField(_NotEmpty, ChoiceField):
 
 
 class TextFilter(django_filters.CharFilter):
-    """Text of 1 to ``max_length`` characters."""
+    """Text of 1 to `max_length` characters."""
 
     field_class = _TextField
 
@@ -184,7 +184,7 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A whole number of at most 18 ASCII digits, from ``least`` to ``most``."""
+    """A whole number of at most 18 ASCII digits, from `least` to `most`."""
 
     default_error_messages = {"invalid": "Write a number from {least} to {most}."}
 

@@ -55,7 +55,7 @@ class TooLarge(OSError):
 
 
 class Reply(NamedTuple):
-    """An answer; ``body`` is None when it is too large to be read."""
+    """An answer; `body` is None when it is too large to be read."""
 
     status: int
     headers: Message
@@ -95,8 +95,8 @@ def ask(
 class Connection:
     """A connection to a URL (http or https), kept from one request to the next.
 
-    It leads to an address that is public, by https, or in an ``allowed`` network. Of each answer
-    ``most`` bytes are read, its head included. Raises ValueError for what is no such URL.
+    It leads to an address that is public, by https, or in an `allowed` network. Of each answer
+    `most` bytes are read, its head included. Raises ValueError for what is no such URL.
     """
 
     def __init__(self, url: str, *, most: int, allowed: Iterable[Network] = ()) -> None:
@@ -112,7 +112,7 @@ class Connection:
     ) -> Reply:
         """POST the body, or GET without one, and return the answer, whatever its status.
 
-        Looking up the name, connecting, sending and reading take ``seconds`` together at most. A
+        Looking up the name, connecting, sending and reading take `seconds` together at most. A
         kept connection that the peer has closed is made anew, once. Raises OSError (TimeoutError,
         Forbidden and TooLarge among them) and HTTPException; then the connection is closed.
         """

@@ -29,7 +29,7 @@ HERE, ELSEWHERE = "203.0.113.9", "198.51.100.7"
 
 @pytest.fixture(autouse=True)
 def three_a_quarter(settings: Settings) -> Iterator[time_machine.Traveller]:
-    """Three failures in fifteen minutes, five minutes into them, on counters of this test's own."""
+    """Set three failures in fifteen minutes, five minutes in, on this test's own counters."""
     settings.SECRET_KEY = secrets.token_hex()
     settings.THROTTLE_LOGIN = "3/15min"
     with time_machine.travel("2026-02-10T08:05:00Z", tick=False) as clock:

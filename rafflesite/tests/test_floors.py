@@ -47,14 +47,14 @@ _TAG = re.compile(r"""\{% *(url|extends|include) *['"]([^'"]+)['"]""")
 
 
 def room_of(dotted: str) -> str | None:
-    """The room of a module or of what is in it; None for one that is not ours."""
+    """Return the room of a module or of what is in it; None for one that is not ours."""
     parts = dotted.split(".")
     names = (".".join(parts[:2]), parts[0])
     return next((name for name in names if name in FLOOR_OF), None)
 
 
 def routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every named route that is ours, with its room."""
+    """Yield every named route that is ours, with its room."""
     for entry in resolver.url_patterns:
         if isinstance(entry, URLResolver):
             inner = f"{prefix}{entry.namespace}:" if entry.namespace else prefix
@@ -71,7 +71,7 @@ ROUTES = dict(routes(get_resolver()))
 
 
 def named_in_module(path: Path) -> Iterator[str]:
-    """The rooms that a module imports from, or names by a dotted path or a route."""
+    """Yield the rooms that a module imports from, or names by a dotted path or a route."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             yield from (room_of(f"{node.module}.{name.name}") or "" for name in node.names)
@@ -85,13 +85,13 @@ def named_in_module(path: Path) -> Iterator[str]:
 
 
 def named_in_template(path: Path) -> Iterator[str]:
-    """The rooms whose routes and templates a template names."""
+    """Yield the rooms whose routes and templates a template names."""
     for tag, name in _TAG.findall(path.read_text()):
         yield ROUTES.get(name, "") if tag == "url" else room_of_template(name) or ""
 
 
 def room_of_template(name: str) -> str | None:
-    """The room of a template of ours, None for one of Django's."""
+    """Return the room of a template of ours, None for one of Django's."""
     ours = (ROOT / "templates" / name, ROOT / "rafflesite" / "templates" / name)
     if not any(path.exists() for path in ours):
         return None
@@ -99,7 +99,7 @@ def room_of_template(name: str) -> str | None:
 
 
 def upward(room: str, named: Iterator[str]) -> set[str]:
-    """What a room names of the floors above it."""
+    """Return what a room names of the floors above it."""
     return {name for name in named if name and FLOOR_OF[name] > FLOOR_OF[room]}
 
 

@@ -141,7 +141,7 @@ def caddy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
 
 
 def program(name: str) -> str:
-    """The proxy's program; a test without it is skipped."""
+    """Return the proxy's program; a test without it is skipped."""
     found = shutil.which(name)
     if not found:
         pytest.skip(f"needs {name}")
@@ -153,7 +153,7 @@ PROXIES: dict[str, Callable[..., object]] = {"nginx": nginx, "haproxy": haproxy,
 
 @contextmanager
 def served(server: str, front: str, folder: Path) -> Iterator[int]:
-    """The site behind a front; the port that strangers reach."""
+    """Yield the site behind a front; the port that strangers reach."""
     behind = free_port()
     environment = {
         "ALLOWED_HOSTS": "127.0.0.1",
@@ -197,7 +197,7 @@ FORWARDED = {
 
 
 def holes(port: int, front: str, raffle: str) -> list[Lines]:
-    """The header lines by which a stranger who holds a ticket was somebody else."""
+    """Return the header lines by which a stranger with a ticket passed as somebody else."""
     lines: list[Lines] = [
         (f"{written}: {claim}",) for n, claim in UNUSED.items() for written in spellings(n)
     ]

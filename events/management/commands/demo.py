@@ -1,4 +1,4 @@
-"""A first look: demo data, a server, and lines to paste."""
+"""Start a first look: demo data, a server, and commands to paste."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from events.management.demo_data import Demo, make_demo_data
 from raffles.management.walkthrough import Client, PlayedStep, play, served
 
 _ADMIN = "admin"
-_TICK = 10  # seconds between two runs of draw_winners; cron would run it each minute
+_TICK = 10  # seconds between two runs of draw_winners; cron would run it every minute
 
 _ENV = """\
 # Made by `manage.py demo` for a first look on this machine. .env.example explains every line.
@@ -62,7 +62,7 @@ python3 verify.py proof.json
 
 
 class Command(BaseCommand):
-    """Migrates, makes demo data, prints logins and curl lines, and serves."""
+    """Migrates, creates demo data, prints logins and curl commands, and serves."""
 
     help = __doc__
     requires_system_checks = ()
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--walkthrough", action="store_true", help="play a whole raffle over HTTP and stop"
         )
-        parser.add_argument("--participants", type=int, default=100, help="of the walkthrough")
+        parser.add_argument("--participants", type=int, default=100, help="in the walkthrough")
         parser.add_argument("--no-server", action="store_true", help="only make the demo data")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -83,7 +83,7 @@ class Command(BaseCommand):
         if options["walkthrough"]:
             self._walk_through(options["participants"])
             return
-        # Beside the secrets in .env; the settings have no use for it.
+        # It is kept with the secrets in .env; the settings do not read it.
         password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(9)
         self._have_admin(password)
         demo = make_demo_data(timezone.now())
@@ -93,7 +93,7 @@ class Command(BaseCommand):
             call_command("runserver", options["address"], use_reloader=False)
 
     def _have_secrets(self) -> None:
-        """Writes `.env` once, and starts again with it: secrets are read with the settings."""
+        """Write `.env` once and start again with it: the settings read secrets when imported."""
         file = Path(settings.BASE_DIR, ".env")
         if file.exists() or not settings.EPHEMERAL_SECRETS:
             return
@@ -151,7 +151,7 @@ class Command(BaseCommand):
 
 
 def _tick() -> None:
-    """What cron does, for a machine without a cron line."""
+    """Do what cron does, on a machine without a cron job."""
     while True:
         sleep(_TICK)
         call_command("draw_winners", verbosity=0)

@@ -1,4 +1,4 @@
-"""Close, seal and draw what is due, and announce it. For cron, each minute, on any machine."""
+"""Close, seal and draw what is due, and announce it. For cron, every minute, on any machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from raffles.models import Raffle
 from raffles.notifications.delivery import deliver_all
 
 FAILED, USAGE, WAITING = 1, 2, 75
-_DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
+_DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends the rest
 
 Line = dict[str, str | None]
 
@@ -36,9 +36,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--event", metavar="SLUG", help="only the dates of this event")
         parser.add_argument("--raffle", type=UUID, metavar="UUID", help="only this raffle")
-        parser.add_argument("--limit", type=_count, metavar="N", help="so many draws at the most")
-        parser.add_argument("--dry-run", action="store_true", help="say what is due, do nothing")
-        parser.add_argument("--json", action="store_true", help="one JSON object, no lines")
+        parser.add_argument("--limit", type=_count, metavar="N", help="at most N draws")
+        parser.add_argument("--dry-run", action="store_true", help="print what is due, do nothing")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_: Any, **options: Any) -> None:
         slug, raffle_id = options["event"], options["raffle"]
@@ -91,7 +91,7 @@ def _line(step: DueStep, outcome: str, detail: str = "") -> Line:
         "raffle": str(raffle.uuid) if raffle else None,
         "name": str(step),
         "due_at": step.due_at.isoformat() if step.due_at else None,
-        "detail": " ".join(detail.split()),  # of an error's many lines one
+        "detail": " ".join(detail.split()),  # an error of many lines becomes one
     }
 
 

@@ -1,6 +1,6 @@
-"""Set the rewards of an event's dates from a CSV file, or none of them.
+"""Set the rewards of an event's dates from a CSV file: all of them, or none.
 
-Its columns are date,name,amount and, where wanted, description,picture.
+Its columns are date,name,amount and optionally description,picture.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE.csv")
-        parser.add_argument("--event", required=True, metavar="SLUG", help="whose rewards")
-        parser.add_argument("--dry-run", action="store_true", help="only look at the lines")
+        parser.add_argument("--event", required=True, metavar="SLUG", help="the event")
+        parser.add_argument("--dry-run", action="store_true", help="check the lines, set nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:

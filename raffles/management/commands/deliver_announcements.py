@@ -1,4 +1,4 @@
-"""Sends what was announced to webhooks and mailboxes; with --watch, as soon as it is announced."""
+"""Send announcements to webhooks and mailboxes; with --watch, as soon as they are made."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _PAUSE = 1.0  # seconds between two looks into the outbox
 
 
 class Command(BaseCommand):
-    """Ends when nothing is due; a message that failed is due again later. Run it anywhere."""
+    """Ends when nothing is due; a failed message becomes due again later. Run it on any machine."""
 
     help = __doc__
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--watch", action="store_true", help="go on until SIGTERM or Ctrl-C")
+        parser.add_argument("--watch", action="store_true", help="run until SIGTERM or Ctrl-C")
 
     def handle(self, *_: Any, **options: Any) -> None:
         over = threading.Event()

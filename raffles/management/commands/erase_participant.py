@@ -1,4 +1,4 @@
-"""Erases a participant everywhere: their tags go, and every proof stays valid."""
+"""Erase a participant everywhere: their tags are deleted, and every proof stays valid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from raffles.web.callers import BadForwarding, holder_of
 
 
 class Command(BaseCommand):
-    """Takes an identity such as ip:203.0.113.7, or user:alice."""
+    """Takes an identity such as ip:203.0.113.7 or user:alice."""
 
     help = __doc__
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
 
 def _identities(kind: str, name: str) -> set[str]:
-    """What tickets were made for: of an address also its holder, the network of an IPv6 one."""
+    """Return identities that a ticket may have; for an address also its holder, an IPv6 network."""
     if kind == "user":
         return {f"user:{name}"}
     try:

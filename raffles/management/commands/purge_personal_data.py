@@ -1,4 +1,4 @@
-"""Erases the tags of raffles that have long been finished; every proof stays valid."""
+"""Erase the tags of raffles that finished long ago; every proof stays valid."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def _age(text: str) -> timedelta:
 class Command(BaseCommand):
     """Erases all tags of raffles finished long ago, unless a prize still waits to be claimed.
 
-    Winners' codes can be verified afterwards, all others can't.
+    Winners' codes can be verified afterwards, all others cannot.
     """
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--older-than", type=_age, required=True, metavar="30d")
-        parser.add_argument("--dry-run", action="store_true", help="only say what would go")
+        parser.add_argument("--dry-run", action="store_true", help="print what would be erased")
 
     def handle(self, *_: Any, **options: Any) -> None:
         now = timezone.now()

@@ -1,4 +1,4 @@
-"""Checks the database against the published proof: tickets, root, chain, winners, replacements."""
+"""Check the database against the published proof: tickets, root, seal, winners, replacements."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from raffles.models import Pool, Raffle
 
 
 class Command(BaseCommand):
-    """Prints each check as it holds; exits 1 at the first that does not."""
+    """Prints each check as it passes; exits 1 at the first that fails."""
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("raffle", help="a raffle's id, or a proof.json that somebody kept")
+        parser.add_argument("raffle", help="a raffle's id, or a file with a published proof")
 
     def handle(self, *_: Any, **options: Any) -> None:
         named: str = options["raffle"]
@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
 
 def _read(file: Path) -> Any:
-    """The proof in a file; None for the name of a raffle."""
+    """Return the proof in a file; None if there is no such file, so it is a raffle's id."""
     if not file.is_file():
         return None
     with file.open("rb") as proof:

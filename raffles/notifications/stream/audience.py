@@ -1,4 +1,4 @@
-"""Clients that are up to date: what comes next is sent to all of them in one pass."""
+"""Clients that are up to date: new announcements are sent to all of them in one pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Send = Callable[[AsgiMessage], Awaitable[None]]
 
 
 def body(chunk: bytes) -> AsgiMessage:
-    """Make a piece of a stream, to be sent over ASGI."""
+    """Return the ASGI message for a piece of the stream."""
     return {"type": "http.response.body", "body": chunk, "more_body": True}
 
 
@@ -28,7 +28,7 @@ class _Seat:
 
 
 class Audience:
-    """Sends without waking a task for each client: that takes longer than the sending."""
+    """Sends without waking a task for each client, which would take longer than the sending."""
 
     def __init__(self) -> None:
         self._seats: defaultdict[Topic, set[_Seat]] = defaultdict(set)
@@ -36,7 +36,7 @@ class Audience:
     async def join(self, topic: Topic, send: Send) -> int:
         """Have everything about a topic sent, until the client is too slow or dismissed.
 
-        It joins before it first waits. Return the number up to which it has been sent all.
+        It joins before it first waits. Returns the number up to which it was sent everything.
         """
         seat = _Seat(send, asyncio.get_running_loop().create_future())
         self._seats[topic].add(seat)
@@ -49,7 +49,7 @@ class Audience:
         return reached
 
     def send(self, events: Iterable[StreamEvent], head: int) -> None:
-        """Send each of them what is about its topic, up to the number ``head``."""
+        """Send each client the events of its topic; `head` is the last event's number."""
         events = tuple(events)
         for topic, seats in self._seats.items():
             chunk = b"".join(event.frame for event in events if topic.covers(event))
@@ -57,14 +57,14 @@ class Audience:
                 _send(chunk, seats, head)
 
     def beat(self, head: int) -> None:
-        """Send all of them a heartbeat, and drop the topics that all have left."""
+        """Send a heartbeat to all clients, and drop topics without any."""
         for topic, seats in list(self._seats.items()):
             _send(heartbeat(head), seats, head)
             if not seats:
                 del self._seats[topic]
 
     def dismiss(self, head: int) -> None:
-        """Let all of them go."""
+        """Let all clients go."""
         for seats in self._seats.values():
             for seat in seats:
                 if not seat.called.done():
@@ -74,7 +74,7 @@ class Audience:
 def _send(chunk: bytes, seats: set[_Seat], head: int) -> None:
     message = body(chunk)
     for seat in tuple(seats):
-        if seat.called.done():  # it leaves, or has not finished what was sent before
+        if seat.called.done():  # it is leaving, or has not finished the previous message
             continue
         try:
             rest = _begin(seat.send(message))
@@ -86,7 +86,7 @@ def _send(chunk: bytes, seats: set[_Seat], head: int) -> None:
 
 
 def _begin(sending: Awaitable[None]) -> Awaitable[None] | None:
-    """Send as far as that goes without waiting; return the rest, if the client's buffer is full."""
+    """Start sending; return the rest to await if the client's buffer is full, else None."""
     steps = sending.__await__()
     try:
         waits_for = next(steps)

@@ -17,30 +17,30 @@ HEADERS = {
 
 
 def frame(announcement: Announcement) -> bytes:
-    """Render an event; its id is its number in the one order of announcements."""
+    """Render an event; its id is the announcement's sequence number."""
     return _frame(announcement.sequence, announcement.kind, announcement.public())
 
 
 def reset(head: int, latest: Sequence[Announcement]) -> bytes:
-    """Tell a client to start anew from the latest announcements; the stream goes on at ``head``."""
+    """Render a reset: the client starts anew from `latest`, and the stream goes on after `head`."""
     shown = [announcement.public() for announcement in latest]
     return _frame(head, "reset", {"type": "reset", "sequence": head, "announcements": shown})
 
 
 def opening(retry: int, position: int) -> bytes:
-    """Say after how many milliseconds to come back, and from where."""
+    """Render the first frame: the delay before reconnecting, in milliseconds, and the position."""
     return f"retry: {retry}\nid: {position}\n\n".encode()
 
 
 def heartbeat(position: int) -> bytes:
-    """Say that nothing is new up to here, so that clients of quiet raffles do not fall behind."""
+    """Render a heartbeat, whose id keeps clients of quiet raffles from falling behind."""
     return f":\nid: {position}\n\n".encode()
 
 
 def last_seen(header: str | None, query: str | None) -> tuple[bool, int | None]:
-    """Tell whether a client resumes, and after which number; None if that is no id of ours.
+    """Return whether a client resumes, and after which number; None if that is no id of ours.
 
-    The header comes from a browser that reconnects, so it is newer than the address.
+    The header comes from a browser that reconnects, so it is newer than the query.
     """
     text = header or query
     if not text:
@@ -51,6 +51,6 @@ def last_seen(header: str | None, query: str | None) -> tuple[bool, int | None]:
 
 
 def _frame(number: int, kind: str, public: dict[str, Any]) -> bytes:
-    # JSON has no line break in it, so one data line is enough.
+    # JSON contains no line break, so one data line is enough.
     data = json.dumps(public, ensure_ascii=False, separators=(",", ":"))
     return f"id: {number}\nevent: {kind}\ndata: {data}\n\n".encode()

@@ -1,4 +1,4 @@
-"""One reader for all clients of a process: it reads each announcement once, and sends it to all."""
+"""One reader for all clients of a process: it reads each announcement once for all of them."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from raffles.notifications.stream.reading import (
 
 log = logging.getLogger(__name__)
 
-POLL = 1.0  # seconds between two looks without a nudge, whether or not Redis seems to be there
+POLL = 1.0  # seconds between two polls without a nudge, whether or not Redis seems to be up
 HEARTBEAT = 15.0  # seconds; proxies close what is silent for 60
 RETRY = 2_000  # milliseconds
-_WARM = 5.0  # seconds that the connection is kept after an announcement: the next is near
-_RECENT = 1_000  # announcements in memory, for those who come back soon
+_WARM = 5.0  # seconds that the connection is kept after an announcement: another is likely
+_RECENT = 1_000  # announcements in memory, for clients that reconnect soon
 
 Read = TypeVar("Read")
 
 
 class Hub:
-    """`start` it in a running loop, `follow` it from any number of tasks, `close` it."""
+    """The reader: `start` it in a running loop, `follow` it from any task, `close` it."""
 
     def __init__(self) -> None:
         self.head = 0
@@ -57,13 +57,13 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to read; clients wait until it knows where the stream is."""
+        """Begin to read; clients wait until it knows the head of the stream."""
         self._tasks = [asyncio.create_task(self._read_on()), asyncio.create_task(self._beat())]
         if settings.REDIS_URL:
             self._tasks.append(asyncio.create_task(self._listen()))
 
     async def close(self) -> None:
-        """End all streams; clients come back to whichever process listens then."""
+        """End all streams; clients reconnect to whichever process listens then."""
         if self.is_closing:
             return
         self.is_closing = True
@@ -99,11 +99,11 @@ class Hub:
                 position = await self._audience.join(topic, send)
 
     async def ask(self, read: Callable[[], Read]) -> Read:
-        """Ask the database, in the one thread that does."""
+        """Run a query in the one thread that uses the database, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._read, read)
 
     def _read(self, read: Callable[[], Read]) -> Read:
-        """Read, and hang up unless more is expected soon: an idle stream holds no connection."""
+        """Run a query; close the connection unless more is expected: an idle stream holds none."""
         try:
             return read()
         except BaseException:
@@ -124,9 +124,9 @@ class Hub:
         connection.close()
 
     async def _after(self, position: int, topic: Topic) -> tuple[int, list[StreamEvent]]:
-        """Return the next position and what lies in between, from memory or the database.
+        """Return the next position and the events up to it, from memory or the database.
 
-        Never beyond the head: what comes after it is sent to the audience.
+        It never goes beyond the head: later events are sent to the audience.
         """
         head = self.head
         if position == head:
@@ -143,7 +143,7 @@ class Hub:
         return (page[-1].sequence if len(page) == PAGE else head), page
 
     async def _catch_up(self) -> None:
-        """Read what is new, one task at a time, or it would be sent twice."""
+        """Read what is new, one task at a time; otherwise it would be sent twice."""
         async with self._reading:
             while True:
                 page = await self.ask(self._read_news)
@@ -155,7 +155,7 @@ class Hub:
                     return
 
     async def _read_on(self) -> None:
-        """Keep up with the database: at once when nudged, otherwise each second."""
+        """Keep up with the database: at once when nudged, otherwise every second."""
         while True:
             self._nudged.clear()
             try:
@@ -170,7 +170,7 @@ class Hub:
                 await asyncio.wait_for(self._nudged.wait(), POLL)
 
     async def _listen(self) -> None:
-        """Take nudges from Redis; without it the stream is a second slower, and nothing else."""
+        """Listen for nudges from Redis; without it the stream is up to a second slower, no more."""
         while True:
             try:
                 redis = Redis.from_url(

@@ -1,4 +1,4 @@
-"""Read announcements for the stream: pages of them after a position, and the last number."""
+"""Reading announcements for the stream: pages after a position, and the last number."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.db import models
 from raffles.models import Announcement
 from raffles.notifications.stream.frames import frame
 
-PAGE = 500  # announcements of one query
-REPLAYED = 10_000  # announcements that a reader may be behind; beyond, it starts anew
-_SHOWN = 100  # announcements of a snapshot
+PAGE = 500  # announcements per query
+REPLAYED = 10_000  # announcements that a client may be behind; beyond that it starts anew
+_SHOWN = 100  # announcements in a snapshot
 
 
 class StreamEvent(NamedTuple):
-    """An announcement on its way to many clients, rendered once."""
+    """An announcement for many clients, rendered once."""
 
     sequence: int
     raffle: str | None
@@ -27,13 +27,13 @@ class StreamEvent(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Which announcements: of a raffle, of an event (its slug), or all."""
+    """A subset of announcements: of a raffle, of an event (its slug), or all."""
 
     raffle: UUID | None = None
     event: str | None = None
 
     def covers(self, event: StreamEvent) -> bool:
-        """Tell whether an announcement belongs to it."""
+        """Return whether an announcement belongs to it."""
         if self.raffle is not None:
             return event.raffle == str(self.raffle)
         return self.event is None or event.event == self.event
@@ -48,7 +48,7 @@ def read_head() -> int:
 def read_after(
     sequence: int, topic: Topic | None = None, *, upto: int | None = None, limit: int = PAGE
 ) -> list[StreamEvent]:
-    """Return the next announcements of a topic, in order, as far as the number ``upto``."""
+    """Return at most `limit` announcements of a topic after a number, in order, up to `upto`."""
     rows = _of(topic).filter(sequence__gt=sequence).order_by("sequence")
     if upto is not None:
         rows = rows.filter(sequence__lte=upto)
@@ -56,13 +56,13 @@ def read_after(
 
 
 def read_snapshot(topic: Topic, head: int) -> list[Announcement]:
-    """Return the latest announcements up to ``head``, in order, for a client too far behind."""
+    """Return the latest announcements up to `head`, in order, for a client too far behind."""
     rows = _of(topic).filter(sequence__lte=head).order_by("-sequence")
     return list(rows[:_SHOWN])[::-1]
 
 
 def is_too_far(last: int | None, head: int) -> bool:
-    """Tell whether ``last`` (None: unreadable) is too old to replay from, or not ours."""
+    """Return whether `last` (None: unreadable) is too old to replay from, or no number of ours."""
     return last is None or last > head or head - last > REPLAYED
 
 

@@ -1,6 +1,6 @@
-"""Serve the stream over ASGI, or over WSGI where no such process runs.
+"""Serving the stream over ASGI, or over WSGI where no ASGI process runs.
 
-Over ASGI it goes past Django, whose middleware would need a thread for each client.
+Over ASGI it bypasses Django, whose middleware would need a thread for each client.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from raffles.web.throttles import Held, Places
 Scope = AsgiMessage
 Receive = Callable[[], Awaitable[AsgiMessage]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-_MOST = 10_000  # clients of a process
+_MOST = 10_000  # clients per process
 _PATH = re.compile(
     r"/(?:raffles/(?P<raffle>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})/"
     r"|events/(?P<event>[-a-zA-Z0-9_]{1,50})/)?stream/",
@@ -76,9 +76,9 @@ _listening = Places()
 
 
 class StreamApplication:
-    """Serves the streams itself and passes everything else on to ``otherwise``.
+    """Serves the streams itself and passes all other requests on to `otherwise`.
 
-    ``has_event`` tells whether there is an event of that slug; it is called in a thread.
+    `has_event` returns whether there is an event with that slug; it is called in a thread.
     """
 
     def __init__(self, otherwise: Application, *, has_event: Callable[[str], bool]) -> None:
@@ -159,7 +159,7 @@ class StreamApplication:
 
 
 def _caller(scope: Scope) -> Caller:
-    """Who it is, by the peer and, from our own proxies, X-Forwarded-For in this one spelling."""
+    """Return the caller, from the peer and, if that is our proxy, from `X-Forwarded-For`."""
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = (scope.get("client") or ("",))[0]
     said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
@@ -177,7 +177,7 @@ async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
     query = parse_qs(scope["query_string"].decode("latin-1")).get("last_event_id", [""])[0]
     resumes, last = last_seen(header, query)
     await _start(200, _HEADERS, send)
-    # Without the database the stream ends, and its client comes back for the rest.
+    # Without the database the stream ends, and its client reconnects for the rest.
     with suppress(DatabaseError, InterfaceError):
         await hub.follow(topic, send, resumes=resumes, last=last)
     await send({"type": "http.response.body", "body": b""})
@@ -226,7 +226,7 @@ async def _refuse(status: int, send: Send) -> None:
 
 
 _RETRY = 3_000  # milliseconds
-_LOOKS = 0.5  # seconds between two looks
+_LOOKS = 0.5  # seconds between two polls
 _HEARTBEAT = 15.0  # seconds
 _LASTS = 300.0  # seconds that a client may stay with DEBUG
 _STAYING = BoundedSemaphore(8)
@@ -265,7 +265,7 @@ def _stay(topic: Topic, resumes: bool, last: int | None) -> Iterator[bytes]:
 def _catch_up(
     topic: Topic, resumes: bool, last: int | None, *, lasting: float = 0
 ) -> Iterator[bytes]:
-    """Yield what is new and, for ``lasting`` seconds, what comes."""
+    """Yield what is new and, for `lasting` seconds, what is announced meanwhile."""
     position = head = read_head()
     if resumes and is_too_far(last, head):
         yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))

@@ -11,7 +11,7 @@
  *   }, camera.signal);                            // settles when the camera is off
  *
  * `scan` rejects with what the browser says of its camera: NotAllowedError, NotFoundError, … The
- * page's view needs `rafflesite.middleware.uses_camera`; other pages may not ask for a camera.
+ * page's view needs `raffles.web.middleware.uses_camera`; other pages may not ask for a camera.
  */
 
 const LOOK = 150; // ms between two looks: at once for a person, little work for a telephone

@@ -168,7 +168,7 @@ class World:
 
 
 def _callers() -> Iterator[str]:
-    """The manager, somebody new and a regular in turn."""
+    """Yield the manager, somebody new and a regular in turn."""
     for number in count():
         somebody = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
         yield from (MANAGER, somebody, holder(number % 3))

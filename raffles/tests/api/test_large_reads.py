@@ -99,7 +99,7 @@ def test_large_reads_of_a_holder_are_counted_together(settings: Settings) -> Non
 
 @contextmanager
 def asking(port: int, peer: str, path: str, method: str = "GET") -> Iterator[HTTPResponse]:
-    """An answer whose head alone was read, with the least of buffers."""
+    """Yield an answer whose head alone was read, with the least of buffers."""
     with socket.socket() as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         there.bind((peer, 0))
@@ -154,7 +154,7 @@ def test_clients_that_do_not_read_leave_the_site_to_others() -> None:
 
 
 def memory_of_children(pid: int) -> float:
-    """The most memory that a process which that one started ever had, in MB."""
+    """Return the most memory that a process which that one started ever had, in MB."""
     peaks = [0.0]
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -36,7 +36,7 @@ def body(response: Any) -> bytes:
 
 
 def stated(count: int) -> None:
-    """A log of so many statements: the key's, and dates that nobody came to."""
+    """Write a log of that many statements: the key's, and dates that nobody entered."""
     nobody = {"event": "daily", "name": "Daily", "reason": "Nobody took part"}
     adds: dict[str, Any] = {
         "commitment_hash": "0" * 64,

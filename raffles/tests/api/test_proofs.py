@@ -184,7 +184,7 @@ def test_proof_reads_each_block_once_and_those_of_its_winners_alone() -> None:
 
 
 def blocks_read(raffle: Raffle, what: str) -> list[int]:
-    """Of a sold-out raffle, whose slots are its indices: the blocks of each range that is read."""
+    """Return the blocks that a request reads, of a sold-out raffle, whose slots are its indices."""
     with CaptureQueriesContext(connection) as queries:
         body(get(place(raffle, what)))
     ranges = [

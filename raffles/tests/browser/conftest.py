@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # as in visiting.py
 # the live stream could run its own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, without a screen."""
+    """Yield Debian's Chromium, headless."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="needs Playwright (requirements-dev.txt)"
     )
@@ -38,16 +38,16 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def served(chromium: Browser, django_db_setup: None) -> Iterator[Site]:
-    """The site; a test that kills it starts one of its own."""
+    """Yield the site; a test that kills it starts one of its own."""
     with Site().up() as site:
         yield site
 
 
 @pytest.fixture
 def visit(chromium: Browser, served: Site) -> Iterator[Visit]:
-    """`visit()`, or `visit(dark=True, width=320)`: a new window, which must not misbehave.
+    """Yield `visit()`, or `visit(dark=True, width=320)`: a new window, which must not misbehave.
 
-    ``url`` is another address of the site than the usual one; the rest is as Playwright's
+    `url` is another address of the site than the usual one; the rest is as Playwright's
     `new_context` takes it.
     """
     windows: list[tuple[BrowserContext, Visitor]] = []

@@ -43,7 +43,7 @@ class Scene:
     user: User | None = None
 
     def play(self, visitor: Visitor) -> None:
-        """Goes there and does it."""
+        """Go there and do it."""
         if self.user:
             visitor.log_in(self.user)
         visitor.go(self.path)
@@ -51,7 +51,7 @@ class Scene:
 
 
 def make_scenes() -> list[Scene]:
-    """All of them, on data made now."""
+    """Return all of them, on data made now."""
     now = timezone.now()
     soon = RaffleFactory.create(
         name="Village hall roof", total_tickets=60, prizes=PRIZES, tickets=11, closes_at=now + HOUR
@@ -108,7 +108,7 @@ def make_scenes() -> list[Scene]:
 
 
 def _drawn() -> tuple[Raffle, Entry, Entry]:
-    """A drawn raffle with one replaced, one prize forfeited, and tickets that win and do not."""
+    """Return a drawn raffle with a replacement, a forfeit, and winning and losing tickets."""
     raffle = RaffleFactory.create(name="School trip", total_tickets=20, prizes=PRIZES, alternates=3)
     entries = {(entry := enter_nth(raffle, n)).ticket_number: entry for n in range(20)}
     take_to(State.DRAWN, raffle)
@@ -127,7 +127,7 @@ def _drawn() -> tuple[Raffle, Entry, Entry]:
 
 
 def drawn_by_beacon(**terms: object) -> Raffle:
-    """A raffle that round 42 decided, as its relay was recorded."""
+    """Return a raffle that round 42 decided, as its relay was recorded."""
     round_at = datetime.fromtimestamp(time_of_round(42), UTC)
     terms = {"name": "Lighthouse", "total_tickets": 9, "prizes": (("Binoculars", 1),)} | terms
     raffle = RaffleFactory.create(entropy="drand", now=round_at - HOUR, **terms)
@@ -146,7 +146,7 @@ def drawn_by_beacon(**terms: object) -> Raffle:
 
 
 def _event(now: datetime) -> tuple[Event, date]:
-    """An event that was drawn yesterday, and that date."""
+    """Return an event that was drawn yesterday, and that date."""
     before = now - timedelta(days=2)
     first = before + HOUR
     event = schedule_event(
@@ -170,7 +170,7 @@ def _event(now: datetime) -> tuple[Event, date]:
 
 
 def look_up(visitor: Visitor, entry: Entry) -> None:
-    """Types number and code of a ticket."""
+    """Type number and code of a ticket."""
     visitor.write("Number", str(entry.ticket_number))
     visitor.write("Code", entry.verification_code)
     visitor.press("Look it up")

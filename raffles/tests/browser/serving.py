@@ -19,7 +19,7 @@ from raffles.tests.serving import database_url, free_port, running
 
 
 class Site:
-    """A server on the tests' database, with their secrets; ``url`` stays when it is killed."""
+    """A server on the tests' database, with their secrets; `url` stays when it is killed."""
 
     def __init__(self, interface: str = "wsgi") -> None:
         self.interface = interface
@@ -29,7 +29,7 @@ class Site:
 
     @contextmanager
     def up(self) -> Iterator[Site]:
-        """Serves for as long as nobody kills it."""
+        """Serve for as long as nobody kills it."""
         granian = [sys.executable, "-m", "granian", "--interface", self.interface]
         granian += ["--port", str(self.port), "--workers-kill-timeout", "1"]
         if self.interface == "wsgi":
@@ -53,7 +53,7 @@ class Site:
             yield self
 
     def kill(self) -> None:
-        """What a power cut does, to the workers too."""
+        """Kill the server and its workers, as a power cut does."""
         assert self._process, "it does not run"
         main = self._process.pid
         workers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
@@ -64,7 +64,7 @@ class Site:
 
 @contextmanager
 def calling_from(address: str, site: Site) -> Iterator[str]:
-    """Where a browser that goes there reaches the site from that loopback address.
+    """Yield a URL at which a browser reaches the site from that loopback address.
 
     Browsers cannot choose the address they call from; this passes their bytes on from it.
     """

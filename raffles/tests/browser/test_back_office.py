@@ -33,7 +33,7 @@ def boss() -> User:
 
 
 def something_of_everything() -> None:
-    """What fills the panels of the first page."""
+    """Create what fills the panels of the home page."""
     now = timezone.now()
     drawn = {"state": State.DRAWN, "now": now}
     RaffleFactory.create(name="Harvest fair", claim={"claim_days": 2}, **drawn)

@@ -41,7 +41,7 @@ def change(raffle: Raffle) -> str:
 
 
 def saved(visitor: Visitor, name: str, folder: Path) -> Path:
-    """The file that a button or link of that name gives."""
+    """Return the file that a button or link of that name gives."""
     with visitor.page.expect_download() as download:
         visitor.press(name)
     path = folder / download.value.suggested_filename

@@ -33,7 +33,7 @@ def manager(settings: LazySettings) -> User:
 
 
 def log_in(visitor: Visitor) -> None:
-    """As people do, at the door."""
+    """Log in on the login page."""
     page = visitor.go("/admin/")
     page.get_by_label("Username").fill("mia")
     page.get_by_label("Password").fill("a long and quiet word")
@@ -42,7 +42,7 @@ def log_in(visitor: Visitor) -> None:
 
 
 def create_raffle(visitor: Visitor) -> Raffle:
-    """Fills in the form: four tickets, two prizes, a deadline."""
+    """Fill in the form: four tickets, two prizes, a deadline."""
     page = visitor.go("/admin/raffles/raffle/add/")
     page.get_by_label("Name:", exact=True).first.fill("Summer fête")
     page.get_by_label("Total tickets").fill("4")
@@ -60,7 +60,7 @@ def create_raffle(visitor: Visitor) -> Raffle:
 
 
 def enter(raffle: Raffle, site: Site) -> dict[int, Ticket]:
-    """A ticket of the API for each of four addresses, by number."""
+    """Return a ticket of the API for each of four addresses, by number."""
     tickets: dict[int, Ticket] = {}
     for host in range(21, 25):
         with calling_from(f"127.0.0.{host}", site) as url:
@@ -72,20 +72,20 @@ def enter(raffle: Raffle, site: Site) -> dict[int, Ticket]:
 
 
 def winners(raffle: Raffle) -> dict[int, Winner]:
-    """By rank."""
+    """Return the winners by rank."""
     found = Winner.objects.with_state().filter(raffle=raffle).select_related("raffle")
     return {winner.rank: winner for winner in found}
 
 
 def type_ticket(visitor: Visitor, ticket: Ticket) -> None:
-    """Types number and code at the counter."""
+    """Type number and code at the counter."""
     visitor.page.get_by_label("Number:").fill(str(ticket["ticket_number"]))
     visitor.page.get_by_label("Code:").fill(ticket["verification_code"].lower())
     visitor.press("Check")
 
 
 def confirm(visitor: Visitor, act: str, reason: str = "") -> None:
-    """Presses an act's button, reads the page that comes, and confirms it there."""
+    """Press an action's button, read the page that follows, and confirm there."""
     visitor.page.get_by_role("link", name=act, exact=True).click()
     if reason:
         visitor.page.get_by_label("Reason").fill(reason)
@@ -93,7 +93,7 @@ def confirm(visitor: Visitor, act: str, reason: str = "") -> None:
 
 
 def drawn_before() -> tuple[Raffle, dict[int, Ticket]]:
-    """A raffle that is drawn already, and its tickets by number."""
+    """Return a raffle that is drawn already, and its tickets by number."""
     terms = {"prizes": (("Bicycle", 1), ("Basket", 1)), "claim": {"claim_days": 14}}
     raffle = RaffleFactory.create(now=timezone.now(), **terms)
     entries = [enter_nth(raffle, n) for n in range(3)]

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 
 def schedule(visitor: Visitor, first: date) -> Event:
-    """Fills in the form: every day at eight in Paris, with rewards on three dates."""
+    """Fill in the form: every day at eight in Paris, with rewards on three dates."""
     page = visitor.go("/admin/events/event/add/")
     page.locator("[name=name]").fill("Breakfast")
     page.locator("[name=start_date]").fill(str(first))
@@ -39,7 +39,7 @@ def schedule(visitor: Visitor, first: date) -> Event:
 
 
 def import_table(visitor: Visitor, lines: list[str], then: str) -> None:
-    """Pastes a table and waits for what is said of it."""
+    """Paste a table, and wait for the verdict on it."""
     visitor.page.locator("[name=text]:visible").fill("\n".join(["date,name,amount", *lines]))
     visitor.page.get_by_role("button", name="Check").click()
     visitor.see(then)

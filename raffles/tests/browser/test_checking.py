@@ -30,7 +30,7 @@ Proof = dict[str, Any]
 
 
 def proof_of(raffle: Raffle) -> Proof:
-    """The published proof."""
+    """Return the published proof."""
     answer = Client().get(f"/raffles/{raffle.uuid}/proof/")
     proof: Proof = json.loads(answer.getvalue())
     return proof
@@ -43,7 +43,7 @@ def at_the_result(visit: Visit, raffle: Raffle) -> Visitor:
 
 
 def drop(visitor: Visitor, *files: object) -> None:
-    """Chooses files that hold this: text, or what is written as JSON."""
+    """Choose files with these contents: text, or a value written as JSON."""
     payloads: list[FilePayload] = [
         {
             "name": f"{number}.json",
@@ -61,7 +61,7 @@ def verdict(visitor: Visitor) -> str:
 
 
 def steps(visitor: Visitor, state: str) -> list[str]:
-    """The steps that are `done` or have `failed`."""
+    """Return the steps that are `done` or have `failed`."""
     rows = visitor.page.locator(f".checks li.{state}:visible").all()
     return [row.get_attribute("data-step") or "" for row in rows]
 
@@ -107,7 +107,7 @@ def _set(*path: Any, to: Any) -> Callable[[Proof], None]:
 
 
 def flipped(text: str) -> str:
-    """The same with the last bit turned over."""
+    """Return the same with the last bit flipped."""
     return text[:-1] + format(int(text[-1], 16) ^ 1, "x")
 
 
@@ -213,7 +213,7 @@ class TestSavedTicket:
     """The file that a visitor saved is checked with its receipt."""
 
     def saved(self, visit: Visit) -> tuple[Visitor, dict[str, Any]]:
-        """A visitor at the result of a draw, and the ticket they saved when they took part."""
+        """Return a visitor at a draw's result, and the ticket they saved when they entered."""
         raffle = RaffleFactory.create(total_tickets=1)
         visitor = visit()
         visitor.go(f"/r/{raffle.uuid}/")

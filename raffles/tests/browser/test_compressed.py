@@ -26,7 +26,7 @@ KINDS = ("document", "script", "stylesheet", "fetch")
 
 @pytest.fixture
 def nginx(served: Site, tmp_path: Path) -> Iterator[str]:
-    """The address of an nginx in front of the site, which compresses as documented."""
+    """Yield the address of an nginx in front of the site, which compresses as documented."""
     program = shutil.which("nginx")
     if not program:
         pytest.skip("needs nginx")

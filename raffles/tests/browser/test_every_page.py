@@ -44,7 +44,7 @@ WRONG = """() => {
 
 
 def routes(patterns: Sequence[URLPattern | URLResolver], space: str = "") -> Iterator[str]:
-    """The names of all pages' routes."""
+    """Yield the names of all pages' routes."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             if pattern.namespace in (None, "pages", "event_pages"):
@@ -61,7 +61,7 @@ def test_every_page_is_looked_at() -> None:
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The script of axe-core."""
+    """Return the script of axe-core."""
     package = pytest.importorskip("axe_playwright_python", reason="needs requirements-dev.txt")
     return Path(package.__file__).with_name("axe.min.js").read_text()
 
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_found(visit: Visit, axe: str) -> None:
 
 
 def faults(visitor: Visitor) -> list[str]:
-    """What the browser complains of, what moved by itself, what weighs too much."""
+    """Return the browser's complaints, layout shifts, and what is too heavy."""
     said = [*visitor.faults, *visitor.foreign]
     if moved := visitor.shift():
         said.append(f"moves by itself: {moved}")
@@ -122,21 +122,21 @@ def faults(visitor: Visitor) -> list[str]:
 
 
 def inaccessible(visitor: Visitor, axe: str, rules: list[str]) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA."""
+    """Return what axe-core finds against WCAG 2.2 AA."""
     visitor.page.evaluate(axe)
     said: list[str] = visitor.run(AXE, rules)
     return said
 
 
 def pale_in_the_dark(visitor: Visitor) -> list[str]:
-    """What axe-core cannot read in the dark theme."""
+    """Return what axe-core cannot read in the dark theme."""
     visitor.page.emulate_media(color_scheme="dark")
     said: list[str] = visitor.run(AXE, ["color-contrast", "link-in-text-block"])
     return said
 
 
 def too_wide(visitor: Visitor) -> list[str]:
-    """What cannot be read without scrolling sideways, at 320 pixels and at 200 % of the size."""
+    """Return what needs sideways scrolling at 320 pixels, or at 200 % of the text size."""
     said: list[str] = []
     for width, size in ((320, "100%"), (640, "100%"), (1280, "200%")):
         visitor.page.set_viewport_size({"width": width, "height": 640})

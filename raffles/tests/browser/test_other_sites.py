@@ -37,7 +37,7 @@ FORM = """(there) => {
 
 @contextmanager
 def elsewhere() -> Iterator[int]:
-    """The port of a server with an empty page, which is another origin on each of its names."""
+    """Yield the port of a server with an empty page, a different origin under each name."""
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -57,7 +57,7 @@ def elsewhere() -> Iterator[int]:
 
 @pytest.fixture(params=["127.0.0.1", "localhost"])  # the same site, and another
 def foreign(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
-    """A window on a page of another origin."""
+    """Yield a window on a page of another origin."""
     context = chromium.new_context()
     with elsewhere() as port:
         page = context.new_page()
@@ -67,7 +67,7 @@ def foreign(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]
 
 
 def answer_to(page: Page, script: str, there: str) -> int:
-    """The status that the site gives to what a script on the page sends."""
+    """Return the status that the site gives to what a script on the page sends."""
     with page.expect_response(lambda response: response.url == there) as found:
         page.evaluate(script, there)
     return int(found.value.status)

@@ -45,7 +45,7 @@ class Clock:
 
 
 def event_of_names() -> Raffle:
-    """A date of an event on which a thousand people won."""
+    """Return a date of an event on which a thousand people won."""
     before = timezone.now() - timedelta(days=1)
     event = schedule_event(
         Event(
@@ -70,7 +70,7 @@ def event_of_names() -> Raffle:
 
 
 def roll(visitor: Visitor, clock: Clock, raffle: Raffle, known: int) -> float:
-    """Seconds a frame while two are revealed to a room that knows so many."""
+    """Return seconds per frame while two winners are revealed after that many."""
     visitor.run(f"() => localStorage.setItem('stage {raffle.uuid}', {known})")
     visitor.page.reload()
     visitor.page.locator("[data-scene=ready]:visible, [data-scene=reveal]:visible").wait_for()

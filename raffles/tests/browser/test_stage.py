@@ -32,7 +32,7 @@ STILL = {"reduced_motion": "reduce"}
 
 
 def drawn(prizes: int = 6, **terms: object) -> tuple[Raffle, list[str]]:
-    """A drawn raffle of four-digit tickets, and its winners in the order of revealing."""
+    """Return a drawn raffle of four-digit tickets, and its winners in the order of revealing."""
     raffle = RaffleFactory.create(
         **{"total_tickets": 9000, "tickets": prizes + 2, "alternates": 2, **terms},
         prizes=(("Phone", prizes),),
@@ -55,18 +55,18 @@ def press(visitor: Visitor, *keys: str) -> None:
 
 
 def in_the_light(visitor: Visitor) -> str:
-    """The number on the large ticket."""
+    """Return the number on the large ticket."""
     return visitor.text(".slip .number b")
 
 
 def revealed(visitor: Visitor) -> list[str]:
-    """The numbers in the list, the latest first."""
+    """Return the numbers in the list, the latest first."""
     rows = visitor.page.locator(".revealed .number").all()
     return [row.text_content() or "" for row in rows]  # also of those scrolled out of sight
 
 
 def seen(visitor: Visitor, numbers: list[str]) -> list[str]:
-    """Which of the numbers are anywhere in the document."""
+    """Return which of the numbers are anywhere in the document."""
     document = visitor.page.content()
     return [number for number in numbers if f">{number}<" in document]
 

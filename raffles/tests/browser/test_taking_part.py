@@ -20,7 +20,7 @@ ADDRESSES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 
 
 def ticket_of(visitor: Visitor) -> tuple[int, str]:
-    """Number and code on the card."""
+    """Return number and code on the card."""
     number = visitor.text(".ticket-number b")
     code = visitor.text(".code b").replace(" ", "")
     assert re.fullmatch(r"[0-9A-Z]{4}(-[0-9A-Z]{4}){4}", code)
@@ -28,7 +28,7 @@ def ticket_of(visitor: Visitor) -> tuple[int, str]:
 
 
 def draw(raffle: Raffle) -> None:
-    """Draws now."""
+    """Draw now."""
     advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
 
 

@@ -43,13 +43,13 @@ IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState ===
 
 
 def raffle_with_tickets(**terms: object) -> tuple[Raffle, list[Entry]]:
-    """A raffle on today's clocks with a ticket for each of two people."""
+    """Return a raffle on today's clocks with a ticket for each of two people."""
     raffle = RaffleFactory.create(total_tickets=2, now=timezone.now(), **terms)
     return raffle, [enter_nth(raffle, n) for n in range(2)]
 
 
 def code_of(raffle: Raffle, entry: Entry) -> str:
-    """What the card's QR code holds."""
+    """Return what the card's QR code holds."""
     return (
         f"http://localhost:8000/r/{raffle.uuid}/ticket/"
         f"#{entry.ticket_number}.{entry.verification_code}"
@@ -57,7 +57,7 @@ def code_of(raffle: Raffle, entry: Entry) -> str:
 
 
 def scanning(visit: Visit, raffle: Raffle) -> Visitor:
-    """A visitor of the ticket page whose browser reads QR codes."""
+    """Return a visitor of the ticket page whose browser reads QR codes."""
     visitor = visit()
     visitor.page.add_init_script(READS_CODES)
     visitor.go(f"/r/{raffle.uuid}/ticket/")
@@ -124,7 +124,7 @@ class TestStaysTrue:
 
 
 def daily_event() -> Event:
-    """An event that draws tomorrow, with five places."""
+    """Return an event that draws tomorrow, with five places."""
     now = timezone.now()
     event = Event(
         name="Daily",

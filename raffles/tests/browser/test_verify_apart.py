@@ -37,7 +37,7 @@ def check(visitor: Visitor, case: str, *, workers: bool = True, stop: bool = Fal
 
 
 def no_worker_is_left(visitor: Visitor) -> bool:
-    """Whether they end with their check; the browser tells of it a moment later."""
+    """Return whether they end with their check; the browser tells of it a moment later."""
     for _ in range(100):
         if visitor.page.workers:
             visitor.page.wait_for_timeout(20)

@@ -1,4 +1,4 @@
-"""A visitor with a real browser, who notices what a person would not: faults, foreign requests."""
+"""A visitor with a real browser, who notices what people would not: errors, foreign requests."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ Visit: TypeAlias = "Callable[..., Visitor]"
 
 
 class Visitor:
-    """One window of a browser that knows nothing from before; paths are of ``url``.
+    """One window of a browser that knows nothing from before; paths are of `url`.
 
-    ``faults`` are errors and warnings of the console, with what the policy refused; ``lost`` the
-    requests that failed or were refused; ``foreign`` those to anybody else, none of which is sent.
+    `faults` are errors and warnings of the console, with what the policy refused; `lost` the
+    requests that failed or were refused; `foreign` those to anybody else, none of which is sent.
     """
 
     def __init__(self, page: Page, url: str) -> None:
@@ -67,40 +67,40 @@ class Visitor:
         page.context.route(lambda address: not self._is_own(address), self._refuse)
 
     def log_in(self, user: User) -> None:
-        """Goes on as a member of the staff who has logged in."""
+        """Go on as a member of the staff who has logged in."""
         client = Client()
         client.force_login(user)
         session = client.cookies["sessionid"].value
         self.page.context.add_cookies([{"name": "sessionid", "value": session, "url": self.url}])
 
     def go(self, path: str) -> Page:
-        """The page at a path, loaded and quiet."""
+        """Return the page at a path, loaded and quiet."""
         self.page.goto(self.url + path, wait_until="load")
         return self.page
 
     def leave(self) -> None:
-        """Closes the window, which would go on looking what is new."""
+        """Close the window, which would keep polling."""
         self.page.context.close()
 
     def see(self, text: str) -> None:
-        """Waits until that text is seen."""
+        """Wait until that text is visible."""
         self.page.get_by_text(text).filter(visible=True).first.wait_for()
 
     def write(self, label: str, text: str) -> None:
-        """Fills the field of that label."""
+        """Fill the field with that label."""
         self.page.get_by_label(label, exact=True).fill(text)
 
     def press(self, name: str) -> None:
-        """Presses the button or link of that name."""
+        """Press the button or link with that name."""
         role = self.page.get_by_role
         role("button", name=name).or_(role("link", name=name)).first.click()
 
     def text(self, selector: str = "main") -> str:
-        """What is read there, in single spaces."""
+        """Return the visible text there, with single spaces."""
         return " ".join(self.page.locator(selector).first.inner_text().split())
 
     def weight(self) -> int:
-        """Bytes of all that the page loaded but pictures, each as nginx would compress it."""
+        """Return the bytes of all that the page loaded except pictures, compressed as by nginx."""
         kinds = ("document", "script", "stylesheet", "fetch", "xhr", "other")
         return sum(
             len(gzip.compress(response.body(), compresslevel=5))
@@ -109,12 +109,12 @@ class Visitor:
         )
 
     def shift(self) -> float:
-        """How far things moved by themselves."""
+        """Return the cumulative layout shift."""
         moved: float = self.page.evaluate("window.shifted")
         return moved
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a function in the page answers."""
+        """Run a function in the page, and return its result."""
         return self.page.evaluate(script, *arguments)
 
     def _is_own(self, address: str) -> bool:

@@ -1,6 +1,6 @@
 """The published cases of raffle-draw-v2, as files that a verifier reads.
 
-``draw-vectors.json`` was made by an implementation that shares nothing with ours but the text of
+`draw-vectors.json` was made by an implementation that shares nothing with ours but the text of
 the protocol. The drand rounds in it are real; every other key is worth nothing.
 """
 
@@ -54,7 +54,7 @@ CASES = _read()
 
 
 def faults_in(answer: dict[str, Any], expected: dict[str, Any]) -> list[str]:
-    """What of an answer {verdict, exit, counted} is not as a case expects it."""
+    """Return what of an answer {verdict, exit, counted} is not as a case expects it."""
     verdict, faults = answer["verdict"], []
     exits = (1, 2) if expected.get("either") else (expected["exit"],)
     if answer["exit"] not in exits:

@@ -21,7 +21,7 @@ Ask = Callable[[dict[str, str]], dict[str, Any]]
 
 @contextmanager
 def asking() -> Iterator[Ask]:
-    """Takes a request of verify_runner.mjs and gives its answer."""
+    """Yield a function that sends verify_runner.mjs a request and returns its answer."""
     command = [str(NODE), str(HERE / "verify_runner.mjs"), str(MODULE)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
@@ -38,7 +38,7 @@ def asking() -> Iterator[Ask]:
 
 
 def judging(ask: Ask) -> Judge:
-    """What verify.js answers to files in bytes."""
+    """Return a function that asks verify.js about files given as bytes."""
     return lambda files: ask(
         {name: base64.b64encode(content).decode() for name, content in files.items()}
     )

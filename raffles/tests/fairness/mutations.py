@@ -1,4 +1,4 @@
-"""Proofs with one thing wrong, and the campaign that looks for one that is believed.
+"""Proofs with one thing wrong, and the campaign that looks for one that is accepted.
 
 python -m raffles.tests.fairness.mutations --count 100000
 """
@@ -18,7 +18,7 @@ Slot = tuple[Any, Any]  # a container and the key or index of one thing in it
 
 
 def encode(value: Any) -> bytes:
-    """Without a byte to spare: whatever byte changes, the meaning changes or is lost."""
+    """Encode without a spare byte: any changed byte changes the meaning or destroys it."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -130,7 +130,7 @@ def reorder(rng: random.Random, proof: Json) -> bytes:
 
 
 def move_entry(rng: random.Random, proof: Json) -> bytes:
-    """A winner among the skipped or the other way round, keys as the other list has them."""
+    """Return a winner among the skipped or the other way round, keys as the other list has them."""
     winners, skipped = proof["winners"], proof["skipped"]
     if skipped and rng.random() < 0.5:
         winners.append({"rank": len(winners) + 1, "prize": None, **skipped.pop()})
@@ -143,7 +143,7 @@ def move_entry(rng: random.Random, proof: Json) -> bytes:
 
 
 def change_note(rng: random.Random, proof: Json) -> bytes:
-    """A line of a checkpoint left out, repeated, moved or with another character."""
+    """Return a line of a checkpoint left out, repeated, moved or with another character."""
     if "log" not in proof:
         return change_hex(rng, proof)
     checkpoint = rng.choice(proof["log"]["checkpoints"])
@@ -179,18 +179,18 @@ MUTATIONS = [
 
 
 def mutate(rng: random.Random, proof: Json) -> tuple[str, bytes]:
-    """One mutation's name and the bytes of the proof that it spoilt."""
+    """Return a mutation's name and the bytes of the proof that it corrupted."""
     mutation = rng.choice(MUTATIONS)
     return mutation.__name__, mutation(rng, copy.deepcopy(proof))
 
 
 def essence(proof: Json) -> Json:
-    """Everything but the log, which may show less and still be right in what it shows."""
+    """Return everything but the log, which may show less and still be correct."""
     return {key: value for key, value in proof.items() if key != "log"}
 
 
 def deceives(proof: Json, data: bytes) -> str | None:
-    """What verify.py says of a spoilt copy if it believes another draw or one witness more."""
+    """Return the verdict on a corrupted copy if it accepts another draw or one more witness."""
     verdict = judge(data)
     if verdict.words == "UNREADABLE" or verdict.words.startswith("INVALID: "):
         return None
@@ -200,9 +200,9 @@ def deceives(proof: Json, data: bytes) -> str | None:
 
 
 def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
-    """Of ``count`` mutated proofs, those that deceive: mutation, bytes and verdict.
+    """Yield those of `count` mutated proofs that deceive: mutation, bytes and verdict.
 
-    A mutation of a beacon's draw may cost a pairing, so few of them go a long way.
+    A mutation of a beacon's draw may cost a pairing, so few of them are made.
     """
     rng = random.Random(seed)
     for done in range(count):

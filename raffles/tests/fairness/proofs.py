@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What verify.py says; ``words`` is "UNREADABLE" for what is not JSON."""
+    """What verify.py says; `words` is "UNREADABLE" for what is not JSON."""
 
     words: str
     steps: list[dict[str, str]]
@@ -61,7 +61,7 @@ def digest(*parts: bytes) -> bytes:
 
 
 def key_of(who: str) -> Ed25519PrivateKey:
-    """Everybody's key follows from the name, so that a test needs only say who signs."""
+    """Derive a key from the signer's name, so that a test only says who signs."""
     return Ed25519PrivateKey.from_private_bytes(digest(b"key of", who.encode()))
 
 
@@ -100,12 +100,12 @@ def audit_path(index: int, hashes: list[bytes]) -> list[bytes]:
 
 
 def split_at(size: int) -> int:
-    """The largest power of two below size."""
+    """Return the largest power of two below size."""
     return 1 << (size - 1).bit_length() - 1
 
 
 def uniform(seed: bytes, i: int, n: int) -> tuple[int, int]:
-    """The number and how many words were rejected before it."""
+    """Return the number and how many words were rejected before it."""
     rejected = 0
     while True:
         block = digest(seed, i.to_bytes(8, "big"), rejected.to_bytes(4, "big"))
@@ -128,7 +128,7 @@ def time_of(beacon_round: int) -> int:
 
 
 def make_terms(source: str = "system", *, beacon_round: int = 1000, **changes: Any) -> Json:
-    """With drand the raffle closes so that its planned round is the given one."""
+    """Return terms; with drand the raffle closes so that its planned round is `beacon_round`."""
     entropy = {"source": source} | ({"chain": QUICKNET} if source == "drand" else {})
     return {
         "raffle_id": "0123456789abcdef0123456789abcdef",
@@ -151,12 +151,12 @@ def make_terms(source: str = "system", *, beacon_round: int = 1000, **changes: A
 
 
 def named(*names: str) -> list[Json]:
-    """Cosigners as the terms name them."""
+    """Return the cosigners as the terms name them."""
     return [{"name": name, "key": public_key(name)} for name in names]
 
 
 def make_leaves(terms: Json, tickets: int, holders: int | None = None) -> list[bytes]:
-    """Tickets with the highest numbers first; with few holders each has several."""
+    """Return tickets with the highest numbers first; with few holders each has several."""
     raffle_id = bytes.fromhex(terms["raffle_id"])
     return [
         raffle_id
@@ -175,7 +175,7 @@ def draw(
     randomness: bytes = bytes(32),
     **changes: Any,
 ) -> Drawn:
-    """Commit to a pool and draw it; ``changes`` replace members of the commitment."""
+    """Commit to a pool and draw it; `changes` replace members of the commitment."""
     hashes = [leaf_hash(leaf) for leaf in leaves]
     commitment = {
         "v": "raffle-draw-v2",
@@ -253,7 +253,7 @@ def prize_of(terms: Json, rank: int) -> str | None:
 
 
 def statements_around(proof: Json, *, before: int = 3, after: int = 2) -> list[bytes]:
-    """The key of the operator, other raffles, the seal of this one as number ``before``, others."""
+    """Return a log: operator's key, other raffles, this seal as number `before`, others."""
     commitment = proof["commitment"]
     closed_at, raffle_id = commitment["closed_at"], commitment["terms"]["raffle_id"]
     said = [statement(0, closed_at - 900, "key", public_key=public_key(OPERATOR))]
@@ -297,7 +297,7 @@ def cosigner_line(text: str, name: str, at: int, who: str | None = None) -> str:
 def checkpoint(
     statements: list[bytes], n: int, lines: Sequence[str] = (), tokens: Sequence[str] = ()
 ) -> Json:
-    """The checkpoint over the statements, with the path of the one of number ``n``."""
+    """Return the checkpoint over the statements, with the path of the one of number `n`."""
     text = checkpoint_text(statements)
     path = audit_path(n, [digest(b"\0", said) for said in statements])
     return {
@@ -326,7 +326,7 @@ def witness(
 
 
 def make_random(rng: random.Random, source: str = "system") -> Drawn:
-    """A small draw of any kind: sold out or not, few tickets, limits, witnessed or not."""
+    """Return a small draw of any kind: sold out or not, few tickets, limits, witnessed or not."""
     capacity = rng.randint(1, 40)
     kinds = rng.randint(1, min(3, capacity))
     beacon_round = rng.choice(list(SIGNATURES))
@@ -364,7 +364,7 @@ def make_random(rng: random.Random, source: str = "system") -> Drawn:
 
 
 def judge(proof: bytes, **kept: Any) -> Verdict:
-    """The verdict of verify.py on the bytes of a file and on what else was kept.
+    """Return the verdict of verify.py on the bytes of a file and on what else was kept.
 
     Leaves, log and witnesses are bytes, everything else is what is in the file.
     """

@@ -20,9 +20,9 @@ DIFFERENT = "these two files are of different signers; nothing is shown about th
 
 
 class Scenario(NamedTuple):
-    """Files by the names of the options of ``verify``; leaves, log and witnesses as bytes.
+    """Files by the names of the options of `verify`; leaves, log and witnesses as bytes.
 
-    ``says`` is the last step of a valid verdict but for the remark on the log, or the reason of
+    `says` is the last step of a valid verdict but for the remark on the log, or the reason of
     an invalid one.
     """
 
@@ -64,7 +64,7 @@ def inclusion(index: int, /, **changes: Any) -> Json:
 
 
 def add_order(signature: str) -> str:
-    """The same signature once more, as lax verifiers take it: S + L in place of S."""
+    """Return the same signature once more, as lax verifiers take it: S + L in place of S."""
     s = int.from_bytes(bytes.fromhex(signature[64:]), "little")
     return signature[:64] + (s + ED25519_ORDER).to_bytes(32, "little").hex()
 

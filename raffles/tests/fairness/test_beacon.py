@@ -256,7 +256,7 @@ def test_fetch_succeeds_once_the_round_is_published() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, and its key, in one PEM file."""
+    """Return a certificate for 127.0.0.1 that signs itself, and its key, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "relay")])
     now = dt.datetime.now(dt.UTC)

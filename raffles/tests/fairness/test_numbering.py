@@ -43,7 +43,7 @@ def test_numbers_of_a_small_pool_are_in_drawn_order(total: int) -> None:
 
 
 def feistel(key: bytes, total: int, slot: int) -> int:
-    """The definition for larger pools, with neither tables nor shortcuts."""
+    """Compute the definition for larger pools, with neither tables nor shortcuts."""
     a = next(side for side in itertools.count(1) if side * side >= total)
     b = next(side for side in itertools.count(1) if a * side >= total)
 

@@ -83,7 +83,7 @@ def test_signer_without_a_whole_seed_is_refused(seeds: list[bytes]) -> None:
 
 
 def signature_in(line: str, name: str, kind: int, public_key: str) -> bytes:
-    """What a signature line signs with, once its name and key hash are as C2SP has them."""
+    """Return what a signature line signs with, once its name and key hash are as C2SP has them."""
     dash, named, code = line.split(" ")
     signed = base64.b64decode(code)
     key = bytes.fromhex(public_key)

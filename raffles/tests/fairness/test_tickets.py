@@ -90,7 +90,7 @@ SEPARATORS = (
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[str, str]:
-    """A code and a way in which somebody writes it."""
+    """Return a code and a way in which somebody writes it."""
     code = draw(codes)
     symbols = [
         draw(st.sampled_from(ALSO_WRITTEN.get(s, s + s.lower() + chr(ord(s) + 0xFEE0))))

@@ -28,7 +28,7 @@ BY_THE_COMMAND = [
 
 
 def write_files(case: Json, folder: Path) -> list[str]:
-    """Writes the files of a case and returns the arguments that name them."""
+    """Write the files of a case and return the arguments that name them."""
     contents = {}
     for name, value in case.get("files", {}).items():
         if name == "leaves_hex":

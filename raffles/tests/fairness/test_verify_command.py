@@ -22,7 +22,7 @@ OPTIONS = ["receipt", "commitment", "inclusion", "leaves", "keys", "log", "witne
 
 @pytest.fixture(scope="module")
 def witnessed() -> tuple[bytes, bytes]:
-    """A draw that two of three witnesses saw, and the operator's log."""
+    """Return a draw that two of three witnesses saw, and the operator's log."""
     terms = proofs.make_terms("drand", cosigners=proofs.named("one", "two", "three"))
     proof = proofs.draw(terms, proofs.make_leaves(terms, 12)).proof
     statements = proofs.witness(proof, {"one": 40, "two": 5, "three": 4})
@@ -31,7 +31,7 @@ def witnessed() -> tuple[bytes, bytes]:
 
 @pytest.fixture
 def folder(tmp_path: Path, witnessed: tuple[bytes, bytes]) -> Path:
-    """A copy of the script and of files, those of one draw valid together."""
+    """Return a copy of the script and of files, those of one draw valid together."""
     shutil.copy(SCRIPT, tmp_path / "verify.py")
     files = {
         "proof": encode(scenarios.PROOF),
@@ -252,7 +252,7 @@ except SystemExit as end:
 
 
 def large_proof(path: Path, winners: int) -> None:
-    """As many winners of as many tickets, without ever holding the proof as a whole."""
+    """Write a proof of that many winners and tickets, without ever holding it as a whole."""
     terms = proofs.make_terms(capacity=winners, prizes=[{"name": "pen", "amount": winners}])
     leaves = proofs.make_leaves(terms, winners)
     builder = verify.TreeBuilder(keep_from=0)

@@ -116,7 +116,7 @@ def test_root_from_path_counts_the_path() -> None:
 
 
 def subproof(old: int, hashes: list[bytes], whole: bool) -> list[bytes]:
-    """RFC 9162, section 2.1.4.1, as it is written."""
+    """Return SUBPROOF as RFC 9162, section 2.1.4.1, defines it."""
     if old == len(hashes):
         return [] if whole else [proofs.tree_hash(hashes)]
     split = proofs.split_at(len(hashes))

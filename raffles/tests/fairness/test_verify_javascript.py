@@ -47,7 +47,7 @@ def test_the_answer_names_the_winners_of_a_proof_that_holds(judge: in_node.Judge
 
 
 def outcome(ask: in_node.Ask, case: str, index: int, **changed: str) -> dict[str, Any]:
-    """What a page says of the ticket at an index, from seal, inclusion and round alone."""
+    """Return what a page says of the ticket at an index, from seal, inclusion and round alone."""
     files = BY_NAME[case].files
     proof = json.loads(files["proof"])
     entries = {entry["index"]: entry for entry in proof["winners"] + proof["skipped"]}

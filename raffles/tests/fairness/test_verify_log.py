@@ -27,7 +27,7 @@ FEW = "NOT AS PROMISED: the winners follow, but only {} of 3 witnesses saw the s
 
 @pytest.fixture(autouse=True)
 def quick_beacon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pairing takes a tenth of a second; the same answer need not be found a hundred times."""
+    """Cache pairings: each takes a tenth of a second, and tests repeat them."""
     monkeypatch.setattr(verify, "check_beacon", functools.cache(verify.check_beacon))
 
 
@@ -48,7 +48,7 @@ def log_of(statements: Sequence[bytes]) -> bytes:
 
 
 def said(n: int, kind: str, at: int = CLOSED_AT + 50, **adds: Any) -> bytes:
-    """A statement about this raffle."""
+    """Return a statement about this raffle."""
     return proofs.statement(n, at, kind, raffle_id=RAFFLE, **adds)
 
 
@@ -372,7 +372,7 @@ ONLY = "VALID, the only seal, witnessed before the randomness by 2 of 3"
 
 
 def judge_log(statements: Sequence[bytes], *more: bytes) -> proofs.Verdict:
-    """The verdict where the statements are signed and seen, and more follows in the file."""
+    """Return the verdict where the statements are signed and seen, and more follows in the file."""
     text = proofs.checkpoint_text(statements)
     lines = [proofs.cosigner_line(text, name, PUBLISHED - 9) for name in ("one", "two")]
     shown = shown_with(proofs.checkpoint(list(statements), N, lines))

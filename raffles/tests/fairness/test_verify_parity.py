@@ -30,7 +30,7 @@ def in_browser() -> Iterator[in_node.Judge]:
 
 @pytest.fixture
 def in_python(tmp_path: Path) -> in_node.Judge:
-    """The command's own lines, and its answer with --json."""
+    """Return the command's own lines, and its answer with --json."""
 
     def run(arguments: list[str]) -> tuple[int, str, str]:
         out, err = io.StringIO(), io.StringIO()
@@ -99,7 +99,7 @@ VALUES: list[Any] = [None, True, "", "x", 0, 1, -1, 2**53, 1.5, [], {}]
 
 
 def mutate(rng: random.Random, files: Files) -> Files:
-    """The files with one of them changed in one place, by its bytes or by its values."""
+    """Return the files with one of them changed in one place, by its bytes or by its values."""
     name = rng.choice([name for name in files for _ in range(3 if name == "proof" else 1)])
     content = files[name]
     if name in ("leaves", "log", "witnesses") or rng.random() < 0.2:
@@ -137,7 +137,7 @@ def mutate_bytes(rng: random.Random, content: bytes) -> bytes:
 
 
 def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (list or object, index or key), those deep inside as often as those at the top."""
+    """Return every (list or object, index or key), nested ones as often as those at the top."""
     keys = range(len(value)) if isinstance(value, list) else list(value)
     for key in keys:
         yield value, key
@@ -146,7 +146,7 @@ def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def mutate_value(rng: random.Random, holder: list[Any]) -> None:
-    """Changes one thing inside: two times in five something of the log, where there is one."""
+    """Change one thing inside: two times in five something of the log, where there is one."""
     places = list(places_in(holder))
     inner = [place for place in places if place[1] in ("checkpoint", "tokens", "n", "path")]
     container, key = rng.choice(inner if inner and rng.random() < 0.4 else places)
@@ -172,7 +172,7 @@ def changed(rng: random.Random, value: Any) -> Any:
 
 
 def mutate_text(rng: random.Random, text: str) -> str:
-    """Changes a bit of what base64 or a line of a note codes, else a character."""
+    """Change a bit encoded by base64 or a line of a note, else a character."""
     start = text.rfind(" ", 0, rng.randrange(len(text) + 1)) + 1
     end = text.find("\n", start)
     coded = text[start:] if end < 0 else text[start:end]

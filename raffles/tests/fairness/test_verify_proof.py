@@ -23,7 +23,7 @@ STATEMENTS = proofs.witness(WITNESSED, {"one": 40, "two": 5})
 
 @pytest.fixture
 def quick_beacon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pairing takes a tenth of a second; the same answer need not be found a hundred times."""
+    """Cache pairings: each takes a tenth of a second, and tests repeat them."""
     monkeypatch.setattr(verify, "check_beacon", functools.cache(verify.check_beacon))
 
 
@@ -32,7 +32,7 @@ def words(proof: Json, **files: Any) -> str:
 
 
 def changed(proof: Json, place: str, value: Any) -> Json:
-    """A copy with the value at a place such as "winners.0.rank"."""
+    """Return a copy with the value at a place such as "winners.0.rank"."""
     proof = copy.deepcopy(proof)
     *outer, last = [int(key) if key.isdigit() else key for key in place.split(".")]
     within: Any = proof
@@ -212,7 +212,7 @@ def test_every_mutation_changes_the_bytes(mutation: Any) -> None:
 
 
 def other_values(value: Any) -> list[Any]:
-    """Values of the same kind that are not the value."""
+    """Return values of the same kind that are not the value."""
     if type(value) is int:
         return [value + 1, max(value - 1, 0) if value else 2, 7 if value != 7 else 8]
     if type(value) is str and mutations.is_hex(value):
@@ -250,7 +250,7 @@ def test_only_what_the_log_shows_may_be_less(quick_beacon: None) -> None:
 
 
 def made(leaves: int = 3, source: str = "system", **terms: Any) -> Json:
-    """A proof that is right in everything but what its terms say."""
+    """Return a proof that is right in everything but what its terms say."""
     given = proofs.make_terms(source, **terms)
     return proofs.draw(given, proofs.make_leaves(given, leaves)).proof
 

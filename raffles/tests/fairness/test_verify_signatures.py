@@ -1,4 +1,4 @@
-"""The beacon's BLS signatures Ed25519, RSA and ECDSA, all in plain Python."""
+"""The beacon's BLS signatures, Ed25519, RSA and ECDSA, all in plain Python."""
 
 import hashlib
 import random
@@ -229,7 +229,7 @@ def test_ed25519_base_point_has_its_order() -> None:
 
 
 def small_order_points() -> set[bytes]:
-    """The eight points whose order divides 8: what is left of any point times the prime order."""
+    """Return the eight points whose order divides 8: points times the prime order."""
     found = set()
     for y in range(2, 60):
         point = verify.ed_decode(y.to_bytes(32, "little"))

@@ -86,7 +86,7 @@ class Authority:
         return (self.folder / "token").read_bytes()
 
     def time(self) -> int:
-        """genTime of the newest token as OpenSSL reads it, in whole seconds."""
+        """Return genTime of the newest token as OpenSSL reads it, in whole seconds."""
         shown = subprocess.run(
             [str(openssl), "ts", "-reply", "-token_in", "-in", "token", "-text"],
             cwd=self.folder,

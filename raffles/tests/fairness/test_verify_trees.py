@@ -13,7 +13,7 @@ _known: dict[tuple[int, int], bytes] = {}
 
 
 def slow_root(first: int, end: int) -> bytes:
-    """RFC 9162, section 2.1.1, as it is written: split at the largest power of two below n."""
+    """Return the root as RFC 9162, section 2.1.1, defines it, split at the power of two below n."""
     size = end - first
     if size == 1:
         return LEAVES[first]

@@ -58,7 +58,7 @@ postgresql_only = pytest.mark.skipif(
 
 
 def flaws(raffle: Raffle | None) -> list[str]:
-    """Each promise about the raffle that the database does not keep now; empty is good."""
+    """Return each promise about the raffle that is broken in the database; empty is good."""
     if raffle is None:
         return []
     raffle = Raffle.objects.get(pk=raffle.pk)
@@ -179,7 +179,7 @@ class WinnerState(NamedTuple):
 
     @classmethod
     def of(cls, raffle: Raffle | None) -> WinnerState | None:
-        """What the database says now; None of no raffle."""
+        """Return what the database says now; None without a raffle."""
         if raffle is None:
             return None
         raffle = Raffle.objects.get(pk=raffle.pk)
@@ -198,7 +198,7 @@ class WinnerState(NamedTuple):
 
 
 def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str = "") -> None:
-    """One bare INSERT of a ticket, for ways to claim that are wrong."""
+    """Run a bare INSERT of a ticket, for wrong ways to claim."""
     places = ", ".join(["%s"] * (2 + len(values)))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -211,7 +211,7 @@ def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str =
 
 
 def race(*acts: LogEntry) -> list[Any]:
-    """Lets every act go at once, each in a thread with a connection of its own.
+    """Let every act go at once, each in a thread with a connection of its own.
 
     Returns in their order what each returned, or the exception that it raised.
     """
@@ -232,7 +232,7 @@ def race(*acts: LogEntry) -> list[Any]:
 
 
 def _connect() -> None:
-    """Connects, patiently: other work on the same server may hold the last connections."""
+    """Connect, patiently: other work on the same server may hold the last connections."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -244,7 +244,7 @@ def _connect() -> None:
 
 
 def tally(outcomes: Iterable[object]) -> dict[str, int]:
-    """How often each kind of outcome came, by the name of its class."""
+    """Return how often each kind of outcome came, by the name of its class."""
     return dict(Counter(type(outcome).__name__ for outcome in outcomes))
 
 
@@ -252,7 +252,7 @@ def tally(outcomes: Iterable[object]) -> dict[str, int]:
 
 
 def fork(act: LogEntry) -> int:
-    """Starts a process that does ``act`` on connections of its own; returns its id.
+    """Start a process that does `act` on connections of its own; return its id.
 
     It exits with 0, or with 1 and a traceback when the act raised.
     """
@@ -276,7 +276,7 @@ def fork(act: LogEntry) -> int:
 
 
 def is_killed(pid: int) -> bool:
-    """Waits for a child: True if it was killed, False if it ended well; else raises."""
+    """Wait for a child; return whether it was killed. Raises if it failed."""
     _, status = os.waitpid(pid, 0)
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
         return True
@@ -286,7 +286,7 @@ def is_killed(pid: int) -> bool:
 
 
 def die_at(moment: int) -> None:
-    """Kills this process at the n-th moment from now on: after its n-th statement or COMMIT.
+    """Kill this process at the n-th moment from now on: after its n-th statement or COMMIT.
 
     Moment 0 is now; what is after one statement is before the next.
     """
@@ -325,7 +325,7 @@ def die_at(moment: int) -> None:
 
 
 class Acknowledged(NamedTuple):
-    """What a client was told: holder ``n`` has this number and this code."""
+    """What a client was told: holder `n` has this number and this code."""
 
     n: int
     number: int
@@ -343,7 +343,7 @@ class Ledger:
         path.touch()
 
     def __len__(self) -> int:
-        """How much was acknowledged; a last line that a kill cut off does not count."""
+        """Return how much was acknowledged; a last line that a kill cut off does not count."""
         return self.path.stat().st_size // self._WIDTH
 
     def __iter__(self) -> Iterator[Acknowledged]:
@@ -352,20 +352,20 @@ class Ledger:
             yield Acknowledged(int(n), int(number), code)
 
     def mend(self) -> None:
-        """Cuts off a torn last line, so that the next one starts on its own."""
+        """Cut off a torn last line, so that the next one starts on a new line."""
         os.truncate(self.path, len(self) * self._WIDTH)
 
     def keep(self, line: Acknowledged) -> None:
-        """Appends a line and waits until the disk has it."""
+        """Append a line, and wait until it is on disk."""
         with self.path.open("ab", buffering=0) as file:
             file.write(self._LINE.format(*line).encode())
             os.fsync(file.fileno())
 
 
 def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """A client that enters holders ``ns`` in turn and goes on where its ledger ends.
+    """Enter holders `ns` in turn, as a client that goes on where its ledger ends.
 
-    What it had asked for when it was killed it asks again, with the same request key.
+    What it was asking for when it was killed it asks for again, with the same request key.
     """
     ledger.mend()
     for n in ns[len(ledger) :]:
@@ -374,7 +374,7 @@ def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
 
 
 class Crowd:
-    """Client processes that share holders 0 to ``claims`` - 1; a killed one is started again."""
+    """Client processes that share holders 0 to `claims` - 1; a killed one is started again."""
 
     def __init__(
         self, client: Callable[[range, Ledger], object], *, claims: int, folder: Path, size: int = 8
@@ -390,16 +390,16 @@ class Crowd:
         )
 
     def acknowledged(self) -> int:
-        """How many claims all clients together have on record."""
+        """Return how many claims all clients together have on record."""
         return sum(map(len, self.ledgers))
 
     def wait_for(self, acknowledged: int) -> None:
-        """Returns once so many claims are on record."""
+        """Return once so many claims are on record."""
         while self.acknowledged() < acknowledged:
             time.sleep(0.01)
 
     def kill_one(self, chance: Random) -> None:
-        """Kills a client at work, any one, a moment from now, and starts it again."""
+        """Kill any client at work, a moment from now, and start it again."""
         while True:
             time.sleep(chance.random() * 0.005)
             pid = chance.choice(sorted(self._clients))
@@ -410,13 +410,13 @@ class Crowd:
                 return
 
     def finish(self) -> None:
-        """Waits until all clients are through."""
+        """Wait until all clients are through."""
         for pid in self._clients:
             is_killed(pid)
 
 
 def run_crowd(crowd: Crowd, *, kills: int, seed: int) -> None:
-    """Lets the crowd take all its tickets; clients are killed at moments chosen by ``seed``."""
+    """Let the crowd take all its tickets; clients are killed at moments chosen by `seed`."""
     chance = Random(seed)
     for moment in sorted(chance.sample(range(crowd.claims * 9 // 10), kills)):
         crowd.wait_for(moment)
@@ -425,7 +425,7 @@ def run_crowd(crowd: Crowd, *, kills: int, seed: int) -> None:
 
 
 def discrepancies(raffle: Raffle, ledgers: Iterable[Ledger]) -> list[str]:
-    """Where what clients were told and what the database holds differ; empty is good."""
+    """Return the differences between the clients' records and the database; empty is good."""
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets).number
     key = holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes)
     rows = Ticket.objects.filter(raffle=raffle).values_list("slot", "holder_tag", "code_tag")

@@ -39,7 +39,7 @@ def test_every_ticket_goes_to_one_client_while_fifty_are_killed(tmp_path: Path) 
 
 
 def acknowledge_first(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """A client that is told of its ticket before the database has it for good."""
+    """Acknowledge a ticket to its client before it is committed."""
     ledger.mend()
     for n in ns[len(ledger) :]:
         with transaction.atomic():

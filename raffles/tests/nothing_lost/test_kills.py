@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 @dataclass(frozen=True)
 class Deed:
-    """What is done to a raffle that ``prepare`` makes; ``made`` is the one to look at then."""
+    """What is done to a raffle that `prepare` makes; `made` is the one to look at then."""
 
     prepare: Callable[[], Raffle]
     do: Callable[[Raffle], object]
@@ -97,7 +97,7 @@ def let_time_pass(_raffle: Raffle) -> None:
 
 
 def with_deadline(**terms: Any) -> Callable[[], Raffle]:
-    """A raffle whose prize goes to the alternate after a day."""
+    """Return a raffle whose prize goes to the alternate after a day."""
     return raffle(claim={"claim_days": 1, "promotes_alternates": True}, **terms)
 
 
@@ -110,7 +110,7 @@ def raffle(**terms: Any) -> Callable[[], Raffle]:
 
 
 def with_holder_to_forget(**terms: Any) -> Callable[[], Raffle]:
-    """A raffle with a holder who is erased as soon as it is over."""
+    """Return a raffle with a holder who is erased as soon as it is over."""
 
     def prepare() -> Raffle:
         raffle = RaffleFactory.create(**terms)
@@ -140,9 +140,9 @@ DEEDS = {
 
 
 def killings(action: Deed) -> Iterator[list[str]]:
-    """Does the action once for each of its moments, is killed in it, looks, and does it again.
+    """Run an action once for each of its moments, killed at it, and then again.
 
-    Yields of each moment what was wrong after it.
+    Yields for each moment what was wrong after it.
     """
     undisturbed = action.prepare()
     action.do(undisturbed)
@@ -202,13 +202,13 @@ def number_of(raffle: Raffle, ticket: Ticket) -> int:
 
 
 def announce_alone(*fact: Any, **when: Any) -> Announcement:
-    """Announces in a transaction of its own, after what it announces."""
+    """Announce in a transaction of its own, after what it announces."""
     with transaction.atomic():
         return announce(*fact, **when)
 
 
 def shut_gate_alone(raffle: Raffle) -> int:
-    """Shuts the gate in a transaction of its own, before the state says so."""
+    """Shut the gate in a transaction of its own, before the state says so."""
     Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
     return raffle.tickets.count()
 

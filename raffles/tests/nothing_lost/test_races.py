@@ -42,7 +42,7 @@ Meet = Callable[[], None]
 
 
 def meeting(parties: int) -> Meet:
-    """A place where racers wait for each other: the worst moment, every time. Seldom comes late."""
+    """Return a function in which racers wait for each other: the worst moment, every time."""
     barrier = Barrier(parties)
 
     def meet() -> None:
@@ -87,9 +87,9 @@ def test_reading_the_counter_before_writing_it_is_seen(monkeypatch: pytest.Monke
 def race_for_a_ticket_that_comes_back(
     raffle: Raffle, clients: int, *, held: float
 ) -> dict[str, int]:
-    """The last ticket is held by a transaction that aborts while all the others ask for it.
+    """Race for the last ticket, held by a transaction that aborts while all others ask for it.
 
-    It does so after ``held`` seconds, or once everybody has an answer.
+    It does so after `held` seconds, or once everybody has an answer.
     """
     with ThreadPoolExecutor(1) as racing:
         with transaction.atomic():
@@ -205,7 +205,7 @@ def drawn() -> Raffle:
 
 
 def kept_a_day() -> Raffle:
-    """A raffle whose handovers are there, so that making one serialises nobody."""
+    """Return a raffle whose handovers are there, so that making one serialises nobody."""
     return RaffleFactory.create(claim={"claim_days": 1}, state=State.DRAWN)
 
 
@@ -328,7 +328,7 @@ def test_raffle_is_drawn_or_void(prepare: Callable[[], Raffle], round_: int) -> 
 
 
 def at_the_worst_moment(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Does ``act`` once, after the winners are selected and before they are stored."""
+    """Do `act` once, after the winners are selected and before they are stored."""
     store = drawing.store_draw
 
     def act_and_store(draw: Draw, **how: Any) -> bool:
@@ -356,7 +356,7 @@ def wait_for_tickets(raffle: Raffle, count: int) -> None:
 
 
 def race_against(closing: Callable[[Raffle], object]) -> tuple[Raffle, object, dict[str, int]]:
-    """Twelve clients enter one holder after another until they are refused; meanwhile: closing.
+    """Let twelve clients enter holders until they are refused, and close meanwhile.
 
     Returns the raffle, the outcome of closing, and the refusals in which the clients ended.
     """

@@ -1,4 +1,4 @@
-"""What the tests of announcing do: somebody asks to be told, it is announced, it goes out."""
+"""What tests of announcing do: add an endpoint, announce, deliver."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def endpoint(address: str = "https://example.org/hook", **fields: Any) -> Endpoi
 
 
 def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> list[Announcement]:
-    """Announces that many replacements in a raffle, each with its number."""
+    """Announce that many replacements in a raffle, each with its number."""
     raffle = raffle or RaffleFactory.create()
     with transaction.atomic():
         return [
@@ -49,7 +49,7 @@ def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> l
 
 
 def delivered_at(now: datetime = NOW, **options: Any) -> Tally:
-    """Spreads and delivers with a clock that stands."""
+    """Fan out and deliver with a clock that stands still."""
     spread(now=now)
     return deliver(clock=lambda: now, **options)
 
@@ -64,7 +64,7 @@ def states(deliveries: Sequence[Delivery] | None = None) -> list[str]:
 
 
 def raffle_with_contacts(**terms: Any) -> Raffle:
-    """Sold out and drawn; everybody gave an address."""
+    """Return a drawn raffle in which everybody left an address."""
     raffle: Raffle = RaffleFactory.create(**terms)
     for n in range(raffle.total_tickets):
         entry = enter_nth(raffle, n)

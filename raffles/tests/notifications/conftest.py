@@ -22,7 +22,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same deadline, sooner."""
+    """Shorten the deadline, for tests that wait for it."""
     monkeypatch.setattr(webhooks, "TOTAL", PATIENCE)
 
 

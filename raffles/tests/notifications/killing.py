@@ -39,7 +39,7 @@ class Point:
         return watched
 
     def install(self) -> None:
-        """In a process that is to die: around each statement, commit and send."""
+        """Count each statement, commit and send of this process, which is to die."""
         connection.execute_wrappers.append(lambda execute, *args: self.around(execute)(*args))
         for owner, name in (
             (connection, "commit"),
@@ -50,7 +50,7 @@ class Point:
 
 
 def in_a_process_of_its_own(act: Callable[[], object]) -> bool:
-    """Whether it came to its end; False when it was killed."""
+    """Run `act` in a child process; return whether it ended, False if it was killed."""
     connections.close_all()
     child = os.fork()
     if child == 0:
@@ -65,7 +65,7 @@ def in_a_process_of_its_own(act: Callable[[], object]) -> bool:
 
 
 def run_until(last: int, mutate: Callable[[], None]) -> bool:
-    """One run that dies at its ``last`` point; True when it ended before that."""
+    """Run once, to die at the `last` point; return True if it ended before that."""
 
     def run() -> None:
         mutate()

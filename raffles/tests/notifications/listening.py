@@ -22,7 +22,7 @@ class Heard:
 
 
 def parse(stream: bytes) -> tuple[list[Heard], str]:
-    """The whole events in the bytes, and the last id, as the HTML standard reads them."""
+    """Return the whole events in the bytes, and the last id, as the HTML standard reads them."""
     heard: list[Heard] = []
     last_id = ""
     whole, _, _ = stream.rpartition(b"\n\n")
@@ -43,7 +43,7 @@ def parse(stream: bytes) -> tuple[list[Heard], str]:
 
 
 class Client:
-    """A connection to a path; ``status``, ``headers`` and ``body`` as they come."""
+    """A connection to a path; `status`, `headers` and `body` as they come."""
 
     def __init__(self, application: StreamApplication, url: str, **headers: str) -> None:
         path, _, query = url.partition("?")
@@ -84,7 +84,7 @@ class Client:
             self._more.notify_all()
 
     async def hear(self, count: int) -> list[Heard]:
-        """The events so far, once there are that many."""
+        """Return the events so far, once there are that many."""
         async with self._more:
             await asyncio.wait_for(
                 self._more.wait_for(lambda: len(parse(self.body)[0]) >= count), 20
@@ -96,7 +96,7 @@ class Client:
             await asyncio.wait_for(self._more.wait_for(lambda: b"\n\n" in self.body), 20)
 
     def block(self) -> None:
-        """From now on its buffer is full."""
+        """Let its buffer be full from now on."""
         self._room.clear()
 
     def unblock(self) -> None:
@@ -113,7 +113,7 @@ async def nothing_there(_scope: Any, _receive: Any, send: Any) -> None:
 
 @asynccontextmanager
 async def streaming() -> AsyncIterator[StreamApplication]:
-    """The application with its hub, closed at the end."""
+    """Yield the application with its hub, closed at the end."""
     application = StreamApplication(nothing_there, has_event=lambda slug: slug != "never")
     try:
         yield application
@@ -125,7 +125,7 @@ async def streaming() -> AsyncIterator[StreamApplication]:
 async def listening(
     application: StreamApplication, url: str = "/stream/", **headers: str
 ) -> AsyncIterator[Client]:
-    """A client that has been let in, and leaves."""
+    """Yield a client that has been let in, and leaves."""
     client = Client(application, url, **headers)
     task = asyncio.create_task(client.run())
     try:

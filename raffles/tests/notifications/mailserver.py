@@ -24,7 +24,7 @@ class Mail:
 
 
 class MailServer:
-    """Takes every mail, or answers with what ``refusal`` says."""
+    """Takes every mail, or answers with what `refusal` says."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []

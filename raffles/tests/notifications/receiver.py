@@ -75,7 +75,7 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Broken pipes are what the tests are about."""
+        """Ignore broken pipes: they are what the tests are about."""
 
 
 class Exchange(BaseHTTPRequestHandler):
@@ -95,7 +95,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.receiver.behaviours[self.path.removeprefix("/")](self)
 
     def do_GET(self) -> None:
-        """Nobody is to come by GET: whoever follows a redirect does."""
+        """Answer a GET, which only a client that follows redirects sends."""
         self.receiver.ledger.append(Received(f"GET {self.path}", b"", {}))
         self.answer(200)
 
@@ -108,7 +108,7 @@ class Exchange(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
-        """Nothing to be read by anybody."""
+        """Log nothing."""
 
 
 def answering(status: int, **headers: str) -> Behaviour:
@@ -121,14 +121,14 @@ def hang(exchange: Exchange) -> None:
 
 
 def drip(exchange: Exchange) -> None:
-    """One byte each 50 ms, for ever: no single wait is long."""
+    """Send one byte every 50 ms, for ever: no single wait is long."""
     exchange.wfile.write(b"HTTP/1.1 200 ")
     while not exchange.receiver.over.wait(0.05):
         exchange.wfile.write(b"O")
 
 
 def flood(exchange: Exchange) -> None:
-    """10 GB of answer, as long as somebody reads."""
+    """Send 10 GB of answer, as long as somebody reads."""
     exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n")
     megabyte = bytes(1_000_000)
     for _ in range(10_000):
@@ -142,13 +142,13 @@ def flood_headers(exchange: Exchange) -> None:
 
 
 def go_on(exchange: Exchange) -> None:
-    """100 Continue for ever."""
+    """Send 100 Continue for ever."""
     while True:
         exchange.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
 def close_silently(exchange: Exchange) -> None:
-    """Answers as if the connection would stay, and hangs up."""
+    """Answer as if the connection would stay open, and hang up."""
     exchange.answer(200)
     exchange.close_connection = True
 

@@ -32,12 +32,12 @@ class Listener:
         self._buffer = b""
 
     async def come_and_go(self, times: int, chance: Random, *, each: float, until: float) -> None:
-        """Listens that often for up to ``each`` seconds, and hangs up, also within an event."""
+        """Listen that often for up to `each` seconds, and hang up, even within an event."""
         while self.visits < times and time.monotonic() < until:
             await self._visit(chance.random() * each)
 
     async def stay(self, count: int, *, until: float) -> None:
-        """Listens until it has heard that many, or until then; comes back when it is cut off."""
+        """Listen until it has heard that many, or until then; reconnect when cut off."""
         while len(self.heard) < count and (left := until - time.monotonic()) > 0:
             await self._visit(left, count)
 
@@ -73,7 +73,7 @@ class Listener:
 
 
 def told(number: str, event: str, said: Mapping[str, Any]) -> Told:
-    """What a listener keeps of an event; to be reset is to be told something nobody wrote."""
+    """Return what a listener keeps of an event; a reset counts as an unwritten announcement."""
     return Told(int(number), event if event == "reset" else said["data"]["mark"])
 
 
@@ -90,7 +90,7 @@ class Wrong(NamedTuple):
 
 
 def compare(ledger: Sequence[Told], listeners: Sequence[Sequence[Told]]) -> Wrong:
-    """What was committed against what each listener heard."""
+    """Compare what was committed with what each listener heard."""
     written, totals = set(ledger), [0, 0, 0, 0]
     for heard in listeners:
         counts = Counter(heard)

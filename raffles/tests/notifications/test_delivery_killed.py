@@ -36,7 +36,7 @@ MESSAGES = 3
 
 
 def start_over() -> None:
-    """As if nothing had been delivered yet."""
+    """Reset all deliveries, as if nothing had been delivered yet."""
     Attempt.objects.all().delete()
     Delivery.objects.all().delete()
     Outbox.objects.all().delete()
@@ -46,9 +46,9 @@ def start_over() -> None:
 def lost_at_each_point(
     arrived: Callable[[], list[str]], mutate: Callable[[], None] = lambda: None
 ) -> Iterator[int]:
-    """For each point, how many messages never arrived although the next run ended well.
+    """Return, for each point, how many messages never arrived although the next run ended well.
 
-    ``arrived`` returns the ids of the messages since it was called last.
+    `arrived` returns the ids of the messages since it was called last.
     """
     last = 1
     while not run_until(last, mutate):
@@ -83,7 +83,7 @@ def from_mail(server: MailServer) -> Callable[[], list[str]]:
 
 
 def mark_before_sending() -> None:
-    """The order that loses: what is not sent yet counts as sent."""
+    """Mark before sending, the order that loses messages."""
     claim = delivery._claim_lane
 
     def claim_and_mark(endpoint: Endpoint, now: Any) -> Any:

@@ -31,7 +31,7 @@ SOON = 14.0  # seconds that a process may take to end on a busy machine; who wai
 
 @contextmanager
 def watching(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, on the database of this test; killed if it is still there at the end."""
+    """Yield the process, on the database of this test; killed if it is still there at the end."""
     given = {
         "DATABASE_URL": database_url(),
         "TICKET_KEY": ",".join(key.hex() for key in settings.TICKET_KEYS),
@@ -59,7 +59,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, bool]:
-    """The exit status after SIGTERM, and whether it came soon."""
+    """Return the exit status after SIGTERM, and whether it came soon."""
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     status = process.wait(60)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.
 
 
 def printed() -> str:
-    """The program under *Webhooks*."""
+    """Return the program under *Webhooks*."""
     _, _, section = (SITE / "docs/announcing.md").read_text().partition("## Webhooks")
     lines = re.search(r"\n((?:    .*\n|\n)+)", section.partition("A receiver:")[2])
     assert lines

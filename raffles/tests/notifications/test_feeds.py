@@ -16,7 +16,7 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def entries(client: Client, path: str = "/winners.atom") -> list[dict[str, str]]:
-    """The entries of the feed, by the names of their elements."""
+    """Return the entries of the feed, by the names of their elements."""
     response = client.get(path)
     assert (response.status_code, response["Content-Type"]) == (
         200,

@@ -33,7 +33,7 @@ def run(act: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def announce_on(count: int = 1, **options: Any) -> list[Announcement]:
-    """Announces from a thread of its own, as another process would."""
+    """Announce from a thread of its own, as another process would."""
     return await sync_to_async(_announce_and_hang_up, thread_sensitive=False)(count, **options)
 
 
@@ -45,7 +45,7 @@ def _announce_and_hang_up(count: int, **options: Any) -> list[Announcement]:
 
 
 def numbers(heard: list[Heard]) -> list[int]:
-    """Returns the ids of what was heard; 1 is the key's, which is not streamed."""
+    """Return the ids of what was heard; 1 is the key's, which is not streamed."""
     return [int(one.id) for one in heard]
 
 
@@ -304,7 +304,7 @@ def test_connection_that_is_cut_costs_a_second_and_no_announcement() -> None:
 
 
 async def other_connections(*, cut: bool = False) -> int:
-    """How many there are to the database of this test; ``cut`` ends them."""
+    """Return the number of connections to this test's database; `cut` ends them."""
     return await sync_to_async(_other_connections, thread_sensitive=False)(cut)
 
 

@@ -66,7 +66,7 @@ async def subscribed(server: Server) -> None:
 
 
 async def hear_all(application: StreamApplication, total: int, chance: random.Random) -> list[int]:
-    """One client that comes back RECONNECTS times, each time from the last id it saw."""
+    """Run a client that reconnects RECONNECTS times, each time from the last id it saw."""
     heard: list[int] = []
     last = "0"
     for _ in range(RECONNECTS):

@@ -29,7 +29,7 @@ SECRETS = dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789
 
 @contextmanager
 def streaming(port: int, **limits: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The process of the documentation, on the database of this test."""
+    """Yield the process of the documentation, on the database of this test."""
     granian = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port)]
     granian += ["--workers-kill-timeout", "1", "rafflesite.asgi:application"]
     environment = {"DATABASE_URL": database_url(), "DEBUG": "on", "ENV_FILE": "", "REDIS_URL": ""}
@@ -39,7 +39,7 @@ def streaming(port: int, **limits: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def proxied(upstream: int, folder: Path) -> Iterator[int]:
-    """The port of an nginx in front."""
+    """Yield the port of an nginx in front."""
     port = free_port()
     stream = (SITE / "docs" / "nginx-stream.conf").read_text().replace("8001", str(upstream))
     assert f"127.0.0.1:{upstream};" in stream
@@ -71,7 +71,7 @@ def listening(port: int, last_id: str = "") -> Iterator[HTTPResponse]:
 
 
 def hear(response: HTTPResponse, count: int) -> tuple[list[Heard], str]:
-    """The first so many events, and the last id."""
+    """Return the first so many events, and the last id."""
     body = b""
     while len(parse(body)[0]) < count:
         piece = response.read1(65_536)
@@ -81,7 +81,7 @@ def hear(response: HTTPResponse, count: int) -> tuple[list[Heard], str]:
 
 
 def hear_out(response: HTTPResponse) -> list[Heard]:
-    """The first events; none when the stream ends before."""
+    """Return the first events; none when the stream ends before."""
     body = b""
     while not (heard := parse(body)[0]) and (piece := response.read1(65_536)):
         body += piece
@@ -89,7 +89,7 @@ def hear_out(response: HTTPResponse) -> list[Heard]:
 
 
 def answer(port: int, path: str) -> tuple[int, str | None, bytes]:
-    """Status, type and body."""
+    """Return status, type and body."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as client:
         client.request("GET", path)
         response = client.getresponse()
@@ -98,7 +98,7 @@ def answer(port: int, path: str) -> tuple[int, str | None, bytes]:
 
 @pytest.fixture(params=["granian", "nginx"])
 def ports(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """The ports of granian, and of what its clients talk to."""
+    """Yield the ports of granian, and of what its clients talk to."""
     if request.param == "nginx" and not shutil.which("nginx"):
         pytest.skip("needs nginx")
     behind = free_port()

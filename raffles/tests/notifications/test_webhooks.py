@@ -106,7 +106,7 @@ def test_connection_that_was_closed_meanwhile_is_made_anew(receiver: Receiver) -
 
 
 def attempt(behaviour: str, receiver: Receiver) -> tuple[Delivery, float]:
-    """The delivery after one attempt at a receiver that behaves so, and the seconds it took."""
+    """Return the delivery after one attempt at such a receiver, and the seconds it took."""
     endpoint(receiver.url(behaviour))
     announced()
     started = time.monotonic()

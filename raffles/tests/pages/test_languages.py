@@ -22,7 +22,7 @@ IN_CODE = re.compile(r'\b_\(\s*"([^"]+)"\s*\)')
 
 
 def marked() -> set[str]:
-    """The sentences of pages that stand in one piece; the admin is Django's and English."""
+    """Return the sentences of pages that stand in one piece; the admin is Django's and English."""
     root = Path(settings.BASE_DIR)
     templates = set(root.glob("templates/**/*.html")) - set(root.glob("templates/admin/**/*.html"))
     sources = [(path, IN_TEMPLATES) for path in templates]

@@ -238,7 +238,7 @@ class TestMyTicket:
 
     @pytest.fixture(autouse=True)
     def drawn(self, db: None) -> None:
-        """A ticket of everybody, all of them drawn: one wins, one is an alternate."""
+        """Draw a raffle with a ticket for everybody: one wins, one is an alternate."""
         claim = {"claim_days": 14, "claim_place": "Town hall, room 3"}
         self.raffle = RaffleFactory.create(total_tickets=2, claim=claim)
         entry = enter_nth(self.raffle, 0)
@@ -246,7 +246,7 @@ class TestMyTicket:
         self.other = enter_nth(self.raffle, 1)
 
     def look_up(self, number: object, code: str, moment: datetime = NOW) -> tuple[int, str, str]:
-        """Status, notice and text of the answer at a moment."""
+        """Return status, notice and text of the answer at a moment."""
         path = f"/r/{self.raffle.uuid}/ticket/"
         with time_machine.travel(moment, tick=False):
             response = press(path, ticket_number=number, verification_code=code)
@@ -278,13 +278,13 @@ class TestMyTicket:
         assert "Claim it until" not in claimed + handed_over
 
     def seen_at(self, moment: datetime, ticket: tuple[int, str]) -> str:
-        """What the page says to the ticket's holder at a moment."""
+        """Return what the page says to the ticket's holder at a moment."""
         status, _, text = self.look_up(*ticket, moment)
         assert status == 200
         return text
 
     def draw(self) -> tuple[tuple[int, str], tuple[int, str]]:
-        """Draws; returns number and code of the winner and of the alternate."""
+        """Draw; return number and code of the winner and of the alternate."""
         entries = {
             self.number: (self.number, self.code),
             self.other.ticket_number: (self.other.ticket_number, self.other.verification_code),
@@ -534,7 +534,7 @@ class TestOperatedStage:
         return f"/admin/raffles/raffle/{raffle.uuid}/stage/"
 
     def staff(self, *, may: bool = True) -> Client:
-        """A logged-in member of the staff."""
+        """Return a logged-in member of the staff."""
         user = get_user_model().objects.create_user("sam", is_staff=True)
         if may:
             user.user_permissions.add(Permission.objects.get(codename="add_replacement"))

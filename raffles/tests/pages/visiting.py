@@ -14,7 +14,7 @@ PAGES = ("", "ticket/", "result/", "certificate/", "stage/")
 
 
 def visitor(address: str = VISITOR, **headers: str) -> Client:
-    """A client that calls from `address`, with headers by their names."""
+    """Return a client that calls from `address`, with headers by their names."""
     return Client(REMOTE_ADDR=address, headers=headers)
 
 
@@ -29,13 +29,13 @@ def take_part(raffle_id: UUID, address: str = VISITOR, **fields: Any) -> Any:
 
 
 def text_of(response: Any) -> str:
-    """What can be read on a page: no tags, single spaces."""
+    """Return what can be read on a page: no tags, single spaces."""
     body = re.sub(r"(?s)<head>.*?</head>|<[^>]*>", " ", response.content.decode())
     return " ".join(unescape(body).split())
 
 
 def head_of(response: Any) -> dict[str, str]:
-    """What a page's head says: metas by name or property, links by `rel` and type."""
+    """Return what a page's head says: metas by name or property, links by `rel` and type."""
     head = response.content.decode().partition("</head>")[0]
     said = dict(re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)"', head))
     for rel, rest in re.findall(r'<link rel="([^"]+)"([^>]*)>', head):
@@ -46,7 +46,7 @@ def head_of(response: Any) -> dict[str, str]:
 
 
 def notice(response: Any) -> str:
-    """The refusal on a page; empty without one."""
+    """Return the refusal on a page; empty without one."""
     found = re.search(
         r'(?s)<div class="notice" role="alert">(.*?)</div>', response.content.decode()
     )
@@ -54,7 +54,7 @@ def notice(response: Any) -> str:
 
 
 def ticket_on(response: Any) -> tuple[int, str]:
-    """Number and code of the ticket card."""
+    """Return number and code of the ticket card."""
     body = response.content.decode()
     number = re.search(r'class="ticket-number".*?<b>(\d+)</b>', body)
     code = re.search(r'class="code".*?<b>(.*?)</b>', body)

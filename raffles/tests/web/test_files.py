@@ -34,7 +34,7 @@ def read(make: Callable[[], Iterator[bytes]] = pieces) -> bytes:
 
 
 def files() -> dict[str, int]:
-    """What is in the folder: sizes by name."""
+    """Return what is in the folder: sizes by name."""
     found = Path(settings.STATE_DIR, "files").iterdir()
     return {path.name: path.stat().st_size for path in found}
 

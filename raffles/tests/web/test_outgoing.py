@@ -254,7 +254,7 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def _serve_tls(listener: socket.socket, certificate: Path) -> None:
-    """Answers one request, and drips in answer to the next on the same connection."""
+    """Answer one request, and drip in answer to the next on the same connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     try:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.urls("raffles.tests.web.urls")
 
 @pytest.fixture(autouse=True)
 def two_a_minute(settings: Settings) -> Iterator[time_machine.Traveller]:
-    """Two requests a minute, ten seconds into a minute, on counters of this test's own."""
+    """Set two requests a minute, ten seconds into a minute, on this test's own counters."""
     settings.SECRET_KEY = secrets.token_hex()
     settings.THROTTLE_ENTRY = "2/min"
     settings.THROTTLE_VERIFY = "2/min"

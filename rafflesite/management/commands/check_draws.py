@@ -1,4 +1,4 @@
-"""Say what somebody should look at; exit status 1 when there is something. For alerting."""
+"""Print what needs attention; exit status 1 if anything does. For alerting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rafflesite.health import warnings
 
 
 class Command(BaseCommand):
-    """The warnings of `/readyz`, a line each."""
+    """Prints the warnings of `/readyz`, one per line."""
 
     help = __doc__
     requires_system_checks = ()

@@ -1,7 +1,7 @@
-"""Try from outside whether a stranger's headers are believed; exit status 1 when one is.
+"""Test from outside whether a stranger's headers are believed; exit status 1 if one is.
 
-Run it from a machine that is no proxy of the site's. Nothing is changed there, and nothing told:
-what gives a believed header away is that `/livez` answers differently.
+Run it from a machine that is not a proxy of the site. It changes nothing there and reveals nothing:
+a believed header shows in a different answer of `/livez`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Header = tuple[str, str]
 
 
 class Answer(NamedTuple):
-    """What `/livez` said."""
+    """The answer of `/livez`."""
 
     status: int
     code: str
@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 
 def spellings(name: str) -> Iterator[str]:
-    """Yield the ways to write a header's name that some server takes for the same."""
+    """Yield the ways to write a header's name that some servers treat as the same."""
     parts = name.split("-")
     for signs in product("-_", repeat=len(parts) - 1):
         yield parts[0] + "".join(map("".join, zip(signs, parts[1:], strict=True)))
@@ -40,10 +40,10 @@ def spellings(name: str) -> Iterator[str]:
 
 
 def orders(header: Header) -> Iterator[list[Header]]:
-    """Yield ways to send a header: alone, before and behind others.
+    """Yield ways to send a header: alone, before and after others.
 
-    Which of two spellings wins differs by server: the first, the last, or whichever a table that
-    grows with their number gives first.
+    Which of two spellings wins differs by server: the first, the last, or whichever comes first in
+    a hash table that grows with their number.
     """
     yield [header]
     for count in (1, 2, 3, 5, 8, 13):
@@ -52,7 +52,7 @@ def orders(header: Header) -> Iterator[list[Header]]:
 
 
 class Command(BaseCommand):
-    """Send every spelling of the headers that only a proxy of ours may set."""
+    """Sends every spelling of the headers that only our own proxies may set."""
 
     help = __doc__
     requires_system_checks = ()
@@ -93,7 +93,7 @@ class _Site:
         self._other = "http" if parts.scheme == "https" else "https"
 
     def collisions(self) -> Iterator[tuple[Header, str, str]]:
-        """Yield each header to send, the name it must not be taken for, and what if it is."""
+        """Yield each header to send, the name it must not be read as, and the consequence."""
         values = {
             "X-Forwarded-For": ("nonsense", "whoever sends it is anybody, also a manager."),
             "X-Forwarded-Proto": (self._other, "whoever sends it chooses the scheme."),
@@ -104,7 +104,7 @@ class _Site:
                 yield (written, value), name, sentence
 
     def believes(self, name: str, header: Header) -> bool:
-        """Say whether the site takes the header, in any order, for the one of that name."""
+        """Return whether the site takes the header, in any order, for the one with that name."""
         return any(self._believes(name, header, order) for order in orders(header))
 
     def _believes(self, name: str, header: Header, headers: list[Header]) -> bool:
@@ -112,13 +112,13 @@ class _Site:
             case "X-Forwarded-For":
                 return self.ask(headers).code == "bad_forwarding"
             case "X-Forwarded-Proto":
-                # A page of the other scheme is a foreign one, unless we take that for our own.
+                # A page of the other scheme is foreign, unless that scheme is believed.
                 origin = ("Origin", f"{self._other}://{self._netloc}")
                 return self.ask([origin, *headers], "POST").status == 405
         return header[1] in self.ask(headers).request_id
 
     def ask(self, headers: list[Header] | None = None, method: str = "GET") -> Answer:
-        """Send headers exactly as they are, in this order, before all others."""
+        """Send the headers exactly as given, in this order, before all others."""
         connection = self._kind(self._netloc, timeout=_TIMEOUT, source_address=self._source)
         try:
             connection.putrequest(method, _PATH, skip_accept_encoding=True)
