@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Max
 
+from raffles.domain.answers import Answer
 from raffles.domain.keys import KeyMissing, signer
 from raffles.domain.log import LogTree, checkpoint, size
 from raffles.fairness.verify import COSIGNATURE, note_key_hash, note_line, times_of
@@ -49,7 +50,7 @@ def _named(now: datetime) -> tuple[dict[str, Any], list[str]]:
             left_out.append(f"No raffle names the cosigner {cosigner.name}: the key is our own.")
         else:
             cosigners.append({"name": cosigner.name, "key": cosigner.key})
-    known = AuthorityKey.objects.filter(ends_at__gt=now) if settings.TIMESTAMP_AUTHORITIES else ()
+    known = [row for row in known_keys() if row.ends_at > now]
     taken: set[str] = set()
     for authority in settings.TIMESTAMP_AUTHORITIES:
         keys = [row.key for row in known if row.url == authority.url and row.key not in taken]
@@ -62,6 +63,26 @@ def _named(now: datetime) -> tuple[dict[str, Any], list[str]]:
                 " known, or are another's. Run `manage.py witnesses`."
             )
     return {"cosigners": cosigners, "authorities": authorities}, left_out
+
+
+def known_keys() -> list[AuthorityKey]:
+    """Return the keys of the authorities that the settings list, the longest valid first."""
+    urls = [authority.url for authority in settings.TIMESTAMP_AUTHORITIES]
+    return list(AuthorityKey.objects.filter(url__in=urls))
+
+
+def learn_key(authority: Authority, answer: Answer, *, now: datetime) -> bool:
+    """Keep the key that an authority answered with, for terms to name; return whether it is new."""
+    facts = {"ends_at": answer.ends_at, "learned_at": now}
+    _, is_new = AuthorityKey.objects.update_or_create(
+        url=authority.url, key=answer.key, defaults=facts
+    )
+    return is_new
+
+
+def forget_key(key: str) -> bool:
+    """Have no terms from now on name a key of an authority; return whether one was known."""
+    return bool(AuthorityKey.objects.filter(key=key).delete()[0])
 
 
 # --- Who has yet to answer

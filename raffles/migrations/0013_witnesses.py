@@ -111,5 +111,13 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.AddIndex(
+            model_name="draw",
+            index=models.Index(
+                condition=models.Q(("drawn_at__isnull", True), ("voided_at__isnull", True)),
+                fields=["round"],
+                name="draw_waiting",
+            ),
+        ),
         migrations.RunPython(make, drop),
     ]

@@ -81,6 +81,11 @@ class Draw(models.Model):
             models.Index(
                 fields=("drawn_at",), condition=Q(drawn_at__isnull=False), name="draw_by_time"
             ),
+            models.Index(
+                fields=("round",),
+                condition=Q(drawn_at__isnull=True, voided_at__isnull=True),
+                name="draw_waiting",
+            ),
         )
         constraints = (
             models.CheckConstraint(
