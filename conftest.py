@@ -78,6 +78,7 @@ def site(settings: Settings, tmp_path: Path) -> None:
     settings.STATE_DIR = tmp_path / "state"
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
+    settings.COSIGNERS, settings.TIMESTAMP_AUTHORITIES = [], []
     settings.PUBLIC_URL = "http://testserver"
     settings.SECURE_SSL_REDIRECT = False
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False

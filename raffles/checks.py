@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from raffles.domain.beacon import check_relay
+from raffles.domain.keys import signer
 
 
 @register()
@@ -35,6 +36,20 @@ def check_beacon_can_be_asked(**_: Any) -> list[CheckMessage]:
             hint="Name at least one relay, better two of different operators.",
             id="raffles.E002",
         )
+    ]
+
+
+@register()
+def check_cosigners(**_: Any) -> list[CheckMessage]:
+    """A cosigner with a key of ours would be the operator's own word."""
+    return [
+        Error(
+            f"COSIGNERS gives {cosigner.name} a key of RECEIPT_KEY.",
+            hint="A cosigner is somebody else, with a key of their own.",
+            id="raffles.E003",
+        )
+        for cosigner in settings.COSIGNERS
+        if cosigner.key in signer().public_keys
     ]
 
 

@@ -16,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.witness_lists import authorities, cosigners
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -86,6 +87,9 @@ DRAND_RELAYS = items(
 CLOCK = "database"
 # The log's origin, fixed by its first statement. Empty: the host of PUBLIC_URL, then /log.
 LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
+# Who is asked to witness seals, named in the terms of raffles by the beacon.
+COSIGNERS = cosigners(env.str("COSIGNERS", default=""))
+TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default=""))
 
 # --- What is installed
 

@@ -19,8 +19,7 @@ from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
 from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.raffle_actions import RUNNING
 from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
-from raffles.domain.creating import hold_terms
-from raffles.domain.keys import current_key_id
+from raffles.domain.creating import hold_terms, set_given
 from raffles.domain.pool import make_stripes
 from raffles.domain.refusals import Refusal, TermsFrozen
 from raffles.fairness.verify import time_of_round
@@ -181,9 +180,7 @@ class RaffleAdmin(AdminPages):
                 hold_terms(obj.pk)
             super().save_model(request, obj, form, change)
             return
-        obj.ticket_key_id = current_key_id()
-        obj.created_at = timezone.now()
-        obj.created_by = staff(request)
+        set_given(obj, now=timezone.now(), by=staff(request))
         super().save_model(request, obj, form, change)
         make_stripes(obj)
         record(obj, "raffle.created", at=obj.created_at, by=obj.created_by)

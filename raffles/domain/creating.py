@@ -17,6 +17,7 @@ from raffles.domain.locking import locked, violated
 from raffles.domain.log import origin
 from raffles.domain.pool import hold_claims, make_stripes
 from raffles.domain.refusals import ClosesInThePast, RequestMismatch, TermsFrozen, TooManyPrizes
+from raffles.domain.witnesses import named_in_terms
 from raffles.fairness.verify import canonical
 from raffles.models import Entropy, EntryMode, Privacy, Prize, Raffle, State
 from raffles.models.raffle import MAX_PRIZES
@@ -81,14 +82,11 @@ def create_raffle(
         event_slug=event_slug,
         privacy=privacy,
         entry=entry,
-        operator=origin(),
         **claim or {},
-        ticket_key_id=current_key_id(),
-        created_at=now,
-        created_by=by,
         request_tag=request.tag() if request else None,
         request_digest=request.digest() if request else None,
     )
+    set_given(raffle, now=now, by=by)
     try:
         with transaction.atomic():
             raffle.save(force_insert=True)
@@ -104,6 +102,17 @@ def create_raffle(
             raise
         return earlier
     return raffle
+
+
+def set_given(raffle: Raffle, *, now: datetime, by: str) -> None:
+    """Set on a raffle that is being made what nobody chooses for it: log, witnesses, key, maker.
+
+    The witnesses are those of this moment, also where its terms name them only later, once they
+    say that a beacon draws.
+    """
+    raffle.operator, raffle.witnesses = origin(), named_in_terms(now)
+    raffle.ticket_key_id = current_key_id()
+    raffle.created_at, raffle.created_by = now, by
 
 
 def _made_before(request: Request | None) -> Raffle | None:

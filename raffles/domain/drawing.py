@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from raffles.domain import beacon
 from raffles.domain.announcing import announce
+from raffles.domain.asking import ask_witnesses
 from raffles.domain.erasing import finish_erasures
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
@@ -26,7 +27,7 @@ from raffles.domain.sealing import Clock, SealTooLate, close, mark_void, seal
 from raffles.domain.witnesses import log_of_proof
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
-from raffles.models import Announcement, Draw, Raffle, State, Winner
+from raffles.models import Announcement, Draw, Entropy, Raffle, State, Winner
 
 _SHOWN = 100  # winners in an announcement; the API has the rest
 
@@ -44,9 +45,9 @@ def advance(
 ) -> bool:
     """Take a due raffle through all its remaining steps; return whether this call drew it.
 
-    Every step is conditional on the state before it, so any number of callers and crashes ends in
-    the same one draw. Raises BeforeDrawTime, Waiting before the beacon's round is available,
-    PoolDiffers, SealTooLate.
+    Every step is conditional on the state before it, so any number of callers and any crash end in
+    the same one draw. Witnesses are asked as soon as a seal for the beacon is committed, with no
+    transaction open. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
     """
     close(raffle_pk, now=now, by=by)
     raffle = Raffle.objects.get(pk=raffle_pk)
@@ -60,6 +61,8 @@ def advance(
                 if not more_tries:
                     raise
         raffle.refresh_from_db()
+        if raffle.entropy == Entropy.DRAND:
+            ask_witnesses(clock)
     if raffle.state != State.SEALED:
         return False
     draw = Draw.objects.select_related("raffle__pool").get(raffle=raffle)

@@ -18,6 +18,7 @@ from raffles.models.raffle import (
 from raffles.models.record import LogEntry
 from raffles.models.ticket import Ticket
 from raffles.models.winner import Handover, Replacement, Winner, WinnerState
+from raffles.models.witness import AuthorityKey, Witness, WitnessAnswer
 
 __all__ = [
     "ENTERABLE",
@@ -25,6 +26,7 @@ __all__ = [
     "Announcement",
     "ApiKey",
     "Attempt",
+    "AuthorityKey",
     "Contact",
     "Delivery",
     "Draw",
@@ -46,4 +48,6 @@ __all__ = [
     "Ticket",
     "Winner",
     "WinnerState",
+    "Witness",
+    "WitnessAnswer",
 ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
 from raffles.fairness.receipts import Seal, Void
-from raffles.fairness.verify import LATE, VERSION, time_of_round
+from raffles.fairness.verify import BEFORE_ROUND, LATE, VERSION, first_round_at, time_of_round
 from raffles.models.raffle import Raffle
 
 LATE_AFTER = timedelta(seconds=LATE)  # cron runs every minute; two missed runs are late
@@ -43,6 +44,11 @@ class DrawQuerySet(models.QuerySet["Draw"]):
         """Return those that are sealed, and neither drawn nor void."""
         return self.filter(drawn_at=None, voided_at=None)
 
+    def to_be_witnessed(self, now: datetime) -> DrawQuerySet:
+        """Waiting for a round that an answer of a witness can still be in time for."""
+        earliest = first_round_at(math.ceil(now.timestamp()) + BEFORE_ROUND)
+        return self.waiting().filter(round__gte=earliest)
+
 
 class Draw(models.Model):
     """A raffle's one commitment to its pool and, later, the randomness that decides it.
@@ -74,6 +80,11 @@ class Draw(models.Model):
         indexes = (
             models.Index(
                 fields=("drawn_at",), condition=Q(drawn_at__isnull=False), name="draw_by_time"
+            ),
+            models.Index(
+                fields=("round",),
+                condition=Q(drawn_at__isnull=True, voided_at__isnull=True),
+                name="draw_waiting",
             ),
         )
         constraints = (

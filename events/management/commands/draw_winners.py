@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,12 +18,15 @@ from django.utils import timezone
 
 from events.domain.due import DueStep, beat, due_forfeits, due_steps, forfeit, run, settle_events
 from events.models import Event
+from raffles.domain.asking import PAUSE, ask_witnesses
+from raffles.domain.witnesses import lacking
 from raffles.management.progress import Bar
 from raffles.models import Raffle
 from raffles.notifications.delivery import deliver_all
 
 FAILED, USAGE, WAITING = 1, 2, 75
-_DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends the rest
+_ASKS_FOR = 45.0  # seconds since a run began
+_DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
 
 Line = dict[str, str | None]
 
@@ -43,7 +47,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         slug, raffle_id = options["event"], options["raffle"]
         _refuse_unknown(slug, raffle_id)
-        now = timezone.now()
+        now, started = timezone.now(), time.monotonic()
         steps = due_steps(now, slug=slug, raffle_id=raffle_id)[: options["limit"]]
         is_whole = not (slug or raffle_id or options["limit"])
         lines = []
@@ -55,11 +59,26 @@ class Command(BaseCommand):
             settle_events(now)
             beat(now)
         if not options["dry_run"]:
-            deliver_all(by="draw_winners", lasting=_DELIVERS_FOR)
+            _tell_and_ask(started)
         if options["json"]:
             self.stdout.write(json.dumps({"now": now.isoformat(), "runs": lines}))
         if status := _status({line["outcome"] for line in lines}):
             sys.exit(status)
+
+
+def _tell_and_ask(started: float) -> None:
+    """Deliver what was announced, and between it ask witnesses that have not answered yet.
+
+    That ends before the next minute's run, which has draws of its own to begin with.
+    """
+    while True:
+        ask_witnesses(timezone.now)
+        is_lacking = bool(lacking(timezone.now()))
+        lasting = PAUSE.total_seconds() if is_lacking else _DELIVERS_FOR
+        deliver_all(by="draw_winners", lasting=lasting)
+        if not is_lacking or time.monotonic() > started + _ASKS_FOR:
+            return
+        time.sleep(PAUSE.total_seconds())
 
 
 def _refuse_unknown(slug: str | None, raffle_id: UUID | None) -> None:

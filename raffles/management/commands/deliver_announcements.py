@@ -1,4 +1,7 @@
-"""Send announcements to webhooks and mailboxes; with --watch, as soon as they are made."""
+"""Send announcements to webhooks and mailboxes; with --watch, as soon as they are made.
+
+With --watch it also asks witnesses again that have not answered yet.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
 
+from raffles.domain.asking import keep_asking
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver_all
 
@@ -34,6 +39,8 @@ class Command(BaseCommand):
         if options["watch"]:
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: over.set())
+            asking = (timezone.now, over)
+            threading.Thread(target=keep_asking, args=asking, daemon=True).start()
         while True:
             try:
                 self._run_once(over.is_set, options["verbosity"])
