@@ -15,8 +15,9 @@ django.setup(set_prefix=False)
 from events.api.feeds import has_event
 from raffles.notifications.stream.serving import Application, StreamApplication
 from raffles.web.middleware import UTF8ASGIHandler
-from rafflesite.checks import require_secrets, require_state_dir
+from rafflesite.checks import require_secrets, require_state_dir, require_witness_key
 
 require_secrets()
 require_state_dir()
+require_witness_key()
 application = StreamApplication(cast("Application", UTF8ASGIHandler()), has_event=has_event)

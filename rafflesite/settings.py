@@ -16,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.peers import watched_logs, witness_seed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -86,6 +87,9 @@ DRAND_RELAYS = items(
 CLOCK = "database"
 # The operator's log: its name, for good once it has a statement. Empty: host of PUBLIC_URL/log.
 LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
+# Being a witness for others: with which key, and of which logs.
+WITNESS_SEED = witness_seed(env.str("WITNESS_KEY", default=""))
+WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
 
 # --- What is installed
 

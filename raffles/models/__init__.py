@@ -18,6 +18,7 @@ from raffles.models.raffle import (
 from raffles.models.record import LogEntry
 from raffles.models.ticket import Ticket
 from raffles.models.winner import Handover, Replacement, Winner, WinnerState
+from raffles.models.witnessed import WitnessedLog, WitnessedSeal
 
 __all__ = [
     "ENTERABLE",
@@ -46,4 +47,6 @@ __all__ = [
     "Ticket",
     "Winner",
     "WinnerState",
+    "WitnessedLog",
+    "WitnessedSeal",
 ]
