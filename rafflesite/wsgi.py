@@ -1,4 +1,4 @@
-"""The WSGI application; refuses to serve the public without its secrets and its folder."""
+"""The WSGI application; what has to be done before it serves is in `rafflesite.starting`."""
 
 import os
 
@@ -9,9 +9,7 @@ django.setup(set_prefix=False)
 
 # ruff: noqa: E402 - models can be imported only now
 from raffles.web.middleware import UTF8WSGIHandler
-from rafflesite.checks import require_secrets, require_state_dir, require_witness_key
+from rafflesite.starting import start
 
-require_secrets()
-require_state_dir()
-require_witness_key()
+start()
 application = UTF8WSGIHandler()

@@ -29,6 +29,7 @@ from raffles.web.outgoing import EVERYWHERE, ask
 from raffles.web.peers import WatchedLog
 
 Sealed = tuple[UUID, int]  # a raffle, and the number of the statement
+PATIENCE = 10.0  # seconds for one answer
 _HASH = 32
 _MOST = WIDTH * (2 + LARGEST_STATEMENT) + 65_536  # bytes of a bundle of entries, with its head
 
@@ -46,7 +47,8 @@ class Budget:
     def take(self) -> float:
         """Take a bundle, and return the seconds that are left for it; 0 when nothing is."""
         self._bundles -= 1
-        return max(0.0, self._deadline - time.monotonic()) if self._bundles >= 0 else 0.0
+        left = self._deadline - time.monotonic() if self._bundles >= 0 else 0.0
+        return min(max(left, 0.0), PATIENCE)
 
 
 class Position(NamedTuple):
@@ -163,16 +165,23 @@ def _bundle(log: WatchedLog, first: int, size: int, seconds: float) -> list[byte
     number, skip = divmod(first, WIDTH)
     width = min(WIDTH, size - number * WIDTH)
     url = f"{log.url}/tile/entries/{_tile_path(number)}" + (f".p/{width}" if width < WIDTH else "")
+    entries = list(_entries(fetch(url, seconds=seconds, most=_MOST)))
+    if len(entries) != width:
+        raise Unread(f"{url} does not hold {width} entries")
+    return entries[skip:]
+
+
+def fetch(url: str, *, seconds: float, most: int) -> bytes:
+    """Return what is at a URL of a log; raises Unread."""
     try:
-        reply = ask(url, seconds=seconds, most=_MOST, allowed=EVERYWHERE)
+        reply = ask(url, seconds=seconds, most=most, allowed=EVERYWHERE)
     except TimeoutError:
         raise Unread(f"{url} has not answered in time") from None
     except (HTTPException, OSError, ValueError) as error:
         raise Unread(f"{url} cannot be had ({type(error).__name__})") from error
-    entries = list(_entries(reply.body or b""))
-    if reply.status != 200 or len(entries) != width:
-        raise Unread(f"{url} does not have {width} entries ({reply.status})")
-    return entries[skip:]
+    if reply.status != 200 or reply.body is None:
+        raise Unread(f"{url} answers {reply.status}")
+    return reply.body
 
 
 def _tile_path(number: int) -> str:

@@ -28,10 +28,11 @@ from raffles.domain.refusals import (
 )
 from raffles.domain.sealing import Clock
 from raffles.domain.witness_memory import Known, Unclear, alone, known, remember
-from raffles.domain.witness_reading import Budget, Unread, read_up_to
+from raffles.domain.witness_reading import PATIENCE, Budget, Unread, fetch, read_up_to
 from raffles.fairness.receipts import Cosigner
 from raffles.fairness.verify import (
     ED25519,
+    LARGEST_NOTE,
     Invalid,
     Note,
     base64_of,
@@ -89,6 +90,26 @@ def cosign(body: bytes, *, clock: Clock) -> str:
     except Unread as reason:
         raise Unsigned(str(reason)) from reason
     return cosigner.cosign(request.note.text, int(signed_time(clock()).timestamp()))
+
+
+def catch_up(log: WatchedLog, budget: Budget, *, now: datetime) -> int:
+    """Read a log up to its newest checkpoint, without signing it; return its size.
+
+    Raises Unread, LogRefused, UnknownLogKey, Unclear, OSError.
+    """
+    text = fetch(f"{log.url}/checkpoint", seconds=PATIENCE, most=2 * LARGEST_NOTE)
+    try:
+        note = parse_note(text.decode())
+    except (ValueError, Invalid):
+        raise Unread(f"{log.url}/checkpoint is not a checkpoint") from None
+    if note.origin != log.origin:
+        raise UnknownLogKey
+    check_signed(log, note)
+    row, _ = WitnessedLog.objects.get_or_create(origin=log.origin)
+    if flaw := known(row).flaw:
+        raise LogRefused(flaw)
+    read(log, row, note, budget, now=now)
+    return note.size
 
 
 def ourselves() -> Cosigner:
