@@ -33,6 +33,7 @@ class RafflesiteConfig(AppConfig):
             checks.check_admin,
             checks.check_draws,
             checks.check_public_url,
+            checks.check_witness,
         ):
             register(check, Tags.security)
         for check in (

@@ -1,6 +1,6 @@
 """The ASGI application: the live stream, and the site behind it.
 
-It refuses to serve the public without secrets and a state folder.
+What has to be done before it serves is in `rafflesite.starting`.
 """
 
 import os
@@ -15,8 +15,7 @@ django.setup(set_prefix=False)
 from events.api.feeds import has_event
 from raffles.notifications.stream.serving import Application, StreamApplication
 from raffles.web.middleware import UTF8ASGIHandler
-from rafflesite.checks import require_secrets, require_state_dir
+from rafflesite.starting import start
 
-require_secrets()
-require_state_dir()
+start()
 application = StreamApplication(cast("Application", UTF8ASGIHandler()), has_event=has_event)

@@ -1,8 +1,9 @@
 """System checks: settings that each parse, and yet do not do what they seem to do.
 
-E001 networks, E002 secrets, E003 entropy, E004 public URL, E005 IPv6 prefix, E006 an admin for
-nobody, E007 a state folder; W001 SQLite, W002 a cache per process, W003 managers on loopback,
-W004 managers that are proxies; I001 a proxy, whose headers only a request from outside can test.
+E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
+for nobody, E007 a folder for state, E008 a witness with the key of a seal; W001 SQLite, W002 cache
+of a process, W003 managers on loopback, W004 managers that are proxies; I001 a proxy whose headers
+only a request from outside can try.
 """
 
 import ipaddress
@@ -42,6 +43,15 @@ def require_state_dir() -> None:
     is_sqlite = settings.DATABASES["default"]["ENGINE"] == _SQLITE
     if not (settings.IS_STATE_DIR_SET or is_sqlite or settings.DEBUG):
         raise ImproperlyConfigured("Set STATE_DIR, a folder of this machine (see .env.example).")
+
+
+def require_witness_key() -> None:
+    """Refuse to vouch for others with a key that seals: its word would be the operator's own.
+
+    Raises ImproperlyConfigured.
+    """
+    if settings.WITNESS_SEED in settings.RECEIPT_SEEDS:
+        raise ImproperlyConfigured("WITNESS_KEY is one of RECEIPT_KEY; make it one of its own.")
 
 
 def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
@@ -128,6 +138,16 @@ def check_state_dir(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         hint = "STATE_DIR=/var/lib/raffles, writable for the user that serves."
         return [Error(str(error), hint=hint, id="rafflesite.E007")]
+    return []
+
+
+def check_witness(**_: Any) -> list[CheckMessage]:
+    """E008: a witness that signs with the key of a seal."""
+    try:
+        require_witness_key()
+    except ImproperlyConfigured as error:
+        hint = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
+        return [Error(str(error), hint=hint, id="rafflesite.E008")]
     return []
 
 

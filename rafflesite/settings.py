@@ -16,6 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.peers import watched_logs, witness_seed
 from raffles.web.witness_lists import authorities, cosigners
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -90,6 +91,9 @@ LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
 # Who is asked to witness seals, named in the terms of raffles by the beacon.
 COSIGNERS = cosigners(env.str("COSIGNERS", default=""))
 TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default=""))
+# Being a witness for others: with which key, and of which logs.
+WITNESS_SEED = witness_seed(env.str("WITNESS_KEY", default=""))
+WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
 
 # --- What is installed
 

@@ -1,4 +1,4 @@
-"""The WSGI application; it refuses to serve the public without secrets and a state folder."""
+"""The WSGI application; what has to be done before it serves is in `rafflesite.starting`."""
 
 import os
 
@@ -9,8 +9,7 @@ django.setup(set_prefix=False)
 
 # ruff: noqa: E402 - models can be imported only now
 from raffles.web.middleware import UTF8WSGIHandler
-from rafflesite.checks import require_secrets, require_state_dir
+from rafflesite.starting import start
 
-require_secrets()
-require_state_dir()
+start()
 application = UTF8WSGIHandler()

@@ -9,6 +9,7 @@ from raffles.api import log
 from raffles.api.feeds import winners_feed
 from raffles.api.proofs import KeysView, verifier, verifier_checksum
 from raffles.api.views import RaffleViewSet
+from raffles.api.witness import AddCheckpointView
 from raffles.notifications.stream.serving import stream
 from raffles.web.converters import RAFFLE_ID
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("log/checkpoint", log.newest_checkpoint, name="checkpoint"),
     path("log/statements", log.all_statements, name="statements"),
     re_path(log.TILE, log.tile, name="tile"),
+    path("witness/add-checkpoint", AddCheckpointView.as_view(), name="add-checkpoint"),
     path("verify.py", verifier, name="verifier"),
     path("verify.py.sha256", verifier_checksum, name="verifier-checksum"),
 ]

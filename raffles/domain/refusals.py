@@ -205,3 +205,73 @@ class NoProofYet(NotDrawn):
 
     kind = Kind.MISSING
     code = "no_proof_yet"
+
+
+# --- Being a witness
+
+
+class NotAWitness(Refusal):
+    """There is no key to be a witness with."""
+
+    kind = Kind.MISSING
+    code = "not_a_witness"
+    sentence = "This installation is not a witness"
+
+
+class NotACheckpoint(Refusal):
+    """The body is not an old size, a proof and a checkpoint."""
+
+    kind = Kind.INVALID
+    code = "not_a_checkpoint"
+    sentence = "The body is not an old size, a consistency proof and a checkpoint after it"
+
+
+class UnknownLog(Refusal):
+    """Nobody asked us to be a witness of this log."""
+
+    kind = Kind.MISSING
+    code = "unknown_log"
+    sentence = "This witness does not know the log of this checkpoint"
+
+
+class UnknownLogKey(Refusal):
+    """The checkpoint is not signed by the log as we know it."""
+
+    kind = Kind.FORBIDDEN
+    code = "unknown_key"
+    sentence = "The checkpoint is not signed by a key of its log that this witness knows"
+
+
+class NotConsistent(Refusal):
+    """What was signed before does not begin what is to be signed now."""
+
+    kind = Kind.MISMATCHED
+    code = "not_consistent"
+    sentence = "The proof does not lead from what this witness signed last to this checkpoint"
+
+
+class SignedOtherSize(Refusal):
+    """The proof has to begin at what we signed last, which is ``size``."""
+
+    kind = Kind.CONFLICT
+    code = "other_size"
+    sentence = "This witness has signed another size of this log"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
+class LogRefused(Refusal):
+    """The log broke a promise that no proof of consistency shows; for good."""
+
+    kind = Kind.FORBIDDEN
+    code = "log_refused"
+    sentence = "This witness signs nothing more of this log"
+
+    def __init__(self, flaw: str) -> None:
+        super().__init__(flaw)
+        self.flaw = flaw
+
+    def __str__(self) -> str:
+        return f"{self.sentence}: {self.flaw}"

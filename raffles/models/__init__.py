@@ -19,6 +19,7 @@ from raffles.models.record import LogEntry
 from raffles.models.ticket import Ticket
 from raffles.models.winner import Handover, Replacement, Winner, WinnerState
 from raffles.models.witness import AuthorityKey, Witness, WitnessAnswer
+from raffles.models.witnessed import WitnessedLog, WitnessedSeal
 
 __all__ = [
     "ENTERABLE",
@@ -50,4 +51,6 @@ __all__ = [
     "WinnerState",
     "Witness",
     "WitnessAnswer",
+    "WitnessedLog",
+    "WitnessedSeal",
 ]

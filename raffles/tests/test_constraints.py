@@ -33,6 +33,8 @@ from raffles.models import (
     Stripe,
     Ticket,
     Winner,
+    WitnessedLog,
+    WitnessedSeal,
 )
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
@@ -177,6 +179,25 @@ def _other_hash(_raffle: Raffle) -> None:
 
 def _no_nodes(_raffle: Raffle) -> None:
     LogNode.objects.all()._raw_delete(using="default")
+
+
+def witnessed(**fields: Any) -> Change:
+    """A log is known to us as its witness, signed up to three statements."""
+    fields = {"origin": "club.example/log", "size": 3, "root": b"r" * 32} | fields
+    return lambda _: WitnessedLog.objects.create(**fields)
+
+
+def of_witnessed(**values: Any) -> Change:
+    """One bare UPDATE of what we know of it."""
+    return lambda _: WitnessedLog.objects.update(**values)
+
+
+def _no_witnessed(_raffle: Raffle) -> None:
+    WitnessedLog.objects.all()._raw_delete(using="default")
+
+
+def _witnessed_seal(raffle: Raffle) -> None:
+    WitnessedSeal.objects.create(log=WitnessedLog.objects.get(), raffle_uuid=raffle.uuid, n=1)
 
 
 @dataclass(frozen=True)
@@ -410,6 +431,20 @@ BREAKS = (
     broken("log_node_once", OPEN, log_node(), log_node()),
     broken("log_node_unchangeable", OPEN, log_node(), _other_hash),
     broken("log_node_kept", OPEN, log_node(), _no_nodes),
+    # What we have seen of others' logs
+    broken("witnessed_log_once", OPEN, witnessed(), witnessed()),
+    broken("witnessed_log_refused_for_a_flaw", OPEN, witnessed(refused_at=NOW)),
+    broken("witnessed_log_never_back", OPEN, witnessed(), of_witnessed(size=2)),
+    broken("witnessed_log_never_back", OPEN, witnessed(), of_witnessed(root=b"o" * 32)),
+    broken("witnessed_log_never_back", OPEN, witnessed(), of_witnessed(origin="other/log")),
+    broken(
+        "witnessed_log_never_back",
+        OPEN,
+        witnessed(flaw="a second seal", refused_at=NOW),
+        of_witnessed(refused_at=None),
+    ),
+    broken("witnessed_log_kept", OPEN, witnessed(), _no_witnessed),
+    broken("witnessed_seal_once", OPEN, witnessed(), _witnessed_seal, _witnessed_seal),
     broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
     broken("endpoint_has_address", OPEN, asked(channel="webhook")),
     broken("endpoint_has_address", OPEN, asked(channel="winners", address="a@example.org")),

@@ -62,6 +62,13 @@ CASES = [
         {"DATABASES": POSTGRESQL, "IS_STATE_DIR_SET": False, "DEBUG": False},
         "rafflesite.E007",
     ),
+    (checks.check_witness, {"WITNESS_SEED": None}, None),
+    (checks.check_witness, {"WITNESS_SEED": b"w" * 32, "RECEIPT_SEEDS": [b"r" * 32]}, None),
+    (
+        checks.check_witness,
+        {"WITNESS_SEED": b"o" * 32, "RECEIPT_SEEDS": [b"r" * 32, b"o" * 32]},
+        "rafflesite.E008",
+    ),
     (checks.check_local_managers, {"MANAGER_IPS": ["192.0.2.1"]}, None),
     (
         checks.check_local_managers,

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY, SEED = "ab" * 40, "cd" * 32
+KEYHEX = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
 SHOWN = """
 import json
 from django.conf import settings as s
@@ -95,6 +96,15 @@ def test_production() -> None:
         ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
         ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
         ("THROTTLE_FILES", "lots", "'lots' is not a rate"),
+        ("WITNESS_KEY", "abcd", "WITNESS_KEY holds an item of 2 bytes"),
+        ("WITNESS_KEY", f"{SEED},{SEED}", "WITNESS_KEY holds more than one key"),
+        ("WITNESS_LOGS", "a.example/log", "is not ORIGIN KEYHEX[,KEYHEX] URL"),
+        ("WITNESS_LOGS", f"A.example {KEYHEX} https://a.example", "not the origin of a log"),
+        ("WITNESS_LOGS", f"a.example {SEED.upper()} https://a.example", "is not a public key"),
+        ("WITNESS_LOGS", f"a.example {'0' * 64} https://a.example", "is not a public key"),
+        ("WITNESS_LOGS", f"a.example {KEYHEX} ftp://a.example", "the URL of a.example"),
+        ("WITNESS_LOGS", f"a.example {KEYHEX} https://a.example/?b", "it has a query"),
+        ("WITNESS_LOGS", "; ".join([f"a.example {KEYHEX} https://b"] * 2), "a.example twice"),
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
@@ -135,6 +145,27 @@ def test_serving_from_postgresql_needs_a_folder_of_the_machine(module: str, tmp_
     assert done.returncode == 1
     assert "Set STATE_DIR" in done.stderr
     assert run(f"import {module}", needed | {"STATE_DIR": str(tmp_path)}).returncode == 0
+
+
+@pytest.mark.parametrize("between", ["\n", "; ", ";\n", "\n\n  "])
+def test_logs_to_witness_are_one_a_line_or_divided_by_semicolons(between: str) -> None:
+    lines = f"a.example/log {KEYHEX} https://a.example/log/", f"b {KEYHEX},{SEED} http://b:80/b"
+    done = run(
+        "from django.conf import settings; print(*settings.WITNESS_LOGS.values())",
+        {"WITNESS_LOGS": between.join(lines)},
+    )
+    assert done.stdout.strip() == (
+        f"WatchedLog(origin='a.example/log', keys=('{KEYHEX}',), url='https://a.example/log') "
+        f"WatchedLog(origin='b', keys=('{KEYHEX}', '{SEED}'), url='http://b:80/b')"
+    )
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_needs_a_witness_key_that_does_not_seal(module: str, tmp_path: Path) -> None:
+    secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    done = run(f"import {module}", secrets | {"WITNESS_KEY": SEED})
+    assert done.returncode == 1
+    assert "WITNESS_KEY is one of RECEIPT_KEY" in done.stderr
 
 
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])

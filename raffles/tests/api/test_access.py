@@ -61,6 +61,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "winners.atom": {"GET": READ},
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},
+    "witness/add-checkpoint": {"POST": ACT},
     "verify.py": {"GET": READ},
     "verify.py.sha256": {"GET": READ},
     "robots.txt": {"GET": READ},
@@ -82,6 +83,7 @@ DONE = {
     f"{RAFFLE}participate/": 201,
     f"{RAFFLE}winners/": 201,
     f"{RAFFLE}verify-ticket/": 400,  # the code is wrong
+    "witness/add-checkpoint": 404,  # without a key of its own
     f"{RAFFLE}void/": 200,
     f"{RAFFLE}replacements/": 400,  # the ticket holds no prize
 }

@@ -1,0 +1,42 @@
+"""What a process that serves does first, whichever server imports it."""
+
+from __future__ import annotations
+
+import logging
+from threading import Thread
+
+from django.conf import settings
+from django.db import Error, connection
+from django.utils import timezone
+
+from raffles.domain.log import announce_keys
+from rafflesite.checks import require_secrets, require_state_dir, require_witness_key
+
+logger = logging.getLogger(__name__)
+
+
+def start() -> None:
+    """Refuse to serve with settings that would lose something; have the log know our keys.
+
+    A server imports the application before it answers the first request, so the keys are announced
+    by then. Without the database it comes up all the same, for /readyz to say so: what is stated
+    later announces them first. Raises ImproperlyConfigured.
+    """
+    require_secrets()
+    require_state_dir()
+    require_witness_key()
+    if "RECEIPT_KEY" not in settings.EPHEMERAL_SECRETS:  # else it is gone with this process
+        # Some servers import it in an event loop, or before they fork: a thread has a connection
+        # of its own, which ends with it.
+        thread = Thread(target=_announce)
+        thread.start()
+        thread.join()
+
+
+def _announce() -> None:
+    try:
+        announce_keys(timezone.now())
+    except Error as error:
+        logger.warning("The keys cannot be announced yet: %s", error)
+    finally:
+        connection.close()
