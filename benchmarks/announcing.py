@@ -30,6 +30,7 @@ from benchmarks.inside import new_raffle
 from benchmarks.servers import free_port, granian, redis, server
 from raffles.domain.announcing import announce
 from raffles.domain.keys import current_key_id
+from raffles.domain.sealing import NOTHING_SEALED
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 from raffles.notifications.delivery import database_clock, deliver
 from raffles.notifications.outbox import spread
@@ -63,14 +64,31 @@ def run(*, quick: bool) -> Iterator[Seen]:
 
 
 def announce_draw(raffle: Raffle, number: int) -> None:
-    """Announce a draw with ten winners, known by its number."""
-    drawn = Announcement.Kind.DRAWN
-    announce(drawn, raffle, result(number), at=timezone.now(), by="benchmark")
+    """Announce what is as long as a draw with ten winners, known by its number.
+
+    A raffle is drawn once; it is replacements that are said of one again and again.
+    """
+    announce(
+        Announcement.Kind.REPLACED,
+        raffle,
+        result(number),
+        at=timezone.now(),
+        by="benchmark",
+        commitment_hash=NOTHING_SEALED,
+        rank=1,
+        by_rank=2,
+        reason_hash=NOTHING_SEALED,
+    )
 
 
 def result(number: int) -> dict[str, object]:
     winners = [{"rank": n, "ticket_number": n * 7, "prize": "Bicycle"} for n in range(1, 11)]
-    drawn = {"draw_no": 1, "late": False, "winners_total": 10, "winners": winners}
+    drawn = {
+        "commitment_hash": NOTHING_SEALED,
+        "late": False,
+        "winners_total": 10,
+        "winners": winners,
+    }
     return drawn | {"mark": f"mark-{number}-"}
 
 

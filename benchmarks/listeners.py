@@ -32,6 +32,7 @@ from benchmarks.apart import running
 from benchmarks.inside import new_raffle
 from benchmarks.servers import free_port, granian, require
 from raffles.domain import announcing, log
+from raffles.domain.sealing import NOTHING_SEALED
 from raffles.models import Announcement, Raffle
 from raffles.tests.nothing_lost.harness import fork, is_killed
 from raffles.tests.notifications.redis_server import Server
@@ -105,14 +106,17 @@ def announce_on(raffle: Raffle, ledger: Path, seconds: float, *, seed: int) -> N
             count += 1
             mark = f"{seed}-{count}"
             with transaction.atomic():
-                kind = Announcement.Kind.SEALED
+                kind = Announcement.Kind.REPLACED  # what is said of a raffle more than once
                 row = announcing.announce(
                     kind,
                     raffle,
                     {"mark": mark},
                     at=timezone.now(),
                     by="benchmark",
-                    commitment_hash="0" * 64,
+                    commitment_hash=NOTHING_SEALED,
+                    rank=1,
+                    by_rank=2,
+                    reason_hash=NOTHING_SEALED,
                 )
                 time.sleep(chance.random() ** 3 * 0.2)  # now and then, others overtake
                 if is_rolled_back := chance.random() < 0.1:

@@ -23,10 +23,9 @@ from django.views.decorators.http import require_http_methods
 
 from raffles.admin.base import Recorded
 from raffles.domain.refusals import Refusal
+from raffles.models.raffle import MAX_REASON
 from raffles.web.callers import staff
 from raffles.web.fields import text_fault
-
-MAX_REASON = 500  # characters
 
 
 @dataclass(frozen=True, kw_only=True)

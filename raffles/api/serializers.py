@@ -13,6 +13,7 @@ from raffles.models.raffle import (
     MAX_CLAIM_DAYS,
     MAX_PRIZE_KINDS,
     MAX_PRIZES,
+    MAX_REASON,
     MAX_TICKETS,
 )
 from raffles.web.fields import (
@@ -196,14 +197,14 @@ class EmptyRequest(StrictSerializer):
 class VoidRequest(StrictSerializer):
     """The reason, which is public."""
 
-    reason = VisibleTextField(max_length=200)
+    reason = VisibleTextField(max_length=MAX_REASON)
 
 
 class ReplacementRequest(StrictSerializer):
     """The winner whose prize goes to the next alternate, and the reason, which is public."""
 
     ticket_number = StrictIntegerField()
-    reason = VisibleTextField(max_length=500)
+    reason = VisibleTextField(max_length=MAX_REASON)
 
 
 class ReplacementAnswer(serializers.Serializer[Any]):

@@ -201,7 +201,7 @@ def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raff
         turn = take_turn(now)
         if raffle.state == State.SEALED:
             _void_draw(Draw.objects.get(raffle=raffle), reason=reason, turn=turn)
-        mark_void(raffle, reason=reason, now=turn.moment(), by=by, turn=turn)
+        mark_void(raffle, reason=reason, turn=turn, by=by)
         finish_erasures(raffle)
     return raffle
 

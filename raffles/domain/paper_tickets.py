@@ -53,7 +53,8 @@ def print_tickets(
         amount = made.details["amount"] if made else amount
         # First, so that no ticket of an interrupted batch lacks its line.
         record(raffle, action, at=now, by=by, batch=batch, amount=amount)
-    identities = [f"paper:{batch}:{n}" for n in range(amount)]
+    # Of the kinds of holders that the protocol knows, whoever the staff hands a ticket is invited.
+    identities = [f"invitation:{batch}:{n}" for n in range(amount)]
     entries = _entries(raffle, identities)
     if len(entries) < amount and raffle.state == State.OPEN:
         _hand_out(raffle, identities, batch, now)

@@ -60,21 +60,19 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
             raffle.save(update_fields=["state"])
             record(raffle, "raffle.closed", at=now, by=by, tickets=issued)
         else:
-            mark_void(raffle, reason=NOBODY_CAME, now=now, by=by)
+            mark_void(raffle, reason=NOBODY_CAME, turn=take_turn(now), by=by)
 
 
-def mark_void(
-    raffle: Raffle, *, reason: str, now: datetime, by: str, turn: Turn | None = None
-) -> None:
-    """End a locked raffle without winners, and announce why."""
-    raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, now, reason
+def mark_void(raffle: Raffle, *, reason: str, turn: Turn, by: str) -> None:
+    """End a locked raffle without winners at the time of its statement, and say why in public."""
+    raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, turn.moment(), reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
     draw = Draw.objects.filter(raffle=raffle).first()
     announce(
         Announcement.Kind.VOIDED,
         raffle,
         {"reason": reason},
-        at=now,
+        at=turn.moment(),
         by=by,
         turn=turn,
         commitment_hash=bytes(draw.commitment_hash).hex() if draw else NOTHING_SEALED,

@@ -6,6 +6,7 @@ Version 1 was never released. A database that holds a raffle of it is left as it
 from typing import Any
 
 import django.db.models.deletion
+from django.core.management.base import CommandError
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -84,7 +85,7 @@ def refuse_version_1(apps: Any, _editor: Any) -> None:
     """Stop before anything is changed."""
     for model in ("Raffle", "Announcement"):
         if apps.get_model("raffles", model).objects.exists():
-            raise RuntimeError(
+            raise CommandError(
                 "This database holds draws of version 1, which was never released: "
                 "start with an empty one."
             )
@@ -98,6 +99,13 @@ def drop_old_guards(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
 def make_new_guards(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
     """Hold what version 2 promises."""
     make_guards(editor, _guards(editor.connection.vendor))
+
+
+def shorten_reasons(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """Hold reasons to what the protocol calls a text; SQLite looks at no length."""
+    if editor.connection.vendor == "postgresql":
+        for table, column in (("raffle", "void_reason"), ("replacement", "reason")):
+            editor.execute(f"ALTER TABLE raffles_{table} ALTER COLUMN {column} TYPE varchar(200)")
 
 
 def add_terms(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
@@ -177,7 +185,7 @@ class Migration(migrations.Migration):
                 ("beacon_signature", models.BinaryField(max_length=48, null=True)),
                 ("drawn_at", models.DateTimeField(null=True)),
                 ("voided_at", models.DateTimeField(null=True)),
-                ("void_reason", models.CharField(blank=True, default="", max_length=500)),
+                ("void_reason", models.CharField(blank=True, default="", max_length=200)),
                 ("void_public_key", models.CharField(blank=True, default="", max_length=64)),
                 ("void_signature", models.BinaryField(max_length=64, null=True)),
                 (
@@ -314,6 +322,17 @@ class Migration(migrations.Migration):
                 migrations.AddField(
                     "raffle", "witnesses", models.JSONField(default=dict, editable=False)
                 ),
+            ],
+        ),
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunPython(shorten_reasons, migrations.RunPython.noop)],
+            state_operations=[
+                migrations.AlterField(
+                    "raffle",
+                    "void_reason",
+                    models.CharField(blank=True, default="", editable=False, max_length=200),
+                ),
+                migrations.AlterField("replacement", "reason", models.CharField(max_length=200)),
             ],
         ),
         migrations.RunPython(replace_claim, migrations.RunPython.noop),

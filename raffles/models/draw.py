@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from raffles.fairness.receipts import Seal, Void
 from raffles.fairness.verify import BEFORE_ROUND, LATE, VERSION, first_round_at, time_of_round
-from raffles.models.raffle import Raffle
+from raffles.models.raffle import MAX_REASON, Raffle
 
 LATE_AFTER = timedelta(seconds=LATE)  # cron runs every minute; two missed runs are late
 
@@ -70,7 +70,7 @@ class Draw(models.Model):
     beacon_signature = models.BinaryField(max_length=48, null=True)
     drawn_at = models.DateTimeField(null=True)
     voided_at = models.DateTimeField(null=True)
-    void_reason = models.CharField(max_length=500, blank=True, default="")
+    void_reason = models.CharField(max_length=MAX_REASON, blank=True, default="")
     void_public_key = models.CharField(max_length=64, blank=True, default="")
     void_signature = models.BinaryField(max_length=64, null=True)
 

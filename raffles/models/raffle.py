@@ -21,6 +21,7 @@ MAX_PRIZES = 100_000
 MAX_PRIZE_KINDS = 1_000
 MAX_ALTERNATES = 1_000
 MAX_CLAIM_DAYS = 366
+MAX_REASON = 200  # characters: what the protocol calls a text
 
 
 class State(models.TextChoices):
@@ -173,9 +174,9 @@ class Raffle(ClaimTerms):
     request_tag = models.BinaryField(max_length=16, null=True, editable=False)
     request_digest = models.BinaryField(max_length=32, null=True, editable=False)
     voided_at = models.DateTimeField(null=True, editable=False)
-    void_reason = models.CharField(max_length=500, blank=True, default="", editable=False)
-    available: int  # set by `with_available`
-    issued: int  # set by `with_issued`
+    void_reason = models.CharField(max_length=MAX_REASON, blank=True, default="", editable=False)
+    available: int  # of `with_available`
+    issued: int  # of `with_issued`
 
     objects = RaffleQuerySet.as_manager()
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models import F, Q
 
-from raffles.models.raffle import Prize, Raffle
+from raffles.models.raffle import MAX_REASON, Prize, Raffle
 from raffles.models.ticket import Ticket
 
 
@@ -124,7 +124,7 @@ class Replacement(models.Model):
     winner = models.OneToOneField(Winner, models.PROTECT, related_name="replacement")
     alternate = models.OneToOneField(Winner, models.PROTECT, related_name="replaces")
     prize = models.ForeignKey(Prize, models.PROTECT, related_name="+", db_index=False)
-    reason = models.CharField(max_length=500)
+    reason = models.CharField(max_length=MAX_REASON)
     replaced_at = models.DateTimeField()
     actor = models.CharField(max_length=200)
 

@@ -48,7 +48,8 @@ def test_a_database_of_version_1_is_refused_and_left_as_it_is(tmp_path: Path) ->
     refused = migrate(database, "raffles")
 
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].endswith(
-        "This database holds draws of version 1, which was never released: start with an empty one."
+    assert refused.stderr == (
+        "CommandError: This database holds draws of version 1, which was never released: "
+        "start with an empty one.\n"
     )
     assert contents(database) == before

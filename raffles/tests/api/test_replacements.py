@@ -123,7 +123,11 @@ def test_replacement_needs_a_reason() -> None:
     assert faults(manager().post(path, {"ticket_number": ranked[0]})) == {
         "reason": ["This field is required."]
     }
+    assert faults(replace(raffle_id, ranked[0], "x" * 201)) == {
+        "reason": ["Ensure this field has no more than 200 characters."]
+    }
     assert Replacement.objects.count() == 0
+    assert replace(raffle_id, ranked[0], "🎲" * 200).status_code == 201
 
 
 def test_replacements_come_in_pages_oldest_first() -> None:

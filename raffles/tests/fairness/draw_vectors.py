@@ -59,7 +59,10 @@ def faults_in(answer: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     exits = (1, 2) if expected.get("either") else (expected["exit"],)
     if answer["exit"] not in exits:
         faults.append(f"exit {answer['exit']}")
-    if expected["verdict"] != "INVALID" and verdict != expected["verdict"]:
+    is_right = verdict == expected["verdict"]
+    if answer["exit"] == 1:
+        is_right = verdict.startswith("INVALID: ")
+    if not is_right and answer["exit"] != 2:
         faults.append(verdict)
     if "accuses" in expected:
         said = {words for words in ACCUSATIONS if words in verdict}
