@@ -33,7 +33,7 @@ def drop(_apps: Any, editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("raffles", "0012_draw_protocol_2")]
+    dependencies = [("raffles", "0013_witnesses")]
     operations = [
         migrations.CreateModel(
             name="WitnessedLog",
