@@ -16,7 +16,7 @@ def check_relays(**_: Any) -> list[CheckMessage]:
     """Check E001: a relay that the beacon client cannot ask."""
     return [
         Error(
-            f"DRAND_RELAYS holds an item that is no relay: {fault}",
+            f"DRAND_RELAYS holds an item that is not a relay: {fault}",
             hint="Write http(s)://host[:port][/path], separated by commas.",
             id="raffles.E001",
         )

@@ -76,7 +76,7 @@ def check_networks(**_: Any) -> list[CheckMessage]:
             message = f"{name} holds every address there is: {', '.join(whole)}."
             found.append(Error(message, hint="Name yours.", id="rafflesite.E001"))
     if not 1 <= settings.IPV6_PREFIX <= ipaddress.IPV6LENGTH:
-        message = f"IPV6_PREFIX is {settings.IPV6_PREFIX}, no length of a prefix."
+        message = f"IPV6_PREFIX is {settings.IPV6_PREFIX}, which is not a prefix length."
         found.append(Error(message, hint="Set 64, or 128 for none.", id="rafflesite.E005"))
     return found or _check_overlap()
 

@@ -164,7 +164,7 @@ def _first_steps(user: Staff) -> list[FirstStep]:
             *("events.add_event", "admin:events_event_add", events),
         ),
         (
-            *("Create a raffle", "So many tickets, some prizes, one draw."),
+            *("Create a raffle", "Numbered tickets, some prizes, one draw."),
             *("raffles.add_raffle", "admin:raffles_raffle_add", raffles),
         ),
         (
@@ -172,7 +172,7 @@ def _first_steps(user: Staff) -> list[FirstStep]:
             *("raffles.add_apikey", "admin:raffles_apikey_add", ApiKey.objects.exists()),
         ),
         (
-            *("Say who is told", "Webhooks and mail, whenever something is drawn."),
+            *("Say who is notified", "Webhooks and mail, whenever something is drawn."),
             *("raffles.add_endpoint", "admin:raffles_endpoint_add", Endpoint.objects.exists()),
         ),
     )

@@ -86,7 +86,7 @@ def tasks_of_announcing() -> Iterator[Task]:
     for endpoint in failing.order_by("is_enabled", "failing_since")[:SHOWN]:
         why = f"Failing since {shown(endpoint.failing_since, SHORT)}"
         if not endpoint.is_enabled:
-            why = f"No longer told: {endpoint.disabled_because}"
+            why = f"No longer notified: {endpoint.disabled_because}"
         yield Task(str(endpoint), why, address_of(endpoint))
     if dead := Delivery.objects.filter(state=Delivery.State.DEAD).count():
         address = reverse("admin:raffles_delivery_changelist") + "?state__exact=dead"

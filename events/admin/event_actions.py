@@ -51,7 +51,7 @@ class DuplicateForm(forms.Form):
 
 def _preview_pause(event: Event) -> Iterator[str]:
     yield "No date comes until you resume it, and those in between are not made up for."
-    yield "Who asks for a ticket is told that there is none to be had."
+    yield "Whoever asks for a ticket meanwhile is refused."
     for draw in _next(event, 3):
         if draw.occurrence is not None:
             yield f"Drawn all the same, because it has tickets: {draw.shown(WEEKDAY)}."

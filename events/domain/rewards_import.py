@@ -65,7 +65,7 @@ def read_text(content: bytes) -> str:
     if content.startswith(b"PK\x03\x04"):
         raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
     if b"\0" in content:
-        raise UnreadableTable("This is no text in UTF-8. Save the table as CSV (UTF-8).")
+        raise UnreadableTable("This is not text in UTF-8. Save the table as CSV (UTF-8).")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
@@ -145,7 +145,7 @@ def _cells(text: str, separator: str) -> Iterator[_Row]:
         except StopIteration:
             return
         except csv.Error as fault:
-            yield _Row(number, (), f"this is no CSV ({fault}); is a quotation mark left open?")
+            yield _Row(number, (), f"this is not CSV ({fault}); is a quotation mark left open?")
         else:
             if any(cell.strip() for cell in cells):
                 yield _Row(number, cells)

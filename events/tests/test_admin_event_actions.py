@@ -52,7 +52,7 @@ def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
     taken("alice")
     assert previewed(staff, "pause") == [
         "No date comes until you resume it, and those in between are not made up for.",
-        "Who asks for a ticket is told that there is none to be had.",
+        "Whoever asks for a ticket meanwhile is refused.",
         "Drawn all the same, because it has tickets: Tue 2026-02-10 08:00 CET.",
     ]
     page = confirm(staff, "pause")

@@ -138,7 +138,7 @@ def test_what_was_not_agreed_to_is_shown_again(staff: Client, changed: str) -> N
         (b"", "The submitted file is empty."),
         (b"x" * 5_000_000, "The file has more than 1,000,000 bytes."),
         (b"PK\x03\x04\x00", "This is a spreadsheet or an archive."),
-        (bytes(range(256)), "This is no text in UTF-8."),
+        (bytes(range(256)), "This is not text in UTF-8."),
         ("date,name,amount\n2026-02-10,Café,1".encode("cp1252"), "Line 2 is not in UTF-8."),
         (b"<html>", "the columns must be date,name,amount"),
         (HEAD.encode(), "The table has no lines below the names of its columns."),

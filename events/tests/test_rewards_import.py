@@ -93,7 +93,7 @@ def test_every_bad_line_is_told_and_nothing_is_set(tmp_path: Path) -> None:
 
 
 COLUMNS = "line 1: the columns must be date,name,amount, and may be description,picture\n"
-OPEN = "line 2: this is no CSV (unexpected end of data); is a quotation mark left open?\n"
+OPEN = "line 2: this is not CSV (unexpected end of data); is a quotation mark left open?\n"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
     [
         (b"x" * 1_000_001, "The file has more than 1,000,000 bytes."),
         (b"PK\x03\x04...", "This is a spreadsheet or an archive. Save it as CSV (UTF-8) first."),
-        (GOOD.encode("utf-16"), "This is no text in UTF-8. Save the table as CSV (UTF-8)."),
+        (GOOD.encode("utf-16"), "This is not text in UTF-8. Save the table as CSV (UTF-8)."),
         (
             f"{GOOD}2026-02-12,Caf\u00e9,1".encode("latin-1"),
             "Line 4 is not in UTF-8. Save the table as CSV (UTF-8).",

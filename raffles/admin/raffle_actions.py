@@ -140,7 +140,7 @@ def preview_void(raffle: Any) -> list[str]:
     if raffle.state == State.SEALED:
         sentences.append("The commitment stays public, with your reason under it.")
         if raffle.entropy == Entropy.DRAND:
-            sentences.append("Its tickets stay public: anyone can compute whom this hits.")
+            sentences.append("Its tickets stay public: anyone can compute who would have won.")
     return [*sentences, PUBLIC]
 
 

@@ -184,7 +184,7 @@ def test_sealed_raffle_can_be_called_off_even_after_its_round(staff: Client) -> 
     assert previewed(staff, raffle, "void") == [
         "The raffle ends without winners: 3 tickets handed out for nothing.",
         "The commitment stays public, with your reason under it.",
-        "Its tickets stay public: anyone can compute whom this hits.",
+        "Its tickets stay public: anyone can compute who would have won.",
         "It is public at once and can't be undone.",
     ]
     with time_machine.travel(NOW + timedelta(hours=1), tick=False):

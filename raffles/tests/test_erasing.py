@@ -90,7 +90,7 @@ def test_address_is_erased_by_its_holder(name: str) -> None:
 
 
 def test_erasing_nobodys_address_says_so() -> None:
-    with pytest.raises(CommandError, match="2001:db8::g is no address"):
+    with pytest.raises(CommandError, match="2001:db8::g is not an address"):
         call_command("erase_participant", "ip:2001:db8::g")
 
 

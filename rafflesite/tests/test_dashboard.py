@@ -64,7 +64,7 @@ def test_empty_site_shows_the_first_steps(boss: User) -> None:
         ("Schedule an event", "/admin/events/event/add/", False),
         ("Create a raffle", "/admin/raffles/raffle/add/", False),
         ("Give partners a key", "/admin/raffles/apikey/add/", False),
-        ("Say who is told", "/admin/raffles/endpoint/add/", False),
+        ("Say who is notified", "/admin/raffles/endpoint/add/", False),
         ("Let draw_winners run", "", False),
     ]
     assert "First steps" in page(boss)
@@ -148,7 +148,7 @@ def test_announcements_that_fail(boss: User) -> None:
             endpoint=endpoint, created_at=NOW, next_try_at=NOW, state=Delivery.State.DEAD
         )
     assert tasks(boss) == [
-        ("https://gone.example.org", "No longer told: answered 410 Gone", True),
+        ("https://gone.example.org", "No longer notified: answered 410 Gone", True),
         ("https://slow.example.org", "Failing since Tue 10 Feb, 06:00 UTC", True),
         ("2 messages given up", "To be sent again once it can arrive.", True),
     ]

@@ -122,5 +122,5 @@ def _status(outcomes: set[str | None]) -> int:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is no number of draws")
+        raise ArgumentTypeError(f"{text!r} is not a number of draws")
     return int(text)

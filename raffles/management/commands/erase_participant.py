@@ -49,4 +49,4 @@ def _identities(kind: str, name: str) -> set[str]:
     try:
         return {f"ip:{name}", f"ip:{holder_of(name)}"}
     except BadForwarding:
-        raise CommandError(f"{name} is no address.", returncode=2) from None
+        raise CommandError(f"{name} is not an address.", returncode=2) from None
