@@ -60,4 +60,4 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> N
                 return
         time.sleep(0.05)
     said.seek(0)
-    raise RuntimeError(f"{process.args} does not listen on {port}: {said.read().decode()}")
+    raise RuntimeError(f"{process.args!r} does not listen on {port}: {said.read().decode()}")
