@@ -322,7 +322,7 @@ def test_faults_are_seen() -> None:
     )
     assert faults(event) == [
         "an empty date is announced once",
-        "the log has no gap and fits its tree",
+        "the log has no gap and no number twice",
     ]
     with pytest.raises(Refusal):
         enter(event, "alice")

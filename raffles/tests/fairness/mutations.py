@@ -1,18 +1,12 @@
-"""Proofs with one thing wrong, and the campaign that looks for one that is accepted.
+"""Proofs with one thing wrong."""
 
-python -m raffles.tests.fairness.mutations --count 100000
-"""
-
-import argparse
 import copy
 import json
 import random
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from raffles.tests.fairness.proofs import Json, judge, make_random
+from raffles.tests.fairness.proofs import Json
 
 Slot = tuple[Any, Any]  # a container and the key or index of one thing in it
 
@@ -182,54 +176,3 @@ def mutate(rng: random.Random, proof: Json) -> tuple[str, bytes]:
     """Return a mutation's name and the bytes of the proof that it corrupted."""
     mutation = rng.choice(MUTATIONS)
     return mutation.__name__, mutation(rng, copy.deepcopy(proof))
-
-
-def essence(proof: Json) -> Json:
-    """Return everything but the log, which may show less and still be correct."""
-    return {key: value for key, value in proof.items() if key != "log"}
-
-
-def deceives(proof: Json, data: bytes) -> str | None:
-    """Return the verdict on a corrupted copy if it accepts another draw or one more witness."""
-    verdict = judge(data)
-    if verdict.words == "UNREADABLE" or verdict.words.startswith("INVALID: "):
-        return None
-    same = essence(json.loads(data)) == essence(proof)
-    fewer = set(verdict.counted) <= set(judge(encode(proof)).counted)
-    return None if same and fewer else verdict.words
-
-
-def believed(count: int, seed: int, drand_share: float) -> Iterator[tuple[str, bytes, str]]:
-    """Yield those of `count` mutated proofs that deceive: mutation, bytes and verdict.
-
-    A mutation of a beacon's draw may cost a pairing, so few of them are made.
-    """
-    rng = random.Random(seed)
-    for done in range(count):
-        if done % 20 == 0:
-            source = "drand" if rng.random() < drand_share else "system"
-            proof = make_random(rng, source).proof
-        name, data = mutate(rng, proof)
-        words = deceives(proof, data)
-        if words is not None:
-            yield name, data, words
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--drand-share", type=float, default=0.02)
-    arguments = parser.parse_args()
-    found = list(believed(arguments.count, arguments.seed, arguments.drand_share))
-    for name, data, words in found[:10]:
-        print(name, words, data.decode(errors="replace"))
-    print(
-        f"{arguments.count} mutated proofs, {len(found)} believed",
-        dict(Counter(f[0] for f in found)),
-    )
-    return 1 if found else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

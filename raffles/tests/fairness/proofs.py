@@ -366,12 +366,15 @@ def make_random(rng: random.Random, source: str = "system") -> Drawn:
 def judge(proof: bytes, **kept: Any) -> Verdict:
     """Return the verdict of verify.py on the bytes of a file and on what else was kept.
 
-    Leaves, log and witnesses are bytes, everything else is what is in the file.
+    Leaves, log and witnesses are bytes; everything else is so too, or what is in the file.
     """
     steps: list[dict[str, str]] = []
     try:
-        for name in kept.keys() & {"leaves", "log", "witnesses"}:
-            kept[name] = io.BytesIO(kept[name])
+        for name in kept:
+            if name in ("leaves", "log", "witnesses"):
+                kept[name] = io.BytesIO(kept[name])
+            elif isinstance(kept[name], bytes):
+                kept[name] = verify.read_json(io.BytesIO(kept[name]), name)
         value = verify.read_json(io.BytesIO(proof), "proof")
         if "witnesses" in kept:
             kept["witnesses"] = verify.read_witnesses(kept["witnesses"])

@@ -26,16 +26,23 @@ from django.db.models import Count
 from raffles.domain.audit import audit
 from raffles.domain.entering import _TICKET, enter
 from raffles.domain.keys import ticket_key
-from raffles.domain.log import LogTree, size, statements
+from raffles.domain.log import LogTree, checkpoint, origin, size, statements
 from raffles.domain.sealing import NOBODY_CAME
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, holder_key, holder_tag, read_code
-from raffles.fairness.verify import Invalid, TreeBuilder, hash_leaf, read_statement
+from raffles.fairness.verify import (
+    Invalid,
+    TreeBuilder,
+    checkpoint_text,
+    hash_leaf,
+    read_statement,
+)
 from raffles.models import (
     FINISHED,
     Announcement,
     Draw,
     Handover,
+    LogNode,
     Raffle,
     State,
     Ticket,
@@ -92,7 +99,7 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     counts = draws.filter(voided_at=None).count()
     yield "a draw that counts if sealed or drawn", counts == is_committed
     yield "one commitment at the most", draws.count() <= 1
-    yield "the log has no gap and fits its tree", _is_log_whole()
+    yield from log_promises()
     yield "winners only if drawn", raffle.winners.exists() == (state == State.DRAWN)
     announced = Counter(raffle.announcements.values_list("kind", flat=True))
     is_full = len(slots) == raffle.total_tickets
@@ -142,17 +149,43 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     )
 
 
-def _is_log_whole() -> bool:
+def log_promises() -> Iterator[tuple[str, bool]]:
+    """Each promise about the operator's log, its tree made anew, and whether it is kept."""
     lines = list(statements(0, size()))
-    builder, times = TreeBuilder(), [0]
-    for n, line in enumerate(lines):
-        said = read_statement(line)
-        builder.add(hash_leaf(line))
-        if said["n"] != n or said["at"] < times[-1]:
-            return False
-        times.append(said["at"])
-    is_counted = Announcement.objects.count() == len(lines) == size()
-    return is_counted and (not lines or LogTree(len(lines)).root() == builder.finish().root)
+    said = [read_statement(line) for line in lines]
+    numbers = [statement["n"] for statement in said]
+    times = [statement["at"] for statement in said]
+    sealed = [statement["raffle_id"] for statement in said if statement["kind"] == "sealed"]
+    yield (
+        "the log has no gap and no number twice",
+        Announcement.objects.count() == size() and numbers == list(range(size())),
+    )
+    yield "the log's time never goes back", times == sorted(times)
+    yield "the log has one seal a raffle", len(sealed) == len(set(sealed))
+    leaves = [hash_leaf(line) for line in lines]
+    signed = checkpoint_text(origin(), len(lines), _root(leaves))
+    yield (
+        "the checkpoint is over every statement",
+        checkpoint(LogTree(len(lines))).startswith(f"{signed}\n"),
+    )
+    kept = {
+        (level, index): _root(leaves[index << level : (index + 1) << level])
+        for level in (8, 16)
+        for index in range(len(leaves) >> level)
+    }
+    stored = LogNode.objects.values_list("level", "index", "hash")
+    yield (
+        "the log keeps the nodes that nothing changes any more, once",
+        Counter((level, index, bytes(node)) for level, index, node in stored)
+        == Counter((*place, root) for place, root in kept.items()),
+    )
+
+
+def _root(leaves: Sequence[bytes]) -> bytes:
+    builder = TreeBuilder()
+    for leaf in leaves:
+        builder.add(leaf)
+    return builder.finish().root
 
 
 def _is_partition(raffle: Raffle, stripes: Sequence[Any]) -> bool:
