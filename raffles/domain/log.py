@@ -38,7 +38,7 @@ _TAKE = """
     ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last RETURNING last, at
 """
 _BY = "the service"
-_WORDS = {
+WORDS = {
     Announcement.Kind.KEY: "key",
     Announcement.Kind.KEY_RETIRED: "key_retired",
     Announcement.Kind.SOLD_OUT: "sold_out",
@@ -92,7 +92,7 @@ def write(
     **fields: Any,
 ) -> Announcement:
     """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
-    statement = make_statement(_WORDS[kind], origin=origin(), n=turn.n, at=turn.at, **adds)
+    statement = make_statement(WORDS[kind], origin=origin(), n=turn.n, at=turn.at, **adds)
     row = Announcement.objects.create(
         sequence=turn.n + 1,
         kind=kind,

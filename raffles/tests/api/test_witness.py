@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
 from raffles.domain import witnessing
@@ -18,7 +19,7 @@ from raffles.domain.witness_memory import Known, alone, remember
 from raffles.fairness.receipts import Cosigner, Signer
 from raffles.fairness.verify import COSIGNATURE, lines_of, parse_note, time_of_cosignature
 from raffles.models import State, WitnessedLog, WitnessedSeal
-from raffles.tests.api.acting import Answer, caller
+from raffles.tests.api.acting import STRANGER, caller
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.foreign_log import ORIGIN, Answering, ForeignLog, Served, tiles
 
@@ -37,10 +38,9 @@ def log(settings: Settings) -> Iterator[Served]:
         yield served
 
 
-def send(body: bytes, **headers: str) -> Answer:
-    return caller().generic(
-        "POST", "/witness/add-checkpoint", body, content_type="text/plain", headers=headers
-    )
+def send(body: bytes, **headers: str) -> Any:
+    client = Client(REMOTE_ADDR=STRANGER)
+    return client.post("/witness/add-checkpoint", body, "text/plain", headers=headers)
 
 
 def status(body: bytes) -> tuple[int, str]:
@@ -51,7 +51,7 @@ def status(body: bytes) -> tuple[int, str]:
     return response.status_code, response.content.decode()
 
 
-def signed_at(response: Answer, checkpoint: str) -> int:
+def signed_at(response: Any, checkpoint: str) -> int:
     """When the answer says that the witness saw the checkpoint; it has to be its signature."""
     assert (response.status_code, response["Content-Type"]) == (200, "text/plain; charset=utf-8")
     note = parse_note(checkpoint + response.content.decode())
@@ -143,7 +143,7 @@ def test_a_proof_that_leads_nowhere(log: Served, head: str) -> None:
     assert WitnessedLog.objects.values_list("size", flat=True).first() == (size or 0)
 
 
-MALFORMED = {
+MALFORMED: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda _: b"",
     "json": lambda _: b'{"old": 0}',
     "not UTF-8": lambda good: good + b"\xff",

@@ -109,7 +109,7 @@ def test_the_race_is_one_without_the_lock(served: Served) -> None:
     cosign(served.log.request(), clock=timezone.now)
     forks = forks_of(served.log)
     outcomes = race(*[partial(without_lock, forks[n % 2], 4 + n % 6) for n in range(64)])
-    signed = [note for note in outcomes if isinstance(note, tuple)]
+    signed = [note for note in outcomes if isinstance(note, Note)]
     assert contradictions(signed, forks)
 
 
