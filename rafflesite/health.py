@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from events.domain import due
+from raffles.domain.witnesses import left_out_of_terms
 from raffles.notifications import outbox
 from raffles.web.problems import problem, unavailable
 
@@ -59,7 +60,7 @@ def warnings() -> list[str]:
     """Return a sentence for each thing that is wrong now."""
     return [
         sentence
-        for warn in (clock_warnings, due.warnings, outbox.warnings)
+        for warn in (clock_warnings, due.warnings, outbox.warnings, witness_warnings)
         for sentence in _ask(warn)
     ]
 
@@ -71,6 +72,11 @@ def _ask(warn: Callable[[], list[str]]) -> list[str]:
         name = f"{warn.__module__}.{warn.__name__}"
         logger.exception("The warning %s failed", name)
         return [f"{name} failed; see the log."]
+
+
+def witness_warnings() -> list[str]:
+    """Name each listed witness that no raffle names."""
+    return left_out_of_terms(timezone.now())
 
 
 def clock_warnings() -> list[str]:

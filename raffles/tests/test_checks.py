@@ -6,6 +6,9 @@ import pytest
 from django.conf import LazySettings
 from django.core.checks import run_checks
 
+from raffles.domain.keys import signer
+from raffles.web.witness_lists import Cosigner
+
 
 def ids() -> list[str]:
     return [
@@ -27,3 +30,11 @@ def test_relays_must_be_addresses_and_there_when_needed(
 ) -> None:
     settings.DRAW_ENTROPY, settings.DRAND_RELAYS = entropy, relays
     assert ids() == found
+
+
+def test_a_cosigner_has_a_key_of_its_own(settings: LazySettings) -> None:
+    url = "https://witness.example.org"
+    settings.COSIGNERS = [Cosigner("one", "11" * 32, url)]
+    assert ids() == []
+    settings.COSIGNERS = [Cosigner("one", signer().public_key, url)]
+    assert ids() == ["raffles.E003"]

@@ -20,7 +20,7 @@ from raffles.domain import asking
 from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.keys import signer
-from raffles.domain.log import LogTree, size, statements
+from raffles.domain.log import LogTree, checkpoint, size, statements
 from raffles.domain.pool import build_tree
 from raffles.domain.proofs import published_draw, stream_proof
 from raffles.domain.sealing import close
@@ -582,7 +582,7 @@ def test_a_proof_has_sixteen_checkpoints_at_most_and_every_cosigner_in_them(
     for witness in witnesses:
         void_raffle(RaffleFactory.create().uuid, reason="Rain", now=SEALED_AT, by=STAFF)
         tree = LogTree(size())
-        text = asking.checkpoint(tree).partition("\n\n")[0] + "\n"
+        text = checkpoint(tree).partition("\n\n")[0] + "\n"
         line = witness.signer.cosign(text, SEEN_AT).split()[2]
         row = {"size": tree.size, "root": tree.root(), "at": SEEN_AT}
         WitnessAnswer.objects.create(

@@ -331,11 +331,12 @@ class Stamper(Server):
 
     def take_key(self, kind: str) -> None:
         """Sign with a new key, and a certificate of it, from now on."""
-        self.private_key = {
-            "rsa": lambda: rsa.generate_private_key(65537, 2048),
-            "p256": lambda: ec.generate_private_key(ec.SECP256R1()),
-            "p384": lambda: ec.generate_private_key(ec.SECP384R1()),
-        }[kind]()
+        self.private_key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+        if kind == "rsa":
+            self.private_key = rsa.generate_private_key(65537, 2048)
+        else:
+            curve = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1()}[kind]
+            self.private_key = ec.generate_private_key(curve)
         self._certify()
         public_key = self.private_key.public_key().public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo

@@ -24,6 +24,7 @@ print(json.dumps({
     "engine": s.DATABASES["default"]["ENGINE"], "options": s.DATABASES["default"]["OPTIONS"],
     "age": s.DATABASES["default"].get("CONN_MAX_AGE"), "cache": s.CACHES["default"]["BACKEND"],
     "relays": s.DRAND_RELAYS,
+    "cosigners": s.COSIGNERS, "authorities": s.TIMESTAMP_AUTHORITIES,
 }))
 """
 
@@ -71,6 +72,8 @@ def test_production() -> None:
         DATABASE_URL="postgres://user:p%40ss@db.example.org:5433/draws?sslmode=require",
         REDIS_URL="redis://127.0.0.1/3",
         DRAND_RELAYS="https://one.example, https://two.example",
+        COSIGNERS=f"one {SEED} https://w.example/1\ntwo {KEY[:64]} https://w.example/2/",
+        TIMESTAMP_AUTHORITIES="First TSA https://tsa.example/; Second http://tsa.example/2",
     )
     assert loaded["missing"] == []
     assert (loaded["keys"], loaded["seeds"]) == ([KEY, SEED], [SEED])
@@ -84,6 +87,14 @@ def test_production() -> None:
     assert loaded["age"] == 600
     assert loaded["cache"].endswith("RedisCache")
     assert loaded["relays"] == ["https://one.example", "https://two.example"]
+    assert loaded["cosigners"] == [
+        ["one", SEED, "https://w.example/1"],
+        ["two", KEY[:64], "https://w.example/2"],
+    ]
+    assert loaded["authorities"] == [
+        ["First TSA", "https://tsa.example/"],
+        ["Second", "http://tsa.example/2"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,8 @@ def test_production() -> None:
         ("WITNESS_LOGS", f"a.example {KEYHEX} ftp://a.example", "the URL of a.example"),
         ("WITNESS_LOGS", f"a.example {KEYHEX} https://a.example/?b", "it has a query"),
         ("WITNESS_LOGS", "; ".join([f"a.example {KEYHEX} https://b"] * 2), "a.example twice"),
+        ("COSIGNERS", f"one {SEED}", "COSIGNERS: in"),
+        ("TIMESTAMP_AUTHORITIES", "https://tsa.example.org", "TIMESTAMP_AUTHORITIES: in"),
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
