@@ -1898,6 +1898,9 @@ def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[S
         yield Step("stranger", f"tokens that do not verify: {wrong}")
 
 
+VOUCHED = Verdict("VALID, randomness vouched for by the operator only", 0, [])
+
+
 def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: bool) -> Verdict:
     """Apply section 8's table: a majority of the cosigners or, without any, of authorities."""
     counted = [seen.counted for seen in cosigners + authorities if seen.counted]
@@ -2205,7 +2208,7 @@ def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -
         for step in check_statements(files["log"], proof, notes):
             tell(step)
     if "round" not in proof["commitment"]:
-        return Verdict("VALID, randomness vouched for by the operator only", 0, [])
+        return VOUCHED
     return verdict_on(cosigners, authorities, log_was_read="log" in files)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from urllib.parse import quote
+from uuid import UUID
 
 import segno
 from django.conf import settings
@@ -18,8 +19,10 @@ from raffles.domain.entering import Entry
 class Card:
     """What only the holder sees; `file` is a data: URL, so that saving it needs no server."""
 
+    raffle_id: UUID
     number: int
     code: str
+    receipt: str
     qr: SafeString
     file: str
     file_name: str
@@ -45,6 +48,8 @@ def card_of(entry: Entry, *, mask: int | None = None) -> Card:
         "receipt": entry.receipt,
     }
     return Card(
+        raffle_id=entry.raffle_id,
+        receipt=json.dumps(entry.receipt),
         number=number,
         code=code,
         qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask),

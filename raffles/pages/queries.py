@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
 from raffles.domain.proofs import proof_head, published_draw
+from raffles.domain.seen import Seen, seen
 from raffles.models import (
     ENTERABLE,
     FINISHED,
@@ -185,6 +186,10 @@ class Story:
     draws_at: datetime | None
     randomness: str
     seed: str
+
+    def seen(self) -> Seen | None:
+        """Who saw the seal; None before the draw."""
+        return seen(self.draw) if self.draw.drawn_at else None
 
 
 def story_of(raffle_id: UUID) -> Story:

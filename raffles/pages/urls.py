@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from raffles.pages import stage, views
+from raffles.pages import beacon, log, stage, views
 from raffles.web.converters import RAFFLE_ID
 
 
@@ -16,10 +16,13 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
     to_event = {"event_page": event_page}
     return [
         path("robots.txt", views.robots, name="robots"),
+        path("log/", log.log, name="log"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
         path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
         path(f"r/{RAFFLE_ID}/result/", views.result, to_event, name="result"),
+        path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
+        path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),
         path(f"r/{RAFFLE_ID}/certificate/", views.certificate, name="certificate"),
         path(f"r/{RAFFLE_ID}/stage/", stage.stage, to_event, name="stage"),
         path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),

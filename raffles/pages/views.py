@@ -45,6 +45,7 @@ from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
 _LIGHT = 640  # hashes of a proof that comes with the page, so that the check needs no network
+_SMALL = 1_000  # tickets of a pool whose leaves come with the page, 32 bytes each
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 # The names to be shown behind a rank, by ticket number.
@@ -176,6 +177,7 @@ def shown_result(
         "story": story,
         "places": rows,
         "is_light": hashes <= _LIGHT,
+        "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
         "following": after + SHOWN if len(rows) == SHOWN else None,
         "after": after,
         "keys": json.dumps(published_keys()),
@@ -191,6 +193,16 @@ def _rank(request: HttpRequest) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise Http404
     return int(text)
+
+
+@require_safe
+@page
+def who_saw_it(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+    """Who saw the seal, in one sentence for a page that is open; 404 before the draw."""
+    seen = story_of(raffle_id).seen()
+    if seen is None:
+        raise Http404
+    return render(request, "raffles/_seen.html", {"seen": seen})
 
 
 @require_safe

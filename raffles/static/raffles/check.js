@@ -13,9 +13,19 @@ const DOUBTS =
   /the operator's word$|shows no log$|, (?:not among|answered too|an answer that|no answer)/;
 const kept = {}; // what the visitor dropped: files of verify()
 let stopping = new AbortController();
-// A small proof comes with the page, so that the check needs no network any more, nor a worker.
-const ahead = "ahead" in section.dataset ? fetched(section.dataset.proof).catch(() => null) : null;
+// Which row stands for a file that the visitor keeps; those of the proof itself are there anyway.
+const ROWS = {
+  commitment: "kept", receipt: "receipt", inclusion: "inclusion", leaves: "leaves", keys: "signer", log: "statements",
+};
+// A small proof comes with the page, so that the check needs no network any more, nor a worker;
+// and so do the leaves of a small pool, by which a saved ticket is found in it.
+const { proof: proofAddress, leaves: leavesAddress } = section.dataset;
+const ahead = "ahead" in section.dataset ? fetched(proofAddress).catch(() => null) : null;
+const leavesAhead = "small" in section.dataset ? fetchedBytes(leavesAddress).catch(() => null) : null;
 const judge = ahead ? verify : verifyApart;
+
+/** What is missing is the place of the visitor's ticket, not the proof. */
+class NoPlace extends Error {}
 
 button.addEventListener("click", () => check());
 running.querySelector("[data-act=stop]").addEventListener("click", () => stopping.abort());
@@ -47,10 +57,18 @@ function receiptIn(text) {
   }
 }
 
-async function fetched(address) {
+async function answered(address) {
   const response = await fetch(address);
   if (!response.ok) throw new TypeError(response.statusText);
-  return response.text();
+  return response;
+}
+
+async function fetched(address) {
+  return (await answered(address)).text();
+}
+
+async function fetchedBytes(address) {
+  return new Uint8Array(await (await answered(address)).arrayBuffer());
 }
 
 async function check() {
@@ -59,25 +77,41 @@ async function check() {
   stopping = new AbortController();
   try {
     const files = { keys: section.dataset.keys, ...kept };
-    files.proof ??= (await ahead) ?? (await fetched(section.dataset.proof));
-    if (files.receipt) files.inclusion ??= await inclusionOf(files.receipt);
+    files.proof ??= (await ahead) ?? (await fetched(proofAddress));
+    if (files.receipt && !files.inclusion) Object.assign(files, await placeOf(files.receipt));
     const onProgress = (percent) => (running.querySelector("progress").value = percent);
-    finish(await judge(files, { onStep: tick, onProgress, signal: stopping.signal }));
+    const begun = performance.now();
+    const answer = await judge(files, { onStep: tick, onProgress, signal: stopping.signal });
+    finish(answer, Object.keys(files).map((name) => ROWS[name]), performance.now() - begun);
   } catch (error) {
     forget();
     const isStopped = stopping.signal.aborted;
-    say(isStopped ? "stopped" : "unreachable");
-    if (!isStopped && !(error instanceof TypeError)) throw error;
+    const isOffline = error instanceof TypeError || error instanceof NoPlace;
+    const missing = error instanceof NoPlace ? "placeless" : "unreachable";
+    say(isStopped ? "stopped" : missing);
+    if (!isStopped && !isOffline) throw error;
   }
   running.hidden = true;
   button.disabled = false;
 }
 
-/** The place of the receipt's ticket; what is wrong with the receipt, the verifier says. */
-async function inclusionOf(receipt) {
+/**
+ * What shows the receipt's ticket among the sealed ones, as files of verify(). Where the site knows
+ * no place of it, all leaves decide: they alone can prove that it is missing.
+ */
+async function placeOf(receipt) {
+  const leaves = await leavesAhead;
+  if (leaves) return { leaves };
   const leaf = /"leaf"\s*:\s*"[0-9a-f]{32}([0-9a-f]{16})/.exec(receipt);
   const number = BigInt(`0x${leaf?.[1] ?? 0}`);
-  return fetched(section.dataset.inclusion.replace("/0/", `/${number}/`));
+  try {
+    const place = await fetch(section.dataset.inclusion.replace("/0/", `/${number}/`));
+    if (place.ok) return { inclusion: await place.text() };
+    if (place.status === 404) return { leaves: await fetchedBytes(leavesAddress) };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  throw new NoPlace();
 }
 
 function begin() {
@@ -106,10 +140,15 @@ function tick({ name, computed }) {
   if (name === "" || name === "stranger" || DOUBTS.test(computed)) row(name).classList.add("vouched");
 }
 
-function finish({ exit, verdict, raffle, winners }) {
+/** `expected` are rows of files that were given, `took` the time of the check in milliseconds. */
+function finish({ exit, verdict, raffle, winners, counted }, expected, took) {
   if (exit === 1 || exit === 2) {
-    const due = 'li:not(.done):not([hidden]):not([data-step="shown"])';
-    checks.querySelector(due)?.classList.add("failed");
+    const due = Array.from(checks.children).find(
+      ({ classList, dataset: { step, told } }) =>
+        !classList.contains("done") && step !== "shown" && (told === undefined || expected.includes(step)),
+    );
+    if (due) due.hidden = false;
+    due?.classList.add("failed");
     section.querySelector("[data-why]").textContent = verdict.replace("INVALID: ", "");
     say(exit === 1 ? "invalid" : "unreadable");
     return forget();
@@ -117,17 +156,29 @@ function finish({ exit, verdict, raffle, winners }) {
   const difference = differenceTo(raffle, winners);
   if (!difference) {
     tick({ name: "shown", computed: shownRows().map((shown) => shown.dataset.tickets).join(", ") });
-    for (const said of section.querySelectorAll("[data-said]")) said.textContent = verdict;
-    return say(sayingOf(exit, verdict));
+    return say(sayingOf(exit, verdict), wordsOf(verdict, counted, took));
   }
   row("shown").classList.add("failed");
   say(difference);
   forget();
 }
 
+/** Which of the verdicts on the page a verdict of verify() is: all but the first leave a doubt. */
 function sayingOf(exit, verdict) {
-  if (exit === 3) return "unwitnessed";
-  return verdict.endsWith("by the operator only") ? "vouched" : "valid";
+  if (exit === 3) return "promised";
+  if (verdict.includes("witnessed before")) return "witnessed";
+  if (verdict.includes("older than")) return "older";
+  return verdict.endsWith("by the operator only") ? "vouched" : "unseen";
+}
+
+/** What stands in the places that a verdict leaves open. */
+function wordsOf(verdict, counted, took) {
+  const [, seen, of] = /(\d+) of (\d+)/.exec(verdict) ?? [];
+  // Of those that the verdict counts, which come first.
+  const seconds = Math.min(...counted.slice(0, seen).map((answer) => answer.seconds));
+  const tenths = { maximumFractionDigits: 1, minimumFractionDigits: 1 };
+  const time = new Intl.NumberFormat(document.documentElement.lang, tenths).format(took / 1000);
+  return { verdict, seen, of, seconds, took: time };
 }
 
 const shownRows = () => Array.from(document.querySelectorAll("[data-rank]"));
@@ -157,8 +208,12 @@ function forget() {
   for (const key of Object.keys(kept)) delete kept[key];
 }
 
-function say(verdict) {
+/** Shows that verdict and no other; `words` go where it has a place for them. */
+function say(verdict, words = {}) {
   for (const line of section.querySelectorAll("[data-verdict]")) {
     line.hidden = line.dataset.verdict !== verdict;
+    for (const part of line.querySelectorAll("[data-words]")) {
+      part.textContent = part.dataset.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+    }
   }
 }

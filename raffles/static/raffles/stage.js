@@ -6,6 +6,7 @@
  * the show goes on with what has been fetched.
  */
 import { follow, left } from "./live.js";
+import { timeOfRound } from "./verify.js";
 
 const POLL = 3000; // ms between two looks; the stream tells sooner where there is one
 const ROLL = 1800; // ms until the last digit has settled
@@ -16,7 +17,7 @@ const find = (selector) => stage.querySelector(selector);
 const dialog = find("dialog");
 
 let raffle = null; // as the API gives it
-let drawsAt = null; // of the beacon
+let drawsAt = null; // of the beacon, in milliseconds
 let places = []; // {rank, prize, ticket_number}, in the order of revealing
 let replacements = [];
 let names = {}; // by ticket number, where an event shows them
@@ -70,13 +71,15 @@ async function look() {
 async function wait() {
   raffle = await (await get(stage.dataset.url)).json();
   if (raffle.state === "sealed" && !drawsAt) {
-    [{ draws_at: drawsAt }] = await (await get(`${stage.dataset.url}draws/`)).json();
+    const { commitment } = await (await get(`${stage.dataset.url}commitment/`)).json();
+    if (commitment.round) drawsAt = 1000 * timeOfRound(commitment.round);
   }
   if (raffle.state !== "drawn") return;
   replacements = await all(`${stage.dataset.url}replacements/`);
   forfeited = await lost();
   const winners = await all(`${stage.dataset.url}winners/`);
   await learnNames();
+  find("[data-seen-by]").innerHTML = await (await get(stage.dataset.seen)).text();
   places = winners.reverse();
   revealed = Math.min(revealed, places.length);
   list(revealed);
@@ -130,7 +133,7 @@ function paintWaiting() {
     return scene("void");
   }
   const due = raffle.state === "sealed" ? drawsAt : raffle.state === "open" && raffle.closes_at;
-  const time = due ? left(due) : "";
+  const time = due ? left(new Date(due).toISOString()) : "";
   const line = time ? (drawsAt ? "beacon" : "open")
     : raffle.state === "open" && !raffle.closes_at ? "unplanned" : "sealing";
   for (const element of stage.querySelectorAll("[data-line]")) {

@@ -298,7 +298,7 @@ export function* select(terms, seed, tickets, holderOf) {
 
 // --- The beacon: drand quicknet (section 4) --------------------------------------------------
 
-const CHAIN = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971";
+export const CHAIN = "52db9ba70e0cc0f6eaf7803dd07447a1f5477735fd3f661792ba94600c84e971";
 const [GENESIS, PERIOD] = [1692803367, 3];
 
 /** Seconds of UNIX time, as all times here. */
@@ -2045,6 +2045,31 @@ export async function verify(files, { onStep, onProgress, signal } = {}) {
 // --- Have I won? ---------------------------------------------------------------------------------
 
 /**
+ * The commitment file, read, if it is whole, signed and of times that allow it.
+ *
+ * `files` has it, and what may be held against it: the keys, the receipt (its signature, raffle,
+ * terms and time, by one of these or the seal's own) and the inclusion. Throws Invalid, Unreadable.
+ */
+export function readSeal(files) {
+  const file = readJson(files.commitment, "commitment");
+  if (!readCommitmentFile(file)) throw new Invalid("the signature of the commitment is wrong");
+  checkTimes(file.commitment);
+  const { commitment, commitment_hash, public_key } = file;
+  const keys = files.keys == null ? null : readKeys(readJson(files.keys, "keys"));
+  if (keys) checkSigner({ commitment, seal: { public_key } }, keys);
+  let leafHash = null;
+  if (files.receipt != null) {
+    const receipt = readJson(files.receipt, "receipt");
+    checkReceipt(receipt, { commitment, seal: { public_key } }, keys, true);
+    leafHash = hex(hashLeaf(unhex(receipt.leaf)));
+  }
+  if (files.inclusion != null) {
+    checkInclusion(readJson(files.inclusion, "inclusion"), { commitment, commitment_hash }, leafHash);
+  }
+  return file;
+}
+
+/**
  * What a ticket gets, from what its holder kept and the beacon alone, before anybody says so.
  *
  * `files` has the commitment file and the inclusion; `signature` is the round's, in hex. The
@@ -2054,12 +2079,9 @@ export async function verify(files, { onStep, onProgress, signal } = {}) {
  * Unreadable as the files deserve; `signal` and onProgress are those of verify().
  */
 export async function outcomeOf(files, signature, { onProgress, signal } = {}) {
-  const file = readJson(files.commitment, "commitment");
+  const { commitment, commitment_hash } = readSeal(files);
   const inclusion = readJson(files.inclusion, "inclusion");
-  if (!readCommitmentFile(file)) throw new Invalid("the signature of the commitment is wrong");
-  const { commitment, commitment_hash } = file;
-  checkTimes(commitment);
-  checkInclusion(inclusion, file);
+  checkInclusion(inclusion, { commitment, commitment_hash });
   const { terms, tickets, round } = commitment;
   if (!round) throw new Invalid("the randomness of this draw is the operator's");
   checkShape(signature, hexOf(48), "signature");

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
+from raffles.domain.drawing import advance
+from raffles.domain.keys import signer
 from raffles.domain.prizes import replace_winner
 from raffles.models import Raffle, State, Winner
 from raffles.tests.browser.scenes import drawn_by_beacon
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import FilePayload
@@ -23,9 +26,10 @@ pytestmark = BROWSER
 BEFORE = ["raffle", "close", "commitment", "seal", "randomness", "seed", "draw", "tickets"]
 STEPS = [*BEFORE, "signer", "", "shown"]
 BY_BEACON = [*BEFORE, "log", "signer", "", "shown"]
-VALID = "Verified here."
+UNSEEN = "Verified here, but not witnessed."
 VOUCHED = "Verified here, but for one number."
 INVALID = "This does not hold."
+LARGE = 80  # tickets, all of which win: too much to come with the page
 Proof = dict[str, Any]
 
 
@@ -78,7 +82,7 @@ def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
 
     press_check(visitor)
 
-    assert (verdict(visitor), steps(visitor, "done")) == (VALID, BY_BEACON)
+    assert (verdict(visitor), steps(visitor, "done")) == (UNSEEN, BY_BEACON)
     assert visitor.lost == []
 
 
@@ -141,7 +145,7 @@ def test_tampered_proofs_are_refused(visit: Visit) -> None:
     press_check(visitor)
 
     assert found == {name: (INVALID, [step]) for name, (_, step) in TAMPERED.items()}
-    assert verdict(visitor) == VALID  # the page's own proof again
+    assert verdict(visitor) == UNSEEN  # the page's own proof again
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"winners": 1, "winners": 2}', "\0", "9" * 5000])
@@ -212,16 +216,20 @@ def test_certificate_is_one_sheet_of_paper(visit: Visit) -> None:
 class TestSavedTicket:
     """The file that a visitor saved is checked with its receipt."""
 
-    def saved(self, visit: Visit) -> tuple[Visitor, dict[str, Any]]:
+    def saved(self, visit: Visit, total_tickets: int = 1) -> tuple[Visitor, dict[str, Any]]:
         """Return a visitor at a draw's result, and the ticket they saved when they entered."""
-        raffle = RaffleFactory.create(total_tickets=1)
+        raffle = RaffleFactory.create(
+            total_tickets=total_tickets, prizes=(("Book", total_tickets),)
+        )
+        for n in range(total_tickets - 1):
+            enter_nth(raffle, n)
         visitor = visit()
         visitor.go(f"/r/{raffle.uuid}/")
         visitor.press("Take part")
         with visitor.page.expect_download() as saving:
             visitor.press("Save the ticket")
         ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
-        take_to(State.DRAWN, raffle)
+        advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
         visitor.go(f"/r/{raffle.uuid}/result/")
         return visitor, ticket
 
@@ -230,8 +238,39 @@ class TestSavedTicket:
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == VOUCHED
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
+        assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "leaves"])
+
+    def test_place_is_asked_for_where_nothing_comes_with_the_page(self, visit: Visit) -> None:
+        visitor, ticket = self.saved(visit, LARGE)
+
+        drop(visitor, ticket)
+
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
         assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "inclusion"])
+
+    def test_place_that_cannot_be_fetched_is_called_that(self, visit: Visit) -> None:
+        visitor, ticket = self.saved(visit, LARGE)
+        visitor.page.route("**/inclusion/", lambda route: route.abort())
+
+        drop(visitor, ticket)
+
+        assert verdict(visitor) == "We could not fetch the place of your ticket."
+
+    @pytest.mark.parametrize("total_tickets", [1, LARGE])
+    def test_ticket_that_was_left_out_is_missing_from_the_tree(
+        self, visit: Visit, total_tickets: int
+    ) -> None:
+        visitor, ticket = self.saved(visit, total_tickets)
+        terms_hash = bytes.fromhex(ticket["receipt"]["terms_hash"])
+        leaf = bytes.fromhex(ticket["receipt"]["leaf"])[:-1] + b"?"
+        ticket["receipt"] = signer().receipt(leaf, terms_hash, ticket["receipt"]["issued_at"])
+        visitor.page.route("**/inclusion/", lambda route: route.fulfill(status=404))
+
+        drop(visitor, ticket)
+
+        assert (verdict(visitor), steps(visitor, "failed")) == (INVALID, ["receipt"])
+        visitor.see("the receipt's ticket is not in the committed tree")
 
     def test_receipt_is_checked_without_a_network(self, visit: Visit) -> None:
         visitor, ticket = self.saved(visit)
@@ -240,8 +279,8 @@ class TestSavedTicket:
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == VOUCHED
-        assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt"])
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
+        assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "leaves"])
 
     def test_file_is_dropped_with_the_mouse(self, visit: Visit) -> None:
         visitor, ticket = self.saved(visit)

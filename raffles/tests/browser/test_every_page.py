@@ -15,6 +15,8 @@ pytestmark = BROWSER
 HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
 # Parts of pages, and what is no page.
 PARTS = {
+    "pages:beacon",
+    "pages:seen",
     "pages:calendar",
     "pages:forfeited",
     "pages:robots",
