@@ -37,19 +37,30 @@ def database_url() -> str:
     return f"postgres://{account}@{facts['HOST']}:{facts['PORT'] or 5432}/{facts['NAME']}"
 
 
-@contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a process that listens on `port`, stopped at the end unless somebody killed it."""
+def start(command: list[str], port: int, **environment: str) -> subprocess.Popen[bytes]:
+    """Start a process and wait until it listens on ``port``."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             command, cwd=SITE, env=os.environ | environment, stdout=said, stderr=said
         )
         try:
             _wait_for(process, port, said)
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+    return process
+
+
+@contextmanager
+def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that listens on ``port``, stopped at the end unless somebody killed it."""
+    process = start(command, port, **environment)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:

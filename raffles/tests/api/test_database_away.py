@@ -2,12 +2,9 @@
 
 import http.client
 import json
-import os
 import socket
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -27,6 +24,7 @@ from raffles.tests.api.acting import (
     terms,
 )
 from raffles.tests.factories import RaffleFactory
+from raffles.tests.serving import free_port, running
 
 AWAY = (
     503,
@@ -160,34 +158,16 @@ def _break(*ends: socket.socket) -> None:
 def served(database_port: int) -> Iterator[int]:
     """Serve the site in a process of its own, over that port of the database; yields its port."""
     there = connection.settings_dict
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     url = (
         f"postgres://{there['USER']}:{there['PASSWORD']}@127.0.0.1:{database_port}/{there['NAME']}"
     )
-    environment = os.environ | {
-        "DATABASE_URL": url,
-        "MANAGER_IPS": "127.0.0.1",
-        "DEBUG": "true",
-        "TICKET_KEY": settings.TICKET_KEYS[0].hex(),
-    }
     command = [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait_for(port)
-            yield port
-        finally:
-            server.terminate()
-
-
-def _wait_for(port: int) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise TimeoutError("the server does not listen")
+    key = settings.TICKET_KEYS[0].hex()
+    with running(
+        command, port, DATABASE_URL=url, MANAGER_IPS="127.0.0.1", DEBUG="true", TICKET_KEY=key
+    ):
+        yield port
 
 
 def ask(port: int, method: str, path: str, body: str = "") -> tuple[int, str | None]:

@@ -20,13 +20,16 @@ if TYPE_CHECKING:  # as in visiting.py
 # the live stream could run its own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Yield Debian's Chromium, headless."""
+    """Debian's Chromium, without a screen: as the shell that never had one, where it is installed.
+
+    It is the same engine, and takes half the processor's time.
+    """
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="needs Playwright (requirements-dev.txt)"
     )
-    program = shutil.which("chromium")
+    program = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if not program:
-        pytest.skip("needs Debian's package chromium")
+        pytest.skip("needs Debian's package chromium-headless-shell or chromium")
     # The loop stands still while a test runs, so Django need not guard its connections.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with playwright.sync_playwright() as driver:

