@@ -86,6 +86,8 @@ DRAND_RELAYS = items(
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "rafflesite.secrecy.SecretSettings"
+
 INSTALLED_APPS = [
     "rafflesite.apps.BackOfficeConfig",
     "django.contrib.auth",
