@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
@@ -24,7 +24,7 @@ from django.views.decorators.http import require_http_methods
 from raffles.admin.base import Recorded
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
-from raffles.web.fields import text_fault
+from raffles.web.fields import ReadableField
 
 MAX_REASON = 500  # characters
 
@@ -171,15 +171,9 @@ def posted_again(request: HttpRequest, sentence: str) -> HttpResponseRedirect:
 class ReasonForm(forms.Form):
     """A typed reason that everybody will read."""
 
-    reason = forms.CharField(
+    reason = ReadableField(
         max_length=MAX_REASON,
         widget=forms.Textarea({"rows": 2}),
         label="Reason",
         help_text="Published as you write it.",
     )
-
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if fault := text_fault(reason):
-            raise ValidationError(fault)
-        return reason
