@@ -18,7 +18,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from importlib import import_module
 from itertools import groupby
 from multiprocessing.connection import Connection
@@ -28,64 +28,73 @@ from statistics import median
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
-from benchmarks.harness import Seen, Unavailable, log_to, migrate, set_up
-from benchmarks.servers import cluster
+from benchmarks.harness import Seen, migrate, set_up
+from benchmarks.servers import Unavailable, cluster
 
 
 class Goal(NamedTuple):
-    """What a figure has to keep to, the module that measures it, and the database it wants.
+    """A figure's bound, the function that measures it, and the database it wants.
 
-    Modules share a database of the same name: a PostgreSQL, its flushes *slow*, or *sqlite*.
+    Functions share a database of the same name: a PostgreSQL, its flushes *slow*, or *sqlite*.
     """
 
+    act: str  # module.function
     name: str
     bound: str
-    module: str
     database: str = "shared"
+
+    @property
+    def module(self) -> str:
+        return self.act.partition(".")[0]
+
+    def holds(self, ratio: float) -> bool:
+        side, bound = self.bound.split()
+        return ratio <= float(bound) if side == "<=" else ratio >= float(bound)
 
 
 # In this order the large pool is filled once, entered while it is open, and sealed last.
 GOALS = (
-    Goal("participate_requests", ">= 0.68", "participating"),
-    Goal("participate_cpu", "<= 1.40", "participating"),
-    Goal("receipt_cpu", "<= 1.10", "participating"),
-    Goal("participate_10m_over_1k", "<= 1.40", "participating"),
-    Goal("create_10m", "<= 1.00", "drawing"),
-    Goal("select_100k_of_10m", "<= 1.00", "drawing"),
-    Goal("select_memory", "<= 1.00", "drawing"),
-    Goal("store_100k_winners", "<= 1.60", "drawing"),
-    Goal("seal_1m", "<= 1.00", "sealing"),
-    Goal("seal_1m_memory", "<= 1.00", "sealing"),
-    Goal("inclusion_10m", "<= 1.00", "sealing"),
-    Goal("evidence_memory", "<= 1.00", "sealing"),
-    Goal("proof_memory", "<= 1.00", "sealing"),
-    Goal("proof_over_tree", "<= 3.00", "sealing"),
-    Goal("export_memory", "<= 1.00", "sealing"),
-    Goal("export_entries", "<= 2.50", "sealing"),
-    Goal("proof_file", "<= 0.02", "files"),
-    Goal("leaves_file", "<= 0.02", "files"),
-    Goal("home_page", "<= 1.50", "visiting"),
-    Goal("home_page_over_sql", "<= 1.50", "visiting"),
-    Goal("stream_fan_out", "<= 2.00", "announcing"),
-    Goal("stream_over_bare", "<= 2.00", "announcing"),
-    Goal("stream_memory", "<= 1.00", "announcing"),
-    Goal("outbox_posts", "<= 2.00", "announcing"),
-    Goal("events_run", "<= 2.00", "calendar"),
-    Goal("upcoming_queries", "<= 1.00", "calendar"),
-    Goal("participate_by_event", "<= 1.15", "calendar"),
-    Goal("list_queries", "<= 1.00", "listing", "lists"),
-    Goal("list_page", "<= 1.40", "listing", "lists"),
-    Goal("growth_claim", "<= 3.00", "growth", "large"),
-    Goal("growth_tree", "<= 1.50", "growth", "large"),
-    Goal("growth_draw", "<= 4.00", "growth", "large"),
-    Goal("growth_proof", "<= 25.00", "growth", "large"),
-    Goal("growth_verify", "<= 2.00", "growth", "large"),
-    Goal("growth_admin", "<= 2.00", "growth", "large"),
-    Goal("claims_slow_flush", ">= 0.80", "claiming", "slow"),
-    Goal("sqlite_claim", ">= 0.60", "claiming", "sqlite"),
-    Goal("sqlite_busy", "<= 0.00", "claiming", "sqlite"),
+    Goal("participating.against_floors", "participate_requests", ">= 0.68"),
+    Goal("participating.against_floors", "participate_cpu", "<= 1.40"),
+    Goal("participating.receipt", "receipt_cpu", "<= 1.10"),
+    Goal("participating.by_size", "participate_10m_over_1k", "<= 1.40"),
+    Goal("drawing.create", "create_10m", "<= 1.00"),
+    Goal("drawing.pick", "select_100k_of_10m", "<= 1.00"),
+    Goal("drawing.pick", "select_memory", "<= 1.00"),
+    Goal("drawing.store", "store_100k_winners", "<= 1.60"),
+    Goal("drawing.seal_million", "seal_1m", "<= 1.00"),
+    Goal("drawing.seal_million", "seal_1m_memory", "<= 1.00"),
+    Goal("drawing.inclusion", "inclusion_10m", "<= 1.00"),
+    Goal("drawing.evidence", "evidence_memory", "<= 1.00"),
+    Goal("drawing.proof", "proof_memory", "<= 1.00"),
+    Goal("drawing.proof", "proof_over_tree", "<= 3.00"),
+    Goal("drawing.proof", "proof_file", "<= 0.02"),
+    Goal("drawing.proof", "leaves_file", "<= 0.02"),
+    Goal("drawing.entries", "export_memory", "<= 1.00"),
+    Goal("drawing.entries", "export_entries", "<= 2.50"),
+    Goal("pages.home", "home_page", "<= 1.50"),
+    Goal("pages.home", "home_page_over_sql", "<= 1.50"),
+    Goal("announcing.stream", "stream_fan_out", "<= 2.00"),
+    Goal("announcing.stream", "stream_over_bare", "<= 2.00"),
+    Goal("announcing.stream", "stream_memory", "<= 1.00"),
+    Goal("announcing.outbox", "outbox_posts", "<= 2.00"),
+    Goal("calendar.due", "events_run", "<= 2.00"),
+    Goal("pages.upcoming", "upcoming_queries", "<= 1.00"),
+    Goal("calendar.entries", "participate_by_event", "<= 1.15"),
+    Goal("pages.lists", "list_queries", "<= 1.00"),
+    Goal("pages.lists", "list_page", "<= 1.40"),
+    Goal("growth.sizes", "growth_claim", "<= 3.00", "large"),
+    Goal("growth.sizes", "growth_tree", "<= 1.50", "large"),
+    Goal("growth.sizes", "growth_draw", "<= 4.00", "large"),
+    Goal("growth.sizes", "growth_proof", "<= 25.00", "large"),
+    Goal("growth.sizes", "growth_verify", "<= 2.00", "large"),
+    Goal("growth.sizes", "growth_admin", "<= 2.00", "large"),
+    Goal("participating.slow_flush", "claims_slow_flush", ">= 0.80", "slow"),
+    Goal("participating.sqlite", "sqlite_claim", ">= 0.60", "sqlite"),
+    Goal("participating.sqlite", "sqlite_busy", "<= 0.00", "sqlite"),
 )
 NAMES = list(dict.fromkeys(name for goal in GOALS for name in (goal.module, goal.name)))
+HEADING = f"{'name':<24}{'ratio':>8}  {'min-max':<16}{'goal':<9}{'holds':<6}seen in this run"
 _fork = multiprocessing.get_context("fork")
 
 
@@ -101,14 +110,16 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    wanted = [goal for goal in GOALS if {goal.module, goal.name} & set(options.names or NAMES)]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not options.json:
         print(machine(), HEADING, sep="\n", flush=True)
     missed = False
     try:
-        for figure in measure(set(options.names or NAMES), quick=options.quick):
-            print(json.dumps(figure.public()) if options.json else figure.line(), flush=True)
-            missed = missed or not figure.holds
+        for goal, seen in measure(wanted, quick=options.quick):
+            shown, holds = judged(goal, seen, as_json=options.json)
+            print(shown, flush=True)
+            missed = missed or not holds
     except Unavailable as error:
         print(error, file=sys.stderr)
         return 2
@@ -120,7 +131,7 @@ def main() -> int:
 
 
 def machine() -> str:
-    """Where and how disturbed: with more load than cores, absolute figures say little."""
+    """Say where and how disturbed: with more load than cores, absolute figures say little."""
     one, five, _ = os.getloadavg()
     return (
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
@@ -128,56 +139,29 @@ def machine() -> str:
     )
 
 
-# --- Figures -----------------------------------------------------------------------------
-
-HEADING = f"{'name':<24}{'ratio':>8}  {'min-max':<16}{'goal':<9}{'holds':<6}seen in this run"
-
-
-class Figure(NamedTuple):
-    """One ratio, judged as it is shown, with three digits: the median of its rounds."""
-
-    name: str
-    ratio: float
-    low: float
-    high: float
-    goal: str
-    detail: str
-
-    @classmethod
-    def of(cls, seen: Seen, goal: str) -> Figure:
-        middle, low, high = (round(each(seen.ratios), 3) for each in (median, min, max))
-        return cls(seen.name, middle, low, high, goal, seen.detail)
-
-    @property
-    def holds(self) -> bool:
-        side, bound = self.goal.split()
-        return self.ratio <= float(bound) if side == "<=" else self.ratio >= float(bound)
-
-    def public(self) -> dict[str, object]:
-        """Return the object of `--json`."""
-        shown = self._asdict() | {"holds": self.holds}
-        del shown["detail"]
-        return shown
-
-    def line(self) -> str:
-        """Return the row of the table."""
-        spread, verdict = f"{self.low:.3f}-{self.high:.3f}", "yes" if self.holds else "NO"
-        row = f"{self.name:<24}{self.ratio:>8.3f}  {spread:<16}{self.goal:<9}{verdict:<6}"
-        return row + self.detail
+def judged(goal: Goal, seen: Seen, *, as_json: bool) -> tuple[str, bool]:
+    """Return a figure's line, and whether its ratio, as it is shown, holds."""
+    ratio, low, high = (round(each(seen.ratios), 3) for each in (median, min, max))
+    holds = goal.holds(ratio)
+    if as_json:
+        shown = {"name": goal.name, "ratio": ratio, "low": low, "high": high, "goal": goal.bound}
+        return json.dumps(shown | {"holds": holds}), holds
+    spread, verdict = f"{low:.3f}-{high:.3f}", "yes" if holds else "NO"
+    row = f"{goal.name:<24}{ratio:>8.3f}  {spread:<16}{goal.bound:<9}{verdict:<6}"
+    return row + seen.detail, holds
 
 
-# --- Modules -----------------------------------------------------------------------------
+# --- Functions that measure --------------------------------------------------------------
 
 
-def measure(wanted: set[str], *, quick: bool) -> Iterator[Figure]:
+def measure(wanted: list[Goal], *, quick: bool) -> Iterator[tuple[Goal, Seen]]:
     """Yield the wanted figures as they come; databases are started when they are needed."""
-    goals = [goal for goal in GOALS if wanted & {goal.module, goal.name}]
-    for database, shared in groupby(goals, key=attrgetter("database")):
+    for database, shared in groupby(wanted, key=attrgetter("database")):
         with database_url(database) as url:
-            for module, together in groupby(shared, key=attrgetter("module")):
-                bounds = {goal.name: goal.bound for goal in together}
-                for seen in run_apart(module, url, set(bounds), quick=quick):
-                    yield Figure.of(seen, bounds[seen.name])
+            for act, together in groupby(shared, key=attrgetter("act")):
+                goals = {goal.name: goal for goal in together}
+                for seen in run_apart(act, url, set(goals), quick=quick):
+                    yield goals[seen.name], seen
 
 
 @contextmanager
@@ -191,13 +175,13 @@ def database_url(kind: str) -> Iterator[str]:
                 yield url
 
 
-def run_apart(module: str, url: str, names: set[str], *, quick: bool) -> Iterator[Seen]:
-    """Run a module in its own process until the named were seen; raises Unavailable if it fails.
+def run_apart(act: str, url: str, names: set[str], *, quick: bool) -> Iterator[Seen]:
+    """Run a function in its own process until the named were seen; raise Unavailable if it fails.
 
     Settings are read once in a process, and the peak of memory is a process's own.
     """
     ours, theirs = _fork.Pipe(duplex=False)
-    child = _fork.Process(target=run_here, args=(module, url, names, quick, theirs))
+    child = _fork.Process(target=run_here, args=(act, url, names, quick, theirs))
     child.start()
     theirs.close()
     try:
@@ -210,19 +194,20 @@ def run_apart(module: str, url: str, names: set[str], *, quick: bool) -> Iterato
     finally:
         child.join()
     if child.exitcode:
-        raise Unavailable(f"{module} failed")
+        raise Unavailable(f"{act} failed")
 
 
-def run_here(module: str, url: str, names: set[str], quick: bool, found: Connection) -> None:
-    """Set up the site in this process and send the named figures that the module sees."""
+def run_here(act: str, url: str, names: set[str], quick: bool, found: Connection) -> None:
+    """Set up the site in this process and send the named figures that the function sees."""
     os.setsid()  # Ctrl-C comes from the parent alone, as SIGINT
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    set_up(url)
-    migrate()
-    # It imports models, which exist only now.
     with TemporaryFile("w") as log, suppress(KeyboardInterrupt):
-        log_to(log)  # it is written, as in life, but nothing to look at
-        for seen in import_module(f"benchmarks.{module}").run(quick=quick):
+        with redirect_stderr(log):  # it is written, as in life, but nothing to look at
+            set_up(url)
+        migrate()
+        module, _, function = act.partition(".")
+        # It imports models, which exist only now.
+        for seen in getattr(import_module(f"benchmarks.{module}"), function)(quick=quick):
             if seen.name in names:
                 found.send(seen)
                 names.remove(seen.name)

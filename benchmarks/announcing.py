@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -20,20 +21,25 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from redis import Redis
 
 from benchmarks.harness import Seen, compared, interleaved, limited, megabytes, timing
 from benchmarks.inside import new_raffle
-from benchmarks.servers import free_port, granian, redis, server
+from benchmarks.servers import granian, require
 from raffles.domain.announcing import announce
 from raffles.domain.keys import current_key_id
 from raffles.domain.sealing import NOTHING_SEALED
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
 from raffles.notifications.delivery import database_clock, deliver
 from raffles.notifications.outbox import spread
+from raffles.tests.notifications import redis_server
+from raffles.tests.serving import free_port, running
 
 _PATIENCE = 30.0  # seconds
 _LISTEN = b"GET /stream/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -54,13 +60,6 @@ async def main():
 asyncio.run(main())
 """
 _numbers = itertools.count(1)
-
-
-def run(*, quick: bool) -> Iterator[Seen]:
-    """See how fast it is told."""
-    raffle = new_raffle()
-    yield from stream(raffle, clients=200 if quick else 1_000, rounds=7 if quick else 25)
-    yield outbox(raffle, rows=1_000 if quick else 10_000, rounds=3 if quick else 5)
 
 
 def announce_draw(raffle: Raffle, number: int) -> None:
@@ -95,21 +94,24 @@ def result(number: int) -> dict[str, object]:
 # --- The stream --------------------------------------------------------------------------
 
 
-def stream(raffle: Raffle, *, clients: int, rounds: int) -> Iterator[Seen]:
+def stream(*, quick: bool) -> Iterator[Seen]:
     """Milliseconds until the last of so many has heard it, and the memory of one who waits."""
+    require("redis-server")
+    raffle, clients = new_raffle(), 200 if quick else 1_000
     with ExitStack() as stack:
-        port = stack.enter_context(redis()).port
-        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        redis = redis_server.Server(Path(stack.enter_context(TemporaryDirectory())))
+        stack.callback(redis.send, signal.SIGKILL)
+        settings.REDIS_URL = f"redis://127.0.0.1:{redis.port}/0"
         listening = partial(listeners, count=clients)
         ours, memory = stack.enter_context(listening("rafflesite.asgi:application"))
         bare, _ = stack.enter_context(listening("benchmarks.floor_stream:application"))
-        alone = Crowd(port, clients, b"SUBSCRIBE alone\r\n", b":1\r\n")
+        alone = Crowd(redis.port, clients, b"SUBSCRIBE alone\r\n", b":1\r\n")
         stack.enter_context(closing(alone))
         streamed, asgi, floor = interleaved(
-            partial(reached_by_stream, ours, raffle),
-            partial(reached_by_redis, bare, port, b"bare"),
-            partial(reached_by_redis, alone, port, b"alone"),
-            rounds=rounds,
+            partial(ours.hear, partial(commit, raffle)),
+            partial(bare.hear, partial(publish, "bare")),
+            partial(alone.hear, partial(publish, "alone")),
+            rounds=7 if quick else 25,
         )
     note = f", {clients:,} clients"
     yield compared("stream_fan_out", (streamed, floor), "ms", 1, note)
@@ -149,13 +151,13 @@ class Crowd:
             client.setblocking(False)
             self._selector.register(client, selectors.EVENT_READ, client)
 
-    def hear(self, number: int, act: Callable[[], float]) -> float:
+    def hear(self, act: Callable[[int], float]) -> float:
         """Act on a thread, as another process would; return milliseconds until the last has heard.
 
         They are counted from the moment (`perf_counter`) that the act returns.
         """
-        acted: list[float] = []
-        acting = threading.Thread(target=lambda: acted.append(act()))
+        number, acted = next(_numbers), list[float]()
+        acting = threading.Thread(target=lambda: acted.append(act(number)))
         acting.start()
         word, seen = f"mark-{number}-".encode(), dict.fromkeys(self._sockets, b"")
         deadline = time.perf_counter() + _PATIENCE
@@ -178,54 +180,43 @@ class Crowd:
             client.close()
 
 
-def reached_by_stream(listeners: Crowd, raffle: Raffle) -> float:
-    """Milliseconds from COMMIT to the last listener."""
-    number, committed = next(_numbers), list[float]()
-
-    def commit() -> float:
-        with transaction.atomic():
-            transaction.on_commit(lambda: committed.append(time.perf_counter()))
-            announce_draw(raffle, number)
-        return committed[0]
-
-    return listeners.hear(number, commit)
+def commit(raffle: Raffle, number: int) -> float:
+    """Announce a draw; return the moment after COMMIT, when others are nudged."""
+    committed: list[float] = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: committed.append(time.perf_counter()))
+        announce_draw(raffle, number)
+    return committed[0]
 
 
-def reached_by_redis(subscribers: Crowd, port: int, channel: bytes) -> float:
-    """Milliseconds from PUBLISH to the last subscriber, with a message of the same size."""
-    number = next(_numbers)
-    words = (b"PUBLISH", channel, json.dumps(result(number)).encode())
-    command = b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-
-    def publish() -> float:
-        with socket.create_connection(("127.0.0.1", port)) as publisher:
-            published = time.perf_counter()
-            publisher.sendall(command)
-            publisher.recv(64)
-        return published
-
-    return subscribers.hear(number, publish)
+def publish(channel: str, number: int) -> float:
+    """Publish a message of the same size; return the moment before."""
+    with Redis.from_url(settings.REDIS_URL) as publisher:
+        publisher.ping()  # connected
+        published = time.perf_counter()
+        publisher.publish(channel, json.dumps(result(number)))
+    return published
 
 
 # --- The outbox --------------------------------------------------------------------------
 
 
-def outbox(raffle: Raffle, *, rows: int, rounds: int) -> Seen:
+def outbox(*, quick: bool) -> Iterator[Seen]:
     """Seconds for so many announcements to one receiver."""
+    raffle, rows = new_raffle(), 1_000 if quick else 10_000
     settings.REDIS_URL = ""
     settings.WEBHOOK_NETWORKS = ["127.0.0.1"]
     spread(now=database_clock())  # what went before is nothing to be delivered
     port = free_port()
-    with server([sys.executable, "-c", _RECEIVER, str(port)], port):
+    with running([sys.executable, "-c", _RECEIVER, str(port)], port):
         Endpoint.objects.create(
             address=f"http://127.0.0.1:{port}/",
             created_at=timezone.now(),
             key_id=current_key_id(),
         )
-        sides = interleaved(
-            partial(delivered, raffle, rows), partial(posted, port, rows), rounds=rounds
-        )
-    return compared("outbox_posts", sides, "s", 2, f" for {rows:,}")
+        acts = partial(delivered, raffle, rows), partial(posted, port, rows)
+        sides = interleaved(*acts, rounds=3 if quick else 5)
+    yield compared("outbox_posts", sides, "s", 2, f" for {rows:,}")
 
 
 def delivered(raffle: Raffle, rows: int) -> float:

@@ -1,7 +1,6 @@
-"""A site apart, for a program of its own: importing this sets up Django, before any model.
+"""A site of its own for a campaign: importing this sets up Django, before any model is imported.
 
-Hence a name that sorts before those of modules with models. Its database is a PostgreSQL that runs
-in `running`, on a port chosen before.
+Hence a name that sorts before those of modules with models. `running` starts its PostgreSQL.
 """
 
 from __future__ import annotations
@@ -11,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from django.db import connections
+
 from benchmarks.harness import migrate, set_up
-from benchmarks.servers import cluster, free_port
+from benchmarks.servers import cluster
+from raffles.tests.serving import free_port
 
 _PORT = free_port()
 set_up(f"postgres://postgres@127.0.0.1:{_PORT}/postgres", log_level="ERROR")
@@ -22,5 +24,8 @@ set_up(f"postgres://postgres@127.0.0.1:{_PORT}/postgres", log_level="ERROR")
 def running() -> Iterator[Path]:
     """Run the database, its tables made, in a folder that is gone afterwards."""
     with TemporaryDirectory(prefix="benchmarks-") as name, cluster(Path(name), port=_PORT):
-        migrate()
-        yield Path(name)
+        try:
+            migrate()
+            yield Path(name)
+        finally:
+            connections.close_all()  # PostgreSQL waits for them

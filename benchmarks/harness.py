@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import time
@@ -10,16 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import IO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import django
 from django.core.management import call_command
 
 Value = TypeVar("Value")
-
-
-class Unavailable(Exception):
-    """Something that a benchmark needs is not installed here."""
 
 
 class Seen(NamedTuple):
@@ -89,6 +84,9 @@ def timing(
     return measure
 
 
+# --- Memory ------------------------------------------------------------------------------
+
+
 def megabytes(name: str, pid: int | str = "self") -> float:
     """Return what the system knows of a process's memory, such as VmHWM or Private_Dirty."""
     book = "status" if name.startswith("Vm") else "smaps_rollup"
@@ -105,8 +103,6 @@ def forget_peak() -> float:
 # --- Django ------------------------------------------------------------------------------
 
 _SECRETS = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY")}
-
-
 _STATE = TemporaryDirectory(prefix="benchmarks-state-")
 
 
@@ -128,13 +124,6 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "STREAMS_PER_HOLDER": "0",
     }
     django.setup()
-
-
-def log_to(stream: IO[str]) -> None:
-    """Write the log there instead."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
 
 
 def migrate() -> None:

@@ -13,14 +13,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from raffles.domain.creating import create_raffle
+from raffles.domain.drawing import advance
 from raffles.domain.entering import Facts, _claim_postgresql, _claim_sqlite
 from raffles.domain.pool import build_tree
 from raffles.domain.sealing import close, seal
-from raffles.models import Raffle
+from raffles.models import Raffle, State
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
 
 PRIZES = (("Telescope", 1), ("Book", 9))
-FULL, QUICK = 9_900_000, 1_000_000  # tickets handed out of ten million
 
 # --- Requests ----------------------------------------------------------------------------
 
@@ -84,15 +84,20 @@ def new_raffle(total_tickets: int = MAX_TICKETS, **terms: Any) -> Raffle:
     return create_raffle(total_tickets=total_tickets, now=timezone.now(), by="benchmark", **terms)
 
 
-def pool(issued: int) -> Raffle:
-    """Return a raffle of ten million tickets of which `issued` are given out, made only once.
+def pool(*, quick: bool) -> Raffle:
+    """Return a raffle of 9,900,000 tickets of 10,000,000, or a million; with 100,000 prizes.
 
-    It has 100,000 prizes. PostgreSQL alone; takes about twelve seconds a million.
+    PostgreSQL alone; takes about twelve seconds a million.
     """
-    name = f"Pool of {issued}"
+    return made_once(1_000_000 if quick else 9_900_000, MAX_TICKETS, winners=MAX_PRIZES)
+
+
+def made_once(issued: int, total: int, *, winners: int) -> Raffle:
+    """Return an open raffle with so many tickets given out, or what became of it since."""
+    name = f"{issued} tickets of {total}, {winners} winners"
     if made := Raffle.objects.filter(name=name).first():
         return made
-    return fill(new_raffle(name=name, prizes=(("Book", MAX_PRIZES),)), issued)
+    return fill(new_raffle(total, name=name, prizes=(("Book", winners),)), issued)
 
 
 def fill(raffle: Raffle, issued: int) -> Raffle:
@@ -110,9 +115,19 @@ def fill(raffle: Raffle, issued: int) -> Raffle:
 
 
 def seal_now(raffle: Raffle) -> None:
-    """Close, hash and seal an open raffle."""
-    close(raffle.pk, now=timezone.now(), by="benchmark")
-    seal(raffle.pk, build_tree(raffle), clock=timezone.now, by="benchmark")
+    """Close, hash and seal a raffle if it is open."""
+    raffle.refresh_from_db()
+    if raffle.state == State.OPEN:
+        close(raffle.pk, now=timezone.now(), by="benchmark")
+        seal(raffle.pk, build_tree(raffle), clock=timezone.now, by="benchmark")
+
+
+def drawn_raffle(tickets: int, winners: int) -> Raffle:
+    """Make one that is sold out and drawn."""
+    raffle = made_once(tickets, tickets, winners=winners)
+    seal_now(raffle)
+    advance(raffle.pk, now=timezone.now(), clock=timezone.now, by="benchmark")
+    return raffle
 
 
 def claim(facts: Facts) -> None:

@@ -18,7 +18,7 @@ import asyncio
 import signal
 import sys
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,13 +30,14 @@ from django.utils import timezone
 
 from benchmarks.apart import running
 from benchmarks.inside import new_raffle
-from benchmarks.servers import free_port, granian, require
+from benchmarks.servers import granian, require
 from raffles.domain import announcing, log
 from raffles.domain.sealing import NOTHING_SEALED
 from raffles.models import Announcement, Raffle
 from raffles.tests.nothing_lost.harness import fork, is_killed
 from raffles.tests.notifications.redis_server import Server
 from raffles.tests.notifications.returning import Listener, Told, Wrong, compare
+from raffles.tests.serving import free_port
 
 _ANNOUNCERS = 4
 _SEED = 1
@@ -63,22 +64,50 @@ def main() -> int:
 def listen_through_trouble(clients: int, reconnects: int, seconds: float, folder: Path) -> Wrong:
     """Announce for so many seconds; return what was wrong with what all listeners heard."""
     raffle, started = new_raffle(), time.monotonic()
-    ledgers = [folder / f"announcer-{n}" for n in range(_ANNOUNCERS)]
     (folder / "redis").mkdir()
-    trouble = Trouble(Server(folder / "redis"))
-    settings.REDIS_URL = trouble.redis_url
+    server = Server(folder / "redis")
+    settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
+    ledgers = [folder / f"announcer-{n}" for n in range(_ANNOUNCERS)]
     announcers = [
         fork(partial(announce_on, raffle, ledger, seconds, seed=n))
         for n, ledger in enumerate(ledgers)
     ]
-    with closing(trouble):
-        listeners = [Listener(trouble.port) for _ in range(clients)]
+    ended_in: list[float] = []
+    with ExitStack() as site:
+        site.callback(server.send, signal.SIGKILL)
+        port = free_port()
+        serve = partial(granian, "rafflesite.asgi:application", port, REDIS_URL=settings.REDIS_URL)
+        serving = site.enter_context(ExitStack())
+        serving.enter_context(serve())
+        listeners = [Listener(port) for _ in range(clients)]
+
+        def restart() -> None:
+            asked = time.monotonic()
+            serving.close()
+            ended_in.append(time.monotonic() - asked)
+            serving.enter_context(serve())
+
+        async def trouble() -> None:
+            """Trouble Redis again and again, and in the middle restart the site."""
+            pause = seconds / 12
+            for turn in range(4):
+                await asyncio.sleep(pause)
+                server.send(signal.SIGSTOP)
+                await asyncio.sleep(pause)
+                server.send(signal.SIGCONT)
+                await asyncio.sleep(pause / 2)
+                await asyncio.to_thread(redis.Redis(port=server.port).flushall)
+                server.send(signal.SIGKILL)
+                if turn == 1:
+                    await asyncio.to_thread(restart)
+                await asyncio.sleep(pause / 2)
+                await asyncio.to_thread(server.start)
 
         async def listen() -> None:
             until, chance = time.monotonic() + seconds + _PATIENCE, Random(_SEED)
             stay = partial(Listener.come_and_go, each=2 * seconds / reconnects, until=until)
             coming = [stay(one, reconnects, Random(chance.random())) for one in listeners]
-            await asyncio.gather(trouble.make(seconds), *coming)
+            await asyncio.gather(trouble(), *coming)
             for announcer in announcers:
                 await asyncio.to_thread(is_killed, announcer)
             count = sum(len(read(path)) for path in ledgers)
@@ -89,13 +118,11 @@ def listen_through_trouble(clients: int, reconnects: int, seconds: float, folder
     wrong = compare(ledger, [listener.heard for listener in listeners])
     visits = sum(listener.visits for listener in listeners)
     print(
-        f"{clients:,} listeners, {visits:,} connections, {len(ledger):,} announcements, "
-        f"{trouble}, in {time.monotonic() - started:,.0f} s: {wrong}"
+        f"{clients:,} listeners, {visits:,} connections, {len(ledger):,} announcements, Redis "
+        "stopped, emptied and killed 4 times each, the ASGI process ended by SIGTERM within "
+        f"{ended_in[0]:.1f} s, in {time.monotonic() - started:,.0f} s: {wrong}"
     )
     return wrong
-
-
-# --- Announcing --------------------------------------------------------------------------
 
 
 def announce_on(raffle: Raffle, ledger: Path, seconds: float, *, seed: int) -> None:
@@ -130,60 +157,6 @@ def read(ledger: Path) -> list[Told]:
     """Return what an announcer committed."""
     lines = (line.split() for line in ledger.read_text().splitlines())
     return [Told(int(number), mark) for number, mark in lines]
-
-
-# --- Trouble -----------------------------------------------------------------------------
-
-
-class Trouble:
-    """What happens to Redis and to the ASGI process, and how often it did."""
-
-    def __init__(self, server: Server) -> None:
-        self.port = free_port()
-        self.redis_url = f"redis://127.0.0.1:{server.port}/0"
-        self._redis = server
-        self._times, self._ended_in = 0, 0.0
-        self._site = ExitStack()
-        self._serve()
-
-    def __str__(self) -> str:
-        return (
-            f"Redis stopped, emptied and killed {self._times} times each, "
-            f"the ASGI process ended by SIGTERM within {self._ended_in:.1f} s"
-        )
-
-    def close(self) -> None:
-        """End both."""
-        self._redis.send(signal.SIGCONT)
-        self._redis.send(signal.SIGKILL)
-        self._site.close()
-
-    async def make(self, seconds: float) -> None:
-        """Trouble Redis again and again, and in the middle restart the ASGI process."""
-        pause = seconds / 12
-        for turn in range(4):
-            await asyncio.sleep(pause)
-            self._redis.send(signal.SIGSTOP)
-            await asyncio.sleep(pause)
-            self._redis.send(signal.SIGCONT)
-            await asyncio.sleep(pause / 2)
-            await asyncio.to_thread(redis.Redis(port=self._redis.port).flushall)
-            self._redis.send(signal.SIGKILL)
-            self._times += 1
-            if turn == 1:
-                await asyncio.to_thread(self._restart)
-            await asyncio.sleep(pause / 2)
-            await asyncio.to_thread(self._redis.start)
-
-    def _restart(self) -> None:
-        asked = time.monotonic()
-        self._site.close()
-        self._ended_in = time.monotonic() - asked
-        self._serve()
-
-    def _serve(self) -> None:
-        serving = granian("rafflesite.asgi:application", self.port, REDIS_URL=self.redis_url)
-        self._site.enter_context(serving)
 
 
 if __name__ == "__main__":

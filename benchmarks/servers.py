@@ -1,27 +1,33 @@
-"""Servers of our own, PostgreSQL among them, and a client that costs little."""
+"""Servers as in production, a PostgreSQL of our own, and processes that keep them busy."""
 
 from __future__ import annotations
 
-import itertools
+import multiprocessing
 import os
-import re
-import selectors
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
+from http.client import HTTPConnection
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
-from benchmarks.harness import Unavailable
+from django.db import OperationalError, connections
 
-_PATIENCE = 60.0  # seconds for a server to start or stop
+from raffles.tests.serving import free_port, running
+
 _TICKS = os.sysconf("SC_CLK_TCK")
+_fork = multiprocessing.get_context("fork")
+
+
+class Unavailable(Exception):
+    """Something that a benchmark needs is not installed here."""
+
+
+# --- The site ----------------------------------------------------------------------------
 
 
 class Server(NamedTuple):
@@ -35,7 +41,7 @@ class Server(NamedTuple):
         return [int(child) for child in children.split()]
 
     def cpu(self) -> float:
-        """Return the seconds of CPU used so far, the system's work for it too."""
+        """Return the seconds of CPU used so far, user and system."""
         spent = 0
         for pid in (self.pid, *self.workers()):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -43,92 +49,25 @@ class Server(NamedTuple):
         return spent / _TICKS
 
 
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
-def server(
-    command: Sequence[str],
-    port: int,
-    *,
-    user: str | None = None,
-    how: signal.Signals = signal.SIGTERM,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[Server]:
-    """Run a server that listens on `port`; its output goes to a file, as in life.
-
-    Ends it at last by the signal `how`, with all that it leaves behind: one that is stopped
-    while it starts does not see to its workers. Raises RuntimeError when it does not come up.
-    """
-    with TemporaryFile() as log:
-        process = subprocess.Popen(
-            command,
-            user=user,
-            env=os.environ | (environment or {}),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C is ours to handle
-        )
-        try:
-            deadline = time.monotonic() + _PATIENCE
-            while not _is_listening(port):
-                if time.monotonic() > deadline or process.poll() is not None:
-                    log.seek(0)
-                    raise RuntimeError(f"{command}: {log.read()[-2_000:].decode()}")
-                time.sleep(0.05)
-            yield Server(port, process.pid)
-        finally:
-            process.send_signal(how)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE)
-            with suppress(ProcessLookupError):  # nobody is left, as it should be
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-# --- What is served ----------------------------------------------------------------------
+def _python(module: str, options: str, port: int, environment: dict[str, str]) -> Iterator[Server]:
+    command = [sys.executable, "-m", module, *options.split()]
+    with running(command, port, **environment) as process:
+        yield Server(port, process.pid)
 
 
 def gunicorn(application: str, **environment: str) -> AbstractContextManager[Server]:
-    """Serve a WSGI application as production does: two processes of eight threads."""
+    """Serve a WSGI application with gunicorn.conf.py, by two processes of eight threads."""
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
-    command += ["--worker-class", "gthread", "--workers", "2", "--threads", "8"]
-    command += ["--http-parser", "fast", "--keep-alive", "30", "--no-control-socket"]
-    return server([*command, application], port, environment=environment)
+    options = f"--bind 127.0.0.1:{port} --workers 2 --threads 8 {application}"
+    return _python("gunicorn", options, port, environment)
 
 
 def granian(application: str, port: int = 0, **environment: str) -> AbstractContextManager[Server]:
-    """Serve an ASGI application as production does."""
+    """Serve an ASGI application by one process, as documented for the stream."""
     port = port or free_port()
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port)]
-    command += ["--workers-kill-timeout", "5", "--backpressure", "16384", "--backlog", "16384"]
-    return server([*command, application], port, environment=environment)
-
-
-@contextmanager
-def redis() -> Iterator[Server]:
-    """Run a Redis."""
-    require("redis-server")
-    port = free_port()
-    with TemporaryDirectory(prefix="benchmarks-") as folder:
-        command = ["redis-server", "--port", str(port), "--save", "", "--dir", folder]
-        with server([*command, "--bind", "127.0.0.1"], port) as running:
-            yield running
-
-
-def require(program: str) -> None:
-    """Raise Unavailable without that program."""
-    if not shutil.which(program):
-        raise Unavailable(f"{program} is not installed")
+    options = f"--interface asgi --port {port} --workers-kill-timeout 5 {application}"
+    return _python("granian", f"--backpressure 16384 --backlog 16384 {options}", port, environment)
 
 
 # --- PostgreSQL --------------------------------------------------------------------------
@@ -156,7 +95,7 @@ _SETTINGS = {
 
 @contextmanager
 def cluster(folder: Path, *, slow_flush: bool = False, port: int = 0) -> Iterator[str]:
-    """Run a new, durable PostgreSQL in an empty `folder`; yields the URL of its one database.
+    """Run a new, durable PostgreSQL in an empty ``folder``; yield the URL of its one database.
 
     With `slow_flush` every flush of its log takes two milliseconds more, like a disk behind a
     network. Raises Unavailable without PostgreSQL's programs, or without gcc for the slow flush.
@@ -178,7 +117,7 @@ def cluster(folder: Path, *, slow_flush: bool = False, port: int = 0) -> Iterato
     options = _SETTINGS | {"port": str(port), "unix_socket_directories": str(home)}
     settings = [f"--{name}={value}" for name, value in options.items()]
     command = [str(binaries / "postgres"), "-D", str(home), *settings]
-    with server(command, port, user=account, how=signal.SIGINT, environment=preloaded):
+    with running(command, port, user=account, **preloaded):
         yield f"postgres://postgres@127.0.0.1:{port}/postgres"
 
 
@@ -192,6 +131,12 @@ def programs() -> Path:
     return Path(found or str(newest)).resolve().parent
 
 
+def require(program: str) -> None:
+    """Raise Unavailable without that program."""
+    if not shutil.which(program):
+        raise Unavailable(f"{program} is not installed")
+
+
 def _build_slow_flush(folder: Path) -> Path:
     require("gcc")
     source, library = folder / "slow_flush.c", folder / "slow_flush.so"
@@ -200,79 +145,70 @@ def _build_slow_flush(folder: Path) -> Path:
     return library
 
 
-# --- Clients -----------------------------------------------------------------------------
+# --- Processes at work -------------------------------------------------------------------
 
-_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
-_LAST_CHUNK = b"0\r\n\r\n"
-_callers = itertools.count(1)
+Act = Callable[[], object]
 
 
-class Load(NamedTuple):
-    """What came of a load: answers a second, and the server's CPU for each in milliseconds."""
+class Work(NamedTuple):
+    """What a crew did: acts a second, how many there were, and how many found the database busy."""
 
     rate: float
-    cpu: float
+    acts: int
+    busy: int
 
 
-class Client:
-    """A keep-alive connection that takes part, from another address each time."""
+@contextmanager
+def crew(size: int) -> Iterator[Callable[[Act, float], Work]]:
+    """Provide so many forked processes that repeat an act at once for so many seconds."""
+    connections.close_all()  # a connection must not be shared
+    with _fork.Pool(size) as workers:
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._answer = b""
+        def work(act: Act, seconds: float) -> Work:
+            # Each takes one: nobody is done before the last has begun.
+            done = workers.map(partial(_repeat, act), [seconds] * size, chunksize=1)
+            rates, acts, busy = zip(*done, strict=True)
+            return Work(sum(rates), sum(acts), sum(busy))
 
-    def send(self, path: str) -> None:
-        """POST without a body, as a trusted proxy for somebody in 10.0.0.0/8."""
-        caller = next(_callers)
-        address = f"10.{caller >> 16 & 255}.{caller >> 8 & 255}.{caller & 255}"
-        self._answer = b""
-        self.socket.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: {address}\r\n"
-            "Content-Length: 0\r\n\r\n".encode()
-        )
-
-    def is_answered(self) -> bool:
-        """Read what is there; say whether the answer is complete.
-
-        Raises RuntimeError for any but 201: a refusal would be fast and worth nothing.
-        """
-        chunk = self.socket.recv(65_536)
-        self._answer += chunk
-        head, end, body = self._answer.partition(b"\r\n\r\n")
-        if not chunk or (end and not head.startswith(b"HTTP/1.1 201")):
-            raise RuntimeError(f"refused: {self._answer[:600]!r}")
-        # Without a length, as Django leaves it when no middleware adds one, it comes in chunks.
-        if length := _LENGTH.search(head):
-            return len(body) >= int(length[1])
-        return body.endswith(_LAST_CHUNK)
-
-    def ask(self, path: str) -> None:
-        """Send one request and wait for its answer."""
-        self.send(path)
-        while not self.is_answered():
-            pass
+        yield work
 
 
-def load(served: Server, path: str, *, seconds: float, connections: int = 16) -> Load:
-    """Keep every connection busy for so many seconds, each with one request after the other."""
-    with selectors.DefaultSelector() as selector:
-        clients = [Client(served.port) for _ in range(connections)]
-        cpu, started = served.cpu(), time.perf_counter()
-        for client in clients:
-            selector.register(client.socket, selectors.EVENT_READ, client)
-            client.send(path)
-        answered, waiting = 0, len(clients)
-        while waiting:
-            for key, _ in selector.select():
-                if not key.data.is_answered():
-                    continue
-                answered += 1
-                if time.perf_counter() - started < seconds:
-                    key.data.send(path)
-                else:
-                    waiting -= 1
-        elapsed, spent = time.perf_counter() - started, served.cpu() - cpu
-        for client in clients:
-            client.socket.close()
-    return Load(answered / elapsed, spent / answered * 1000)
+def _repeat(act: Act, seconds: float) -> Work:
+    done = busy = 0
+    started = now = time.perf_counter()
+    while now - started < seconds:
+        try:
+            act()
+        except OperationalError:
+            busy += 1
+        done += 1
+        now = time.perf_counter()
+    return Work(done / (now - started), done, busy)
+
+
+# --- Taking part over HTTP ---------------------------------------------------------------
+
+_callers = _fork.Value("I")  # counted by all processes together
+
+
+def enter(port: int, path: str) -> None:
+    """POST without a body, as a trusted proxy for one more address in 10.0.0.0/8.
+
+    Each process keeps one connection alive. Raises RuntimeError for any answer but 201: a refusal
+    would be fast and worth nothing.
+    """
+    with _callers.get_lock():
+        _callers.value += 1
+        caller = _callers.value
+    address = f"10.{caller >> 16 & 255}.{caller >> 8 & 255}.{caller & 255}"
+    line = _connection(port)
+    line.request("POST", path, headers={"X-Forwarded-For": address})
+    answer = line.getresponse()
+    body = answer.read()
+    if answer.status != 201:
+        raise RuntimeError(f"refused: {answer.status} {body[:600]!r}")
+
+
+@cache
+def _connection(port: int) -> HTTPConnection:
+    return HTTPConnection("127.0.0.1", port, timeout=30)

@@ -18,14 +18,14 @@ from events.domain.scheduling import edit_event
 from events.models import Event
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from raffles.admin.actions import ConfirmedAction, Performed
-from raffles.web.fields import readable
+from raffles.web.fields import ReadableField
 from raffles.web.formats import WEEKDAY
 
 
 class DuplicateForm(forms.Form):
     """What distinguishes the copy from the event."""
 
-    name = forms.CharField(max_length=180)
+    name = ReadableField(max_length=180)
     slug = forms.SlugField(max_length=50, help_text="Part of its address; it can't be changed.")
     has_rewards = forms.BooleanField(
         required=False, label="With the rewards of the coming dates", initial=True
@@ -36,9 +36,6 @@ class DuplicateForm(forms.Form):
         initial=True,
         help_text="Nobody takes part until you have looked it over and resume it.",
     )
-
-    def clean_name(self) -> str:
-        return readable(self.cleaned_data["name"])
 
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"]

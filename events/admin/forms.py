@@ -16,7 +16,7 @@ from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
 from events.schedule import zones
-from raffles.web.fields import readable
+from raffles.web.fields import ReadableField
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")
@@ -33,6 +33,13 @@ class PictureField(forms.URLField):
         super().__init__(**kwargs | {"assume_scheme": "https"})
 
 
+REWARD_FIELDS: dict[str, type[forms.Field]] = {
+    "reward_name": ReadableField,
+    "reward_description": ReadableField,
+    "reward_picture": PictureField,
+}
+
+
 class EventForm(forms.ModelForm):
     """An event, with the same rules as in the API."""
 
@@ -45,7 +52,10 @@ class EventForm(forms.ModelForm):
         model = Event
         fields = ("name", "slug", *SCHEDULE, *REWARD, *RULES, *CLAIM)
         labels = {"reward_name": "Default reward", "claim_days": "Claim within (days)"}
-        field_classes = {"reward_picture": PictureField, "promotes_alternates": forms.BooleanField}
+        field_classes = REWARD_FIELDS | {
+            "name": ReadableField,
+            "promotes_alternates": forms.BooleanField,
+        }
         widgets = {
             "promotes_alternates": forms.CheckboxInput,
             "frequency": forms.TextInput({"list": "frequencies", "class": "vTextField"}),
@@ -56,15 +66,6 @@ class EventForm(forms.ModelForm):
         self.fields["time_zone"].initial = "UTC"
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
-
-    def clean_name(self) -> str:
-        return readable(self.cleaned_data["name"])
-
-    def clean_reward_name(self) -> str:
-        return readable(self.cleaned_data["reward_name"])
-
-    def clean_reward_description(self) -> str:
-        return readable(self.cleaned_data["reward_description"])
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # fills the instance
@@ -110,19 +111,13 @@ class RewardForm(forms.ModelForm):
     class Meta:
         model = Reward
         fields = ("date", *REWARD)
-        field_classes = {"reward_picture": PictureField}
+        field_classes = REWARD_FIELDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Another date is another reward, which can be added and this one deleted.
         if "date" in self.fields and self.instance.pk is not None:
             self.fields["date"].disabled = True
-
-    def clean_reward_name(self) -> str:
-        return readable(self.cleaned_data["reward_name"])
-
-    def clean_reward_description(self) -> str:
-        return readable(self.cleaned_data["reward_description"])
 
 
 class RewardFormSet(BaseInlineFormSet):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
@@ -25,7 +25,7 @@ from raffles.admin.base import Recorded
 from raffles.domain.refusals import Refusal
 from raffles.models.raffle import MAX_REASON
 from raffles.web.callers import staff
-from raffles.web.fields import text_fault
+from raffles.web.fields import ReadableField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,15 +169,9 @@ def posted_again(request: HttpRequest, sentence: str) -> HttpResponseRedirect:
 class ReasonForm(forms.Form):
     """A typed reason, which will be public."""
 
-    reason = forms.CharField(
+    reason = ReadableField(
         max_length=MAX_REASON,
         widget=forms.Textarea({"rows": 2}),
         label="Reason",
         help_text="Published as you write it.",
     )
-
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if fault := text_fault(reason):
-            raise ValidationError(fault)
-        return reason

@@ -15,7 +15,7 @@ from raffles.domain.api_keys import make_key
 from raffles.models import ApiKey
 from raffles.web.callers import staff
 from raffles.web.environment import rate
-from raffles.web.fields import readable
+from raffles.web.fields import ReadableField
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -24,9 +24,7 @@ class ApiKeyForm(forms.ModelForm):
     class Meta:
         model = ApiKey
         fields = ("name", "rate", "expires_at")
-
-    def clean_name(self) -> str:
-        return readable(self.cleaned_data["name"])
+        field_classes = {"name": ReadableField}
 
     def clean_rate(self) -> str:
         text: str = self.cleaned_data["rate"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +24,7 @@ from raffles.notifications.delivery import database_clock, deliver
 from raffles.notifications.outbox import make_test
 from raffles.notifications.webhooks import make_secret, rotate_secret
 from raffles.web.callers import staff
+from raffles.web.outgoing import check_url
 
 _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
@@ -55,26 +55,13 @@ class EndpointForm(forms.ModelForm):
             if channel == Endpoint.Channel.MAIL:
                 validate_email(cleaned.get("address", ""))
             elif channel == Endpoint.Channel.WEBHOOK:
-                _validate_url(cleaned.get("address", ""))
+                check_url(cleaned.get("address", ""))
         except ValidationError as error:
             self.add_error("address", error)
+        except ValueError as error:
+            hint = "Write an address such as https://example.org/hook:"
+            self.add_error("address", f"{hint} {error}.")
         return cleaned
-
-
-def _validate_url(address: str) -> None:
-    """Raise ValidationError unless it is an HTTP URL; the host is checked when connecting."""
-    fault = ValidationError("Write an address such as https://example.org/hook.")
-    if not address.isascii() or not address.isprintable() or " " in address:
-        raise fault
-    try:
-        url = urlsplit(address)
-        has_port = url.port is None or url.port > 0
-    except ValueError:
-        raise fault from None
-    if url.scheme not in ("https", "http") or not url.hostname or not has_port:
-        raise fault
-    if url.username or url.password or url.fragment:
-        raise ValidationError("Leave out user names, passwords and what follows a #.")
 
 
 def _show(request: HttpRequest, secret: str) -> None:

@@ -15,15 +15,9 @@ from django.utils import timezone
 from raffles.domain.refusals import ClosesInThePast, TooManyPrizes
 from raffles.models import Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, MAX_PRIZE_KINDS, MAX_PRIZES
-from raffles.web.fields import text_fault
+from raffles.web.fields import ReadableField
 
 TERMS = ("name", "alternates", "entropy", "closes_at", *CLAIM_TERMS)
-
-
-def _clean_name(name: str) -> str:
-    if fault := text_fault(name):
-        raise ValidationError(fault)
-    return name
 
 
 class PrizeForm(forms.ModelForm):
@@ -32,9 +26,7 @@ class PrizeForm(forms.ModelForm):
     class Meta:
         model = Prize
         fields = ("name", "amount")
-
-    def clean_name(self) -> str:
-        return _clean_name(self.cleaned_data["name"])
+        field_classes = {"name": ReadableField}
 
 
 class PrizeFormSet(BaseInlineFormSet):
@@ -91,11 +83,8 @@ class RaffleForm(forms.ModelForm):
         model = Raffle
         fields = ("name", "total_tickets", *TERMS[1:])
         labels = {"claim_days": "Claim within (days)"}
-        field_classes = {"promotes_alternates": forms.BooleanField}
+        field_classes = {"name": ReadableField, "promotes_alternates": forms.BooleanField}
         widgets = {"promotes_alternates": forms.CheckboxInput}
-
-    def clean_name(self) -> str:
-        return _clean_name(self.cleaned_data["name"])
 
     def clean_closes_at(self) -> Any:
         closes_at = self.cleaned_data["closes_at"]

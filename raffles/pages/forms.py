@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import MAX_TICKETS
-from raffles.web.fields import text_fault
+from raffles.web.fields import ReadableField
 
 
 class TicketForm(forms.Form):
@@ -31,10 +31,4 @@ class ReplacementForm(forms.Form):
     """The winner whose prize goes to the next alternate, and the reason; both are public."""
 
     ticket_number = forms.IntegerField(widget=forms.HiddenInput)
-    reason = forms.CharField(label=_("Reason, in public"), max_length=500)
-
-    def clean_reason(self) -> str:
-        reason: str = self.cleaned_data["reason"]
-        if fault := text_fault(reason):
-            raise forms.ValidationError(fault)
-        return reason
+    reason = ReadableField(label=_("Reason, in public"), max_length=500)

@@ -1,4 +1,4 @@
-"""Processes of the site and its neighbours, on the database of the test that starts them."""
+"""Processes of the site and its neighbours, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from django.conf import settings
 from django.db import connection
 
-SITE = Path(settings.BASE_DIR)
+SITE = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -37,11 +36,22 @@ def database_url() -> str:
     return f"postgres://{account}@{facts['HOST']}:{facts['PORT'] or 5432}/{facts['NAME']}"
 
 
-def start(command: list[str], port: int, **environment: str) -> subprocess.Popen[bytes]:
-    """Start a process and wait until it listens on ``port``."""
+def start(
+    command: list[str], port: int, *, user: str | None = None, **environment: str
+) -> subprocess.Popen[bytes]:
+    """Start a process and wait until it listens on `port`.
+
+    Raises RuntimeError, with what it said, when it does not come up within a minute.
+    """
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
-            command, cwd=SITE, env=os.environ | environment, stdout=said, stderr=said
+            command,
+            cwd=SITE,
+            env=os.environ | environment,
+            stdout=said,
+            stderr=said,
+            user=user,
+            start_new_session=True,  # Ctrl-C is ours to handle
         )
         try:
             _wait_for(process, port, said)
@@ -53,14 +63,22 @@ def start(command: list[str], port: int, **environment: str) -> subprocess.Popen
 
 
 @contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on ``port``, stopped at the end unless somebody killed it."""
-    process = start(command, port, **environment)
+def running(
+    command: list[str], port: int, *, user: str | None = None, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that listens on `port`; end it, unless it was killed, and its workers."""
+    process = start(command, port, user=user, **environment)
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        try:
+            process.wait(30)
+        finally:
+            # One that is stopped while it starts does not see to its workers.
+            with suppress(ProcessLookupError):  # nobody is left, as it should be
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, said: IO[bytes]) -> None:

@@ -6,6 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
@@ -175,8 +176,12 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return {**mapped, "additionalProperties": False}
 
 
-def readable(text: str) -> str:
-    """Return the text. Raises a validation error if people cannot read it."""
-    if text and (fault := text_fault(text)):
+def _validate_readable(text: str) -> None:
+    if fault := text_fault(text):
         raise ValidationError(fault)
-    return text
+
+
+class ReadableField(forms.CharField):
+    """Text in a form that people can read (see `text_fault`)."""
+
+    default_validators = [_validate_readable]

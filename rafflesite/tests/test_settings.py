@@ -188,3 +188,39 @@ def test_serving_needs_secrets(module: str) -> None:
     assert "Set RECEIPT_KEY, SECRET_KEY, TICKET_KEY" in done.stderr
     secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
     assert run(f"import {module}", secrets).returncode == 0
+
+
+DATABASE = "'PASSWORD': '********************'"
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [
+        ([], DATABASE),
+        (["--all"], DATABASE),
+        (["--output=unified"], DATABASE),
+        (["--default=copied"], "DEBUG = False"),
+        (["--default=copied", "--output=unified"], "+ DEBUG = False"),
+    ],
+)
+def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: Path) -> None:
+    secrets = {
+        "SECRET_KEY": "the secret key",
+        "TICKET_KEY": KEY,
+        "RECEIPT_KEY": SEED,
+        "DATABASE_URL": "postgres://site:databases@127.0.0.1/site",
+        "REDIS_URL": "redis://:cached@127.0.0.1/0",
+        "EMAIL_URL": "smtp://site:mailed@127.0.0.1",
+    }
+    (tmp_path / "copied.py").write_text("from rafflesite.settings import *\nDEBUG = 1\n")
+    said = run(
+        f"import sys; sys.path.append({str(tmp_path)!r})\n"
+        "from django.core.management import execute_from_command_line\n"
+        f"execute_from_command_line(['manage.py', 'diffsettings', *{options}])",
+        secrets | {"DEBUG": "off", "ALLOWED_HOSTS": "raffles.example"},
+    )
+    assert said.returncode == 0, said.stderr
+    assert seen in said.stdout
+    raw = [repr(bytes.fromhex(secret)) for secret in (KEY, SEED)]
+    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed"]
+    assert [text for text in secret if text in said.stdout] == []

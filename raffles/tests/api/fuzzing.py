@@ -55,7 +55,6 @@ _HELPED = 4  # every fourth request gets what it needs to succeed
 class Campaign:
     """What came of a run."""
 
-    cases: int = 0
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)  # by operation and status
     failures: dict[str, str] = field(default_factory=dict)  # how to repeat it, by what it is
     undocumented: set[tuple[str, int]] = field(default_factory=set)
@@ -66,7 +65,6 @@ class Campaign:
             if (response := interaction.response) is None:
                 continue
             case = recorder.cases[case_id].value
-            self.cases += 1
             # A method that a path does not have is no operation of the schema.
             if response.status_code != 405:
                 self.answers[case.operation.label, response.status_code] += 1
@@ -189,13 +187,7 @@ def is_honest(failure: Failure, case: Case, response: Response) -> bool:
     )
 
 
-def run(
-    world: World,
-    *,
-    max_examples: int,
-    seed: int,
-    progress: Callable[[Campaign], None] | None = None,
-) -> Campaign:
+def run(world: World, *, max_examples: int, seed: int) -> Campaign:
     """Run every phase with all checks, `max_examples` for each operation and phase."""
     project = ProjectConfig(
         generation=GenerationConfig(max_examples=max_examples, allow_extra_parameters=False)
@@ -224,8 +216,6 @@ def run(
             campaign.failures[event.label] = str(event.value)
         elif isinstance(event, ScenarioFinished):
             campaign.note(event.recorder)
-            if progress:
-                progress(campaign)
     campaign.undocumented = campaign.answers.keys() - _documented(schema.raw_schema["paths"])
     return campaign
 

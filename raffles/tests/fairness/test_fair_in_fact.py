@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.fair_in_fact import (
+from raffles.tests.fairness.randomness import (
     FEWEST,
     Finding,
     biased_samples,
