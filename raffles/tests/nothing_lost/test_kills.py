@@ -252,13 +252,13 @@ def test_an_act_in_autocommit_is_seen(
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(facts: entering.Facts, values: list[Any]) -> int | None:
+    def claim(facts: entering.Facts, values: list[Any]) -> entering.Landed | None:
         stripe = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap")).first()
         if stripe is None:
             return None
         Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
         insert_ticket(facts.pk, stripe.lo + stripe.issued, values)
-        return stripe.lo + stripe.issued
+        return stripe.lo + stripe.issued, None
 
     monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
     assert any(killings(DEEDS["participate"]))
