@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from raffles.api.log import TILE
 from raffles.models import State
 from raffles.tests.api.acting import MANAGER, PROXY, STRANGER, caller, terms
 from raffles.tests.factories import RaffleFactory
@@ -62,6 +63,9 @@ ROUTES: dict[str, dict[str, str]] = {
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},
     "witness/add-checkpoint": {"POST": ACT},
+    "log/checkpoint": {"GET": READ},
+    "log/statements": {"GET": READ},
+    TILE: {"GET": READ},
     "verify.py": {"GET": READ},
     "verify.py.sha256": {"GET": READ},
     "robots.txt": {"GET": READ},
@@ -108,6 +112,9 @@ def expected(route: str, method: str, who: str) -> int:
 
 def prepared(route: str, method: str) -> str:
     """Return the path of a route to a raffle in the state in which it can be called."""
+    if "log/" in route:
+        RaffleFactory.create(state=State.VOID)  # or there would be no statement
+        return "/log/tile/entries/000.p/1" if route == TILE else f"/{route}"
     if RAFFLE not in route:
         return f"/{route}"
     acting = method not in ("GET", "HEAD")

@@ -36,6 +36,7 @@ def deceives(honest: Files, spoilt: Files) -> str | None:
         return None
     size = largest_checkpoint(spoilt)
     is_same = essence(spoilt, size) == essence(honest, size)
+    is_same = is_same and number_of(spoilt) in (None, number_of(honest))
     # Who answered twice and is left with the later answer is shown later, never earlier.
     seen: Counter[str] = Counter()
     for name, seconds in judge(**honest).counted:
@@ -47,8 +48,8 @@ def deceives(honest: Files, spoilt: Files) -> str | None:
 def essence(files: Files, size: int) -> dict[str, Any]:
     """Everything but what may show less and still be right in what it shows.
 
-    That is the log in a proof but for the seal's number, a log file behind the first ``size``
-    statements, which are signed, and whose keys and which witnesses a reader trusts.
+    That is the log in a proof, a log file behind the first ``size`` statements, which are signed,
+    and whose keys and which witnesses a reader trusts.
     """
     found: dict[str, Any] = {}
     for name, content in files.items():
@@ -58,8 +59,14 @@ def essence(files: Files, size: int) -> dict[str, Any]:
             found[name] = content
         elif name not in ("keys", "witnesses"):
             found[name] = json.loads(content)
-    log = found["proof"].pop("log", None)
-    return found | ({"n": log["n"]} if log else {})
+    found["proof"].pop("log", None)
+    return found
+
+
+def number_of(files: Files) -> int | None:
+    """The number that the seal has in the proof's log; None if the proof shows none."""
+    log = json.loads(files["proof"]).get("log")
+    return log["n"] if log else None
 
 
 def largest_checkpoint(files: Files) -> int:

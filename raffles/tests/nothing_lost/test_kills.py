@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count, product
 from types import ModuleType, SimpleNamespace
@@ -20,6 +20,7 @@ from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.erasing import erase_holder
+from raffles.domain.log import Turn, take_turn
 from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Refusal
 from raffles.fairness.numbering import numbering
@@ -207,6 +208,12 @@ def announce_alone(*fact: Any, **when: Any) -> Announcement:
         return announce(*fact, **when)
 
 
+def take_turn_alone(now: datetime) -> Turn:
+    """Lets the others go on before anything is said."""
+    with transaction.atomic():
+        return take_turn(now)
+
+
 def shut_gate_alone(raffle: Raffle) -> int:
     """Shut the gate in a transaction of its own, before the state says so."""
     Stripe.objects.filter(raffle=raffle).update(cap=F("issued"))
@@ -235,6 +242,7 @@ def test_an_act_in_autocommit_is_seen(
         "transaction": SimpleNamespace(atomic=nullcontext),
         "locked": lambda raffle_pk: Raffle.objects.get(pk=raffle_pk),
         "announce": announce_alone,
+        "take_turn": take_turn_alone,
         "shut_gate": shut_gate_alone,
     }
     for module, word in product(modules, alone):
@@ -244,13 +252,13 @@ def test_an_act_in_autocommit_is_seen(
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(facts: entering.Facts, values: list[Any]) -> int | None:
+    def claim(facts: entering.Facts, values: list[Any]) -> entering.Landed | None:
         stripe = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap")).first()
         if stripe is None:
             return None
         Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
         insert_ticket(facts.pk, stripe.lo + stripe.issued, values)
-        return stripe.lo + stripe.issued
+        return stripe.lo + stripe.issued, None
 
     monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
     assert any(killings(DEEDS["participate"]))
