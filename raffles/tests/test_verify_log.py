@@ -23,7 +23,10 @@ from raffles.tests.factories import NOW, STAFF, RaffleFactory
 pytestmark = pytest.mark.django_db
 
 NOBODY = {"event": "daily", "name": "Daily", "reason": "Nobody took part"}
-HASHES: dict[str, Any] = {"commitment_hash": "0" * 64, "reason_hash": hashlib.sha256(b"Nobody").hexdigest()}
+HASHES: dict[str, Any] = {
+    "commitment_hash": "0" * 64,
+    "reason_hash": hashlib.sha256(b"Nobody").hexdigest(),
+}
 Change = Callable[[], object]
 
 
