@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import multiprocessing
 import random
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing.connection import Connection
 from statistics import median
-from threading import Event, Thread
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from benchmarks.harness import Seen, limited, timing
@@ -89,27 +90,36 @@ def drawing() -> Callable[[], object]:
 
 
 def longest_wait(act: Callable[[], object]) -> float:
-    """Return the most milliseconds that somebody waited for a turn meanwhile."""
-    waits, is_over = [0.0], Event()
-
-    def take_turns() -> None:
-        while not is_over.is_set():
-            with transaction.atomic():
-                started = time.perf_counter()
-                take_turn(timezone.now())
-                waits.append((time.perf_counter() - started) * 1000)
-                transaction.set_rollback(True)
-            time.sleep(0.001)
-        connection.close()
-
-    waiting = Thread(target=take_turns)
+    """Return the most milliseconds that another process waited for a turn meanwhile."""
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe()
+    connections.close_all()
+    waiting = fork.Process(target=take_turns, args=(theirs,))
     waiting.start()
-    try:
-        act()
-    finally:
-        is_over.set()
-        waiting.join()
-    return max(waits)
+    ours.recv()
+    act()
+    ours.send(None)
+    longest: float = ours.recv()
+    waiting.join()
+    return longest
+
+
+def take_turns(told: Connection) -> None:
+    """Take the end of the list again and again until told, and tell the longest wait."""
+    longest, is_warm = 0.0, False
+    while not told.poll():
+        with transaction.atomic():
+            started = time.perf_counter()
+            take_turn(timezone.now())
+            waited = (time.perf_counter() - started) * 1000
+            transaction.set_rollback(True)
+        if is_warm:
+            longest = max(longest, waited)
+        else:
+            is_warm = True
+            told.send(None)
+        time.sleep(0.001)
+    told.send(longest)
 
 
 def lengthen(end: int) -> None:
