@@ -164,6 +164,8 @@ def store_winners(winners: Sequence[Winner]) -> None:
         cursor.copy_expert(
             'COPY raffles_winner (raffle_id, rank, slot, "index", prize_id, leaf) FROM STDIN', rows
         )
+    # Now, not with the commit: others wait for the log by then.
+    connection.check_constraints()
 
 
 def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, Any]:

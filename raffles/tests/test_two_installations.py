@@ -1,0 +1,216 @@
+"""Two installations vouch for each other: two databases, two folders, real HTTP between them.
+
+One is restored from a backup and goes on: the other signs nothing of it, however often it tries.
+`WITNESS_ROUNDS=100 pytest raffles/tests/test_two_installations.py` tries a hundred times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raffles.fairness.receipts import Cosigner, Signer
+from raffles.fairness.verify import COSIGNATURE, lines_of, parse_note, time_of_cosignature
+from raffles.tests.foreign_log import ForeignLog
+from raffles.tests.serving import SITE, free_port, running
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = int(os.environ.get("WITNESS_ROUNDS", "5"))
+
+
+class Installation:
+    """A site of its own: keys, database, folder, and a process that serves them."""
+
+    def __init__(self, name: str, number: int, folder: Path) -> None:
+        self.name, self.folder, self.port = name, folder, free_port()
+        self.database = folder / "db.sqlite3"
+        folder.mkdir()
+        seal, witness = (bytes([number, kind]) * 16 for kind in (1, 2))
+        self.signer = Signer([seal])
+        self.cosigner = Cosigner("127.0.0.1/witness", witness)
+        self.origin, self.url = f"{name}.example/log", f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            "ENV_FILE": "",
+            "SECRET_KEY": name * 50,
+            "TICKET_KEY": seal.hex(),
+            "RECEIPT_KEY": seal.hex(),
+            "WITNESS_KEY": witness.hex(),
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "STATE_DIR": str(folder / "state"),
+            "LOG_ORIGIN": self.origin,
+            "PUBLIC_URL": self.url,
+            "MANAGER_IPS": "127.0.0.1",
+            "DRAND_RELAYS": "http://127.0.0.1:9",
+            "THROTTLE_VERIFY": "",
+        }
+
+    def knows(self, other: Installation) -> None:
+        """Be a witness of the other's log."""
+        line = f"{other.origin} {other.signer.public_key} {other.url}/log"
+        self.environment["WITNESS_LOGS"] = line
+
+    def manage(self, *command: str) -> str:
+        run = [sys.executable, "manage.py", *command]
+        variables = os.environ | self.environment
+        done = subprocess.run(
+            run, cwd=SITE, env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", *, by: int = 1, content_type: str = ""
+    ) -> tuple[int, bytes]:
+        """One request, from 127.0.0.`by`; 1 is a manager."""
+        client = HTTPConnection("127.0.0.1", self.port, 60, source_address=(f"127.0.0.{by}", 0))
+        with closing(client):
+            client.request(method, path, body, {"Content-Type": content_type})
+            answer = client.getresponse()
+            return answer.status, answer.read()
+
+    def seal_a_raffle(self) -> None:
+        """Make a raffle, sell it out and have it sealed: two statements."""
+        terms = {"name": "Fair", "total_tickets": 1, "prizes": [{"name": "Cake", "amount": 1}]}
+        body = json.dumps(terms | {"entropy": "drand"}).encode()
+        status, made = self.ask("POST", "/raffles/", body, content_type="application/json")
+        assert status == 201, made
+        raffle = f"/raffles/{json.loads(made)['id']}"
+        assert self.ask("POST", f"{raffle}/participate/", by=7)[0] == 201
+        assert self.ask("POST", f"{raffle}/winners/")[0] == 202
+
+    def log(self) -> ForeignLog:
+        """The log as it is served now, for somebody who makes proofs of it."""
+        served = ForeignLog(self.origin)
+        served.signer = self.signer
+        served.entries = self.ask("GET", "/log/statements")[1].splitlines()
+        checkpoint = self.ask("GET", "/log/checkpoint")[1].decode()
+        assert checkpoint == served.checkpoint()
+        return served
+
+    def backup(self, name: str) -> Path:
+        """A copy of the database, as a backup of SQLite's is made."""
+        _copy(self.database, self.folder / name)
+        return self.folder / name
+
+    def restore(self, backup: Path) -> None:
+        """Put a copy in the place of the database, with the server running."""
+        _copy(backup, self.database)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+def submit(log: ForeignLog, witness: Installation, old: int) -> tuple[int, bytes]:
+    return witness.ask(
+        "POST", "/witness/add-checkpoint", log.request(old), content_type="text/plain"
+    )
+
+
+def is_cosigned(log: ForeignLog, witness: Installation, old: int) -> bool:
+    """Send a checkpoint, and begin again where the witness says; whether it signed."""
+    status, answer = submit(log, witness, old)
+    if status == 409 and int(answer) <= len(log.entries):
+        status, answer = submit(log, witness, int(answer))
+    if status != 200:
+        return False
+    note = parse_note(log.checkpoint() + answer.decode())
+    key = bytes.fromhex(witness.cosigner.public_key)
+    (line,) = lines_of(note, witness.cosigner.name, COSIGNATURE, key)
+    return time_of_cosignature(note.text, line.signature, key) is not None
+
+
+@pytest.fixture
+def clubs(tmp_path: Path) -> Iterator[tuple[Installation, Installation]]:
+    """Two clubs that are each other's witness."""
+    one, two = Installation("a", 1, tmp_path / "a"), Installation("b", 2, tmp_path / "b")
+    one.knows(two)
+    two.knows(one)
+    with ExitStack() as stack:
+        for club in (one, two):
+            club.manage("migrate", "--verbosity=0")
+            serve = [sys.executable, "-m", "gunicorn", "--workers", "1"]
+            serve += ["--bind", f"127.0.0.1:{club.port}"]
+            stack.enter_context(running(serve, club.port, **club.environment))
+        yield one, two
+
+
+def test_two_clubs_vouch_for_each_other(clubs: tuple[Installation, Installation]) -> None:
+    one, two = clubs
+    for club, witness in (clubs, reversed(clubs)):
+        club.seal_a_raffle()
+        log = club.log()
+        assert [kind(entry) for entry in log.entries] == ["key", "sold_out", "sealed"]
+        assert is_cosigned(log, witness, 0)
+        club.seal_a_raffle()
+        assert is_cosigned(club.log(), witness, 3)
+        assert "5 statements" in club.manage("verify_log")
+
+    # One goes on from a backup: its raffles are sealed once more, or others in their place.
+    backup, latest = one.backup("backup"), one.log()
+    one.seal_a_raffle()
+    one.seal_a_raffle()
+    assert is_cosigned(one.log(), two, 5)
+    lost = one.backup("lost")
+    refused = 0
+    for _ in range(ROUNDS):
+        one.restore(backup)
+        assert one.log().entries == latest.entries
+        answers = [submit(one.log(), two, 5)[0]]  # a size that was signed before
+        for _ in range(3):
+            one.seal_a_raffle()
+            log = one.log()
+            answers += [submit(log, two, old)[0] for old in (5, min(9, len(log.entries)))]
+        refused += set(answers) <= {409, 422} and not is_cosigned(one.log(), two, 5)
+    assert refused == ROUNDS
+
+    # What had been witnessed is found again, and the log is signed as before.
+    one.restore(lost)
+    one.seal_a_raffle()
+    assert is_cosigned(one.log(), two, 9)
+
+
+def test_a_restored_witness_signs_nothing_behind_itself(
+    clubs: tuple[Installation, Installation],
+) -> None:
+    one, two = clubs
+    one.seal_a_raffle()
+    assert is_cosigned(one.log(), two, 0)
+    before, log_before = two.backup("before"), one.backup("before")
+    one.seal_a_raffle()
+    honest = one.log()
+    assert is_cosigned(honest, two, 3)
+    two.restore(before)
+    one.restore(log_before)
+    one.seal_a_raffle()
+    fork = one.log()
+    assert submit(fork, two, 3) == (409, b"5\n")
+    assert not is_cosigned(fork, two, 3)
+
+
+def test_a_long_log_is_caught_up_with(clubs: tuple[Installation, Installation]) -> None:
+    one, two = clubs
+    said = two.manage("witness_catch_up").splitlines()
+    assert said == [
+        "Who is to be our witness adds to WITNESS_LOGS:",
+        f"  {one.environment['WITNESS_LOGS']}",
+        "Whose witness we are to be adds to COSIGNERS:",
+        f"  127.0.0.1/witness {two.cosigner.public_key} {two.url}/witness",
+        "a.example/log: 1 entries have been read.",
+    ]
+
+
+def kind(entry: bytes) -> Any:
+    return json.loads(entry)["kind"]
