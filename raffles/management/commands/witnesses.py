@@ -89,7 +89,9 @@ class Command(BaseCommand):
 
 
 def _ending(now: datetime) -> Iterator[str]:
-    for known in known_keys():
+    """Yield a sentence for each authority without a certificate that lasts."""
+    longest = {known.url: known for known in reversed(known_keys())}
+    for known in longest.values():
         if known.ends_at < now + _SOON:
             until = shown(known.ends_at)
             yield f"The certificate of {known.url} ends at {until}; its key is {known.key}."
