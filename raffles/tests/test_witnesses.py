@@ -300,6 +300,7 @@ BAD = (
     witnessing.signs_another,
     witnessing.signs_as_another,
     witnessing.signs_short,
+    witnessing.signs_at_the_end_of_time,
     witnessing.always_starts_again,
     witnessing.has_seen_more,
     witnessing.conflicts_in_words,

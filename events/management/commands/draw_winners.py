@@ -25,7 +25,7 @@ from raffles.models import Raffle
 from raffles.notifications.delivery import deliver_all
 
 FAILED, USAGE, WAITING = 1, 2, 75
-ASKS_FOR = 45.0  # seconds since a run began
+ASKS_FOR = 40.0  # seconds since a run began; the last asking and delivering take 15 at most
 _DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
 
 Line = dict[str, str | None]

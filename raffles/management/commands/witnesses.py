@@ -83,7 +83,7 @@ class Command(BaseCommand):
             is_new = learn_key(witness, outcome, now=timezone.now())
             whose = "new, and kept" if is_new else "known"
             self.stdout.write(f"  {whose}; its certificate ends at {shown(outcome.ends_at)}")
-        apart = round(outcome.at - timezone.now().timestamp())
+        apart = round(outcome.at - (outcome.came_at or timezone.now()).timestamp())
         if abs(apart) > _CLOCKS_APART:
             yield f"The clock of {witness.name} is {apart:+} s from ours."
 
