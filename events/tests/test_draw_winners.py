@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from io import StringIO
@@ -13,10 +13,15 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command, load_command_class
 from django.test import Client
+from pytest_django import Settings
 
 from events.models import Heartbeat, Setback
-from raffles.models import Announcement, Raffle, State, Ticket, Winner
+from raffles.domain.entering import enter
+from raffles.models import Announcement, Raffle, State, Ticket, Winner, WitnessAnswer
+from raffles.tests import witnessing
 from raffles.tests.factories import NOW, RaffleFactory
+from raffles.tests.test_beacon_draws import BEFORE, ROUND_42, SEALED_AT
+from raffles.tests.witnessing import Exchange, LogWitness
 
 pytestmark = pytest.mark.django_db
 DUE = NOW + timedelta(hours=1)
@@ -259,3 +264,46 @@ def test_a_late_beacon_is_a_warning(look: Look) -> None:
     assert look(DUE + timedelta(seconds=80)) == []  # its round comes 60 seconds after the seal
     (warning,) = look(DUE + timedelta(seconds=120))
     assert warning.startswith("1 draw is waiting for the beacon, the oldest for round ")
+
+
+# --- Witnesses
+
+
+@pytest.fixture
+def witness(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogWitness]:
+    """A witness that is asked again a moment after a failure, for two seconds at the most."""
+    monkeypatch.setattr("raffles.domain.asking.PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr("events.management.commands.draw_winners.PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr("events.management.commands.draw_winners.ASKS_FOR", 2.0)
+    witness = LogWitness("witness.example.org", lambda: ROUND_42 - 50)
+    settings.COSIGNERS = [witness.cosigner]
+    with witness.serving():
+        yield witness
+
+
+def draw_by_the_beacon() -> int:
+    """Run the command when a raffle is due, on a clock that goes on; returns its exit status."""
+    RaffleFactory.create(entropy="drand", now=BEFORE, closes_at=SEALED_AT)
+    raffle = Raffle.objects.get()
+    with time_machine.travel(BEFORE):
+        enter(raffle.uuid, identity="ip:10.0.0.1", now=BEFORE)
+    with time_machine.travel(SEALED_AT), pytest.raises(SystemExit) as stopped:
+        call_command("draw_winners", stdout=StringIO())
+    return int(stopped.value.code or 0)
+
+
+def test_a_witness_that_failed_is_asked_again_until_it_answers(witness: LogWitness) -> None:
+    def is_ready_the_third_time(exchange: Exchange) -> None:
+        ready = len(witness.requests) > 2
+        (witnessing.honest if ready else witnessing.is_unavailable)(exchange)
+
+    witness.behave = is_ready_the_third_time
+    assert draw_by_the_beacon() == 75
+    assert (len(witness.requests), WitnessAnswer.objects.count()) == (3, 1)
+
+
+def test_a_witness_that_never_answers_does_not_hold_the_run(witness: LogWitness) -> None:
+    witness.behave = witnessing.is_unavailable
+    assert draw_by_the_beacon() == 75
+    assert len(witness.requests) > 1
+    assert Raffle.objects.get().state == State.SEALED

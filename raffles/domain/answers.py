@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from http.client import HTTPException
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rfc3161_client import (
     HashAlgorithm,
     PKIStatus,
@@ -26,8 +24,11 @@ from rfc3161_client import (
 from raffles.fairness.verify import (
     COSIGNATURE,
     LARGEST_TOKEN,
+    MOMENT,
     Invalid,
+    der,
     lines_of,
+    parse_certificate,
     parse_note,
     read_token,
     time_of_cosignature,
@@ -60,13 +61,14 @@ class StartAgain(Exception):
 class Answer(NamedTuple):
     """What is kept: the key in hex, the time in UNIX seconds, and the bytes that prove both.
 
-    ``ends_at`` is when the certificate of an authority ends.
+    ``ends_at`` is when the certificate of an authority ends, ``came_at`` when it was there.
     """
 
     key: str
     at: int
     content: bytes
     ends_at: datetime | None = None
+    came_at: datetime | None = None
 
 
 def cosign(
@@ -91,7 +93,7 @@ def cosign(
     for line in own:
         at = time_of_cosignature(text, line.signature, key)
         if at is not None:
-            return Answer(cosigner.key, at, line.signature)
+            return Answer(cosigner.key, _checked(at), line.signature)
     raise Unusable(
         "its signature is not over the checkpoint that was sent"
         if own
@@ -126,20 +128,22 @@ def stamp(authority: Authority, text: str, *, seconds: float) -> Answer:
         if len(token) > LARGEST_TOKEN:
             raise Unusable(f"the token has more than {LARGEST_TOKEN} bytes")
         key, at = read_token(token, content)  # as every verifier will
-        certificates = answer.signed_data.certificates
+        ends_at = _end_of(answer.signed_data.certificates, key)
     except (ValueError, KeyError, IndexError, OverflowError) as fault:
         raise Unusable(f"the token cannot be used ({fault})") from fault
-    return Answer(key, at, token, _end_of(certificates, key))
+    return Answer(key, _checked(at), token, ends_at)
 
 
 def _end_of(certificates: set[bytes], key: str) -> datetime:
-    for der in certificates:
-        certificate = x509.load_der_x509_certificate(der)
-        public_key = certificate.public_key()
-        info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if sha256(info).hexdigest() == key:
-            return certificate.not_valid_after_utc
-    raise Unusable("the certificate of the key is not in the token")
+    parsed = (parse_certificate(der(raw)[0]) for raw in certificates)
+    end = max(each.not_after for each in parsed if sha256(each.key).hexdigest() == key)
+    return datetime.fromtimestamp(end, UTC)
+
+
+def _checked(at: int) -> int:
+    if not MOMENT.fits(at):
+        raise Unusable("its time is beyond the year 9999")
+    return at
 
 
 def _post(url: str, body: bytes, content_type: str, seconds: float) -> Reply:

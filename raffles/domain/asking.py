@@ -195,16 +195,18 @@ class _Asking:
 
     def _settle(self, turn: _Turn, outcome: Outcome) -> None:
         """Store an answer or log a failure, and let others have their turn."""
-        witness = turn.lacking.witness
-        self.outcomes[witness] = outcome
+        witness, now = turn.lacking.witness, signed_time(self._clock())
         rows = Witness.objects.filter(url=witness.url)
         rests_until = None
         if isinstance(outcome, Unusable):
             log.warning("The witness %s: %s", witness.name, outcome)
-            rests_until = signed_time(self._clock()) + PAUSE
-        elif isinstance(witness, Cosigner) or turn.lacking.keys:
-            _keep(turn, outcome)
-            rows.update(size=Greatest(F("size"), turn.size))
+            rests_until = now + PAUSE
+        else:
+            outcome = outcome._replace(came_at=now)
+            if isinstance(witness, Cosigner) or turn.lacking.keys:
+                _keep(turn, outcome)
+                rows.update(size=Greatest(F("size"), turn.size))
+        self.outcomes[witness] = outcome
         rows.filter(fence=turn.fence).update(leased_until=None, rests_until=rests_until)
 
 

@@ -13,13 +13,16 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 
 from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
 from raffles.domain.prizes import replace_winner
+from raffles.fairness.verify import check_shape, terms_shape
 from raffles.models import LogEntry, Prize, Raffle, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth
 from raffles.web.callers import address_tag
+from raffles.web.witness_lists import Cosigner
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
 pytestmark = pytest.mark.django_db
@@ -73,6 +76,25 @@ def test_raffle_created_by_staff_can_be_entered(staff: Client) -> None:
         enter(raffle.uuid, identity=f"ip:{address(n)}", now=NOW).ticket_number for n in range(10)
     }
     assert numbers == set(range(1, 11))
+
+
+@pytest.mark.parametrize("changed_to", [None, "drand"])
+def test_terms_by_staff_name_the_log_and_who_witnesses(
+    staff: Client, settings: Settings, changed_to: str | None
+) -> None:
+    """Also of a raffle that is to be drawn by the beacon only after it was made."""
+    settings.COSIGNERS = [Cosigner("one", "11" * 32, "https://witness.example.org")]
+    made_for = "system" if changed_to else "drand"
+    staff.post(ADD, form(("Bicycle", 1), entropy=made_for))
+    raffle = Raffle.objects.get()
+    if changed_to:
+        fields = edited(raffle, raffle.prizes.get(), raffle.name) | {"entropy": changed_to}
+        assert staff.post(change(raffle), fields).status_code == 302
+        raffle.refresh_from_db()
+    terms = raffle.terms()
+    check_shape(terms, terms_shape("drand"), "terms")
+    assert terms["operator"] == "testserver/log"
+    assert terms["cosigners"] == [{"name": "one", "key": "11" * 32}]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from django.db.models import F
 from raffles.domain.locking import violated
 from raffles.models import (
     Announcement,
+    AuthorityKey,
     Contact,
     Delivery,
     Draw,
@@ -33,6 +34,8 @@ from raffles.models import (
     Stripe,
     Ticket,
     Winner,
+    Witness,
+    WitnessAnswer,
     WitnessedLog,
     WitnessedSeal,
 )
@@ -243,6 +246,19 @@ COMMITTED = {
     "statement": 9,
 }
 
+
+def authority_key() -> Change:
+    """A key of an authority."""
+    facts = {"url": "https://tsa.example.org", "key": "ab" * 32}
+    return lambda _: AuthorityKey.objects.create(**facts, ends_at=NOW, learned_at=NOW)
+
+
+def answer(**changes: Any) -> Change:
+    """What a witness said about a checkpoint."""
+    facts = {"kind": "token", "name": "one", "key": "ab" * 32, "size": 1, "root": b"r", "at": 1}
+    return lambda _: WitnessAnswer.objects.create(**facts | changes, content=b"c")
+
+
 BREAKS = (
     # A raffle
     broken("raffle_has_tickets", OPEN, again(Raffle, **ANOTHER, total_tickets=0)),
@@ -445,6 +461,24 @@ BREAKS = (
     ),
     broken("witnessed_log_kept", OPEN, witnessed(), _no_witnessed),
     broken("witnessed_seal_once", OPEN, witnessed(), _witnessed_seal, _witnessed_seal),
+    # Who witnesses it
+    broken("witness_has_size", OPEN, lambda _: Witness.objects.create(url="one", size=-1)),
+    broken("authority_key_once", OPEN, *[authority_key()] * 2),
+    broken("witness_answer_once", OPEN, answer(), answer(at=2)),
+    broken("witness_answer_kind_is_known", OPEN, answer(kind="rumour")),
+    broken("witness_answer_has_checkpoint", OPEN, answer(size=0)),
+    broken(
+        "witness_answer_unchangeable",
+        OPEN,
+        answer(),
+        lambda _: WitnessAnswer.objects.update(at=2),
+    ),
+    broken(
+        "witness_answer_kept",
+        OPEN,
+        answer(),
+        lambda _: WitnessAnswer.objects.all()._raw_delete(using="default"),
+    ),
     broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
     broken("endpoint_has_address", OPEN, asked(channel="webhook")),
     broken("endpoint_has_address", OPEN, asked(channel="winners", address="a@example.org")),

@@ -114,7 +114,17 @@ def test_an_authority_that_never_answered_is_not_in_the_terms(stamper: Stamper) 
     assert "WARNING: No raffle names the timestamp authority 'An authority'" in written
 
 
-def test_a_clock_that_is_off_is_seen(witness: LogWitness) -> None:
+def test_a_clock_that_is_off_is_seen(
+    witness: LogWitness, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not that of one who answered at once while another was waited for."""
+    monkeypatch.setattr(asking, "TOGETHER", 12.0)
+    silent = LogWitness("silent.example.org", lambda: 0)
+    silent.behave = witnessing.hangs
+    settings.COSIGNERS += [silent.cosigner]
+    with silent.serving():
+        assert "clock" not in witnesses()[1]
+    settings.COSIGNERS = [witness.cosigner]
     witness.clock = lambda: int(timezone.now().timestamp()) - 300
     status, written = witnesses()
     assert status == 1

@@ -278,6 +278,10 @@ def signs_late(exchange: Exchange) -> None:
     exchange.send(200, TEXT, witness.line(exchange.body, witness.clock() + 3600))
 
 
+def signs_at_the_end_of_time(exchange: Exchange) -> None:
+    exchange.send(200, TEXT, _witness(exchange).line(exchange.body, 2**64 - 1))
+
+
 def always_starts_again(exchange: Exchange) -> None:
     exchange.send(409, SIZE, b"1\n")
 

@@ -25,7 +25,7 @@ from raffles.models import Raffle
 from raffles.notifications.delivery import deliver_all
 
 FAILED, USAGE, WAITING = 1, 2, 75
-_ASKS_FOR = 45.0  # seconds since a run began
+ASKS_FOR = 40.0  # seconds since a run began; the last asking and delivering take 15 at most
 _DELIVERS_FOR = 20.0  # seconds; the next run, or deliver_announcements, sends what is left
 
 Line = dict[str, str | None]
@@ -76,7 +76,7 @@ def _tell_and_ask(started: float) -> None:
         is_lacking = bool(lacking(timezone.now()))
         lasting = PAUSE.total_seconds() if is_lacking else _DELIVERS_FOR
         deliver_all(by="draw_winners", lasting=lasting)
-        if not is_lacking or time.monotonic() > started + _ASKS_FOR:
+        if not is_lacking or time.monotonic() > started + ASKS_FOR:
             return
         time.sleep(PAUSE.total_seconds())
 

@@ -83,13 +83,15 @@ class Command(BaseCommand):
             is_new = learn_key(witness, outcome, now=timezone.now())
             whose = "new, and kept" if is_new else "known"
             self.stdout.write(f"  {whose}; its certificate ends at {shown(outcome.ends_at)}")
-        apart = round(outcome.at - timezone.now().timestamp())
+        apart = round(outcome.at - (outcome.came_at or timezone.now()).timestamp())
         if abs(apart) > _CLOCKS_APART:
             yield f"The clock of {witness.name} is {apart:+} s from ours."
 
 
 def _ending(now: datetime) -> Iterator[str]:
-    for known in known_keys():
+    """Yield a sentence for each authority without a certificate that lasts."""
+    longest = {known.url: known for known in reversed(known_keys())}
+    for known in longest.values():
         if known.ends_at < now + _SOON:
             until = shown(known.ends_at)
             yield f"The certificate of {known.url} ends at {until}; its key is {known.key}."

@@ -6,15 +6,17 @@ import io
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from raffles.domain import asking
 from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import Waiting
 from raffles.domain.log import size, statements
@@ -149,7 +151,7 @@ def test_raffles_that_close_in_one_second_are_witnessed_one_after_another(
     witness: LogWitness,
 ) -> None:
     raffles = [sold_out() for _ in range(4)]
-    race(*[lambda raffle=raffle: seal(raffle) for raffle in raffles])  # type: ignore[misc]
+    race(*[lambda raffle=raffle: seal(raffle) for raffle in raffles])
     ask_later()
     sizes = [signed.size for signed in witness.signed]
     assert (witness.most_at_once, sizes) == (1, sorted(sizes))
@@ -171,3 +173,36 @@ def test_without_turns_many_would_ask_at_once(witness: LogWitness) -> None:
     witness.behave = gives_its_turn_away
     race(*[ask_later] * 4)
     assert witness.most_at_once > 1
+
+
+# --- The worker
+
+
+def test_the_worker_asks_again_until_it_is_told_to_end(
+    witness: LogWitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "PAUSE", timedelta(seconds=0.2))
+    witness.behave = witnessing.is_unavailable
+    seal(sold_out())
+    moments, over = count(), Event()
+    worker = Thread(
+        target=asking.keep_asking,
+        args=(lambda: SEALED_AT + timedelta(seconds=next(moments)), over),
+    )
+    worker.start()
+    try:
+        wait_until(lambda: len(witness.requests) > 2)
+        witness.behave = witnessing.honest
+        wait_until(lambda: WitnessAnswer.objects.count() == 1)
+    finally:
+        over.set()
+        worker.join(10)
+    assert not worker.is_alive()
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if is_so():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it never came")
