@@ -39,10 +39,15 @@ function keep(what, text) {
   }
 }
 
+/** Remembers whose result is to be computed; the code is not kept. `receipt` is its text. */
+export function holdTicket(number, receipt) {
+  keep("ticket", JSON.stringify({ number: Number(number), receipt }));
+}
+
 /** The number and, where there is one, the receipt of the visitor's ticket. */
 function ticket() {
   const { number, receipt } = section.dataset;
-  if (number) keep("ticket", JSON.stringify({ number: Number(number), receipt }));
+  if (number) holdTicket(number, receipt);
   const kept = JSON.parse(read("ticket") ?? "null");
   const typed = form?.elements.ticket_number.value ?? "";
   return kept ?? (/^[1-9][0-9]{0,7}$/.test(typed) ? { number: Number(typed) } : null);
