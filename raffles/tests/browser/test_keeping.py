@@ -1,4 +1,4 @@
-"""The visitor's device as a witness: it keeps the seal and computes the result before it is told."""
+"""The visitor's device as a witness: it keeps the seal and computes what it is not told yet."""
 
 from __future__ import annotations
 
