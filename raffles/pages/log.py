@@ -52,8 +52,8 @@ class LogForm(forms.Form):
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
-        if name and (fault := text_fault(name)):
-            raise forms.ValidationError(fault)
+        if name and text_fault(name):
+            raise forms.ValidationError(_("Write it with visible characters alone."))
         return name
 
 
@@ -161,20 +161,20 @@ def _first_from(moment: int) -> int:
 
 def _lines(rows: Sequence[Announcement]) -> list[Line]:
     """Put beside each statement what is known of it, in two queries for all."""
-    seals = {row.raffle_id for row in rows if row.kind == Announcement.Kind.SEALED}
+    seals = [row.raffle for row in rows if row.kind == Announcement.Kind.SEALED]
     draws = Draw.objects.filter(raffle__in=seals, drawn_at__isnull=False)
     drawn = draws.prefetch_related(
         Prefetch("raffle", Raffle.objects.prefetch_related("prizes")),
         Prefetch("raffle__pool", Pool.objects.defer("levels")),
     )
-    witnessed = {draw.raffle_id: seen(draw) for draw in drawn}
+    witnessed = {draw.statement: seen(draw) for draw in drawn}
     return [
         Line(
             said := read_statement(bytes(row.statement)),
             datetime.fromtimestamp(said["at"], timezone.get_current_timezone()),
             row.payload,
             row.raffle,
-            witnessed.get(row.raffle_id) if row.kind == Announcement.Kind.SEALED else None,
+            witnessed.get(said["n"]),
         )
         for row in rows
     ]

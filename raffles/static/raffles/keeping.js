@@ -9,6 +9,8 @@ import { follow } from "./live.js";
 const POLL = 15000; // ms between two looks; the stream tells sooner where there is one
 const STAMPEDE = 1000; // ms over which those who are told the same spread their looks
 const PATIENCE = 600000; // ms that a site may take from the round to its result
+// What stands above the form that looks a ticket up; all else is beneath.
+const FOREMOST = new Set(["won", "alternate", "lost", "second", "wrong", "missing", "withheld", "called-off"]);
 const section = document.querySelector("[data-keeping]");
 const form = document.querySelector("form.lookup");
 const { raffle, url, stream, beacon, keys: keysAddress } = section?.dataset ?? {};
@@ -39,10 +41,15 @@ function keep(what, text) {
   }
 }
 
+/** Remembers whose result is to be computed; the code is not kept. `receipt` is its text. */
+export function holdTicket(number, receipt) {
+  keep("ticket", JSON.stringify({ number: Number(number), receipt }));
+}
+
 /** The number and, where there is one, the receipt of the visitor's ticket. */
 function ticket() {
   const { number, receipt } = section.dataset;
-  if (number) keep("ticket", JSON.stringify({ number: Number(number), receipt }));
+  if (number) holdTicket(number, receipt);
   const kept = JSON.parse(read("ticket") ?? "null");
   const typed = form?.elements.ticket_number.value ?? "";
   return kept ?? (/^[1-9][0-9]{0,7}$/.test(typed) ? { number: Number(typed) } : null);
@@ -183,6 +190,7 @@ const show = (name, words) => showAll([[name, words]]);
 function showAll(said) {
   const lines = new Map(said);
   section.hidden = false;
+  if (form && [...lines.keys()].some((name) => FOREMOST.has(name))) form.before(section);
   for (const line of section.querySelectorAll("[data-line]")) {
     const words = lines.get(line.dataset.line) ?? {};
     const parts = "words" in line.dataset ? [line] : line.querySelectorAll("[data-words]");

@@ -1,5 +1,6 @@
 /** Fill in a ticket from its QR code (its address, the camera, a picture) or its saved file. */
 import { onFiles } from "./dropping.js";
+import { holdTicket } from "./keeping.js";
 import { canRead, canScan, readPicture, scan, ticketIn } from "./scan.js";
 
 const form = document.querySelector("form.lookup");
@@ -59,7 +60,8 @@ async function ticketInFile({ file, text }) {
   if (file.type.startsWith("image/")) {
     return (await canRead()) ? ticketIn(await readPicture(file)) : null;
   }
-  const { raffle_id, ticket_number, verification_code } = JSON.parse(text);
+  const { raffle_id, ticket_number, verification_code, receipt } = JSON.parse(text);
+  if (receipt && raffle_id === shown) holdTicket(ticket_number, JSON.stringify(receipt));
   return ticketIn(`/r/${raffle_id}/ticket/#${ticket_number}.${verification_code}`);
 }
 

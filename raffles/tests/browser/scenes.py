@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 from django.conf import settings
@@ -21,13 +23,17 @@ from raffles.domain.entering import Entry, enter
 from raffles.domain.pool import build_tree
 from raffles.domain.prizes import forfeit, replace_winner
 from raffles.domain.sealing import close, seal
+from raffles.domain.witnesses import log_of_proof
+from raffles.fairness.receipts import Cosigner
 from raffles.fairness.verify import time_of_round
-from raffles.models import Raffle, State, Winner
+from raffles.models import Draw, Raffle, State
 from raffles.tests.browser.visiting import Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, address, enter_nth, take_to
 from raffles.tests.fairness.relay import Relay
 
 HOUR = timedelta(hours=1)
+ROUND_AT = datetime.fromtimestamp(time_of_round(42), UTC)
+SKIES = ("Observatory", "Planetarium")
 PRIZES = (("Telescope", 1), ("A weekend for two in the mountains", 2), ("Book", 5))
 
 
@@ -52,6 +58,10 @@ class Scene:
 
 def make_scenes() -> list[Scene]:
     """Return all of them, on data made now."""
+    waiting = [sealed_for_beacon(), *(sealed_for_beacon(name=name, of=3) for name in SKIES)]
+    beacon, witnessed, broken = (
+        draw_by_beacon(raffle, seen=seen) for raffle, seen in zip(waiting, (0, 2, 1), strict=True)
+    )
     now = timezone.now()
     soon = RaffleFactory.create(
         name="Village hall roof", total_tickets=60, prizes=PRIZES, tickets=11, closes_at=now + HOUR
@@ -62,7 +72,6 @@ def make_scenes() -> list[Scene]:
     sealed = RaffleFactory.create(name="Book fair", state=State.CLOSED, entropy="drand")
     seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
     drawn, winner, loser = _drawn()
-    beacon = drawn_by_beacon()
     void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
     void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
     event, day = _event(now)
@@ -91,7 +100,17 @@ def make_scenes() -> list[Scene]:
         page("result", "pages:result", drawn.uuid),
         page("result checked", "pages:result", drawn.uuid, act=_check),
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
+        page("result, witnessed, checked", "pages:result", witnessed.uuid, act=_check),
+        page("result, not as promised, checked", "pages:result", broken.uuid, act=_check_broken),
         page("certificate", "pages:certificate", beacon.uuid),
+        page("certificate, witnessed", "pages:certificate", witnessed.uuid),
+        page("stage of a witnessed draw", "pages:stage", witnessed.uuid, act=_begin),
+        page("log", "pages:log"),
+        Scene("log searched", "pages:log", f"{reverse('pages:log')}?name=Observatory"),
+        Scene(
+            "log without such a place", "pages:log", f"{reverse('pages:log')}?before=-1", status=400
+        ),
+        page("ticket taken before the seal", "pages:ticket", soon.uuid, act=_await_the_seal),
         page("certificate of a raffle called off", "pages:certificate", void.uuid),
         page("stage before the draw", "pages:stage", soon.uuid, act=_wait),
         page("stage at the draw", "pages:stage", drawn.uuid, act=_begin),
@@ -112,7 +131,7 @@ def _drawn() -> tuple[Raffle, Entry, Entry]:
     raffle = RaffleFactory.create(name="School trip", total_tickets=20, prizes=PRIZES, alternates=3)
     entries = {(entry := enter_nth(raffle, n)).ticket_number: entry for n in range(20)}
     take_to(State.DRAWN, raffle)
-    drawn = [winner.ticket_number() for winner in Winner.objects.order_by("rank")]
+    drawn = [winner.ticket_number() for winner in raffle.winners.order_by("rank")]
     replace_winner(
         raffle.uuid,
         ticket_number=drawn[1],
@@ -126,23 +145,53 @@ def _drawn() -> tuple[Raffle, Entry, Entry]:
     return raffle, winner, loser
 
 
-def drawn_by_beacon(**terms: object) -> Raffle:
+def drawn_by_beacon(**terms: Any) -> Raffle:
     """Return a raffle that round 42 decided, as its relay was recorded."""
-    round_at = datetime.fromtimestamp(time_of_round(42), UTC)
+    return draw_by_beacon(sealed_for_beacon(**terms))
+
+
+def sealed_for_beacon(*, of: int = 0, **terms: Any) -> Raffle:
+    """Return a raffle that waits for round 42 and whose terms name `of` witnesses.
+
+    No statement is earlier than the one before: who wants several seals them first.
+    """
     terms = {"name": "Lighthouse", "total_tickets": 9, "prizes": (("Binoculars", 1),)} | terms
-    raffle = RaffleFactory.create(entropy="drand", now=round_at - HOUR, **terms)
+    raffle: Raffle = RaffleFactory.create(entropy="drand", now=ROUND_AT - HOUR, **terms)
+    named = [{"name": each.name, "key": each.public_key} for each in _witnesses(of)]
+    Raffle.objects.filter(pk=raffle.pk).update(witnesses={"cosigners": named, "authorities": []})
     for n in range(raffle.total_tickets):
-        enter(raffle.uuid, identity=f"ip:{address(n)}", now=round_at - HOUR)
-    sealed_at = round_at - timedelta(minutes=1)
+        enter(raffle.uuid, identity=f"ip:{address(n)}", now=ROUND_AT - HOUR)
+    raffle.refresh_from_db()
+    sealed_at = ROUND_AT - timedelta(minutes=1)
     close(raffle.pk, now=sealed_at, by=STAFF)
     seal(raffle.pk, build_tree(raffle), clock=lambda: sealed_at, by=STAFF)
+    return raffle
+
+
+def draw_by_beacon(raffle: Raffle, *, seen: int = 0) -> Raffle:
+    """Draws it; ``seen`` of its witnesses saw the seal, 44, 43, ... s before the round."""
+
+    def log_with_answers(draw: Draw) -> dict[str, Any]:
+        log = log_of_proof(draw)
+        shown = log["checkpoints"][0]
+        text = shown["checkpoint"].partition("\n\n")[0] + "\n"
+        at = time_of_round(42) - 44
+        lines = [each.cosign(text, at + n) for n, each in enumerate(_witnesses(seen))]
+        shown["checkpoint"] += "".join(lines)
+        return log
+
     relays = settings.DRAND_RELAYS
-    with Relay() as relay:
+    # Nobody here has to be asked: the answers are in the log when the draw freezes it.
+    with Relay() as relay, patch("raffles.domain.drawing.log_of_proof", log_with_answers):
         settings.DRAND_RELAYS = [relay.url]
-        advance(raffle.pk, now=round_at + HOUR, clock=lambda: round_at + HOUR, by=STAFF)
+        advance(raffle.pk, now=ROUND_AT + HOUR, clock=lambda: ROUND_AT + HOUR, by=STAFF)
     settings.DRAND_RELAYS = relays
     raffle.refresh_from_db()
     return raffle
+
+
+def _witnesses(count: int) -> list[Cosigner]:
+    return [Cosigner(f"witness-{n}.example.org", bytes([n + 1] * 32)) for n in range(count)]
 
 
 def _event(now: datetime) -> tuple[Event, date]:
@@ -204,6 +253,15 @@ def _enter(visitor: Visitor) -> None:
 def _check(visitor: Visitor) -> None:
     visitor.press("Check this draw")
     visitor.see("Verified here")
+
+
+def _check_broken(visitor: Visitor) -> None:
+    visitor.press("Check this draw")
+    visitor.see("Not as promised.")
+
+
+def _await_the_seal(visitor: Visitor) -> None:
+    visitor.see("As soon as the tickets are sealed")
 
 
 def _wait(visitor: Visitor) -> None:

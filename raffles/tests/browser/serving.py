@@ -19,10 +19,14 @@ from raffles.tests.serving import database_url, free_port, running
 
 
 class Site:
-    """A server on the tests' database, with their secrets; `url` stays when it is killed."""
+    """A server on the tests' database, with their secrets; `url` stays when it is killed.
 
-    def __init__(self, interface: str = "wsgi") -> None:
+    `environment` has further settings by name.
+    """
+
+    def __init__(self, interface: str = "wsgi", **environment: str) -> None:
         self.interface = interface
+        self.environment = environment
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -49,6 +53,7 @@ class Site:
             THROTTLE_ENTRY="",
             THROTTLE_VERIFY="",
             TICKET_KEY=",".join(key.hex() for key in settings.TICKET_KEYS),
+            **self.environment,
         ) as self._process:
             yield self
 

@@ -90,7 +90,7 @@ def test_result_says_of_a_beacon_that_nobody_witnessed_the_seal() -> None:
         text_of(visitor().get(f"/r/{raffle.uuid}/result/")) for raffle in (public, own)
     )
 
-    doubt = "Not witnessed: that it came before the beacon is our word"
+    doubt = "Not witnessed. That the seal came before the random number is our word"
     assert doubt in of_public
     assert doubt not in of_own
     assert "vouched for by the operator only" in of_own

@@ -29,8 +29,9 @@ def take_part(raffle_id: UUID, address: str = VISITOR, **fields: Any) -> Any:
 
 
 def text_of(response: Any) -> str:
-    """Return what can be read on a page: no tags, single spaces."""
-    body = re.sub(r"(?s)<head>.*?</head>|<[^>]*>", " ", response.content.decode())
+    """Return what can be read on a page without scripts: no tags, single spaces."""
+    scripted = '<section class="keeping.*?</section>'
+    body = re.sub(f"(?s)<head>.*?</head>|{scripted}|<[^>]*>", " ", response.content.decode())
     return " ".join(unescape(body).split())
 
 
