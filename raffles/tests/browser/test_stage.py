@@ -128,7 +128,8 @@ def test_nothing_rolls_where_motion_is_unwanted(visit: Visit) -> None:
     )
 
     press(visitor, " ")
-    visitor.page.wait_for_timeout(300)
+    visitor.page.wait_for_function("window.painted.length")
+    visitor.page.wait_for_timeout(300)  # in which more would follow
 
     assert visitor.run("window.painted") == winners[:1]
 

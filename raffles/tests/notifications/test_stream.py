@@ -270,7 +270,7 @@ def test_client_of_a_quicker_process_is_not_reset(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.postgres
 def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     connection.close()
-    monkeypatch.setattr(hub, "_WARM", 1.0)
+    monkeypatch.setattr(hub, "_WARM", 2.0)
 
     async def act() -> list[int]:
         async with streaming() as application, listening(application) as client:
@@ -279,7 +279,8 @@ def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> Non
             await announce_on()
             await client.hear(1)
             warm = await other_connections()
-            await asyncio.sleep(2.5)
+            while await other_connections():
+                await asyncio.sleep(0.1)
             nowhere = Client(application, "/events/never/stream/")
             await nowhere.run()
             assert nowhere.status == 404
