@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
@@ -105,6 +105,17 @@ class EventForm(forms.ModelForm):
         return []
 
 
+def _has_schedule(event: Event) -> bool:
+    """Return whether an event that a form was read into, rightly or not, has dates at all."""
+    others = {field.name for field in event._meta.fields} - {*SCHEDULE, "reward_amount"}
+    try:
+        event.clean_fields(exclude=others)
+        refuse_unfit(event, timezone.now())
+    except (ValidationError, Unfit):
+        return False
+    return True
+
+
 class RewardForm(forms.ModelForm):
     """The reward of a date."""
 
@@ -131,8 +142,8 @@ class RewardFormSet(BaseInlineFormSet):
 
     def clean(self) -> None:
         super().clean()
-        if not self.instance.draw_time or not self.instance.time_zone:
-            return  # the event has errors of its own
+        if not _has_schedule(self.instance):
+            return  # the event has errors of its own, beside its fields
         changed = {form.cleaned_data["date"]: form for form in self._kept() if form.has_changed()}
         wanted = {day: form.instance.reward() for day, form in changed.items()}
         for change in preview_rewards(self.instance, wanted, now=timezone.now()):
