@@ -57,19 +57,22 @@ function ticket() {
 
 // --- What the site says --------------------------------------------------------------------
 
-async function get(address) {
-  const response = await fetch(address, { cache: "no-cache" });
-  if (response.ok) return response.text();
-  if (response.status === 404) return null;
-  throw new TypeError(response.statusText);
+/** The text there; null where the site says that there is none, undefined where it says nothing. */
+async function get(address, cache = "no-cache") {
+  try {
+    const response = await fetch(address, { cache });
+    if (response.ok) return await response.text();
+    return response.status === 404 ? null : undefined;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return undefined;
+  }
 }
 
 async function look() {
   clearTimeout(timer);
-  looking ??= witness().catch((error) => {
-    if (!(error instanceof TypeError)) throw error; // the network: the next look may do
-  });
-  await looking.finally(() => (looking = null));
+  looking ??= witness().finally(() => (looking = null));
+  await looking;
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(look, POLL);
 }
@@ -78,13 +81,13 @@ async function witness() {
   const { state, voided_at: voidedAt } = JSON.parse((await get(url)) ?? "{}");
   if (state === "open" || state === "closed") return show("waiting");
   // Not the browser's copy: a second seal has to be seen.
-  const response = await fetch(`${url}commitment/`, { cache: "reload" });
-  const text = response.ok ? await response.text() : null;
+  const text = await get(`${url}commitment/`, "reload");
   const verifier = await import("./verify.js");
   const own = ticket();
   try {
     const seal = await sealOf(text, own, verifier);
     if (seal) await tell(seal, own, { state, voidedAt }, verifier);
+    else if (text === null) section.hidden = true; // called off before it was sealed
   } catch (error) {
     if (!(error instanceof verifier.Invalid || error instanceof verifier.Unreadable)) throw error;
     offer("seal", read("seal") ?? text);
@@ -97,6 +100,7 @@ async function sealOf(text, own, { readSeal }) {
   const first = read("seal");
   if (text && text !== first) {
     const keys = await get(keysAddress);
+    if (!keys) return first && readSeal({ commitment: first });
     const shown = readSeal({ commitment: text, receipt: own?.receipt, keys });
     if (shown.commitment.terms.raffle_id !== raffle.replaceAll("-", "")) return null;
     const kept = read("seal"); // another tab may have been quicker
@@ -109,16 +113,17 @@ async function sealOf(text, own, { readSeal }) {
   return kept && readSeal({ commitment: kept });
 }
 
-/** The place of the ticket in the kept seal; null while it cannot be had. */
+/** The place of the ticket in the kept seal; null where the site shows none, else undefined. */
 async function inclusionOf(own, { readSeal, Invalid }) {
-  if (!own) return null;
+  if (!own) return undefined;
   const files = { commitment: read("seal"), receipt: own.receipt, keys: null };
   const kept = read("inclusion");
   const inclusion = kept && JSON.parse(kept).number === own.number ? JSON.parse(kept).file : null;
   const file = inclusion ?? (await get(`${url}tickets/${own.number}/inclusion/`));
-  if (file === null) return null;
+  if (!file) return file;
   if (!inclusion) {
     if (own.receipt) files.keys = await get(keysAddress);
+    if (files.keys === undefined) return undefined;
     try {
       readSeal({ ...files, inclusion: file });
     } catch (error) {
@@ -136,7 +141,8 @@ async function signatureOf() {
   if (kept) return kept;
   try {
     return JSON.parse((await get(beacon)) ?? "{}").signature ?? null;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     return null;
   }
 }
@@ -144,17 +150,19 @@ async function signatureOf() {
 // --- What is told --------------------------------------------------------------------------
 
 async function tell({ commitment }, own, { state, voidedAt }, verifier) {
-  const said = [["kept", { since: new Date(read("since") ?? Date.now()).toLocaleString(document.documentElement.lang) }]];
-  if (!isStored) said[0] = ["unkept"];
+  const { round } = commitment;
+  const due = round ? 1000 * verifier.timeOfRound(round) : Infinity;
+  const kept = new Date(read("since") ?? Date.now());
+  const since = kept.toLocaleString(document.documentElement.lang);
+  const said = [[kept < due ? "kept" : "kept-late", { since }]];
+  if (!isStored) said.push(["unkept"]);
   offer("seal", read("seal"));
   if (read("second")) {
     said.unshift(["second"]);
     offer("second", read("second"));
   }
   const inclusion = await inclusionOf(own, verifier);
-  if (own?.receipt && !inclusion) said.unshift(["missing", own]);
-  const { round } = commitment;
-  const due = round ? 1000 * verifier.timeOfRound(round) : Infinity;
+  if (own?.receipt && inclusion === null) said.unshift(["missing", own]);
   const late = Date.now() - due;
   if (late < 0) return showAll(said);
   const relay = `https://api.drand.sh/${verifier.CHAIN}/public/${round}`;
@@ -163,7 +171,7 @@ async function tell({ commitment }, own, { state, voidedAt }, verifier) {
   if (!signature) said.push(["beacon"]);
   else if (inclusion) said.push(...(await outcome(own, inclusion, signature, verifier)));
   if (state === "void" && Date.parse(voidedAt) >= due) said.push(["called-off"]);
-  if (state === "sealed") {
+  if (state !== "drawn" && state !== "void") {
     said.push(late < PATIENCE ? ["soon"] : ["withheld", { minutes: Math.floor(late / 60000) }]);
   }
   showAll(said);

@@ -175,6 +175,56 @@ def test_result_stays_with_a_reload_in_another_tab_and_without_the_inclusion(
         assert window.text(".keeping .lead:visible") == told
 
 
+def test_seal_that_is_kept_before_its_number_exists_is_worth_more(visit: Visit, site: Site) -> None:
+    raffle, entries = raffle_with_tickets()
+    visitor = visit(site.url)
+    visitor.page.clock.set_fixed_time(SEALED_AT)
+    visitor.go(f"/r/{raffle.uuid}/ticket/")
+    hand_in(visitor, entries[0])
+
+    seal_it(raffle)
+    look_again(visitor)
+    visitor.see("before its random number existed")
+    assert visitor.page.locator(".keeping .lead:visible").count() == 0
+    visitor.page.clock.set_fixed_time(ROUND_AT + timedelta(seconds=30))
+    look_again(visitor)
+
+    visitor.see("Computed by this device")
+    visitor.see("It usually does within a minute or two.")
+    visitor.see("before its random number existed")
+
+
+def test_late_visitor_is_told_that_the_seal_may_be_younger(visit: Visit, site: Site) -> None:
+    raffle, entries = raffle_with_tickets()
+    seal_it(raffle)
+    visitor = visit(site.url)
+    visitor.go(f"/r/{raffle.uuid}/ticket/")
+
+    hand_in(visitor, entries[0])
+
+    visitor.see("after its random number existed")
+
+
+def test_site_that_falls_silent_leaves_the_result_to_the_device(visit: Visit, site: Site) -> None:
+    raffle, entries = raffle_with_tickets()
+    visitor = visit(site.url)
+    visitor.page.clock.set_fixed_time(SEALED_AT)
+    visitor.go(f"/r/{raffle.uuid}/ticket/")
+    hand_in(visitor, entries[0])
+    seal_it(raffle)
+    look_again(visitor)
+    visitor.see("before its random number existed")
+    visitor.page.wait_for_load_state("networkidle")
+    visitor.page.context.set_offline(True)
+
+    visitor.page.clock.set_fixed_time(ROUND_AT + timedelta(minutes=11))
+    look_again(visitor)
+    visitor.see("for 11 minutes, and this site has not said who won")
+    visitor.write("What the beacon says", relays.ROUNDS[42])
+
+    visitor.see("Computed by this device")
+
+
 def test_raffle_page_watches_for_those_who_took_part(visit: Visit, site: Site) -> None:
     raffle = RaffleFactory.create(entropy="drand")
     visitor = visit(site.url)
