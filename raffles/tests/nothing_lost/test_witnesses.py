@@ -24,7 +24,6 @@ from raffles.domain.proofs import published_draw, stream_proof
 from raffles.domain.witnesses import lacking
 from raffles.fairness.verify import verify
 from raffles.models import Raffle, Witness, WitnessAnswer
-from raffles.tests import witnessing
 from raffles.tests.nothing_lost.harness import die_at, flaws, fork, is_killed, race
 from raffles.tests.test_beacon_draws import (  # noqa: F401 - `relay` is a fixture
     ROUND_42,
@@ -34,7 +33,8 @@ from raffles.tests.test_beacon_draws import (  # noqa: F401 - `relay` is a fixtu
     run,
     sold_out,
 )
-from raffles.tests.witnessing import Exchange, LogWitness
+from raffles.tests.witnesses import witnessing
+from raffles.tests.witnesses.witnessing import Exchange, LogWitness
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
