@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from raffles.domain.drawing import Waiting
+from raffles.domain.due import draw_now
 from raffles.domain.log import size, statements
 from raffles.domain.proofs import published_draw, stream_proof
 from raffles.fairness.verify import (
@@ -18,7 +19,7 @@ from raffles.fairness.verify import (
     verify,
 )
 from raffles.models import AuthorityKey, Raffle, WitnessAnswer
-from raffles.tests.factories import NOW
+from raffles.tests.factories import NOW, STAFF
 from raffles.tests.fairness import in_node
 from raffles.tests.test_beacon_draws import (
     ROUND_42,
@@ -41,7 +42,7 @@ def seal(raffle: Raffle | None = None, moment: datetime = SEALED_AT) -> Raffle:
     """Seal a raffle for round 42, and so ask its witnesses."""
     raffle = raffle or sold_out()
     with pytest.raises(Waiting):
-        run(raffle, moment)
+        draw_now(raffle.uuid, now=moment, clock=lambda: moment, by=STAFF)
     raffle.refresh_from_db()
     return raffle
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from raffles.domain import asking
 from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import void_raffle
 from raffles.domain.log import LogTree, size
@@ -143,6 +144,19 @@ def test_an_answer_of_a_late_time_is_shown_and_does_not_count(invite: Invite) ->
     proof = drawn(seal())
     assert verdict(proof).startswith("NOT AS PROMISED")
     assert "answered too late" in told(proof)[0]
+
+
+def test_no_draw_fails_with_a_fault_of_ours(
+    invite: Invite, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(_tree: LogTree) -> str:
+        raise RuntimeError("a fault")
+
+    invite(witnessing.honest)
+    monkeypatch.setattr(asking, "checkpoint", fault)
+    raffle = seal()
+    assert "Asking the witnesses failed" in caplog.text
+    assert "0 of 1" in verdict(drawn(raffle))
 
 
 # --- Who is asked, and when
