@@ -18,10 +18,10 @@ from pytest_django import Settings
 from events.models import Heartbeat, Setback
 from raffles.domain.entering import enter
 from raffles.models import Announcement, Raffle, State, Ticket, Winner, WitnessAnswer
-from raffles.tests import witnessing
 from raffles.tests.factories import NOW, RaffleFactory
 from raffles.tests.test_beacon_draws import BEFORE, ROUND_42, SEALED_AT
-from raffles.tests.witnessing import Exchange, LogWitness
+from raffles.tests.witnesses import witnessing
+from raffles.tests.witnesses.witnessing import Exchange, LogWitness
 
 pytestmark = pytest.mark.django_db
 DUE = NOW + timedelta(hours=1)

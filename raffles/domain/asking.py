@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
@@ -43,9 +43,13 @@ def ask_witnesses(clock: Clock) -> None:
     """Ask every witness that a waiting raffle lacks, and store what they answer.
 
     Takes `TOGETHER` seconds at most, less where all answer or fail. A witness that another process
-    is asking is asked after it, one that has just failed is left alone.
+    is asking is asked after it, one that has just failed is left alone. Raises nothing: a fault is
+    logged, and whoever asks next may have more luck.
     """
-    _Asking(clock, lacking).ask_all()
+    try:
+        _Asking(clock, lacking).ask_all()
+    except Exception:
+        log.exception("Asking the witnesses failed")
 
 
 def try_witnesses(clock: Clock) -> dict[Cosigner | Authority, Outcome]:
@@ -71,14 +75,8 @@ def keep_asking(clock: Clock, is_over: Event) -> None:
     It has its own connection to the database, and outlives that one's failures.
     """
     while not is_over.wait(PAUSE.total_seconds()):
-        try:
-            connection.close_if_unusable_or_obsolete()
-            ask_witnesses(clock)
-        except (OperationalError, InterfaceError) as error:
-            log.warning("The database is away: %s", error)
-            connection.close()
-        except Exception:  # the next turn may go well
-            log.exception("Asking the witnesses failed")
+        connection.close_if_unusable_or_obsolete()
+        ask_witnesses(clock)
     connection.close()
 
 

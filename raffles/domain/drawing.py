@@ -14,7 +14,6 @@ from django.db import connection, transaction
 
 from raffles.domain import beacon
 from raffles.domain.announcing import announce
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.erasing import finish_erasures
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
@@ -27,7 +26,7 @@ from raffles.domain.sealing import Clock, SealTooLate, close, mark_void, seal
 from raffles.domain.witnesses import log_of_proof
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
-from raffles.models import Announcement, Draw, Entropy, Raffle, State, Winner
+from raffles.models import Announcement, Draw, Raffle, State, Winner
 
 _SHOWN = 100  # winners in an announcement; the API has the rest
 
@@ -46,8 +45,7 @@ def advance(
     """Take a due raffle through all its remaining steps; return whether this call drew it.
 
     Every step is conditional on the state before it, so any number of callers and any crash end in
-    the same one draw. Witnesses are asked as soon as a seal for the beacon is committed, with no
-    transaction open. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
+    the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
     """
     close(raffle_pk, now=now, by=by)
     raffle = Raffle.objects.get(pk=raffle_pk)
@@ -61,8 +59,6 @@ def advance(
                 if not more_tries:
                     raise
         raffle.refresh_from_db()
-        if raffle.entropy == Entropy.DRAND:
-            ask_witnesses(clock)
     if raffle.state != State.SEALED:
         return False
     draw = Draw.objects.select_related("raffle__pool").get(raffle=raffle)

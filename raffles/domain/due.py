@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import Waiting, advance
 from raffles.domain.pool import Progress
 from raffles.domain.refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
@@ -40,28 +41,30 @@ def run_due(
     by: str,
     progress: Callable[[Raffle], Progress] | None = None,
 ) -> Iterator[Run]:
-    """Advance each raffle as far as it can go; a failure does not stop the rest."""
+    """Advance each raffle as far as it can go; a failure does not stop the rest.
+
+    Its witnesses are asked as soon as it is sealed, with nothing locked.
+    """
     for raffle in raffles:
-        with _alone_with(raffle) as is_alone:
-            if not is_alone:
-                yield Run(raffle, "busy", "another run is at it")
-                continue
-            try:
-                advance(
-                    raffle.pk,
-                    now=now,
-                    clock=clock,
-                    by=by,
-                    progress=progress(raffle) if progress else None,
-                )
-            except Waiting as waiting:
-                yield Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
-            except Exception as error:  # the rest is due too; the next run retries this one
-                log.exception("raffle %s failed", raffle.uuid)
-                yield Run(raffle, "failed", f"{type(error).__name__}: {error}")
-            else:
-                raffle.refresh_from_db()
-                yield Run(raffle, "void" if raffle.state == State.VOID else "drawn")
+        run = _run(raffle, now, clock, by, progress(raffle) if progress else None)
+        if run.outcome == "waiting":
+            ask_witnesses(clock)
+        yield run
+
+
+def _run(raffle: Raffle, now: datetime, clock: Clock, by: str, progress: Progress | None) -> Run:
+    with _alone_with(raffle) as is_alone:
+        if not is_alone:
+            return Run(raffle, "busy", "another run is at it")
+        try:
+            advance(raffle.pk, now=now, clock=clock, by=by, progress=progress)
+        except Waiting as waiting:
+            return Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
+        except Exception as error:  # the rest is due as well; this one is tried again next time
+            log.exception("raffle %s failed", raffle.uuid)
+            return Run(raffle, "failed", f"{type(error).__name__}: {error}")
+        raffle.refresh_from_db()
+        return Run(raffle, "void" if raffle.state == State.VOID else "drawn")
 
 
 def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
@@ -121,11 +124,16 @@ def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:
 def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
     """Draw a raffle at a manager's request, and return it.
 
-    Raises Raffle.DoesNotExist, a Refusal (also when another caller draws it first), Waiting.
+    Raises Raffle.DoesNotExist, a Refusal (also when another caller's draw came first), and Waiting
+    once the witnesses of a raffle for the beacon have been asked.
     """
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
-    while not advance(raffle.pk, now=now, clock=clock, by=by):
-        # Another caller's draw came first.
-        refuse_unless_drawable(Raffle.objects.with_available().get(pk=raffle.pk), now=now)
+    try:
+        while not advance(raffle.pk, now=now, clock=clock, by=by):
+            # Another caller's draw came first.
+            refuse_unless_drawable(Raffle.objects.with_available().get(pk=raffle.pk), now=now)
+    except Waiting:
+        ask_witnesses(clock)
+        raise
     return raffle

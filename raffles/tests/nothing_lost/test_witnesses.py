@@ -18,13 +18,13 @@ from pytest_django import Settings
 
 from raffles.domain import asking
 from raffles.domain.asking import ask_witnesses
-from raffles.domain.drawing import Waiting
+from raffles.domain.due import run_due
 from raffles.domain.log import size, statements
 from raffles.domain.proofs import published_draw, stream_proof
 from raffles.domain.witnesses import lacking
 from raffles.fairness.verify import verify
 from raffles.models import Raffle, Witness, WitnessAnswer
-from raffles.tests import witnessing
+from raffles.tests.factories import STAFF
 from raffles.tests.nothing_lost.harness import die_at, flaws, fork, is_killed, race
 from raffles.tests.test_beacon_draws import (  # noqa: F401 - `relay` is a fixture
     ROUND_42,
@@ -34,7 +34,8 @@ from raffles.tests.test_beacon_draws import (  # noqa: F401 - `relay` is a fixtu
     run,
     sold_out,
 )
-from raffles.tests.witnessing import Exchange, LogWitness
+from raffles.tests.witnesses import witnessing
+from raffles.tests.witnesses.witnessing import Exchange, LogWitness
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -54,9 +55,9 @@ def witness(settings: Settings) -> Iterator[LogWitness]:
 
 
 def seal(raffle: Raffle) -> None:
-    """Take a raffle as far as it goes before its round."""
-    with pytest.raises(Waiting):
-        run(raffle, SEALED_AT)
+    """Take a raffle as far as it goes before its round, as cron does."""
+    (done,) = run_due([raffle], now=SEALED_AT, clock=lambda: SEALED_AT, by=STAFF)
+    assert done.outcome in ("waiting", "busy"), done.detail
 
 
 def ask_later() -> None:

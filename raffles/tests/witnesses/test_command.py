@@ -18,9 +18,9 @@ from raffles.domain import asking
 from raffles.domain.keys import signer
 from raffles.domain.log import announce_keys, size
 from raffles.models import AuthorityKey, Entropy, WitnessAnswer
-from raffles.tests import witnessing
 from raffles.tests.factories import RaffleFactory
-from raffles.tests.witnessing import OPENSSL, LogWitness, Stamper
+from raffles.tests.witnesses import witnessing
+from raffles.tests.witnesses.witnessing import OPENSSL, LogWitness, Stamper
 
 pytestmark = [
     pytest.mark.django_db,
@@ -30,9 +30,8 @@ TERMS = "The terms of a raffle by the beacon that is made now:\n"
 
 
 @pytest.fixture(autouse=True)
-def log(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log with a key, as `migrate` leaves it; witnesses are waited for three seconds."""
-    monkeypatch.setattr(asking, "TOGETHER", 3.0)
+def log(settings: Settings) -> None:
+    """A log with a key, as `migrate` leaves it."""
     settings.EPHEMERAL_SECRETS = frozenset()
     announce_keys(timezone.now())
 

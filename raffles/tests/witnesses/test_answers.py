@@ -10,7 +10,7 @@ import pytest
 
 from raffles.domain.answers import Unusable, stamp
 from raffles.fairness.verify import read_token
-from raffles.tests.witnessing import OPENSSL, Stamper
+from raffles.tests.witnesses.witnessing import OPENSSL, Stamper
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is the authority of these tests")
 TEXT = "draws.example.org/log\n6\nAAAA\n"
