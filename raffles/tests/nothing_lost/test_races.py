@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain
 from threading import Barrier, BrokenBarrierError
@@ -349,6 +349,12 @@ def test_void_between_selecting_and_storing_winners(monkeypatch: pytest.MonkeyPa
 
 # --- Entering against closing --------------------------------------------------------------
 
+CLOSES = NOW + timedelta(minutes=1)  # by the clock of whoever closes; the others' stand at NOW
+
+
+def clock_of_closing() -> datetime:
+    return CLOSES
+
 
 def wait_for_tickets(raffle: Raffle, count: int) -> None:
     while Ticket.objects.filter(raffle=raffle).count() < count:
@@ -360,7 +366,7 @@ def race_against(closing: Callable[[Raffle], object]) -> tuple[Raffle, object, d
 
     Returns the raffle, the outcome of closing, and the refusals in which the clients ended.
     """
-    raffle = RaffleFactory.create(total_tickets=10_000)
+    raffle = RaffleFactory.create(total_tickets=10_000, closes_at=CLOSES)
 
     def enter_many(k: int) -> None:
         for n in range(k, 10_000, 12):
@@ -370,13 +376,13 @@ def race_against(closing: Callable[[Raffle], object]) -> tuple[Raffle, object, d
     return raffle, closed, tally(clients)
 
 
-def draw_early(raffle: Raffle) -> bool:
+def draw_in_time(raffle: Raffle) -> bool:
     wait_for_tickets(raffle, 40)
-    return advance(raffle.pk, now=NOW, clock=clock, by=STAFF)
+    return advance(raffle.pk, now=CLOSES, clock=clock_of_closing, by=STAFF)
 
 
 def test_nothing_comes_late() -> None:
-    raffle, is_drawn, clients = race_against(draw_early)
+    raffle, is_drawn, clients = race_against(draw_in_time)
     assert (is_drawn, clients) == (True, {"GateShut": 12})
     issued = raffle.stripes.aggregate(sum=Sum("issued"))["sum"]
     assert raffle.pool.tickets == raffle.tickets.count() == issued >= 40
@@ -388,8 +394,8 @@ def test_hashing_the_pool_before_the_gate_is_shut_is_seen() -> None:
         wait_for_tickets(raffle, 40)
         tree = build_tree(raffle)
         wait_for_tickets(raffle, tree.size + 1)
-        close(raffle.pk, now=NOW, by=STAFF)
-        seal(raffle.pk, tree, clock=clock, by=STAFF)
+        close(raffle.pk, now=CLOSES, by=STAFF)
+        seal(raffle.pk, tree, clock=clock_of_closing, by=STAFF)
 
     _, closed, _ = race_against(hash_first)
     assert isinstance(closed, PoolDiffers)
