@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Exists, OuterRef, QuerySet
+from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -136,7 +137,8 @@ class EventAdmin(AdminPages):
 
     class Media:
         css = {"all": ("events/scheduling.css",)}
-        js = ("events/preview.js",)
+        # Among the styles of the head: it looks for a button that comes later.
+        js = (Script("events/preview.js", defer=True),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
         events: QuerySet[Event] = super().get_queryset(request)

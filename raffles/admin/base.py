@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -17,6 +17,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from raffles.admin.conflicts import Conflict, conflict_of, seen
 from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
 from raffles.web.callers import staff
@@ -56,6 +57,57 @@ class Recorded(admin.ModelAdmin):
         """Return the row whose record is shown and written: for a part of a raffle, the raffle."""
         raffle = getattr(row, "raffle", None)
         return raffle if isinstance(raffle, Raffle) else row
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Return the class of the form; one of an object carries what is seen in it."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return seen(form, getattr(request, "conflict", None)) if change else form
+
+    def get_formsets_with_inlines(self, request: HttpRequest, obj: Any = None) -> Iterator[Any]:
+        """Yield rows with their pages; those of an object carry what is seen in them."""
+        for formset, inline in super().get_formsets_with_inlines(request, obj):
+            if obj is not None:
+                formset.form = seen(formset.form, getattr(request, "conflict", None))
+            yield formset, inline
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Return the form; one that is sent is compared with what others did since it was shown."""
+        if request.method != "POST" or object_id is None:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        with transaction.atomic():
+            conflict = self._conflict(request, unquote(object_id))
+            if conflict:
+                request.POST = conflict.data  # type: ignore[assignment]
+                request.conflict = conflict  # type: ignore[attr-defined]
+            response: HttpResponse = super().changeform_view(request, object_id, *args, **kwargs)
+        if conflict:
+            response.status_code = 409
+        return response
+
+    def _conflict(self, request: HttpRequest, object_id: str) -> Conflict | None:
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_change_permission(request, row):
+            return None
+        owner = self.about(row)
+        # What it is compared with stays as it is until this form is saved.
+        held: Any = models.QuerySet(type(owner)).select_for_update(no_key=True)
+        held.filter(pk=owner.pk).first()
+        row = self.get_object(request, object_id)
+        make_form = self.get_form(request, row, change=True)
+        form = make_form(request.POST, request.FILES, instance=row)
+        rows = []
+        for make_rows, inline in self.get_formsets_with_inlines(request, row):
+            if row is not None and inline.has_change_permission(request, row):
+                prefix = make_rows.get_default_prefix()
+                how = self.get_formset_kwargs(request, row, inline, prefix)
+                stored = make_rows(instance=row, prefix=prefix, queryset=how["queryset"])
+                rows.append((make_rows(**how), stored))
+        last = LogEntry.objects.about(owner).last()
+        return conflict_of(form, rows, request.POST, last)
 
     def log_addition(self, request: HttpRequest, obj: Any, _message: Any) -> Any:
         """Record it here, not in Django's log, which is editable and deleted with the user."""

@@ -19,6 +19,7 @@ admin.site.unregister([User, Group])
 class StaffAdmin(Recorded, UserAdmin):
     """Who may log in, and with which rights."""
 
+    readonly_fields = ("last_login", "date_joined")
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
     def facts(self, row: Any) -> dict[str, Any]:
