@@ -16,8 +16,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
-from raffles.web.peers import watched_logs, witness_seed
-from raffles.web.witness_lists import authorities, cosigners
+from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -26,7 +26,7 @@ from raffles.fairness.verify import (
 from raffles.models import WitnessedLog, WitnessedSeal
 from raffles.models.witnessed import EMPTY_ROOT
 from raffles.web.outgoing import EVERYWHERE, ask
-from raffles.web.peers import WatchedLog
+from raffles.web.witness_lists import WatchedLog
 
 Sealed = tuple[UUID, int]  # a raffle, and the number of the statement
 PATIENCE = 10.0  # seconds for one answer

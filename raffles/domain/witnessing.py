@@ -42,7 +42,7 @@ from raffles.fairness.verify import (
     signature_is_good,
 )
 from raffles.models import WitnessedLog
-from raffles.web.peers import WatchedLog
+from raffles.web.witness_lists import WatchedLog
 
 logger = logging.getLogger(__name__)
 

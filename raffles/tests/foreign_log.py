@@ -12,7 +12,7 @@ from uuid import UUID
 
 from raffles.fairness.receipts import Signer
 from raffles.fairness.verify import Tree, TreeBuilder, consistency_path, hash_leaf, make_statement
-from raffles.web.peers import WatchedLog
+from raffles.web.witness_lists import WatchedLog
 
 ORIGIN = "club.example/log"
 SEED = b"a club's key, of thirty-two bytes"[:32]

@@ -16,7 +16,7 @@ from raffles.domain.refusals import LogRefused
 from raffles.domain.witnessing import Unsigned, cosign
 from raffles.models import WitnessedLog
 from raffles.tests.foreign_log import Answering, ForeignLog, Served, tiles
-from raffles.web.peers import WatchedLog
+from raffles.web.witness_lists import WatchedLog
 
 pytestmark = pytest.mark.django_db
 

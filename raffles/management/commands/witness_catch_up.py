@@ -14,7 +14,7 @@ from raffles.domain.refusals import Refusal
 from raffles.domain.witness_memory import Unclear
 from raffles.domain.witness_reading import Budget, Unread
 from raffles.domain.witnessing import catch_up, ourselves
-from raffles.web.peers import WatchedLog
+from raffles.web.witness_lists import WatchedLog
 
 _SECONDS = 24 * 3600.0
 _BUNDLES = 1 << 45  # of 256 entries; no log is longer
