@@ -8,11 +8,12 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from events.models import Heartbeat
 from raffles.notifications import outbox
-from rafflesite.health import clock_warnings
+from raffles.web.witness_lists import Authority
+from rafflesite.health import clock_warnings, warnings
 
 
 def broken_warnings() -> list[str]:
@@ -82,3 +83,14 @@ def test_warnings_are_200_and_a_broken_one_hides_no_other(
 def test_clock_is_compared_with_the_database(minutes: int, expected: list[str]) -> None:
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=minutes)):
         assert clock_warnings() == expected
+
+
+@pytest.mark.django_db
+def test_a_listed_witness_that_no_raffle_names_is_a_warning(settings: Settings) -> None:
+    before = warnings()
+    settings.TIMESTAMP_AUTHORITIES = [Authority("Some TSA", "https://tsa.example.org")]
+    (sentence,) = set(warnings()) - set(before)
+    assert sentence == (
+        "No raffle names the timestamp authority 'Some TSA': its keys are not known, or are"
+        " another's. Run `manage.py witnesses`."
+    )
