@@ -24,6 +24,7 @@ from raffles.domain.exports import EXPORTED, log_table
 from raffles.domain.log import published_keys
 from raffles.domain.proofs import commitment_file, published_draw, stream_proof
 from raffles.domain.refusals import NotFinished
+from raffles.domain.seen import seen
 from raffles.fairness import verify
 from raffles.models import Announcement, Draw, LogEntry, Raffle, Replacement
 from raffles.models.record import record
@@ -66,10 +67,13 @@ Unpack the archive into an empty folder and run there:
 
     python3 -I verify.py proof.json --commitment commitment.json --keys raffle-keys.json
 
-The last line is the verdict; docs/fairness.md of the service says what each one means. It needs no
-network. An operator
-who lies could have changed the verifier and the keys too: compare verify.py and the keys with
-copies that others have, and the commitment with one that somebody saved before the draw.
+The last line is the verdict. By the log in the proof it is
+
+    {verdict}
+
+and docs/fairness.md of the service says what each one means. It needs no network. An operator who
+lies could have changed the verifier and the keys too: compare verify.py and the keys with copies
+that others have, and the commitment with one that somebody saved before the draw.
 
 Add --receipt FILE to check the receipt of a participant. The hashes of all tickets, for
 --leaves FILE, are at /raffles/{id}/leaves/ of the service.
@@ -93,7 +97,7 @@ def export_evidence(raffle_id: UUID, *, now: datetime, by: str) -> Iterator[byte
 
 def _members(raffle: Raffle) -> Iterator[Member]:
     draw = published_draw(raffle.uuid) if Draw.objects.filter(raffle=raffle).exists() else None
-    yield "README.txt", [_readme(raffle).encode()]
+    yield "README.txt", [_readme(raffle, draw).encode()]
     yield "verify.py", [Path(verify.__file__).read_bytes()]
     yield "raffle-keys.json", _json(published_keys())
     yield "raffle.json", _json(_raffle(raffle))
@@ -126,10 +130,10 @@ def _raffle(raffle: Raffle) -> dict[str, Any]:
     }
 
 
-def _readme(raffle: Raffle) -> str:
+def _readme(raffle: Raffle, draw: Draw | None) -> str:
     outcome = _VOID.format(reason=raffle.void_reason)
-    if raffle.is_drawn:
-        outcome = _DRAWN.format(id=raffle.uuid)
+    if draw and raffle.is_drawn:
+        outcome = _DRAWN.format(id=raffle.uuid, verdict=seen(draw).verdict)
     return _README.format(
         name=raffle.name,
         id=raffle.uuid,

@@ -81,9 +81,14 @@ def _raffle(
     card: Card | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = {
-        **_state(raffle_id, event_page, is_held=card is not None),
+    context = _state(raffle_id, event_page, is_held=card is not None)
+    context |= {
         "card": card,
+        "named": [
+            each["name"]
+            for kind in ("cosigners", "authorities")
+            for each in context["raffle"].witnesses.get(kind, ())
+        ],
         "notice": notice,
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),

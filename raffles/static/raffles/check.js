@@ -47,6 +47,15 @@ function keep(text) {
   else kept.proof = text; // whatever it is, the verifier says what is wrong with it
 }
 
+/** The seal that this browser kept as a witness; null where it kept none. */
+function seal() {
+  try {
+    return localStorage.getItem(`seal ${section.dataset.raffle}`);
+  } catch {
+    return null;
+  }
+}
+
 /** A saved ticket has its receipt in it. */
 function receiptIn(text) {
   try {
@@ -76,13 +85,14 @@ async function check() {
   begin();
   stopping = new AbortController();
   try {
-    const files = { keys: section.dataset.keys, ...kept };
+    const files = { keys: section.dataset.keys, commitment: seal(), ...kept };
     files.proof ??= (await ahead) ?? (await fetched(proofAddress));
     if (files.receipt && !files.inclusion) Object.assign(files, await placeOf(files.receipt));
     const onProgress = (percent) => (running.querySelector("progress").value = percent);
     const begun = performance.now();
     const answer = await judge(files, { onStep: tick, onProgress, signal: stopping.signal });
-    finish(answer, Object.keys(files).map((name) => ROWS[name]), performance.now() - begun);
+    const expected = Object.keys(files).filter((name) => files[name]).map((name) => ROWS[name]);
+    finish(answer, expected, performance.now() - begun);
   } catch (error) {
     forget();
     const isStopped = stopping.signal.aborted;

@@ -334,3 +334,27 @@ def test_page_is_as_it_was_without_scripts(visit: Visit, site: Site) -> None:
 
     assert visitor.page.locator(".keeping:visible").count() == 0
     visitor.see("Was I in, did I win?")
+
+
+@pytest.mark.parametrize("is_another", [False, True])
+def test_kept_seal_takes_part_in_the_check(
+    visit: Visit, site: Site, relay: Relay, settings: Any, is_another: bool
+) -> None:
+    raffle, _ = raffle_with_tickets()
+    seal_it(raffle)
+    words_by_ticket(raffle, relay, settings)
+    kept_seal = another_seal(raffle) if is_another else commitment_of(raffle)
+    visitor = visit(site.url)
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    visitor.run(
+        "([key, seal]) => localStorage.setItem(key, seal)",
+        [f"seal {raffle.uuid}", json.dumps(kept_seal)],
+    )
+
+    visitor.press("Check this draw")
+
+    if is_another:
+        visitor.see("two signed commitments for one draw")
+    else:
+        visitor.see("the commitment you kept is the drawn one")
+        visitor.see("Verified here, but not witnessed.")
