@@ -50,7 +50,9 @@ class Command(BaseCommand):
         if "RECEIPT_KEY" in settings.EPHEMERAL_SECRETS or not size():
             why = "Set RECEIPT_KEY and run migrate first: there is no log to be witnessed."
             raise CommandError(why, returncode=2)
-        self.stdout.write(f"Our log is {origin()}, its keys are {', '.join(signer().public_keys)}.")
+        self.stdout.write("Our log, as a witness of it names it in WITNESS_LOGS:")
+        keys = ",".join(signer().public_keys)
+        self.stdout.write(f"{origin()} {keys} {settings.PUBLIC_URL}/log")
         warnings = [
             sentence
             for witness, outcome in try_witnesses(timezone.now).items()

@@ -75,7 +75,7 @@ def test_all_is_well(witness: LogWitness, stamper: Stamper) -> None:
         "authorities": [{"name": "An authority", "keys": [stamper.key]}],
     }
     assert status == 0
-    assert f"Our log is testserver/log, its keys are {signer().public_key}.\n" in written
+    assert f"testserver/log {signer().public_key} http://testserver/log\n" in written
     assert f"answered with the key {witness.cosigner.key}\n" in written
     assert f"answered with the key {stamper.key}\n  new, and kept;" in written
     assert terms_in(written) == named
