@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
-from raffles.domain.clock import signed_time
+from raffles.domain.clock import is_database_asked
 from raffles.domain.keys import signer
 from raffles.fairness.verify import (
     TreeBuilder,
@@ -54,6 +54,7 @@ class Turn(NamedTuple):
 
     n: int
     at: int
+    origin: str
 
     def moment(self) -> datetime:
         """Return the time as a datetime in UTC."""
@@ -65,21 +66,25 @@ def take_turn(now: datetime) -> Turn:
 
     A key is announced before it signs anything, so keys that the log lacks are announced first.
     """
-    turn = _next_turn(now)
+    turn, announced = _next_turn(now)
     for public_key in signer().public_keys:
-        if public_key not in announced_keys():
+        if public_key not in announced:
             write(turn, Announcement.Kind.KEY, {"public_key": public_key})
-            turn = _next_turn(now)
+            turn, announced = _next_turn(now)
     return turn
 
 
-def _next_turn(now: datetime) -> Turn:
+def _next_turn(now: datetime) -> tuple[Turn, set[str]]:
+    """Return the turn, and the keys that may sign: others wait, so it asks twice at the most."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE)
-        n, before = cursor.fetchone()
-    return Turn(n, max(before, int(signed_time(now).timestamp())))
+        cursor.execute(_TAKE + (", clock_timestamp()" if is_database_asked() else ""))
+        n, before, *clock = cursor.fetchone()
+    (moment,) = clock or (now,)
+    said = _about_keys()
+    turn = Turn(n, max(before, int(moment.timestamp())), _origin_in(said))
+    return turn, {key.public_key for key in _keys_in(said) if not key.until}
 
 
 def write(
@@ -92,7 +97,7 @@ def write(
     **fields: Any,
 ) -> Announcement:
     """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
-    statement = make_statement(WORDS[kind], origin=origin(), n=turn.n, at=turn.at, **adds)
+    statement = make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds)
     row = Announcement.objects.create(
         sequence=turn.n + 1,
         kind=kind,
@@ -108,9 +113,13 @@ def write(
 
 def origin() -> str:
     """Return the log's origin: from statement 0, or from the settings while there is none."""
-    first = Announcement.objects.filter(sequence=1).values_list("statement", flat=True).first()
-    if first is not None:
-        return str(read_statement(bytes(first))["origin"])
+    return _origin_in(_about_keys())
+
+
+def _origin_in(said: Sequence[dict[str, Any]]) -> str:
+    """The first statement is about a key."""
+    if said:
+        return str(said[0]["origin"])
     return settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log"
 
 
@@ -124,16 +133,23 @@ class Key(NamedTuple):
 
 def keys() -> list[Key]:
     """Return every key that the log has announced, in its order."""
-    found: dict[str, Key] = {}
+    return _keys_in(_about_keys())
+
+
+def _about_keys() -> list[dict[str, Any]]:
     kinds = (Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED)
     rows = Announcement.objects.filter(kind__in=kinds).order_by("sequence")
-    for row in rows.values_list("statement", flat=True):
-        said = read_statement(bytes(row))
-        name = said["public_key"]
-        if said["kind"] == "key":
-            found[name] = Key(name, said["at"], 0)
+    return [read_statement(bytes(row)) for row in rows.values_list("statement", flat=True)]
+
+
+def _keys_in(said: Sequence[dict[str, Any]]) -> list[Key]:
+    found: dict[str, Key] = {}
+    for statement in said:
+        name, at = statement["public_key"], statement["at"]
+        if statement["kind"] == "key":
+            found[name] = Key(name, at, 0)
         else:
-            found[name] = found[name]._replace(until=said["at"])
+            found[name] = found[name]._replace(until=at)
     return list(found.values())
 
 
@@ -173,7 +189,7 @@ def announce_keys(now: datetime) -> None:
         waiting = set(Draw.objects.waiting().values_list("public_key", flat=True))
         for public_key in sorted(announced_keys() - ours - waiting):
             write(turn, Announcement.Kind.KEY_RETIRED, {"public_key": public_key})
-            turn = _next_turn(now)
+            turn = take_turn(now)
 
 
 # --- The tree
