@@ -25,6 +25,7 @@ from raffles.pages.page import page
 from raffles.web.fields import text_fault
 
 SHOWN: Final = 50  # statements a page
+_FEW = 1_000  # raffles of one name
 _NAMED = 3  # winners of a draw
 _PROBES = 128  # statements that are looked at together for a date: three times for a million
 _LARGEST = 2**53 - 1
@@ -128,10 +129,13 @@ def _page(asked: dict[str, Any]) -> tuple[list[Announcement], bool, bool]:
 def _found(asked: dict[str, Any]) -> AnnouncementQuerySet:
     found = Announcement.objects.select_related("raffle")
     if asked["name"]:
-        raffles = Raffle.objects.filter(name__icontains=asked["name"])
+        raffles = Raffle.objects.filter(name__icontains=asked["name"]).order_by()
+        few = list(raffles.values_list("pk", flat=True)[: _FEW + 1])
         # Of a date that nobody came to there is no raffle, only what stands beside.
         unopened = Q(raffle=None, payload__name__icontains=asked["name"])
-        found = found.filter(Q(raffle__in=raffles) | unopened)
+        # A few are looked up one by one; of many, some are found soon from the end of the list.
+        named = Q(raffle__name__icontains=asked["name"])
+        found = found.filter((Q(raffle__in=few) if len(few) <= _FEW else named) | unopened)
     if asked["until"]:
         end = datetime.combine(asked["until"] + timedelta(days=1), time.min)
         first = _first_from(int(timezone.make_aware(end).timestamp()))

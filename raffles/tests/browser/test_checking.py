@@ -15,7 +15,7 @@ from raffles.domain.drawing import advance
 from raffles.domain.keys import signer
 from raffles.domain.prizes import replace_winner
 from raffles.models import Raffle, State, Winner
-from raffles.tests.browser.scenes import drawn_by_beacon
+from raffles.tests.browser.scenes import draw_by_beacon, drawn_by_beacon, sealed_for_beacon
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
 
@@ -84,6 +84,29 @@ def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
 
     assert (verdict(visitor), steps(visitor, "done")) == (UNSEEN, BY_BEACON)
     assert visitor.lost == []
+
+
+# Of three witnesses; the verdict, what is said, and its colour by name.
+SEEN = {
+    2: ("Verified here.", "seen by 2 of 3 witnesses, 43 seconds or more before", "green"),
+    1: ("Not as promised.", "only 1 of 3 promised witnesses saw the seal in time", "amber"),
+}
+
+
+@pytest.mark.parametrize("seen", SEEN)
+def test_witnesses_are_counted_and_green_is_for_a_majority_alone(visit: Visit, seen: int) -> None:
+    visitor = at_the_result(visit, draw_by_beacon(sealed_for_beacon(of=3), seen=seen))
+
+    press_check(visitor)
+
+    said, words, colour = SEEN[seen]
+    assert verdict(visitor) == said
+    assert words in visitor.text(".verdict p:visible")
+    assert steps(visitor, "done") == [*BEFORE, "log", "witness", "signer", "", "shown"]
+    is_so = "(name) => getComputedStyle(document.querySelector(name)).color"
+    painted = visitor.run(is_so, ".verdict p:not([hidden]) strong")
+    assert painted == {"green": "rgb(27, 107, 80)", "amber": "rgb(138, 90, 0)"}[colour]
+    assert visitor.run(is_so, ".seen") == painted
 
 
 def test_operators_number_is_called_that(visit: Visit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from raffles.domain.drawing import advance
+from raffles.domain.pool import build_tree
 from raffles.domain.prizes import forfeit, replace_winner
+from raffles.domain.sealing import seal
 from raffles.models import Raffle, Replacement, State, Winner
+from raffles.tests.browser.scenes import draw_by_beacon, sealed_for_beacon
 from raffles.tests.browser.serving import Site
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
@@ -303,3 +307,24 @@ class TestOperator:
 
         assert visitor.run("window.listed") == [alternate]
         assert (in_the_light(visitor), revealed(visitor)) == (winners[1], [winners[1], alternate])
+
+
+def test_stage_counts_down_to_the_beacon(visit: Visit) -> None:
+    raffle = RaffleFactory.create(state=State.CLOSED, entropy="drand")
+    seal(raffle.pk, build_tree(raffle), clock=timezone.now, by=STAFF)
+    visitor = visit()
+
+    visitor.go(f"/r/{raffle.uuid}/stage/")
+
+    visitor.see("The tickets are sealed. The beacon speaks in")
+    assert re.fullmatch(r"00:0[01]:\d\d", visitor.text("[data-time]"))
+    assert visitor.lost == []
+
+
+def test_stage_says_who_saw_the_seal(visit: Visit) -> None:
+    raffle = draw_by_beacon(sealed_for_beacon(of=3), seen=2)
+    visitor = visit()
+
+    visitor.go(f"/r/{raffle.uuid}/stage/")
+
+    visitor.see("Seen by 2 of 3 witnesses, 43 seconds or more before the random number existed.")
