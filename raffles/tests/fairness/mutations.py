@@ -180,7 +180,7 @@ def change_time(rng: random.Random, proof: Json) -> bytes:
         name, code = lines[at].rsplit(" ", 1)
         signature = base64.b64decode(code)
         time = int.from_bytes(signature[4:12], "big") + rng.choice([-1, 1]) * rng.randint(1, 60)
-        signature = signature[:4] + time.to_bytes(8, "big") + signature[12:]
+        signature = signature[:4] + (time % 2**64).to_bytes(8, "big") + signature[12:]
         lines[at] = f"{name} {base64.b64encode(signature).decode()}"
         checkpoint["checkpoint"] = "\n".join(lines)
     return encode(proof)
