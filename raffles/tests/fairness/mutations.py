@@ -1,13 +1,17 @@
 """Proofs with one thing wrong."""
 
+import base64
 import copy
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from raffles.tests.fairness.proofs import Json
 
+COSIGNED = re.compile("— [!-~]+ [A-Za-z0-9+/]{102}==")  # 4 + 8 + 64 bytes, the time in the middle
+GENERALIZED_TIME = b"\x18\x0f20"
 Slot = tuple[Any, Any]  # a container and the key or index of one thing in it
 
 
@@ -153,6 +157,35 @@ def change_note(rng: random.Random, proof: Json) -> bytes:
     return encode(proof)
 
 
+def change_time(rng: random.Random, proof: Json) -> bytes:
+    """Another time in a cosigner's line, by a minute at most, or in a token, by a digit."""
+    checkpoints = proof["log"]["checkpoints"] if "log" in proof else []
+    places: list[tuple[Json, int | None]] = []
+    for checkpoint in checkpoints:
+        lines = checkpoint["checkpoint"].split("\n")
+        places += [(checkpoint, i) for i, line in enumerate(lines) if COSIGNED.fullmatch(line)]
+        places += [(checkpoint, None)] if checkpoint["tokens"] else []
+    if not places:
+        return change_hex(rng, proof)
+    checkpoint, at = rng.choice(places)
+    if at is None:
+        tokens = checkpoint["tokens"]
+        which = rng.randrange(len(tokens))
+        token = bytearray(base64.b64decode(tokens[which]))
+        digit = token.find(GENERALIZED_TIME) + rng.randrange(12, 16)  # of minute or second
+        token[digit % len(token)] ^= rng.randrange(1, 8)
+        tokens[which] = base64.b64encode(token).decode()
+    else:
+        lines = checkpoint["checkpoint"].split("\n")
+        name, code = lines[at].rsplit(" ", 1)
+        signature = base64.b64decode(code)
+        time = int.from_bytes(signature[4:12], "big") + rng.choice([-1, 1]) * rng.randint(1, 60)
+        signature = signature[:4] + (time % 2**64).to_bytes(8, "big") + signature[12:]
+        lines[at] = f"{name} {base64.b64encode(signature).decode()}"
+        checkpoint["checkpoint"] = "\n".join(lines)
+    return encode(proof)
+
+
 MUTATIONS = [
     replace_byte,
     cut_off,
@@ -169,6 +202,7 @@ MUTATIONS = [
     reorder,
     move_entry,
     change_note,
+    change_time,
 ]
 
 
