@@ -1,4 +1,4 @@
-"""Dates that nobody entered: void, announced, and closed to entries for good."""
+"""Settling dates that nobody entered: void, announced, and never entered again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announcing: a public statement, written in the transaction that makes it true, in one order."""
+"""Announcing: a public statement in the transaction that makes it true, and a nudge over Redis."""
 
 from __future__ import annotations
 

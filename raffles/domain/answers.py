@@ -1,7 +1,8 @@
-"""What a witness answers when it is asked about a checkpoint, and whether it is true. No table.
+"""What a witness answers when it is asked about a checkpoint, and whether the answer is true.
 
-A cosigner is asked as C2SP tlog-witness says, an authority as RFC 3161 does. Both are strangers:
-what they send is bounded in size and time, and nothing of its text reaches our logs.
+It reads no table. A cosigner is asked as C2SP tlog-witness says, an authority as RFC 3161 does.
+Both are strangers: what they send is bounded in size and time, and none of its text reaches our
+logs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who saw a seal before its random number existed, for whoever tells it to people.
+"""What pages say about who saw a seal before its random number existed.
 
 The rules are the verifier's own (draw protocol, section 8); here their outcome has a name.
 """

@@ -1,4 +1,4 @@
-"""Who saw a seal before the randomness: whom terms name, who has yet to answer, what is proved."""
+"""The witnesses of a raffle: named in its terms, still to be asked, and shown in its proof."""
 
 from __future__ import annotations
 

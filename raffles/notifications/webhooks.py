@@ -1,4 +1,7 @@
-"""Webhooks as specified by Standard Webhooks: signed and bounded; redirects are not followed."""
+"""Webhooks as specified by Standard Webhooks: signed, bounded in size and time.
+
+`raffles.web.outgoing` guards against addresses that lead into our own network (SSRF).
+"""
 
 from __future__ import annotations
 
