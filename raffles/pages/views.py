@@ -44,8 +44,8 @@ from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
-_LIGHT = 640  # hashes of a proof that comes with the page, so that the check needs no network
-_SMALL = 1_000  # tickets of a pool whose leaves come with the page, 32 bytes each
+_LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
+_SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 # The names to be shown behind a rank, by ticket number.
