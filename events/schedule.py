@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import dropwhile, islice, takewhile
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
+
+from raffles.web.zones import zones
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
 HORIZON = timedelta(days=5 * 366)  # within which a schedule must have a date
 WORDS = {"daily": "DAILY", "weekly": "WEEKLY", "monthly": "MONTHLY", "yearly": "YEARLY"}
 MAX_RULE = 200  # characters
-# In the lists of machines, and no place's time: this machine's own, and what says "not set".
-_NO_ZONES = {"localtime", "posixrules", "Factory", "leapseconds"}
 
 # The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated that many
 # cycles later, near year 9999 where dateutil ends: one that never comes (30 February, daily) would
@@ -152,12 +152,6 @@ def shown_zone(zone: str) -> str:
 def is_zone(name: str) -> bool:
     """Whether it is a zone of the IANA database, spelt as there, that this machine knows."""
     return name in zones()
-
-
-@lru_cache(maxsize=1)
-def zones() -> frozenset[str]:
-    """The zones that an event may have."""
-    return frozenset(available_timezones() - _NO_ZONES)
 
 
 @lru_cache(maxsize=1024)
