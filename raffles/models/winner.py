@@ -175,6 +175,8 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
 class Handover(models.Model):
     """What became of a winner's prize. Each moment is set once and never moves.
 
+    The deadline may be extended until somebody has claimed or forfeited the prize.
+
     Where prizes have a deadline the row comes with the prize, elsewhere with its first moment.
     """
 
@@ -188,6 +190,7 @@ class Handover(models.Model):
     objects = HandoverQuerySet.as_manager()
 
     class Meta:
+        permissions = (("claim_without_code", "Can note a claim without the code"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(handed_over_at__isnull=True) | Q(claimed_at__isnull=False),
