@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import dropwhile, islice, takewhile
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
+
+from raffles.web.zones import zones
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
 HORIZON = timedelta(days=5 * 366)  # a schedule needs a date within this time
 WORDS = {"daily": "DAILY", "weekly": "WEEKLY", "monthly": "MONTHLY", "yearly": "YEARLY"}
 MAX_RULE = 200  # characters
-# Listed by machines, but not a place's time: the machine's own zone, and one for "not set".
-_NO_ZONES = {"localtime", "posixrules", "Factory", "leapseconds"}
 
 # The Gregorian calendar repeats every 400 years, weekdays included. Rules are evaluated 19 such
 # cycles later, near the year 9999 where dateutil stops: a rule without any date (30 February,
@@ -152,12 +152,6 @@ def shown_zone(zone: str) -> str:
 def is_zone(name: str) -> bool:
     """Return whether this machine knows an IANA time zone of exactly that name."""
     return name in zones()
-
-
-@lru_cache(maxsize=1)
-def zones() -> frozenset[str]:
-    """Return the names of the zones that an event may have."""
-    return frozenset(available_timezones() - _NO_ZONES)
 
 
 @lru_cache(maxsize=1024)

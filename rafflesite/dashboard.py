@@ -217,7 +217,7 @@ def _of_raffle(raffle: Any) -> NextDraw:
         name=raffle.name,
         address=address_of(raffle),
         at=raffle.closes_at,
-        shown=shown(raffle.closes_at, SHORT),
+        shown=shown(raffle.closes_at, SHORT, zone=raffle.zone()),
         reward=", ".join(str(prize) for prize in list(raffle.prizes.all())[:2]),
         issued=raffle.issued,
         total=raffle.total_tickets,

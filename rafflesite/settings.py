@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
+from raffles.web.zones import zones
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -231,6 +233,10 @@ WHITENOISE_MAX_AGE = 300
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
+RAFFLE_ZONE: str = env.str("TIME_ZONE", default="UTC")  # of raffles that name none
+if RAFFLE_ZONE not in zones():
+    raise ImproperlyConfigured(f"TIME_ZONE is not a zone such as Europe/Paris: {RAFFLE_ZONE!r}")
+FORMAT_MODULE_PATH = ["rafflesite.formats"]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True

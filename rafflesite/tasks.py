@@ -67,7 +67,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
         comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
         is_late = now > comes_at + LATE_AFTER
         late = "late: " if is_late else ""
-        beacon = f"{late}round {raffle.waits_for} at {shown(comes_at, SHORT)}"
+        beacon = f"{late}round {raffle.waits_for} at {shown(comes_at, SHORT, zone=raffle.zone())}"
         return f"Waits for the beacon, {beacon}", is_late
     if raffle.state in UNDER_WAY:
         return "Closed, not drawn yet: the next run goes on", False
@@ -75,7 +75,7 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
         return "Sold out: you can draw it", True
     is_late = now > raffle.closes_at + LATE_AFTER
     late = "Overdue since" if is_late else "Draws with the next run, due at"
-    return f"{late} {shown(raffle.closes_at, SHORT)}", is_late
+    return f"{late} {shown(raffle.closes_at, SHORT, zone=raffle.zone())}", is_late
 
 
 def tasks_of_announcing() -> Iterator[Task]:

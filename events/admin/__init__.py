@@ -1,5 +1,5 @@
 """The back office of events: scheduling them and their rewards."""
 
-from . import events, records, rewards
+from . import endpoints, events, records, rewards
 
-__all__ = ["events", "records", "rewards"]  # found by the admin through this module
+__all__ = ["endpoints", "events", "records", "rewards"]  # found by the admin through this module

@@ -47,11 +47,16 @@ class DuplicateForm(forms.Form):
 
 
 def _preview_pause(event: Event) -> Iterator[str]:
-    yield "No date comes until you resume it, and those in between are not made up for."
-    yield "Whoever asks for a ticket meanwhile is refused."
-    for draw in _next(event, 3):
-        if draw.occurrence is not None:
-            yield f"Drawn all the same, because it has tickets: {draw.shown(WEEKDAY)}."
+    yield "No new date comes until you resume it, and those in between are not made up for."
+    event.paused_at = timezone.now()
+    kept = False
+    for draw in _next(event, 30):
+        kept = True
+        left = draw.max_participants - draw.participants()
+        when = draw.shown(WEEKDAY)
+        yield f"It has tickets, so it goes on: {when}. {left:,} tickets are left until then."
+    after = "Who asks for a ticket after that" if kept else "Who asks for a ticket"
+    yield f"{after} is told that there is none to be had."
 
 
 def _pause(event: Event, *, now: datetime, by: str) -> Performed:

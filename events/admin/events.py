@@ -22,6 +22,7 @@ from events.domain.rewards import coming_rewards
 from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
 from events.models import Event, Occurrence, Reward
 from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.widgets import IN_FORMS
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
 from raffles.web.formats import WEEKDAY
@@ -33,6 +34,7 @@ class RewardInline(admin.TabularInline):
     model = Reward
     form = RewardForm
     formset = RewardFormSet
+    formfield_overrides = IN_FORMS
     extra = 1
     verbose_name_plural = "rewards of their own for dates"
 

@@ -15,8 +15,8 @@ from events.domain.refusals import RewardTooLarge
 from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
-from events.schedule import zones
 from raffles.web.fields import ReadableField
+from raffles.web.zones import zones
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")

@@ -11,6 +11,7 @@ from typing import Any
 from events.domain.calendar import ComingDraw, planned_draws
 from events.domain.rewards import WEEK, monday_of
 from events.models import Event
+from raffles.web.formats import shown
 
 SHOWN = 30  # dates
 _NAMED = 8
@@ -27,6 +28,10 @@ class Day:
     def clock(self) -> str:
         """Return its draw time in its time zone; a template would convert it to the current one."""
         return f"{self.draw.local():%H:%M %Z}" if self.draw else ""
+
+    def utc(self) -> str:
+        """Return the same in UTC, for its tooltip."""
+        return shown(self.draw.draw_at) if self.draw else ""
 
 
 @dataclass(frozen=True, slots=True)

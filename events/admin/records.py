@@ -4,19 +4,27 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model
+from django.utils.safestring import SafeString
 
 from events.models import Occurrence, Setback
 from raffles.admin.base import ReadOnly
+from raffles.web.formats import clock
+from raffles.web.zones import zone_of
 
 
 @admin.register(Occurrence)
 class OccurrenceAdmin(ReadOnly):
     """Dates that have tickets, or that nobody entered."""
 
-    list_display = ("event", "date", "draw_at", "reward_name", "raffle")
+    list_display = ("event", "date", "draws", "reward_name", "raffle")
     list_filter = ("event",)
     list_select_related = ("event", "raffle")
     date_hierarchy = "date"
+
+    @admin.display(description="draw at", ordering="draw_at")
+    def draws(self, row: Occurrence) -> SafeString | str:
+        """Show when, on the clocks that its event had."""
+        return clock(row.draw_at, zone_of(row.time_zone))
 
     def about(self, row: Any) -> Model:
         """Return the raffle, or the event if nobody entered."""

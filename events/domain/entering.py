@@ -215,6 +215,7 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
             prizes=[(draw.reward.reward_name, draw.reward.reward_amount)],
             entropy=settings.DRAW_ENTROPY,
             closes_at=draw.draw_at,
+            time_zone=draw.time_zone,
             event_slug=event.slug,
             privacy=Privacy(event.privacy),
             entry=EntryMode.PARTNER if event.entry == Event.Entry.PARTNER else EntryMode.USERNAME,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -12,6 +13,7 @@ from django.db.models import F, Q
 from events.schedule import MAX_RULE, Schedule, local
 from raffles.models import Raffle, State
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
+from raffles.web.zones import zone_of
 
 MAX_REST_DAYS = 366
 TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
@@ -140,6 +142,10 @@ class Event(Rewarding, ClaimTerms):
     def paused(self) -> bool:
         """Return whether it is paused: no date is added."""
         return self.paused_at is not None
+
+    def zone(self) -> ZoneInfo:
+        """Return on whose clocks its times are shown."""
+        return zone_of(self.time_zone)
 
     def schedule(self) -> Schedule:
         """Return its dates and their instants, as if it were never paused."""

@@ -70,7 +70,7 @@ def _of_raffle(raffle: Raffle) -> Coming:
         name=raffle.name,
         address=reverse("pages:raffle", args=[raffle.uuid]),
         at=raffle.closes_at,
-        time_zone=settings.TIME_ZONE,
+        time_zone=str(raffle.zone()),
         prizes=list(raffle.prizes.all())[:PODIUM],
         picture="",
         left=raffle.available,

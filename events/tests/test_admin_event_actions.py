@@ -11,7 +11,18 @@ from django.urls import reverse
 
 from events.domain.scheduling import set_reward
 from events.models import Event, Occurrence
-from events.tests.acting import DAY, NOW, at, read, scheduled, taken
+from events.tests.acting import (
+    DAY,
+    DRAW,
+    NO_DRAW,
+    NOW,
+    at,
+    participate,
+    read,
+    refused,
+    scheduled,
+    taken,
+)
 from events.tests.test_admin import texts
 from raffles.models import LogEntry
 
@@ -51,15 +62,17 @@ def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
     scheduled()
     taken("alice")
     assert previewed(staff, "pause") == [
-        "No date comes until you resume it, and those in between are not made up for.",
-        "Whoever asks for a ticket meanwhile is refused.",
-        "Drawn all the same, because it has tickets: Tue 2026-02-10 08:00 CET.",
+        "No new date comes until you resume it, and those in between are not made up for.",
+        "It has tickets, so it goes on: Tue 2026-02-10 08:00 CET. 2 tickets are left until then.",
+        "Who asks for a ticket after that is told that there is none to be had.",
     ]
     page = confirm(staff, "pause")
     assert "Dates with tickets are drawn as they stood: 2026-02-10." in page
     assert "Resume</a>" in page
     assert "Pause</a>" not in page
     assert [draw["draw_at"] for draw in read("/events/upcoming/")] == ["2026-02-10T08:00:00+01:00"]
+    taken("bob")
+    assert refused(participate("carl", now=DRAW)) == NO_DRAW
     confirm(staff, "pause")  # a second tab
     assert actions() == ["event.scheduled", "event.changed"]
 

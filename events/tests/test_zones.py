@@ -17,7 +17,6 @@ from django.test import Client
 
 from events.domain.calendar import forget_events
 from events.models import Event, Setback
-from events.schedule import zones
 from events.tests.acting import (
     DAY,
     DRAW,
@@ -33,6 +32,7 @@ from events.tests.acting import (
 )
 from events.tests.acting import read as read_api
 from raffles.models import Raffle, State
+from raffles.web.zones import zones
 
 pytestmark = pytest.mark.django_db
 ELSEWHERE = "Mars/Olympus_Mons"

@@ -17,6 +17,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -138,7 +139,9 @@ class AdminPages(Recorded):
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
-        return page.answer(request, self, row)
+        with timezone.override(self.zone(row)):
+            response = page.answer(request, self, row)
+            return response.render() if isinstance(response, TemplateResponse) else response
 
     def render_change_form(
         self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -18,6 +19,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from raffles.admin.conflicts import Conflict, conflict_of, seen
+from raffles.admin.widgets import IN_FORMS
 from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
 from raffles.web.callers import staff
@@ -48,6 +50,7 @@ class Recorded(admin.ModelAdmin):
     """
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
+    formfield_overrides: ClassVar[Any] = IN_FORMS
 
     def facts(self, _row: Any) -> dict[str, Any]:
         """Return what the record stores about a row, besides the names of the changed fields."""
@@ -76,6 +79,29 @@ class Recorded(admin.ModelAdmin):
         self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
     ) -> HttpResponse:
         """Return the form; one that is sent is compared with what others did since it was shown."""
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        if request.method == "GET":  # what is sent is compared with the row under its lock
+            request.shown_row = row  # type: ignore[attr-defined]
+        with timezone.override(self.zone(row)):
+            response = self._form_view(request, object_id, *args, **kwargs)
+            return response.render() if isinstance(response, TemplateResponse) else response
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return the row, read once for a page that shows it."""
+        shown_row = getattr(request, "shown_row", None)
+        return shown_row or super().get_object(request, object_id, from_field)
+
+    def zone(self, row: Any) -> tzinfo:
+        """Return on whose clocks the times of a row's page are shown and typed."""
+        owner: Any = self.about(row) if row is not None else None
+        zone: tzinfo = owner.zone() if hasattr(owner, "zone") else UTC
+        return zone
+
+    def _form_view(
+        self, request: HttpRequest, object_id: str | None, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if request.method != "POST" or object_id is None:
             return super().changeform_view(request, object_id, *args, **kwargs)
         with transaction.atomic():

@@ -212,10 +212,8 @@ def _put(data: QueryDict, values: Mapping[str, list[str]]) -> None:
 def _raw(widget: Any, name: str, one: Any, value: Any) -> dict[str, list[str]]:
     """Return what a widget that shows a value sends, by name."""
     widget = getattr(widget, "widget", widget)  # the admin wraps choices of related objects
-    if isinstance(widget, forms.MultiWidget):
-        parts: Any = zip(
-            widget.widgets_names, widget.widgets, widget.decompress(value), strict=True
-        )
+    if hasattr(widget, "decompress"):  # it has parts
+        parts = zip(widget.widgets_names, widget.widgets, widget.decompress(value), strict=True)
         found: dict[str, list[str]] = {}
         for suffix, part, of_it in parts:
             found |= _raw(part, name + suffix, forms.Field(), of_it)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -22,9 +23,11 @@ from raffles.models import Announcement, Attempt, Delivery, Endpoint
 from raffles.models.record import record
 from raffles.notifications.delivery import database_clock, deliver
 from raffles.notifications.outbox import make_test
-from raffles.notifications.webhooks import make_secret, rotate_secret
+from raffles.notifications.webhooks import OVERLAP, make_secret, rotate_secret
 from raffles.web.callers import staff
-from raffles.web.outgoing import check_url
+from raffles.web.environment import networks
+from raffles.web.formats import shown
+from raffles.web.outgoing import canonical, check_url, is_public, is_within
 
 _TESTS_FOR = 20.0  # seconds that the page waits for a test
 
@@ -55,13 +58,32 @@ class EndpointForm(forms.ModelForm):
             if channel == Endpoint.Channel.MAIL:
                 validate_email(cleaned.get("address", ""))
             elif channel == Endpoint.Channel.WEBHOOK:
-                check_url(cleaned.get("address", ""))
+                _validate_url(cleaned.get("address", ""))
         except ValidationError as error:
             self.add_error("address", error)
-        except ValueError as error:
-            hint = "Write an address such as https://example.org/hook:"
-            self.add_error("address", f"{hint} {error}.")
         return cleaned
+
+
+def _validate_url(address: str) -> None:
+    """Refuse what delivery would refuse whatever the network says of it.
+
+    Where a name leads is looked at when it is connected to.
+    """
+    try:
+        url = check_url(address)
+    except ValueError as fault:
+        sentence = f"Write an address such as https://example.org/hook: {fault}."
+        raise ValidationError(sentence) from None
+    host, allowed = str(url.hostname), networks(settings.WEBHOOK_NETWORKS)
+    try:
+        ip = canonical("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        if url.scheme == "http" and not allowed:
+            sentence = "Write https: without it nothing is sent, but to networks of your own."
+            raise ValidationError(sentence) from None
+        return
+    if not is_within(ip, allowed) and not (url.scheme == "https" and is_public(ip)):
+        raise ValidationError("Nothing is sent to this address (see WEBHOOK_NETWORKS).")
 
 
 def _show(request: HttpRequest, secret: str) -> None:
@@ -94,12 +116,16 @@ def _is_testable(endpoint: Endpoint) -> bool:
 
 
 def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
-    """Create a new secret; the previous one signs as well for a day."""
+    """Make a new secret, or show it again while the one before is used beside it, for a day."""
     try:
         with transaction.atomic():
+            before = endpoint.secret_version
             secret = rotate_secret(endpoint, now=database_clock())
-            admin.note(request, endpoint, "rotated")
+            is_new = endpoint.secret_version != before
+            admin.note(request, endpoint, "rotated" if is_new else "secret.shown")
         _show(request, secret)
+        until = shown(endpoint.rotated_at and endpoint.rotated_at + OVERLAP)
+        messages.info(request, f"The one before it signs too, until {until}; then it ends.")
     except KeyMissing as missing:
         messages.error(request, str(missing))
     return admin.to_object(endpoint)
@@ -210,14 +236,18 @@ class DeliveryAdmin(ReadOnly):
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         chosen = Delivery.objects.filter(pk__in=deliveries.values("pk"))
         dead = chosen.filter(state=Delivery.State.DEAD).select_for_update(of=("self",))
+        if resting := dead.filter(endpoint__is_enabled=False).count():
+            sentence = f"{resting} of a disabled endpoint stay as they are: enable it first."
+            self.message_user(request, sentence, messages.WARNING)
+        dead = dead.filter(endpoint__is_enabled=True)
         now, again = database_clock(), dict[Endpoint, list[str]]()
         for delivery in dead.select_related("endpoint"):
             again.setdefault(delivery.endpoint, []).append(str(delivery.message_id))
         for endpoint, messages_ in again.items():
             action = "endpoint.sent_again"
             record(endpoint, action, at=now, by=staff(request), messages=messages_)
-        count = chosen.send_again(now)
-        self.message_user(request, f"{count} to be sent again.")
+        if count := chosen.filter(endpoint__is_enabled=True).send_again(now):
+            self.message_user(request, f"{count} to be sent again.")
 
     def about(self, row: Any) -> models.Model:
         """Return the endpoint, whose record has the replays."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.models import BaseInlineFormSet
+from django.forms.utils import from_current_timezone
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,8 +18,9 @@ from raffles.domain.refusals import ClosesInThePast, TooManyPrizes
 from raffles.models import Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, MAX_PRIZE_KINDS, MAX_PRIZES
 from raffles.web.fields import ReadableField
+from raffles.web.zones import zone_of, zones
 
-TERMS = ("name", "alternates", "entropy", "closes_at", *CLAIM_TERMS)
+TERMS = ("name", "alternates", "entropy", "closes_at", "time_zone", *CLAIM_TERMS)
 
 
 class PrizeForm(forms.ModelForm):
@@ -77,7 +80,9 @@ def terms_open(raffle: Raffle | None) -> bool:
 
 
 class RaffleForm(forms.ModelForm):
-    """A raffle's terms."""
+    """A raffle's terms; it closes on the clocks of the zone that is chosen beside the time."""
+
+    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
 
     class Meta:
         model = Raffle
@@ -86,11 +91,23 @@ class RaffleForm(forms.ModelForm):
         field_classes = {"name": ReadableField, "promotes_alternates": forms.BooleanField}
         widgets = {"promotes_alternates": forms.CheckboxInput}
 
-    def clean_closes_at(self) -> Any:
-        closes_at = self.cleaned_data["closes_at"]
-        if closes_at is None:
-            return None
-        closes_at = closes_at.replace(microsecond=0)
-        if "closes_at" in self.changed_data and closes_at <= timezone.now():
-            raise ValidationError(ClosesInThePast.sentence)
-        return closes_at
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["time_zone"] = self.initial.get("time_zone") or settings.RAFFLE_ZONE
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        closes_at, zone = cleaned.get("closes_at"), cleaned.get("time_zone")
+        if closes_at is None or zone is None:
+            return cleaned
+        try:  # the field has read it on the clocks of the page
+            wall = timezone.make_naive(closes_at).replace(microsecond=0)
+            with timezone.override(zone_of(zone)):
+                cleaned["closes_at"] = from_current_timezone(wall)
+        except ValidationError as error:
+            self.add_error("closes_at", error)
+            return cleaned
+        is_new = {"closes_at", "time_zone"} & set(self.changed_data)
+        if is_new and cleaned["closes_at"] <= timezone.now():
+            self.add_error("closes_at", ClosesInThePast.sentence)
+        return cleaned

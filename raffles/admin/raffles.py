@@ -74,8 +74,8 @@ class RaffleAdmin(AdminPages):
     @admin.display(description="entries")
     def taken(self, raffle: Raffle) -> str:
         """Show since when tickets are handed out, and until when."""
-        until = f" until {shown(raffle.closes_at)}" if raffle.closes_at else ""
-        return f"since {shown(raffle.created_at)}{until}"
+        until = f" until {shown(raffle.closes_at, zone=raffle.zone())}" if raffle.closes_at else ""
+        return f"since {shown(raffle.created_at, zone=raffle.zone())}{until}"
 
     @admin.display(description="prizes")
     def prize_count(self, raffle: Any) -> int:
@@ -88,14 +88,16 @@ class RaffleAdmin(AdminPages):
         if raffle.state == State.SEALED and waits_for:
             comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
             late = " — late" if comes_at < now else ""
-            return f"beacon round {waits_for:,}, {shown(comes_at, SECOND)}{late}"
+            return (
+                f"beacon round {waits_for:,}, {shown(comes_at, SECOND, zone=raffle.zone())}{late}"
+            )
         if raffle.state in UNDER_WAY:
             return "draws with the next run"
         if raffle.state != State.OPEN:
             return "—"
         if raffle.closes_at:
             late = " — overdue" if raffle.closes_at < now else ""
-            return f"draws {shown(raffle.closes_at, SECOND)}{late}"
+            return f"draws {shown(raffle.closes_at, SECOND, zone=raffle.zone())}{late}"
         is_full = raffle.issued == raffle.total_tickets
         return "sold out: a manager draws" if is_full else "hands out tickets until all are gone"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -16,67 +15,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
-from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ReasonForm, ViewPage
+from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.base import ReadOnly, ReadOnlyMixin
 from raffles.admin.counter import COUNTER
 from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
-from raffles.admin.raffle_actions import PUBLIC, passed_on, preview_successor
-from raffles.domain.prizes import forfeit, note_notified, replace_winner
+from raffles.admin.winner_actions import HELD, WINNER_ACTIONS
 from raffles.domain.search import find_winners, searched_without_choice
-from raffles.models import Raffle, Replacement, Winner, WinnerState
-from raffles.web.formats import shown
+from raffles.models import Raffle, Replacement, Winner
+from raffles.web.formats import clock
 
 NOTHING = "—"
 _FOUND = 50  # winners shown by a search
-
-_HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
-
-
-# --- Actions on one winner
-
-
-def _held(winner: Winner) -> str:
-    prize = winner.current_prize()
-    return f"Ticket {winner.ticket_number():,} holds {prize.name if prize else 'no prize'}."
-
-
-def _perform_notified(winner: Winner, *, now: datetime, by: str) -> Performed:
-    note_notified([winner], now=now, by=by)
-    return Performed("Noted that the winner was notified.")
-
-
-def _preview_forfeit(winner: Winner) -> list[str]:
-    successor = preview_successor(winner.raffle) if winner.raffle.promotes_alternates else ""
-    nobody = "It goes to nobody; you may pass it on afterwards."
-    return [
-        _held(winner),
-        "The winner loses it, for the reason you give.",
-        successor or nobody,
-        _FINAL,
-    ]
-
-
-_FINAL = "It can't be undone."
-
-
-def _perform_forfeit(winner: Winner, *, now: datetime, by: str, reason: str) -> Performed:
-    done = forfeit(
-        winner.raffle.uuid, ticket_number=winner.ticket_number(), reason=reason, now=now, by=by
-    )
-    return passed_on(done.replacement) if done.replacement else Performed("The prize is forfeited.")
-
-
-def _preview_replacement(winner: Winner) -> list[str]:
-    stays = "The first result stays and your reason stands beside it."
-    return [_held(winner), preview_successor(winner.raffle), stays, PUBLIC]
-
-
-def _perform_replacement(winner: Winner, *, now: datetime, by: str, reason: str) -> Performed:
-    line = replace_winner(
-        winner.raffle.uuid, ticket_number=winner.ticket_number(), reason=reason, now=now, by=by
-    )
-    return passed_on(line)
-
 
 # --- The search
 
@@ -137,34 +86,7 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
     )
     readonly_fields = fields
     pages = (
-        ConfirmedAction(
-            name="told",
-            label="Notified by phone",
-            permissions=("raffles.hand_over_prize",),
-            is_offered=lambda winner: winner.state() == WinnerState.DRAWN,
-            preview=lambda winner: [_held(winner), "It is noted that you notified them, today."],
-            perform=_perform_notified,
-        ),
-        ConfirmedAction(
-            name="replace",
-            label="Replace by the next alternate",
-            permissions=("raffles.add_replacement",),
-            is_offered=lambda winner: winner.state() in _HELD | {WinnerState.FORFEITED},
-            preview=_preview_replacement,
-            perform=_perform_replacement,
-            form=ReasonForm,
-            is_harmful=True,
-        ),
-        ConfirmedAction(
-            name="forfeit",
-            label="Forfeit",
-            permissions=("raffles.add_replacement",),
-            is_offered=lambda winner: winner.state() in _HELD,
-            preview=_preview_forfeit,
-            perform=_perform_forfeit,
-            form=ReasonForm,
-            is_harmful=True,
-        ),
+        *WINNER_ACTIONS,
         COUNTER,
         ViewPage(name="find", is_of_object=False, permissions=(), methods=("POST",), view=find),
     )
@@ -204,28 +126,28 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
     def state(self, winner: Winner) -> str:
         handover = getattr(winner, "handover", None)
         is_late = handover is not None and handover.is_overdue(timezone.now())
-        late = ", too late to claim" if is_late and winner.state() in _HELD else ""
+        late = ", too late to claim" if is_late and winner.state() in HELD else ""
         return f"{winner.state()}{late}"
 
     @admin.display(description="claim until")
-    def deadline(self, winner: Winner) -> str:
-        until = winner.claim_until() if winner.state() in _HELD else None
-        return shown(until)
+    def deadline(self, winner: Winner) -> SafeString | str:
+        until = winner.claim_until() if winner.state() in HELD else None
+        return clock(until, winner.raffle.zone())
 
     @admin.display(description="notified")
-    def notified(self, winner: Winner) -> str:
+    def notified(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "notified_at")
 
     @admin.display(description="claimed")
-    def claimed(self, winner: Winner) -> str:
+    def claimed(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "claimed_at")
 
     @admin.display(description="handed over")
-    def handed_over(self, winner: Winner) -> str:
+    def handed_over(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "handed_over_at")
 
     @admin.display(description="forfeited")
-    def forfeited(self, winner: Winner) -> str:
+    def forfeited(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "forfeited_at")
 
     @admin.display(description="passed on")
@@ -239,11 +161,14 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
         page = reverse("admin:raffles_winner_change", args=[other.pk])
         text = '{} <a href="{}">ticket {}</a>, {}: {}'
         number = f"{other.ticket_number():,}"
-        return format_html(text, which, page, number, shown(line.replaced_at), line.reason)
+        return format_html(
+            text, which, page, number, clock(line.replaced_at, winner.raffle.zone()), line.reason
+        )
 
 
-def _moment(winner: Winner, name: str) -> str:
-    return shown(getattr(getattr(winner, "handover", None), name, None))
+def _moment(winner: Winner, name: str) -> SafeString | str:
+    moment = getattr(getattr(winner, "handover", None), name, None)
+    return clock(moment, winner.raffle.zone())
 
 
 @admin.register(Replacement)

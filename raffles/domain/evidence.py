@@ -52,7 +52,8 @@ void.json            that the sealed draw was called off: the signed reason
 proof.json           the winners, and all that they follow from; of a raffle that was drawn
 replacements.json    prizes that were passed on to an alternate, with the public reasons
 announcements.json   what was published, in its order
-record.csv           who changed what, when and why; people are keyed pseudonyms or ticket numbers
+record.csv           who changed what, when and why: staff by login and a keyed pseudonym of their
+                     address, partners by the name of their key, participants by ticket number
 raffle-keys.json     the operator's public keys, for the signatures of receipts, seals and voids
 verify.py            the verifier, one file for Python 3.9 or later; it needs nothing else
 SHA256SUMS           the SHA-256 of each of these files: sha256sum -c SHA256SUMS

@@ -9,7 +9,7 @@ import hmac
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,12 +17,14 @@ from django.db import connection, transaction
 from raffles.domain.announcing import announce
 from raffles.domain.locking import locked
 from raffles.domain.refusals import (
+    Claimed,
     Forfeited,
     HandedOver,
     InvalidCode,
     NoAlternateLeft,
     NotAWinner,
     NotDrawn,
+    NotLater,
 )
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, code_tag_of, read_code
@@ -70,6 +72,52 @@ def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
             _record(winner, "prize.notified", now=now, by=by)
 
 
+def extend_deadline(winner: Winner, until: datetime, *, now: datetime, by: str) -> None:
+    """Keep a prize that nobody has claimed for longer. Raises NotLater, Claimed, Forfeited."""
+    with transaction.atomic():
+        locked(winner.raffle_id)
+        handover = Handover.objects.get(winner=winner)
+        if handover.claimed_at:
+            raise Claimed
+        if handover.forfeited_at:
+            raise Forfeited
+        if until <= now or handover.claim_until is None or until <= handover.claim_until:
+            raise NotLater
+        was, handover.claim_until = handover.claim_until, until
+        handover.save(update_fields=["claim_until"])
+        _record(winner, "prize.extended", now=now, by=by, until=until, was=was)
+
+
+def claim_without_code(
+    raffle_id: UUID,
+    *,
+    ticket_number: int,
+    reason: str,
+    checked: str,
+    is_handed_over: bool,
+    now: datetime,
+    by: str,
+) -> Winner:
+    """Note that the winner came without the code, and how somebody made sure that it is they.
+
+    It goes into the record: ``reason`` and ``checked`` must name nobody. Raises
+    Raffle.DoesNotExist, NotDrawn, NotAWinner, Forfeited, HandedOver.
+    """
+    with transaction.atomic():
+        raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
+        winner = winner_with(raffle, ticket_number)
+        handover, _ = Handover.objects.get_or_create(winner=winner)
+        if handover.handed_over_at:
+            raise HandedOver
+        _claim(winner, handover, now=now, by=by)
+        if is_handed_over:
+            handover.handed_over_at = now
+            handover.save(update_fields=["handed_over_at"])
+        said = {"checked": checked, "handed_over": is_handed_over}
+        _record(winner, "prize.claimed_without_code", now=now, by=by, why=reason, **said)
+    return winner
+
+
 def claim_prize(
     raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, by: str
 ) -> Winner:
@@ -99,14 +147,25 @@ def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, 
     return winner
 
 
-def forfeit(raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str) -> Forfeit:
-    """Take the prize from a winner; the next alternate gets it if the raffle promotes alternates.
+def forfeit(
+    raffle_id: UUID,
+    *,
+    ticket_number: int,
+    reason: str,
+    now: datetime,
+    by: str,
+    despite_claim: bool = False,
+) -> Forfeit:
+    """Take the prize from a winner; the next alternate gets it where the raffle says so.
 
-    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, Forfeited.
+    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, Forfeited, and Claimed unless
+    it is ``despite_claim``.
     """
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         winner = winner_with(raffle, ticket_number)
+        if winner.state() == WinnerState.CLAIMED and not despite_claim:
+            raise Claimed
         return _forfeit(raffle, winner, reason=reason, now=now, by=by)
 
 
@@ -169,21 +228,32 @@ def _forfeit(raffle: Raffle, winner: Winner, *, reason: str, now: datetime, by: 
         return Forfeit(winner, None)
 
 
-def _record(winner: Winner, action: str, *, now: datetime, by: str, why: str = "") -> None:
-    details = {"rank": winner.rank, "ticket_number": winner.ticket_number()}
+def _record(
+    winner: Winner, action: str, *, now: datetime, by: str, why: str = "", **more: Any
+) -> None:
+    details = {"rank": winner.rank, "ticket_number": winner.ticket_number(), **more}
     record(winner.raffle, action, at=now, by=by, why=why, **details)
 
 
 def replace_winner(
-    raffle_id: UUID, *, ticket_number: int, reason: str, now: datetime, by: str
+    raffle_id: UUID,
+    *,
+    ticket_number: int,
+    reason: str,
+    now: datetime,
+    by: str,
+    despite_claim: bool = True,
 ) -> Replacement:
     """Give the prize of `ticket_number` to the first unused alternate.
 
-    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft.
+    Raises Raffle.DoesNotExist, NotDrawn, NotAWinner, HandedOver, NoAlternateLeft, and Claimed
+    unless it is ``despite_claim``: the API, which asks nobody, always means it.
     """
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         winner = winner_with(raffle, ticket_number)
+        if winner.state() == WinnerState.CLAIMED and not despite_claim:
+            raise Claimed
         return pass_on(raffle, winner, reason=reason, now=now, by=by)
 
 

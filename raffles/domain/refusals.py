@@ -176,6 +176,22 @@ class HandedOver(Refusal):
     sentence = "The prize has been handed over"
 
 
+class NotLater(Refusal):
+    """A deadline is only ever extended."""
+
+    kind = Kind.INVALID
+    code = "not_later"
+    sentence = "A deadline can only be moved to a later time"
+
+
+class Claimed(Refusal):
+    """The winner came for the prize: whoever takes it away has to say so."""
+
+    kind = Kind.CONFLICT
+    code = "claimed"
+    sentence = "The prize has been claimed"
+
+
 class Forfeited(Refusal):
     """Nobody claimed the prize in time."""
 

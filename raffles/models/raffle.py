@@ -7,7 +7,9 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -15,6 +17,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
 from raffles.fairness.verify import CHAIN, PAUSE, first_round_at
+from raffles.web.zones import zone_of
 
 MAX_TICKETS = 10_000_000
 MAX_PRIZES = 100_000
@@ -153,6 +156,12 @@ class Raffle(ClaimTerms):
     closes_at = models.DateTimeField(
         null=True, blank=True, help_text="Empty: drawn when sold out. Whole seconds."
     )
+    time_zone = models.CharField(  # noqa: DJ001 - see below; null is the site's
+        max_length=64,
+        null=True,
+        blank=True,
+        help_text="Its times are shown and typed on these clocks.",
+    )
     event_slug = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
         max_length=50, null=True, editable=False
     )
@@ -236,6 +245,10 @@ class Raffle(ClaimTerms):
     def claim_until(self, since: datetime) -> datetime | None:
         """Return until when a prize won at `since` is kept; None without a deadline."""
         return since + timedelta(days=self.claim_days) if self.claim_days else None
+
+    def zone(self) -> ZoneInfo:
+        """Return on whose clocks its times are shown: its own, or the site's (`TIME_ZONE`)."""
+        return zone_of(self.time_zone or settings.RAFFLE_ZONE)
 
     def closes_at_seconds(self) -> int:
         """Return the closing time in whole UNIX seconds, 0 without one."""

@@ -174,6 +174,8 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
 class Handover(models.Model):
     """What became of a winner's prize. Each of its times is set once and never changes.
 
+    The deadline may be extended until somebody has claimed or forfeited the prize.
+
     With a deadline the row is created together with the prize, otherwise with its first event.
     """
 
@@ -187,6 +189,7 @@ class Handover(models.Model):
     objects = HandoverQuerySet.as_manager()
 
     class Meta:
+        permissions = (("claim_without_code", "Can note a claim without the code"),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(handed_over_at__isnull=True) | Q(claimed_at__isnull=False),

@@ -53,7 +53,14 @@ def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
 
 
 def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
-    """Give the endpoint a new secret and return it, to be shown this once. Raises KeyMissing."""
+    """Give the endpoint a new secret and return it, for the receiver to be told.
+
+    While the previous one signs too, the new one stays and is returned again: a third would end the
+    only one that the receiver may know. Raises KeyMissing.
+    """
+    endpoint.refresh_from_db(from_queryset=Endpoint.objects.select_for_update(no_key=True))
+    if endpoint.rotated_at is not None and now < endpoint.rotated_at + OVERLAP:
+        return make_secret(endpoint.key_id, endpoint, endpoint.secret_version)
     endpoint.previous_key_id, endpoint.key_id = endpoint.key_id, current_key_id()
     endpoint.secret_version += 1
     endpoint.rotated_at = now

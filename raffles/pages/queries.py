@@ -50,7 +50,7 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
 def _to_list() -> QuerySet[Raffle]:
     """Return raffles with only the columns that a list shows: the home page is read most."""
     prizes = Prize.objects.only("raffle", "name", "amount")
-    shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at")
+    shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at", "time_zone")
     return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
 
 

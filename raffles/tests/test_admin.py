@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.conf import LazySettings
 from django.contrib.admin import site
 from django.contrib.auth.models import User
 from django.db import connection
@@ -45,6 +46,7 @@ def form(*prizes: tuple[str, int], **terms: Any) -> dict[str, Any]:
         "entropy": "system",
         "closes_at_0": "",
         "closes_at_1": "",
+        "time_zone": "UTC",
         "prizes-TOTAL_FORMS": len(prizes),
         "prizes-INITIAL_FORMS": 0,
     }
@@ -95,6 +97,34 @@ def test_terms_by_staff_name_the_log_and_who_witnesses(
     check_shape(terms, terms_shape("drand"), "terms")
     assert terms["operator"] == "testserver/log"
     assert terms["cosigners"] == [{"name": "one", "key": "11" * 32}]
+
+
+def test_raffle_closes_on_the_clocks_of_its_zone(staff: Client) -> None:
+    typed = {"closes_at_0": "2026-07-01", "closes_at_1": "08:00", "time_zone": "Europe/Paris"}
+    with time_machine.travel(NOW, tick=False):
+        assert staff.post(ADD, form(("Cake", 1), **typed)).status_code == 302
+        raffle = Raffle.objects.get()
+        assert raffle.closes_at == datetime(2026, 7, 1, 6, tzinfo=UTC)
+        assert raffle.operator == "testserver/log"
+        page = errors(staff.get(change(raffle)))
+        for seen in ('value="08:00:00"', '<span class="zone">Europe/Paris</span>', "08:00:00 CEST"):
+            assert seen in page
+        # The time stays as it is typed, and so is another one.
+        kept = edited(raffle, raffle.prizes.get(), "Tombola") | typed
+        staff.post(change(raffle), kept | {"time_zone": "Asia/Tokyo"})
+        raffle.refresh_from_db()
+        assert raffle.closes_at == datetime(2026, 6, 30, 23, tzinfo=UTC)
+        leapt = {"closes_at_0": "2027-03-28", "closes_at_1": "02:30", "time_zone": "Europe/Paris"}
+        assert "couldn’t be interpreted in time zone Europe/Paris" in errors(
+            staff.post(change(raffle), kept | leapt)
+        )
+
+
+def test_zone_of_a_raffle_is_the_sites_at_first(staff: Client, settings: LazySettings) -> None:
+    settings.RAFFLE_ZONE = "Europe/Paris"
+    assert '<option value="Europe/Paris" selected>' in errors(staff.get(ADD))
+    raffle = RaffleFactory.create(closes_at=NOW + timedelta(days=1))
+    assert "draws 2026-02-11 13:00:00 CET" in errors(staff.get(change(raffle)))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "raffles_raffle_void": ("M", "M"),
     "raffles_raffle_replace": ("MO", "MO"),
     "raffles_winner_told": ("MO", "MO"),
+    "raffles_winner_without_code": ("M", "M"),
     "raffles_winner_replace": ("MO", "MO"),
     "raffles_winner_forfeit": ("MO", "MO"),
     "raffles_winner_find": (NOBODY, EVERYBODY),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.urls import reverse
 from events.tests.acting import run, scheduled, taken
 from raffles.domain import search
 from raffles.domain.entering import Entry
-from raffles.domain.prizes import forfeit, hand_over
+from raffles.domain.prizes import claim_prize, forfeit, hand_over
 from raffles.models import LogEntry, Raffle, State, Winner, WinnerState
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
@@ -178,10 +179,9 @@ def test_prize_forfeited_by_hand_goes_to_nobody_unless_so_set(staff: Client) -> 
     winner = raffle.winners.get(rank=1)
     page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
     assert "It goes to nobody; you may pass it on afterwards." in page.context["preview"]
-    assert act_on(staff, winner, "forfeit", reason="Never came") == ["The prize is forfeited."]
-    assert act_on(staff, winner, "forfeit", reason="Never came") == [
-        "The prize was not claimed in time"
-    ]
+    typed = {"reason": "Never came", "ticket_number": winner.ticket_number()}
+    assert act_on(staff, winner, "forfeit", **typed) == ["The prize is forfeited."]
+    assert act_on(staff, winner, "forfeit", **typed) == ["The prize was not claimed in time"]
     assert shown(staff, raffle=raffle.pk) == [(1, "forfeited"), (2, "alternate")]
 
 
@@ -192,7 +192,7 @@ def test_prize_forfeited_by_hand_is_promoted_where_so_set(staff: Client) -> None
     page = staff.get(reverse("admin:raffles_winner_forfeit", args=[winner.pk]))
     heir = f"The next alternate gets it: ticket {won}, rank 2."
     assert heir in page.context["preview"]
-    said = act_on(staff, winner, "forfeit", reason="Never came")
+    said = act_on(staff, winner, "forfeit", reason="Never came", ticket_number=lost)
     assert said == [f"Phone went from ticket {lost} to ticket {won}."]
 
 
@@ -200,14 +200,17 @@ def test_winner_is_replaced_from_the_winners_page_with_a_reason(staff: Client) -
     raffle, tickets = drawn()
     winner = raffle.winners.get(rank=1)
     lost, won = tickets[1].ticket_number, tickets[2].ticket_number
-    assert act_on(staff, winner, "replace", reason="") == []
-    said = [act_on(staff, winner, "replace", reason="Ill") for _ in range(2)]
+    assert act_on(staff, winner, "replace", reason="", ticket_number=lost) == []
+    assert act_on(staff, winner, "replace", reason="Ill", ticket_number=won) == []
+    typed = {"reason": "Ill", "ticket_number": lost}
+    said = [act_on(staff, winner, "replace", **typed) for _ in range(2)]
     assert said == [
         [f"Phone went from ticket {lost} to ticket {won}."],
         ["This ticket holds no prize"],
     ]
     page = staff.get(reverse("admin:raffles_winner_change", args=[winner.pk]))
-    assert f">ticket {won}</a>, 2026-02-10 13:00 UTC: Ill" in page.content.decode()
+    read = re.sub("<[^>]*>", "", page.content.decode())
+    assert f"to ticket {won}, 2026-02-10 13:00 UTC: Ill" in read
     assert page.context["pages"] == []
 
 
@@ -216,6 +219,71 @@ def test_prize_in_the_winners_hands_stays_there(staff: Client) -> None:
     winner = raffle.winners.get(rank=1)
     number, code = tickets[1].ticket_number, tickets[1].verification_code
     hand_over(raffle.uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
+    typed = {"reason": "Too late", "ticket_number": number}
     for act in ("forfeit", "replace"):
-        assert act_on(staff, winner, act, reason="Too late") == ["The prize has been handed over"]
+        assert act_on(staff, winner, act, **typed) == ["The prize has been handed over"]
     assert shown(staff, raffle=raffle.pk)[0] == (1, str(WinnerState.HANDED_OVER))
+
+
+def page_of(staff: Client, winner: Winner, act: str) -> Any:
+    return staff.get(reverse(f"admin:raffles_winner_{act}", args=[winner.pk])).context
+
+
+def test_winner_without_a_code_is_noted_by_a_manager(staff: Client) -> None:
+    raffle, _ = drawn(claim={"claim_days": 14})
+    winner = raffle.winners.get(rank=1)
+    number = winner.ticket_number()
+    typed = {"reason": "Lost the ticket", "checked": "The buyer, by passport"}
+    address = reverse("admin:raffles_winner_without_code", args=[winner.pk])
+    assert staff.post(address, typed).status_code == 403
+    User.objects.get(username="sam").groups.set([Group.objects.get(name="Manager")])
+    assert page_of(staff, winner, "without_code")["preview"][:3] == [
+        f"Ticket {number}, rank 1, holds Phone.",
+        "Nobody has noted that they were notified.",
+        "Not claimed; kept until 2026-02-24 12:00 UTC.",
+    ]
+    assert act_on(staff, winner, "without_code", reason="Lost the ticket") == []
+    assert act_on(staff, winner, "without_code", **typed) == [
+        f"Noted: claimed without the code, ticket {number}."
+    ]
+    assert shown(staff, raffle=raffle.pk)[0] == (1, "claimed")
+    act_on(staff, winner, "without_code", **typed, is_handed_over="on")
+    assert shown(staff, raffle=raffle.pk)[0] == (1, "handed over")
+    assert act_on(staff, winner, "without_code", **typed) == ["The prize has been handed over"]
+    entry = LogEntry.objects.about(raffle).filter(action="prize.claimed_without_code").first()
+    assert entry is not None
+    assert (entry.why, entry.details["checked"]) == ("Lost the ticket", "The buyer, by passport")
+    assert entry.by.startswith("staff sam")
+
+
+@pytest.mark.parametrize("act", ["forfeit", "replace"])
+def test_claimed_prize_is_taken_by_nobody_who_does_not_say_so(staff: Client, act: str) -> None:
+    raffle, tickets = drawn()
+    winner = raffle.winners.get(rank=1)
+    typed = {"reason": "Did not answer", "ticket_number": winner.ticket_number()}
+    page = page_of(staff, winner, act)  # and meanwhile, at the counter:
+    code = tickets[1].verification_code
+    claim_prize(raffle.uuid, ticket_number=winner.ticket_number(), code=code, now=NOW, by=STAFF)
+    assert "Not claimed." in page["preview"]
+    assert act_on(staff, winner, act, **typed) == []
+    assert shown(staff, raffle=raffle.pk)[0] == (1, "claimed")
+    assert "Claimed on 2026-02-10 12:00 UTC." in page_of(staff, winner, act)["preview"]
+    act_on(staff, winner, act, **typed, despite_claim="on")
+    assert shown(staff, raffle=raffle.pk)[0][1] in ("forfeited", "replaced")
+
+
+def test_deadline_is_extended_on_the_clocks_of_the_raffle(staff: Client) -> None:
+    raffle, _ = drawn(claim={"claim_days": 14}, time_zone="Europe/Paris")
+    winner = raffle.winners.get(rank=1)
+    longer = {"claim_until_0": "2026-03-01", "claim_until_1": "08:00"}
+    assert act_on(staff, winner, "told", claim_until_0="2026-02-20", claim_until_1="08:00") == [
+        "A deadline can only be moved to a later time"
+    ]
+    assert act_on(staff, winner, "told", **longer) == [
+        "Noted that the winner was notified. The prize is kept until 2026-03-01 08:00 CET."
+    ]
+    winner = Winner.objects.select_related("handover").get(pk=winner.pk)
+    assert winner.handover.claim_until == datetime(2026, 3, 1, 7, tzinfo=UTC)
+    actions = LogEntry.objects.about(raffle).values_list("action", flat=True)
+    assert {"prize.extended", "prize.notified"} <= set(actions)
+    assert "Keep it until" in page_of(staff, winner, "told")["form"].as_p()

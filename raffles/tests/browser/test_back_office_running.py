@@ -84,9 +84,11 @@ def type_ticket(visitor: Visitor, ticket: Ticket) -> None:
     visitor.press("Check")
 
 
-def confirm(visitor: Visitor, act: str, reason: str = "") -> None:
+def confirm(visitor: Visitor, act: str, reason: str = "", number: int = 0) -> None:
     """Press an action's button, read the page that follows, and confirm there."""
     visitor.page.get_by_role("link", name=act, exact=True).click()
+    if number:
+        visitor.page.get_by_label("Ticket number").fill(str(number))
     if reason:
         visitor.page.get_by_label("Reason").fill(reason)
     visitor.page.get_by_role("button", name=act, exact=True).click()
@@ -139,9 +141,9 @@ def test_raffle_is_made_drawn_and_its_prizes_given_away(
     visitor.press("Find")
     confirm(visitor, "Notified by phone")
     visitor.see("Noted that the winner was notified.")
-    confirm(visitor, "Forfeit", "Did not come, and does not answer")
+    confirm(visitor, "Forfeit", "Did not come, and does not answer", second)
     visitor.see("The prize is forfeited.")
-    confirm(visitor, "Replace by the next alternate", "Did not come")
+    confirm(visitor, "Replace by the next alternate", "Did not come", second)
     heir = winners(raffle)[3].ticket_number()
     visitor.see(f"Basket went from ticket {second} to ticket {heir}.")
 

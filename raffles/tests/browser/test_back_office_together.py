@@ -92,6 +92,19 @@ def test_calendar_follows_what_is_typed(tabs: tuple[Event, Visitor, Page]) -> No
     assert (event.frequency, f"{event.draw_time:%H:%M}") == ("daily", "08:00")
 
 
+def test_no_clock_of_the_browser_gets_into_a_form(tabs: tuple[Event, Visitor, Page]) -> None:
+    event, visitor, _ = tabs
+    addresses = ("raffles/raffle/add/", f"events/event/{event.pk}/change/", "raffles/apikey/add/")
+    for address in addresses:
+        page = visitor.go(f"/admin/{address}")
+        assert page.locator(".datetimeshortcuts, .timezonewarning").count() == 0
+    assert visitor.text(".field-expires_at .zone") == "UTC"
+    day = visitor.page.locator("#calendar time").first
+    visitor.go(f"/admin/events/event/{event.pk}/change/")
+    assert "CE" in day.inner_text()
+    assert (day.get_attribute("title") or "").endswith("UTC")
+
+
 def test_calendar_of_a_new_event_follows_what_is_typed(visit: Visit, manager: User) -> None:
     visitor = visit()
     visitor.log_in(manager)

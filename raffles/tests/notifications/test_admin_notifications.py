@@ -13,7 +13,8 @@ from django.urls import reverse
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
-from raffles.models import Delivery, Endpoint
+from raffles.models import Delivery, Endpoint, LogEntry
+from raffles.notifications.webhooks import OVERLAP, make_secret
 from raffles.tests.factories import NOW
 from raffles.tests.notifications.acting import announced, delivered_at, endpoint
 from raffles.tests.notifications.receiver import Receiver
@@ -92,6 +93,52 @@ def test_new_secret_is_shown_and_the_endpoint_is_kept(staff: Client) -> None:
     assert told.secret_version == 2
 
 
+def test_new_secret_twice_leaves_the_one_that_the_receiver_knows(
+    staff: Client, receiver: Receiver
+) -> None:
+    told = endpoint(receiver.url("ok"))
+    known = make_secret(told.key_id, told, 1)
+    with time_machine.travel(NOW, tick=False):
+        shown = [shown_secrets(staff.post(page_of(told, "rotate"), follow=True)) for _ in range(2)]
+    assert shown[0] == shown[1] != []
+    announced()
+    delivered_at(NOW)
+    (received,) = receiver.ledger
+    with time_machine.travel(NOW, tick=False):
+        for secret in (known, *shown[0]):
+            assert Webhook(secret).verify(received.body, received.headers)
+    with time_machine.travel(NOW + OVERLAP, tick=False):
+        third = shown_secrets(staff.post(page_of(told, "rotate"), follow=True))
+    assert third not in ([], shown[0])
+    record = LogEntry.objects.about(told).values_list("action", flat=True)
+    assert list(record) == ["endpoint.rotated", "endpoint.secret.shown", "endpoint.rotated"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://example.org/hook",
+        "https://10.0.0.1/hook",
+        "https://[::ffff:127.0.0.1]/hook",
+        "https://localhost/hook",
+        "http://93.184.215.14/",
+    ],
+)
+def test_address_that_delivery_refuses_is_refused_beside_the_field(
+    address: str, staff: Client, settings: Settings
+) -> None:
+    settings.WEBHOOK_NETWORKS = []
+    response = staff.post(ADD, asked(address=address))
+    assert list(response.context["adminform"].form.errors) == ["address"]
+    settings.WEBHOOK_NETWORKS = ["10.0.0.0/8", "127.0.0.0/8", "93.184.215.14"]
+    assert staff.post(ADD, asked(address=address)).status_code == 302
+
+
+def test_event_that_is_not_there_is_refused_beside_the_field(staff: Client) -> None:
+    response = staff.post(ADD, asked(topic="no-such-event"))
+    assert list(response.context["adminform"].form.errors) == ["topic"]
+
+
 @pytest.mark.parametrize(
     ("behaviour", "says"),
     [("ok", "Delivered, in "), ("broken", "Not delivered: 500.")],
@@ -140,9 +187,15 @@ def test_dead_messages_are_sent_again_from_the_log(staff: Client, receiver: Rece
         "410"
         in staff.get(reverse("admin:raffles_delivery_change", args=[chosen[1]])).content.decode()
     )
-    response = staff.post(log, {"action": "send_again", "_selected_action": chosen}, follow=True)
+    action = {"action": "send_again", "_selected_action": chosen}
+    refused = staff.post(log, action, follow=True).content.decode()
 
-    assert "2 to be sent again." in response.content.decode()
+    assert "2 of a disabled endpoint stay as they are: enable it first." in refused
+    assert "to be sent again" not in refused
+    assert {delivery.state for delivery in Delivery.objects.all()} == {"dead"}
+
+    Endpoint.objects.update(is_enabled=True)
+    assert "2 to be sent again." in staff.post(log, action, follow=True).content.decode()
     assert {delivery.state for delivery in Delivery.objects.all()} == {"pending"}
 
 

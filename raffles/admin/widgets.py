@@ -1,0 +1,44 @@
+"""Dates and times as browsers ask for them, with the zone beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import models
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+
+class DayInput(forms.DateInput):
+    """A date; Django's own offers *Today* by the clock of the browser."""
+
+    def __init__(self) -> None:
+        super().__init__({"type": "date"}, format="%Y-%m-%d")
+
+
+class TimeInput(forms.TimeInput):
+    """A time of day; Django's own offers *Now* by the clock of the browser."""
+
+    def __init__(self) -> None:
+        super().__init__({"type": "time"}, format="%H:%M:%S")
+
+
+class MomentInput(forms.SplitDateTimeWidget):
+    """A date and a time on the clocks of the zone that is written beside them."""
+
+    def __init__(self) -> None:
+        forms.MultiWidget.__init__(self, (DayInput(), TimeInput()))
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        """Return the two, and the zone in which they are read."""
+        zone = timezone.get_current_timezone_name()
+        return format_html('{} <span class="zone">{}</span>', super().render(*args, **kwargs), zone)
+
+
+IN_FORMS: dict[type[models.Field[Any, Any]], dict[str, Any]] = {
+    models.DateField: {"widget": DayInput},
+    models.TimeField: {"widget": TimeInput},
+    models.DateTimeField: {"form_class": forms.SplitDateTimeField, "widget": MomentInput},
+}

@@ -1,0 +1,223 @@
+"""What staff do about one winner: each on a page that says first how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
+from raffles.admin.raffle_actions import PUBLIC, passed_on, preview_successor
+from raffles.admin.widgets import MomentInput
+from raffles.domain.prizes import (
+    claim_without_code,
+    extend_deadline,
+    forfeit,
+    note_notified,
+    replace_winner,
+)
+from raffles.models import Handover, Winner, WinnerState
+from raffles.models.raffle import MAX_TICKETS
+from raffles.web.fields import text_fault
+from raffles.web.formats import shown
+
+HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
+_FINAL = "It can't be undone."
+
+
+def _standing(winner: Winner) -> Iterator[str]:
+    """Yield who holds what, and what they have heard and said of it."""
+    prize, handover = winner.current_prize(), getattr(winner, "handover", None) or Handover()
+    holder = f" ({winner.ticket.username})" if winner.ticket.username else ""
+    name = prize.name if prize else "no prize"
+    yield f"Ticket {winner.ticket_number():,}{holder}, rank {winner.rank:,}, holds {name}."
+    zone = winner.raffle.zone()
+    at = f"Notified on {shown(handover.notified_at, zone=zone)}"
+    yield f"{at}." if handover.notified_at else "Nobody has noted that they were notified."
+    until = f"; kept until {shown(handover.claim_until, zone=zone)}" if handover.claim_until else ""
+    at = f"Claimed on {shown(handover.claimed_at, zone=zone)}"
+    yield f"{at}." if handover.claimed_at else f"Not claimed{until}."
+
+
+class TypedNumberForm(ReasonForm):
+    """The ticket's number again, so that it is this winner, and a word more if they claimed."""
+
+    ticket_number = forms.IntegerField(
+        min_value=1,
+        max_value=MAX_TICKETS,
+        localize=False,
+        label="Ticket number",
+        help_text="As above, typed by you.",
+    )
+    despite_claim = forms.BooleanField(label="They have claimed it, and lose it nevertheless")
+    field_order = ("ticket_number", "despite_claim", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.initial["is_claimed"]:
+            del self.fields["despite_claim"]
+
+    def clean_ticket_number(self) -> int:
+        number: int = self.cleaned_data["ticket_number"]
+        if number != self.initial["number"]:
+            raise ValidationError("This is the number of another ticket.")
+        return number
+
+
+def _of_winner(winner: Winner) -> dict[str, Any]:
+    is_claimed = winner.state() == WinnerState.CLAIMED
+    return {"number": winner.ticket_number(), "is_claimed": is_claimed}
+
+
+class NotifiedForm(forms.Form):
+    """Until when the prize is kept, if for longer."""
+
+    claim_until = forms.SplitDateTimeField(
+        required=False,
+        label="Keep it until",
+        widget=MomentInput,
+        help_text="Empty: as it was. It can only become later.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.initial["has_deadline"]:
+            del self.fields["claim_until"]
+
+
+class WithoutCodeForm(ReasonForm):
+    """Why there is no code, and how it was made sure that it is the winner."""
+
+    checked = forms.CharField(
+        max_length=300,
+        label="Whom you checked, and how",
+        widget=forms.Textarea({"rows": 2}),
+        help_text="Such as: the buyer of the order, by passport. It is kept for ever: no names, "
+        "no numbers of papers.",
+    )
+    is_handed_over = forms.BooleanField(
+        required=False, label="The prize is in their hands", help_text="Otherwise it is to be sent."
+    )
+    field_order = ("reason", "checked", "is_handed_over")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].label = "Why without the code"
+        self.fields["reason"].help_text = "For the record, which forgets nothing: no names."
+
+    def clean_checked(self) -> str:
+        checked: str = self.cleaned_data["checked"]
+        if fault := text_fault(checked):
+            raise ValidationError(fault)
+        return checked
+
+
+def _preview_notified(winner: Winner) -> list[str]:
+    return [*_standing(winner), "It is noted that you notified them, today."]
+
+
+def _perform_notified(
+    winner: Winner, *, now: datetime, by: str, claim_until: datetime | None = None
+) -> Performed:
+    if claim_until:
+        extend_deadline(winner, claim_until, now=now, by=by)
+    note_notified([winner], now=now, by=by)
+    longer = shown(claim_until, zone=winner.raffle.zone())
+    kept = f" The prize is kept until {longer}." if claim_until else ""
+    return Performed(f"Noted that the winner was notified.{kept}")
+
+
+def _preview_without_code(winner: Winner) -> list[str]:
+    return [
+        *_standing(winner),
+        "Their claim is noted without the code, with your reason, and with how you made sure.",
+        "Whoever shows the code later is told that the prize is gone.",
+        _FINAL,
+    ]
+
+
+def _perform_without_code(winner: Winner, *, now: datetime, by: str, **said: Any) -> Performed:
+    number = winner.ticket_number()
+    claim_without_code(winner.raffle.uuid, ticket_number=number, now=now, by=by, **said)
+    return Performed(f"Noted: claimed without the code, ticket {number:,}.")
+
+
+def _preview_forfeit(winner: Winner) -> list[str]:
+    successor = preview_successor(winner.raffle) if winner.raffle.promotes_alternates else ""
+    nobody = "It goes to nobody; you may pass it on afterwards."
+    loses = "The winner loses it, for the reason you give."
+    return [*_standing(winner), loses, successor or nobody, _FINAL]
+
+
+def _perform_forfeit(winner: Winner, *, now: datetime, by: str, **said: Any) -> Performed:
+    done = forfeit(winner.raffle.uuid, now=now, by=by, **said)
+    return passed_on(done.replacement) if done.replacement else Performed("The prize is forfeited.")
+
+
+def _preview_replacement(winner: Winner) -> list[str]:
+    stays = "The first result stays and your reason stands beside it."
+    return [*_standing(winner), preview_successor(winner.raffle), stays, PUBLIC]
+
+
+def _perform_replacement(winner: Winner, *, now: datetime, by: str, **said: Any) -> Performed:
+    said = {"despite_claim": False} | said
+    return passed_on(replace_winner(winner.raffle.uuid, now=now, by=by, **said))
+
+
+def _can_be_notified(winner: Winner) -> bool:
+    """Return whether there is something to note: the first time, or a deadline to extend."""
+    state = winner.state()
+    return state == WinnerState.DRAWN or (state == WinnerState.NOTIFIED and _has_deadline(winner))
+
+
+def _has_deadline(winner: Winner) -> bool:
+    handover = getattr(winner, "handover", None)
+    return handover is not None and handover.claim_until is not None
+
+
+WINNER_ACTIONS = (
+    ConfirmedAction(
+        name="told",
+        label="Notified by phone",
+        permissions=("raffles.hand_over_prize",),
+        is_offered=_can_be_notified,
+        preview=_preview_notified,
+        perform=_perform_notified,
+        form=NotifiedForm,
+        initial=lambda winner: {"has_deadline": _has_deadline(winner)},
+    ),
+    ConfirmedAction(
+        name="without_code",
+        label="Claimed without code",
+        permissions=("raffles.claim_without_code",),
+        is_offered=lambda winner: winner.state() in HELD,
+        preview=_preview_without_code,
+        perform=_perform_without_code,
+        form=WithoutCodeForm,
+    ),
+    ConfirmedAction(
+        name="replace",
+        label="Replace by the next alternate",
+        permissions=("raffles.add_replacement",),
+        is_offered=lambda winner: winner.state() in HELD | {WinnerState.FORFEITED},
+        preview=_preview_replacement,
+        perform=_perform_replacement,
+        form=TypedNumberForm,
+        initial=_of_winner,
+        is_harmful=True,
+    ),
+    ConfirmedAction(
+        name="forfeit",
+        label="Forfeit",
+        permissions=("raffles.add_replacement",),
+        is_offered=lambda winner: winner.state() in HELD,
+        preview=_preview_forfeit,
+        perform=_perform_forfeit,
+        form=TypedNumberForm,
+        initial=_of_winner,
+        is_harmful=True,
+    ),
+)
