@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -153,6 +153,9 @@ class Replacement(models.Model):
         }
 
 
+UNDONE_WITHIN = timedelta(minutes=1)
+
+
 class HandoverQuerySet(models.QuerySet["Handover"]):
     """Query words of handovers."""
 
@@ -175,7 +178,8 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
 class Handover(models.Model):
     """What became of a winner's prize. Each moment is set once and never moves.
 
-    The deadline may be extended until somebody has claimed or forfeited the prize.
+    The deadline may be extended until somebody has claimed or forfeited the prize; a hand-over may
+    be taken back for `UNDONE_WITHIN`.
 
     Where prizes have a deadline the row comes with the prize, elsewhere with its first moment.
     """
@@ -218,6 +222,10 @@ class Handover(models.Model):
         """Whether nobody has claimed it, and the time for it is over."""
         is_late = self.claim_until is not None and self.claim_until <= now
         return is_late and self.claimed_at is None
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """Whether the prize was handed over just now, perhaps by a slip."""
+        return self.handed_over_at is not None and now - self.handed_over_at <= UNDONE_WITHIN
 
     def reached(self) -> WinnerState | None:
         """The furthest it has come; None before the first moment."""
