@@ -21,8 +21,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 
 from raffles.admin.actions import AdminPages, ViewPage
-from raffles.domain.prizes import claim_prize, hand_over, presented_winner
-from raffles.domain.refusals import Refusal
+from raffles.domain.prizes import claim_prize, hand_over, presented_winner, undo_hand_over
+from raffles.domain.refusals import Refusal, TooLateToUndo
 from raffles.domain.search import recently_drawn
 from raffles.models import Handover, LogEntry, Raffle, Winner, WinnerState
 from raffles.models.raffle import MAX_TICKETS
@@ -52,30 +52,36 @@ def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
         return Verdict("Not a winner", ("This ticket was in the draw and has not won.",))
     prize = winner.current_prize() or winner.prize
     name, handover = prize.name if prize else "", getattr(winner, "handover", None) or Handover()
+    zone = winner.raffle.zone()
     match winner.state():
         case WinnerState.ALTERNATE:
             return Verdict("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
         case WinnerState.REPLACED:
             line = winner.replacement
-            when = f"It went to an alternate on {shown(line.replaced_at)}."
+            when = f"It went to an alternate on {shown(line.replaced_at, zone=zone)}."
             return Verdict("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
         case WinnerState.FORFEITED:
             entry = _entry(winner, "prize.forfeited")
             why = (f"The reason given: {entry.why}",) if entry and entry.why else ()
-            return Verdict("Forfeited", (f"On {shown(handover.forfeited_at)}.", *why), prize=name)
+            return Verdict(
+                "Forfeited",
+                (f"On {shown(handover.forfeited_at, zone=zone)}.", *why),
+                prize=name,
+            )
         case WinnerState.HANDED_OVER:
             entry = _entry(winner, "prize.handed_over")
             by = f", by {entry.by}" if entry else ""
-            when = f"On {shown(handover.handed_over_at)}{by}."
+            when = f"On {shown(handover.handed_over_at, zone=zone)}{by}."
             return Verdict("Handed over already", (when,), "done", name)
     return _held(winner, handover, name, now)
 
 
 def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Verdict:
     """Return the verdict on a prize that waits for its winner."""
-    rank, kept = f"Rank {winner.rank:,}.", f"Kept until {shown(handover.claim_until)}."
+    rank, zone = f"Rank {winner.rank:,}.", winner.raffle.zone()
+    kept = f"Kept until {shown(handover.claim_until, zone=zone)}."
     if handover.claimed_at:
-        claimed = f"Claimed on {shown(handover.claimed_at)}."
+        claimed = f"Claimed on {shown(handover.claimed_at, zone=zone)}."
         return Verdict("Won", (rank, claimed), "yes", prize, ("hand-over",))
     if handover.is_overdue(now):
         return Verdict("Too late", (kept,), prize=prize)
@@ -91,8 +97,9 @@ def _entry(winner: Winner, action: str) -> LogEntry | None:
 
 # The contents of a ticket's QR code; scanners that act as a keyboard type it into a field.
 _CARD = re.compile(r"/r/([0-9a-f-]{36})/ticket/#(\d{1,8})\.([0-9A-Z-]{20,24})\s*$", re.IGNORECASE)
+HANDED_OVER = "Handed over"
 ACTIONS: dict[str, tuple[Callable[..., Winner], str]] = {
-    "hand-over": (hand_over, "Handed over"),
+    "hand-over": (hand_over, HANDED_OVER),
     "claim": (claim_prize, "Claimed, to be sent"),
 }
 
@@ -111,7 +118,6 @@ class CounterForm(forms.Form):
             {
                 "inputmode": "numeric",
                 "autocomplete": "off",
-                "autofocus": True,
                 "enterkeyhint": "next",
             }
         ),
@@ -173,7 +179,10 @@ def _names(uuid: str) -> list[str]:
 def counter(request: HttpRequest, admin: AdminPages) -> HttpResponse:
     """Show the form, the verdict on a ticket, and the possible actions, or perform one."""
     if request.method != "POST":
-        return _page(request, admin, CounterForm(initial={"raffle": request.GET.get("raffle", "")}))
+        form = CounterForm(initial={"raffle": request.GET.get("raffle", "")})
+        return _page(request, admin, form, undo=_undoable(request.GET.get("done", "")))
+    if request.POST.get("undo"):
+        return _undo(request)
     form = CounterForm(request.POST)
     try:
         throttle(request, VerifyThrottle())
@@ -186,6 +195,28 @@ def counter(request: HttpRequest, admin: AdminPages) -> HttpResponse:
         response = _page(request, admin, form, verdict, notice.status)
         response["Retry-After"] = str(notice.retry_after)
         return response
+
+
+def _undoable(key: str) -> Winner | None:
+    """Return whose prize was handed over just now."""
+    winners = Winner.objects.select_related("raffle", "ticket", "prize", "handover")
+    winner = winners.filter(pk=key).first() if key.isdecimal() and len(key) < 19 else None
+    handover = getattr(winner, "handover", None)
+    return winner if handover and handover.can_be_undone(timezone.now()) else None
+
+
+def _undo(request: HttpRequest) -> HttpResponse:
+    winner = _undoable(request.POST["undo"])
+    try:
+        if winner is None:
+            raise TooLateToUndo
+        undo_hand_over(winner.pk, now=timezone.now(), by=staff(request))
+        number = f"{winner.ticket_number():,}"
+        messages.success(request, f"Undone: ticket {number} has claimed, and waits for its prize.")
+    except Refusal as refusal:
+        messages.error(request, str(refusal))
+    raffle = f"?raffle={winner.raffle.uuid}" if winner else ""
+    return HttpResponseRedirect(reverse("admin:raffles_winner_counter") + raffle)
 
 
 def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> HttpResponse:
@@ -221,7 +252,8 @@ def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> Ht
     name = prize.name if prize else ""
     messages.success(request, f"{done}: {name}, ticket {winner.ticket_number():,}.")
     address = reverse("admin:raffles_winner_counter")
-    return HttpResponseRedirect(f"{address}?raffle={raffle.uuid}")
+    undo = f"&done={winner.pk}" if done == HANDED_OVER else ""
+    return HttpResponseRedirect(f"{address}?raffle={raffle.uuid}{undo}")
 
 
 def _page(
@@ -232,6 +264,7 @@ def _page(
     status: int = 200,
     raffle: Raffle | None = None,
     asked: dict[str, Any] | None = None,
+    undo: Winner | None = None,
 ) -> HttpResponse:
     if verdict is None or not verdict.actions:  # with actions, a phone's keyboard would cover them
         form.fields["number"].widget.attrs["autofocus"] = True
@@ -241,6 +274,7 @@ def _page(
         "verdict": verdict,
         "raffle": raffle,
         "asked": asked,
+        "undo": undo,
     }
     template = "admin/raffles/counter.html"
     return admin.render(request, template, "Counter", None, context, status)

@@ -25,6 +25,7 @@ from raffles.domain.refusals import (
     NotAWinner,
     NotDrawn,
     NotLater,
+    TooLateToUndo,
 )
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, code_tag_of, read_code
@@ -144,6 +145,20 @@ def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, 
         handover.handed_over_at = now
         handover.save(update_fields=["handed_over_at"])
         _record(winner, "prize.handed_over", now=now, by=by)
+    return winner
+
+
+def undo_hand_over(winner_pk: int, *, now: datetime, by: str) -> Winner:
+    """Take back a hand-over of the last minute: a slip at the counter. Raises TooLateToUndo."""
+    with transaction.atomic():
+        winner = Winner.objects.select_related("raffle").get(pk=winner_pk)
+        locked(winner.raffle_id)
+        handover = Handover.objects.filter(winner=winner).first()
+        if handover is None or not handover.can_be_undone(now):
+            raise TooLateToUndo
+        handover.handed_over_at = None
+        handover.save(update_fields=["handed_over_at"])
+        _record(winner, "prize.hand_over_undone", now=now, by=by)
     return winner
 
 

@@ -192,6 +192,14 @@ class Claimed(Refusal):
     sentence = "The prize has been claimed"
 
 
+class TooLateToUndo(Refusal):
+    """The prize was not handed over, or more than a minute ago."""
+
+    kind = Kind.CONFLICT
+    code = "too_late_to_undo"
+    sentence = "Only a hand-over of the last minute can be undone"
+
+
 class Forfeited(Refusal):
     """Nobody claimed the prize in time."""
 

@@ -1,4 +1,5 @@
-"""A deadline may be extended while nobody has claimed; managers note a claim without the code."""
+"""A deadline may be extended until somebody claims, a slip at the counter taken back at once;
+managers note a claim without the code."""
 
 from typing import Any
 
@@ -8,9 +9,12 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from raffles.migrations._guards import Guard, changed, drop_guards, make_guards
 
 _MOVED = "(OLD.{0} IS NOT NULL AND NEW.{0} IS DISTINCT FROM OLD.{0})"
-_MOMENTS = [
-    _MOVED.format(name) for name in ("notified_at", "claimed_at", "handed_over_at", "forfeited_at")
-]
+_FIXED = [_MOVED.format(name) for name in ("notified_at", "claimed_at", "forfeited_at")]
+_MOMENTS = [*_FIXED, _MOVED.format("handed_over_at")]
+_HANDED = (
+    "(OLD.handed_over_at IS NOT NULL AND NEW.handed_over_at IS NOT NULL "
+    "AND NEW.handed_over_at <> OLD.handed_over_at)"
+)
 _SHORTENED = (
     "(NEW.claim_until IS DISTINCT FROM OLD.claim_until AND NOT COALESCE("
     "NEW.claim_until > OLD.claim_until AND OLD.claimed_at IS NULL AND OLD.forfeited_at IS NULL, "
@@ -24,7 +28,7 @@ BEFORE = Guard(
     when=" OR ".join([changed("id", "winner_id", "claim_until"), *_MOMENTS]),
 )
 AFTER = Guard(
-    _NAME, _TABLE, "UPDATE", when=" OR ".join([changed("id", "winner_id"), _SHORTENED, *_MOMENTS])
+    _NAME, _TABLE, "UPDATE", when=" OR ".join([changed("id", "winner_id"), _SHORTENED, _HANDED, *_FIXED])
 )
 
 

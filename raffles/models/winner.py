@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -152,6 +152,9 @@ class Replacement(models.Model):
         }
 
 
+UNDONE_WITHIN = timedelta(minutes=1)
+
+
 class HandoverQuerySet(models.QuerySet["Handover"]):
     """Queries on handovers."""
 
@@ -174,7 +177,8 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
 class Handover(models.Model):
     """What became of a winner's prize. Each of its times is set once and never changes.
 
-    The deadline may be extended until somebody has claimed or forfeited the prize.
+    The deadline may be extended until somebody has claimed or forfeited the prize; a hand-over may
+    be taken back for `UNDONE_WITHIN`.
 
     With a deadline the row is created together with the prize, otherwise with its first event.
     """
@@ -217,6 +221,10 @@ class Handover(models.Model):
         """Return whether the deadline has passed and nobody has claimed the prize."""
         is_late = self.claim_until is not None and self.claim_until <= now
         return is_late and self.claimed_at is None
+
+    def can_be_undone(self, now: datetime) -> bool:
+        """Whether the prize was handed over just now, perhaps by a slip."""
+        return self.handed_over_at is not None and now - self.handed_over_at <= UNDONE_WITHIN
 
     def reached(self) -> WinnerState | None:
         """Return the furthest state that it has reached; None before the first."""

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from raffles.domain.entering import Entry
 from raffles.domain.prizes import forfeit, replace_winner
-from raffles.models import Handover, Raffle, State, Winner, WinnerState
+from raffles.models import Handover, LogEntry, Raffle, State, Winner, WinnerState
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 from raffles.web.callers import address_tag
 
@@ -76,12 +76,43 @@ def test_ticket_is_checked_handed_over_and_the_next_one_comes(staff: Client) -> 
     assert answer.context["verdict"].actions == ("hand-over", "claim")
     assert not Handover.objects.exclude(claimed_at=None).exists()
     done = post(staff, shown.typed(act="hand-over"))
-    assert (done.status_code, done.url) == (302, f"{COUNTER}?raffle={shown.raffle.uuid}")
+    winner = shown.raffle.winners.get(rank=1)
+    back = f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}"
+    assert (done.status_code, done.url) == (302, back)
     page = staff.get(done.url)
     number = shown.tickets[1].ticket_number
     assert [str(message) for message in page.context["messages"]] == [
         f"Handed over: Phone, ticket {number}."
     ]
+    assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
+
+
+def test_hand_over_is_undone_within_a_minute(staff: Client) -> None:
+    shown = Shown(claim={"claim_days": 7})
+    winner = shown.raffle.winners.get(rank=1)
+    post(staff, shown.typed(act="hand-over"))
+    undo = {"undo": str(winner.pk)}
+    with time_machine.travel(SOON + timedelta(seconds=30), tick=False):
+        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}")
+        assert page.context["undo"] == winner
+        said_then = staff.post(COUNTER, undo, follow=True).context["messages"]
+    number = winner.ticket_number()
+    assert [str(message) for message in said_then] == [
+        f"Undone: ticket {number} has claimed, and waits for its prize."
+    ]
+    assert Winner.objects.with_state().get(rank=1).state() == WinnerState.CLAIMED
+    actions = LogEntry.objects.about(shown.raffle).values_list("action", flat=True)
+    assert list(actions)[-2:] == ["prize.handed_over", "prize.hand_over_undone"]
+
+    post(staff, shown.typed(act="hand-over"))
+    with time_machine.travel(SOON + timedelta(seconds=61), tick=False):
+        late = staff.post(COUNTER, undo, follow=True)
+        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}")
+    assert [str(message) for message in late.context["messages"]] == [
+        f"Handed over: Phone, ticket {number}.",
+        "Only a hand-over of the last minute can be undone",
+    ]
+    assert page.context["undo"] is None
     assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -117,6 +118,9 @@ def without_guard(name: str) -> Change:
             cursor.execute(f"DROP TRIGGER {name}{on}")
 
     return drop
+
+
+LATER = NOW + timedelta(days=1)
 
 
 def hand_over(**moments: Any) -> Change:
@@ -415,6 +419,21 @@ BREAKS = (
         hand_over(claimed_at=NOW.replace(year=2000)),
     ),
     broken("handover_unchangeable", DRAWN, hand_over(notified_at=NOW), hand_over(notified_at=None)),
+    broken(
+        "handover_unchangeable", DRAWN, hand_over(claim_until=LATER), hand_over(claim_until=NOW)
+    ),
+    broken(
+        "handover_unchangeable",
+        DRAWN,
+        hand_over(claim_until=NOW, claimed_at=NOW),
+        hand_over(claim_until=LATER),
+    ),
+    broken(
+        "handover_unchangeable",
+        DRAWN,
+        hand_over(claimed_at=NOW, handed_over_at=NOW),
+        hand_over(handed_over_at=LATER),
+    ),
     broken(
         "handover_kept",
         DRAWN,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission, User
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -98,8 +99,7 @@ def test_new_secret_twice_leaves_the_one_that_the_receiver_knows(
 ) -> None:
     told = endpoint(receiver.url("ok"))
     known = make_secret(told.key_id, told, 1)
-    with time_machine.travel(NOW, tick=False):
-        shown = [shown_secrets(staff.post(page_of(told, "rotate"), follow=True)) for _ in range(2)]
+    shown = [shown_secrets(staff.post(page_of(told, "rotate"), follow=True)) for _ in range(2)]
     assert shown[0] == shown[1] != []
     announced()
     delivered_at(NOW)
@@ -107,8 +107,8 @@ def test_new_secret_twice_leaves_the_one_that_the_receiver_knows(
     with time_machine.travel(NOW, tick=False):
         for secret in (known, *shown[0]):
             assert Webhook(secret).verify(received.body, received.headers)
-    with time_machine.travel(NOW + OVERLAP, tick=False):
-        third = shown_secrets(staff.post(page_of(told, "rotate"), follow=True))
+    Endpoint.objects.update(rotated_at=F("rotated_at") - OVERLAP)
+    third = shown_secrets(staff.post(page_of(told, "rotate"), follow=True))
     assert third not in ([], shown[0])
     record = LogEntry.objects.about(told).values_list("action", flat=True)
     assert list(record) == ["endpoint.rotated", "endpoint.secret.shown", "endpoint.rotated"]
