@@ -172,8 +172,9 @@ def preview_successor(raffle: Raffle) -> str:
 def preview_replacement(raffle: Any) -> list[str]:
     """Return sentences on who is next and what stays."""
     return [
-        "The winner whose ticket you name loses the prize.",
+        "The winner whose ticket you name loses the prize, unless it is claimed.",
         preview_successor(raffle),
+        "How each winner stands, and a claimed prize all the same: on the winner's own page.",
         "The first result stays and your reason stands beside it.",
         PUBLIC,
     ]
@@ -183,7 +184,8 @@ def perform_replacement(
     raffle: Raffle, *, now: datetime, by: str, ticket_number: int, reason: str
 ) -> Performed:
     """Give the prize to the next alternate."""
-    line = replace_winner(raffle.uuid, ticket_number=ticket_number, reason=reason, now=now, by=by)
+    asked: dict[str, Any] = {"ticket_number": ticket_number, "reason": reason}
+    line = replace_winner(raffle.uuid, **asked, now=now, by=by, despite_claim=False)
     return passed_on(line)
 
 

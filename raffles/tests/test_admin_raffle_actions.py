@@ -16,7 +16,7 @@ from raffles.admin import raffle_actions as pages
 from raffles.admin.actions import ConfirmedAction
 from raffles.domain import due
 from raffles.domain.drawing import advance
-from raffles.models import Announcement, LogEntry, Raffle, Replacement, State, Winner
+from raffles.models import Announcement, Handover, LogEntry, Raffle, Replacement, State, Winner
 from raffles.tests.factories import NOW, RaffleFactory, clock
 from raffles.web.callers import address_tag
 
@@ -216,6 +216,15 @@ def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:
     assert perform(staff, raffle, "replace", ticket_number=won, reason="Ill") == [
         "There is no alternate left"
     ]
+
+
+def test_claimed_prize_is_not_passed_on_unseen(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    winner = raffle.winners.get(rank=1)
+    Handover.objects.create(winner=winner, claimed_at=NOW)
+    typed = {"ticket_number": winner.ticket_number(), "reason": "Did not answer"}
+    assert perform(staff, raffle, "replace", **typed) == ["The prize has been claimed"]
+    assert not Replacement.objects.exists()
 
 
 def test_finished_raffle_offers_nothing_to_change(staff: Client) -> None:
