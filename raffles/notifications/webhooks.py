@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import TextField
 from django.db.models.functions import Cast
 from standardwebhooks import Webhook
@@ -52,6 +53,7 @@ def secrets_of(endpoint: Endpoint, now: datetime) -> list[str]:
     return secrets
 
 
+@transaction.atomic
 def rotate_secret(endpoint: Endpoint, *, now: datetime) -> str:
     """Give the endpoint a new secret and return it, for the receiver to be told.
 

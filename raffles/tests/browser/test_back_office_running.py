@@ -191,6 +191,7 @@ def test_ticket_is_scanned_at_the_counter_on_a_telephone(
     assert code not in phone.page.url
     phone.press("Claimed, to be sent")
     phone.see(f"Claimed, to be sent: Basket, ticket {number}.")
+    phone.page.wait_for_load_state()  # with the script that reads a whole card
     phone.page.get_by_label("Number:").fill(card)
     assert phone.page.get_by_label("Code:").input_value() == code
     phone.press("Check")
