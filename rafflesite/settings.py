@@ -100,7 +100,6 @@ WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"
 
-DEFAULT_EXCEPTION_REPORTER_FILTER = "rafflesite.secrecy.SecretSettings"
 
 INSTALLED_APPS = [
     "rafflesite.apps.BackOfficeConfig",

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 
-from raffles.tests.browser.serving import Site
+from raffles.tests.browser.serving import Site, announce_keys_long_ago
 from raffles.tests.browser.visiting import CHROMIUM, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
@@ -40,8 +41,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def served(chromium: Browser, django_db_setup: None) -> Iterator[Site]:
+def served(
+    chromium: Browser, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Site]:
     """Yield the site; a test that kills it starts one of its own."""
+    announce_keys_long_ago(django_db_blocker)
     with Site().up() as site:
         yield site
 

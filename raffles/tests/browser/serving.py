@@ -9,12 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 
 from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
+from raffles.domain.log import announce_keys
 from raffles.tests.serving import database_url, free_port, running
 
 
@@ -65,6 +69,16 @@ class Site:
         for process in (main, *map(int, workers)):
             os.kill(process, signal.SIGKILL)
         self._process.wait(10)
+
+
+def announce_keys_long_ago(blocker: DjangoDbBlocker) -> None:
+    """Have the log know our keys from a time before every test's.
+
+    A server that starts announces those that it lacks, at its own time, which no log goes behind.
+    """
+    with blocker.unblock():
+        announce_keys(datetime(2020, 1, 1, tzinfo=UTC))
+        connection.close()
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_files_are_taken_away_and_the_evidence_holds(
     table = saved(visitor, "Winners (csv)", tmp_path)
     assert table.read_text("utf-8-sig").splitlines()[1].startswith("Tombola,")
     ZipFile(saved(visitor, "Evidence (zip)", tmp_path)).extractall(tmp_path / "empty")
-    command = ["verify.py", "proof.json", "--commitment", "commitment-1.json"]
+    command = ["verify.py", "proof.json", "--commitment", "commitment.json"]
     done = subprocess.run(
         [sys.executable, "-I", *command, "--keys", "raffle-keys.json"],
         cwd=tmp_path / "empty",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import Entry, enter
@@ -17,7 +18,7 @@ from raffles.domain.pool import build_tree
 from raffles.domain.sealing import close, seal
 from raffles.fairness.verify import hash_commitment, time_of_round
 from raffles.models import Raffle, State
-from raffles.tests.browser.serving import Site
+from raffles.tests.browser.serving import Site, announce_keys_long_ago
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import STAFF, RaffleFactory, address
 from raffles.tests.fairness import relay as relays
@@ -42,8 +43,11 @@ def relay() -> Iterator[Relay]:
 
 
 @pytest.fixture(scope="module")
-def site(chromium: Browser, django_db_setup: None, relay: Relay) -> Iterator[Site]:
-    """A site that asks that relay."""
+def site(
+    chromium: Browser, django_db_setup: None, django_db_blocker: DjangoDbBlocker, relay: Relay
+) -> Iterator[Site]:
+    """Yield a site that asks that relay."""
+    announce_keys_long_ago(django_db_blocker)
     with Site(DRAND_RELAYS=relay.url).up() as site:
         yield site
 

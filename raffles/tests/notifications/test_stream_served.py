@@ -194,7 +194,7 @@ def test_listeners_without_their_own_process_leave_the_site_to_others(
         announced(1)
         heard = [[one.id for one in hear_out(stream)] for stream in streams]
 
-    assert positions == ["0"] * 50
+    assert positions == ["1"] * 50  # a server announces its key before it listens
     assert (status, answered_in < 15) == (200, True)
     assert sorted(heard) == [[]] * (50 - staying) + [["2"]] * staying
 

@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import Settings, global_settings, settings
 from django.core.management.commands import diffsettings
 
-from rafflesite.secrecy import SecretSettings
+from raffles.web.logs import SecretsFilter
 
 
 def _sides(default: str | None) -> list[dict[str, str]]:
     """Return the text of our settings and of those they are compared with, secrets hidden."""
-    hide = SecretSettings().cleanse_setting
+    hide = SecretsFilter().cleanse_setting
     return [
         {name: repr(hide(name, getattr(side, name))) for name in dir(side) if name.isupper()}
         for side in (settings, Settings(default) if default else global_settings)
