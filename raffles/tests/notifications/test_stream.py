@@ -345,12 +345,14 @@ def test_with_debug_a_client_may_stay(
     client: DjangoClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = True
-    chunks = iter(client.get("/stream/"))
+    stream = client.get("/stream/")
+    chunks = iter(stream)
     assert next(chunks) == b"retry: 3000\nid: 0\n\n"
 
     (said,) = announced()
 
     assert parse(next(chunks))[0] == [Heard(str(said.sequence), said.kind, said.public())]
+    stream.close()
 
 
 @pytest.mark.parametrize("debug", [False, True])
