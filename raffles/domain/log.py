@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from raffles.domain.clock import is_database_asked
-from raffles.domain.keys import signer
+from raffles.domain.keys import KeyMissing, signer
 from raffles.fairness.verify import (
     TreeBuilder,
     consistency_path,
@@ -33,10 +33,21 @@ from raffles.models import Announcement, Draw, LogNode, StreamCounter
 HEIGHT = 8  # levels per block: over 256 statements, or over 256 nodes of a stored level
 WIDTH = 1 << HEIGHT
 _HASH = 32
+# In SQL of our own, a row at a time: through the ORM a statement costs twice as much and more.
 _TAKE = """
     INSERT INTO raffles_streamcounter (id, last, at) VALUES (1, 0, 0)
     ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last RETURNING last, at
 """
+_ABOUT_KEYS = """
+    SELECT statement FROM raffles_announcement WHERE kind IN ('key', 'key_retired')
+    ORDER BY sequence
+"""
+_COLUMNS = [field for field in Announcement._meta.local_concrete_fields if not field.primary_key]
+_WRITE = (
+    f"INSERT INTO raffles_announcement ({', '.join(str(field.column) for field in _COLUMNS)})"  # noqa: S608
+    f" VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
+)
+_MOVE = "UPDATE raffles_streamcounter SET last = %s, at = %s WHERE id = 1"
 _BY = "the service"
 WORDS = {
     Announcement.Kind.KEY: "key",
@@ -65,26 +76,31 @@ def take_turn(now: datetime) -> Turn:
     """Lock the end of the log until the transaction ends, and return the next number and time.
 
     A key is announced before it signs anything, so keys that the log lacks are announced first.
+    Raises KeyMissing where the key that would sign has been retired.
     """
-    turn, announced = _next_turn(now)
+    turn, heard = _next_turn(now)
     for public_key in signer().public_keys:
-        if public_key not in announced:
+        if public_key not in heard.named:
             write(turn, Announcement.Kind.KEY, {"public_key": public_key})
-            turn, announced = _next_turn(now)
+            turn, heard = _next_turn(now)
+    if signer().public_key not in heard.signing:
+        raise KeyMissing(
+            f"RECEIPT_KEY begins with the key {signer().public_key}, which the log has retired for"
+            " good: put a new one in front"
+        )
     return turn
 
 
-def _next_turn(now: datetime) -> tuple[Turn, set[str]]:
-    """Return the turn, and the keys that may sign: others wait, so it asks twice at the most."""
+def _next_turn(now: datetime) -> tuple[Turn, _Heard]:
+    """Return the turn, and what the log says of keys: others wait, so it asks twice at the most."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
     with connection.cursor() as cursor:
         cursor.execute(_TAKE + (", clock_timestamp()" if is_database_asked() else ""))
         n, before, *clock = cursor.fetchone()
     (moment,) = clock or (now,)
-    said = _about_keys()
-    turn = Turn(n, max(before, int(moment.timestamp())), _origin_in(said))
-    return turn, {key.public_key for key in _keys_in(said) if not key.until}
+    heard = _about_keys()
+    return Turn(n, max(before, int(moment.timestamp())), heard.origin), heard
 
 
 def write(
@@ -95,32 +111,30 @@ def write(
     by: str = _BY,
     at: datetime | None = None,
     **fields: Any,
-) -> Announcement:
+) -> None:
     """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
-    statement = make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds)
-    row = Announcement.objects.create(
+    row = Announcement(
         sequence=turn.n + 1,
         kind=kind,
-        statement=statement,
+        statement=make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds),
         announced_at=at or turn.moment(),
         announced_by=by,
         **{"payload": adds, **fields},
     )
-    StreamCounter.objects.filter(pk=1).update(last=turn.n + 1, at=turn.at)
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _COLUMNS]
+    moves = [turn.n + 1, turn.at]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"WITH written AS ({_WRITE}) {_MOVE}", values + moves)
+        else:
+            cursor.execute(_WRITE, values)
+            cursor.execute(_MOVE, moves)
     _keep_nodes(turn.n + 1)
-    return row
 
 
 def origin() -> str:
     """Return the log's origin: from statement 0, or from the settings while there is none."""
-    return _origin_in(_about_keys())
-
-
-def _origin_in(said: Sequence[dict[str, Any]]) -> str:
-    """The first statement is about a key."""
-    if said:
-        return str(said[0]["origin"])
-    return settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log"
+    return _about_keys().origin
 
 
 class Key(NamedTuple):
@@ -131,26 +145,51 @@ class Key(NamedTuple):
     until: int
 
 
-def keys() -> list[Key]:
-    """Return every key that the log has announced, in its order."""
-    return _keys_in(_about_keys())
+class _Heard(NamedTuple):
+    """What the statements on keys say: the log's origin, and every key in its order."""
+
+    origin: str
+    keys: tuple[Key, ...]
+
+    @property
+    def named(self) -> set[str]:
+        return {key.public_key for key in self.keys}
+
+    @property
+    def signing(self) -> set[str]:
+        return {key.public_key for key in self.keys if not key.until}
 
 
-def _about_keys() -> list[dict[str, Any]]:
-    kinds = (Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED)
-    rows = Announcement.objects.filter(kind__in=kinds).order_by("sequence")
-    return [read_statement(bytes(row)) for row in rows.values_list("statement", flat=True)]
+def keys() -> tuple[Key, ...]:
+    """Return every key that the log has announced, in its order.
+
+    Whoever verifies holds a key that was retired once to be retired for good, so a later
+    announcement of it changes nothing.
+    """
+    return _about_keys().keys
 
 
-def _keys_in(said: Sequence[dict[str, Any]]) -> list[Key]:
+def _about_keys() -> _Heard:
+    with connection.cursor() as cursor:
+        cursor.execute(_ABOUT_KEYS)
+        lines = tuple(bytes(line) for (line,) in cursor.fetchall())
+    if lines:
+        return _heard_in(lines)
+    return _Heard(settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log", ())
+
+
+@lru_cache(maxsize=4)
+def _heard_in(lines: tuple[bytes, ...]) -> _Heard:
+    """Read the statements on keys, of which the log's first is one."""
+    said = [read_statement(line) for line in lines]
     found: dict[str, Key] = {}
     for statement in said:
         name, at = statement["public_key"], statement["at"]
         if statement["kind"] == "key":
-            found[name] = Key(name, at, 0)
-        else:
+            found.setdefault(name, Key(name, at, 0))
+        elif name in found and not found[name].until:
             found[name] = found[name]._replace(until=at)
-    return list(found.values())
+    return _Heard(str(said[0]["origin"]), tuple(found.values()))
 
 
 def published_keys() -> dict[str, Any]:
@@ -170,17 +209,18 @@ def published_keys() -> dict[str, Any]:
 
 def announced_keys() -> set[str]:
     """Return the keys that may sign: announced and not retired."""
-    return {key.public_key for key in keys() if not key.until}
+    return _about_keys().signing
 
 
 def announce_keys(now: datetime) -> None:
     """Announce the keys of RECEIPT_KEY that the log lacks, and retire those no longer in it.
 
     A key stays while a raffle that it sealed waits for its draw. Called after `migrate`, and
-    before a process signs its first receipt of a raffle.
+    before a process signs its first receipt of a raffle. Raises KeyMissing where the key that
+    would sign has been retired.
     """
-    ours = set(signer().public_keys)
-    if announced_keys() == ours:
+    ours, heard = set(signer().public_keys), _about_keys()
+    if heard.signing == ours:
         return
     with transaction.atomic():
         turn = take_turn(now)
