@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from events.domain import due
-from raffles.domain.witnesses import left_out_of_terms
+from raffles.domain.witnesses.ours.named import left_out_of_terms
 from raffles.notifications import outbox
 from raffles.web.problems import problem, unavailable
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from raffles.domain.log import origin, size
-from raffles.domain.seen import Seen, seen
+from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.fairness.verify import read_statement
 from raffles.models import Announcement, Draw, Pool, Privacy, Raffle
 from raffles.models.announcement import AnnouncementQuerySet
@@ -69,7 +69,7 @@ class Line:
     at: datetime
     beside: dict[str, Any]
     raffle: Raffle | None
-    seen: Seen | None
+    seen: Summary | None
 
     @property
     def name(self) -> str:

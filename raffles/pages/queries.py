@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
 from raffles.domain.proofs import proof_head, published_draw
-from raffles.domain.seen import Seen, seen
+from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.models import (
     ENTERABLE,
     FINISHED,
@@ -187,7 +187,7 @@ class Story:
     randomness: str
     seed: str
 
-    def seen(self) -> Seen | None:
+    def seen(self) -> Summary | None:
         """Who saw the seal; None before the draw."""
         return seen(self.draw) if self.draw.drawn_at else None
 

@@ -17,11 +17,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from raffles.domain.answers import Unusable
-from raffles.domain.asking import Outcome, try_witnesses
 from raffles.domain.keys import signer
 from raffles.domain.log import origin, size
-from raffles.domain.witnesses import (
+from raffles.domain.witnesses.ours.answers import Unusable
+from raffles.domain.witnesses.ours.asking import Outcome, try_witnesses
+from raffles.domain.witnesses.ours.named import (
     forget_key,
     known_keys,
     learn_key,

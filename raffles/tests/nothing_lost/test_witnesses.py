@@ -16,12 +16,12 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from raffles.domain import asking
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.due import run_due
 from raffles.domain.log import size, statements
 from raffles.domain.proofs import published_draw, stream_proof
-from raffles.domain.witnesses import lacking
+from raffles.domain.witnesses.ours import asking
+from raffles.domain.witnesses.ours.asking import ask_witnesses
+from raffles.domain.witnesses.ours.named import lacking
 from raffles.fairness.verify import verify
 from raffles.models import Raffle, Witness, WitnessAnswer
 from raffles.tests.factories import STAFF

@@ -9,14 +9,14 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from raffles.domain import asking
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import void_raffle
 from raffles.domain.log import LogTree, size
 from raffles.domain.pool import build_tree
 from raffles.domain.sealing import close
 from raffles.domain.sealing import seal as seal_pool
-from raffles.domain.witnesses import lacking
+from raffles.domain.witnesses.ours import asking
+from raffles.domain.witnesses.ours.asking import ask_witnesses
+from raffles.domain.witnesses.ours.named import lacking
 from raffles.fairness.verify import (
     check_consistency,
 )

@@ -11,10 +11,10 @@ import pytest
 from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import void_raffle
 from raffles.domain.keys import signer
 from raffles.domain.log import LogTree, checkpoint, size
+from raffles.domain.witnesses.ours.asking import ask_witnesses
 from raffles.fairness.verify import (
     parse_note,
 )

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import Max
 
-from raffles.domain.answers import Answer
 from raffles.domain.keys import KeyMissing, signer
 from raffles.domain.log import LogTree, checkpoint, size
+from raffles.domain.witnesses.ours.answers import Answer
 from raffles.fairness.verify import COSIGNATURE, note_key_hash, note_line, times_of
 from raffles.models import AuthorityKey, Draw, Raffle, WitnessAnswer
 from raffles.web.witness_lists import Authority, Cosigner

@@ -19,11 +19,11 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
-from raffles.domain.answers import Answer, StartAgain, Unusable, cosign, stamp
 from raffles.domain.clock import signed_time
 from raffles.domain.log import LogTree, checkpoint, size
 from raffles.domain.sealing import Clock
-from raffles.domain.witnesses import Lacking, lacking
+from raffles.domain.witnesses.ours.answers import Answer, StartAgain, Unusable, cosign, stamp
+from raffles.domain.witnesses.ours.named import Lacking, lacking
 from raffles.models import Witness, WitnessAnswer
 from raffles.web.witness_lists import Authority, Cosigner
 
