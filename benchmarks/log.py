@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.connection import Connection
 from statistics import median
+from typing import Any
 
 from django.db import connection, connections, transaction
 from django.utils import timezone
@@ -81,7 +82,7 @@ def costs(act: Callable[[], object], many: int) -> tuple[float, float]:
 
 def bare() -> None:
     """Insert a row of a statement's size, with nothing locked, signed, dated or counted."""
-    row = [MILLION * 2, "draw.voided", b"x" * 330, "{}", timezone.now(), "benchmark"]
+    row: list[Any] = [MILLION * 2, "draw.voided", b"x" * 330, "{}", timezone.now(), "benchmark"]
     with connection.cursor() as cursor:
         cursor.execute(_BARE, row)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 
 from raffles.domain.clock import is_database_asked
@@ -33,15 +34,17 @@ from raffles.models import Announcement, Draw, LogNode, StreamCounter
 HEIGHT = 8  # levels per block: over 256 statements, or over 256 nodes of a stored level
 WIDTH = 1 << HEIGHT
 _HASH = 32
-# In SQL of our own, a row at a time: through the ORM a statement costs twice as much and more.
-_TAKE = """
+# In SQL of our own, in two round trips: through the ORM a statement costs twice as much and more.
+_LOCK = """
     INSERT INTO raffles_streamcounter (id, last, at) VALUES (1, 0, 0)
-    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last RETURNING last, at
+    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last
 """
-_ABOUT_KEYS = """
-    SELECT statement FROM raffles_announcement WHERE kind IN ('key', 'key_retired')
-    ORDER BY sequence
-"""
+_ABOUT_KEYS = "raffles_announcement.kind IN ('key', 'key_retired')"
+_LOOK = f"""
+    SELECT last, at, {{clock}}, statement
+    FROM raffles_streamcounter LEFT JOIN raffles_announcement ON {_ABOUT_KEYS}
+    WHERE raffles_streamcounter.id = 1 ORDER BY sequence
+"""  # noqa: S608 - constants
 _COLUMNS = [field for field in Announcement._meta.local_concrete_fields if not field.primary_key]
 _WRITE = (
     f"INSERT INTO raffles_announcement ({', '.join(str(field.column) for field in _COLUMNS)})"  # noqa: S608
@@ -95,12 +98,25 @@ def _next_turn(now: datetime) -> tuple[Turn, _Heard]:
     """Return the turn, and what the log says of keys: others wait, so it asks twice at the most."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
+    clock = "clock_timestamp()" if is_database_asked() else "NULL"
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE + (", clock_timestamp()" if is_database_asked() else ""))
-        n, before, *clock = cursor.fetchone()
-    (moment,) = clock or (now,)
-    heard = _about_keys()
-    return Turn(n, max(before, int(moment.timestamp())), heard.origin), heard
+        _execute(cursor, (_LOCK, []), (_LOOK.format(clock=clock), []))
+        rows = cursor.fetchall()
+    n, before, moment, _ = rows[0]
+    heard = _heard_in(tuple(bytes(row[3]) for row in rows if row[3] is not None))
+    return Turn(
+        n, max(before, int((moment or now).timestamp())), heard.origin or _own_origin()
+    ), heard
+
+
+def _execute(cursor: CursorWrapper, *statements: tuple[str, list[Any]]) -> None:
+    """Execute them, in one round trip where the database can; each sees what is committed then."""
+    if connection.vendor == "postgresql":
+        values = [value for _, its_values in statements for value in its_values]
+        cursor.execute("; ".join(sql for sql, _ in statements), values)
+    else:
+        for sql, its_values in statements:
+            cursor.execute(sql, its_values)
 
 
 def write(
@@ -122,19 +138,18 @@ def write(
         **{"payload": adds, **fields},
     )
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _COLUMNS]
-    moves = [turn.n + 1, turn.at]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"WITH written AS ({_WRITE}) {_MOVE}", values + moves)
-        else:
-            cursor.execute(_WRITE, values)
-            cursor.execute(_MOVE, moves)
+        _execute(cursor, (_WRITE, values), (_MOVE, [turn.n + 1, turn.at]))
     _keep_nodes(turn.n + 1)
 
 
 def origin() -> str:
     """Return the log's origin: from statement 0, or from the settings while there is none."""
-    return _about_keys().origin
+    return _about_keys().origin or _own_origin()
+
+
+def _own_origin() -> str:
+    return settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log"
 
 
 class Key(NamedTuple):
@@ -146,7 +161,7 @@ class Key(NamedTuple):
 
 
 class _Heard(NamedTuple):
-    """What the statements on keys say: the log's origin, and every key in its order."""
+    """What the statements on keys say: the log's origin, if any, and every key in its order."""
 
     origin: str
     keys: tuple[Key, ...]
@@ -171,16 +186,15 @@ def keys() -> tuple[Key, ...]:
 
 def _about_keys() -> _Heard:
     with connection.cursor() as cursor:
-        cursor.execute(_ABOUT_KEYS)
-        lines = tuple(bytes(line) for (line,) in cursor.fetchall())
-    if lines:
-        return _heard_in(lines)
-    return _Heard(settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log", ())
+        cursor.execute(
+            f"SELECT statement FROM raffles_announcement WHERE {_ABOUT_KEYS} ORDER BY sequence"  # noqa: S608
+        )
+        return _heard_in(tuple(bytes(line) for (line,) in cursor.fetchall()))
 
 
 @lru_cache(maxsize=4)
 def _heard_in(lines: tuple[bytes, ...]) -> _Heard:
-    """Read the statements on keys, of which the log's first is one."""
+    """Read the statements on keys; the log's first is one of them."""
     said = [read_statement(line) for line in lines]
     found: dict[str, Key] = {}
     for statement in said:
@@ -189,7 +203,7 @@ def _heard_in(lines: tuple[bytes, ...]) -> _Heard:
             found.setdefault(name, Key(name, at, 0))
         elif name in found and not found[name].until:
             found[name] = found[name]._replace(until=at)
-    return _Heard(str(said[0]["origin"]), tuple(found.values()))
+    return _Heard(str(said[0]["origin"]) if said else "", tuple(found.values()))
 
 
 def published_keys() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from raffles.domain.keys import KeyMissing, signer
 from raffles.domain.log import LogTree, checkpoint, size
 from raffles.domain.witnesses.ours.answers import Answer
 from raffles.fairness.verify import COSIGNATURE, note_key_hash, note_line, times_of
-from raffles.models import AuthorityKey, Draw, Raffle, WitnessAnswer
+from raffles.models import AuthorityKey, Draw, Raffle, Witness, WitnessAnswer
 from raffles.web.witness_lists import Authority, Cosigner
 
 log = logging.getLogger(__name__)
@@ -146,6 +146,14 @@ def _listed() -> dict[tuple[Kind, str], Cosigner | Authority]:
     cosigners = {(Kind.COSIGNATURE, witness.name): witness for witness in settings.COSIGNERS}
     tokens = {(Kind.TOKEN, witness.name): witness for witness in settings.TIMESTAMP_AUTHORITIES}
     return cosigners | tokens
+
+
+def disagreeing() -> list[str]:
+    """Return the names of listed witnesses that have signed what our log does not have."""
+    if not settings.COSIGNERS:
+        return []
+    urls = set(Witness.objects.exclude(disagrees_since=None).values_list("url", flat=True))
+    return [cosigner.name for cosigner in settings.COSIGNERS if cosigner.url in urls]
 
 
 # --- Proofs
