@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 KEY = Announcement.Kind.KEY
 SEEDS = [bytes([n]) * 32 for n in range(1, 4)]
 SECONDS = int(NOW.timestamp())
+NOBODY = {"raffle_id": "0" * 32, "commitment_hash": "0" * 64, "reason_hash": "0" * 64}
 
 
 def said() -> list[dict[str, object]]:
@@ -276,7 +277,7 @@ def test_trees_at_the_ends_of_a_kept_level() -> None:
 def test_nodes_are_kept_as_statements_complete_them() -> None:
     with transaction.atomic():
         while log.size() < 513:
-            log.write(take_turn(NOW), KEY, {"public_key": signer().public_key})
+            log.write(take_turn(NOW), Announcement.Kind.VOIDED, NOBODY, payload={})
     leaves = [hash_leaf(line) for line in log.statements(0, 513)]
     kept = {
         (node.level, node.index): bytes(node.hash) for node in LogNode.objects.order_by("index")
