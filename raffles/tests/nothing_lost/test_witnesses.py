@@ -46,8 +46,9 @@ RUNNERS = 16
 
 
 @pytest.fixture
-def witness(settings: Settings) -> Iterator[LogWitness]:
-    """The one witness of every raffle that is made."""
+def witness(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogWitness]:
+    """The one witness of every raffle that is made; who finds it busy waits for two seconds."""
+    monkeypatch.setattr(asking, "TOGETHER", 2.0)
     witness = LogWitness("witness.example.org", lambda: ROUND_42 - 40)
     settings.COSIGNERS = [witness.cosigner]
     with witness.serving():
