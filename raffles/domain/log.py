@@ -7,6 +7,7 @@ and a node above them is stored once nothing can change it (draw protocol, secti
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -29,7 +30,7 @@ from raffles.fairness.verify import (
     make_statement,
     read_statement,
 )
-from raffles.models import Announcement, Draw, LogNode, StreamCounter
+from raffles.models import Announcement, Draw, LogNode, Raffle, StreamCounter
 
 HEIGHT = 8  # levels per block: over 256 statements, or over 256 nodes of a stored level
 WIDTH = 1 << HEIGHT
@@ -45,11 +46,11 @@ _LOOK = f"""
     FROM raffles_streamcounter LEFT JOIN raffles_announcement ON {_ABOUT_KEYS}
     WHERE raffles_streamcounter.id = 1 ORDER BY sequence
 """  # noqa: S608 - constants
-_COLUMNS = [field for field in Announcement._meta.local_concrete_fields if not field.primary_key]
-_WRITE = (
-    f"INSERT INTO raffles_announcement ({', '.join(str(field.column) for field in _COLUMNS)})"  # noqa: S608
-    f" VALUES ({', '.join(['%s'] * len(_COLUMNS))})"
-)
+_WRITE = """
+    INSERT INTO raffles_announcement
+        (sequence, kind, raffle_id, statement, payload, announced_at, announced_by)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
 _MOVE = "UPDATE raffles_streamcounter SET last = %s, at = %s WHERE id = 1"
 _BY = "the service"
 WORDS = {
@@ -126,18 +127,22 @@ def write(
     *,
     by: str = _BY,
     at: datetime | None = None,
-    **fields: Any,
+    raffle: Raffle | None = None,
+    payload: dict[str, Any] | None = None,
 ) -> None:
-    """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
-    row = Announcement(
-        sequence=turn.n + 1,
-        kind=kind,
-        statement=make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds),
-        announced_at=at or turn.moment(),
-        announced_by=by,
-        **{"payload": adds, **fields},
-    )
-    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in _COLUMNS]
+    """Write the statement of a turn; `adds` are the members of its kind, `payload` stands beside.
+
+    Without a payload the members stand beside it too.
+    """
+    values = [
+        turn.n + 1,
+        kind.value,
+        raffle.pk if raffle else None,
+        make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds),
+        json.dumps(adds if payload is None else payload),
+        connection.ops.adapt_datetimefield_value(at or turn.moment()),
+        by,
+    ]
     with connection.cursor() as cursor:
         _execute(cursor, (_WRITE, values), (_MOVE, [turn.n + 1, turn.at]))
     _keep_nodes(turn.n + 1)
@@ -165,14 +170,8 @@ class _Heard(NamedTuple):
 
     origin: str
     keys: tuple[Key, ...]
-
-    @property
-    def named(self) -> set[str]:
-        return {key.public_key for key in self.keys}
-
-    @property
-    def signing(self) -> set[str]:
-        return {key.public_key for key in self.keys if not key.until}
+    named: frozenset[str]
+    signing: frozenset[str]
 
 
 def keys() -> tuple[Key, ...]:
@@ -203,7 +202,12 @@ def _heard_in(lines: tuple[bytes, ...]) -> _Heard:
             found.setdefault(name, Key(name, at, 0))
         elif name in found and not found[name].until:
             found[name] = found[name]._replace(until=at)
-    return _Heard(str(said[0]["origin"]) if said else "", tuple(found.values()))
+    return _Heard(
+        origin=str(said[0]["origin"]) if said else "",
+        keys=tuple(found.values()),
+        named=frozenset(found),
+        signing=frozenset(name for name, key in found.items() if not key.until),
+    )
 
 
 def published_keys() -> dict[str, Any]:
@@ -221,7 +225,7 @@ def published_keys() -> dict[str, Any]:
     }
 
 
-def announced_keys() -> set[str]:
+def announced_keys() -> frozenset[str]:
     """Return the keys that may sign: announced and not retired."""
     return _about_keys().signing
 
