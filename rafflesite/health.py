@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from events.domain import due
-from raffles.domain.witnesses import left_out_of_terms
+from raffles.domain.witnesses.ours.named import disagreeing, left_out_of_terms
 from raffles.notifications import outbox
 from raffles.web.problems import problem, unavailable
 
@@ -75,8 +75,14 @@ def _ask(warn: Callable[[], list[str]]) -> list[str]:
 
 
 def witness_warnings() -> list[str]:
-    """Name each listed witness that no raffle names."""
-    return left_out_of_terms(timezone.now())
+    """Name each listed witness that no raffle names, or that has signed another log than ours."""
+    apart = [
+        f"The witness {name} has signed statements that this log does not have: the database was"
+        " restored from an older state, or another one goes on from the same log. Find the one that"
+        ' has them all and serve it ("When a witness holds another log" in docs/witnessing.md).'
+        for name in disagreeing()
+    ]
+    return apart + left_out_of_terms(timezone.now())
 
 
 def clock_warnings() -> list[str]:

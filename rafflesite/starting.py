@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.utils import timezone
 
+from raffles.domain.keys import KeyMissing
 from raffles.domain.log import announce_keys
 from rafflesite.checks import require_secrets, require_state_dir, require_witness_key
 
@@ -28,14 +30,15 @@ def start() -> None:
     if "RECEIPT_KEY" not in settings.EPHEMERAL_SECRETS:  # else it is gone with this process
         # Some servers import it in an event loop, or before they fork: a thread has a connection
         # of its own, which ends with it.
-        thread = Thread(target=_announce)
-        thread.start()
-        thread.join()
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_announce).result()
 
 
 def _announce() -> None:
     try:
         announce_keys(timezone.now())
+    except KeyMissing as missing:
+        raise ImproperlyConfigured(str(missing)) from missing
     except Error as error:
         logger.warning("The keys cannot be announced yet: %s", error)
     finally:

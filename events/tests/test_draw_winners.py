@@ -278,7 +278,7 @@ def test_a_late_beacon_is_a_warning(look: Look) -> None:
 @pytest.fixture
 def witness(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogWitness]:
     """A witness that is asked again a moment after a failure, for two seconds at the most."""
-    monkeypatch.setattr("raffles.domain.asking.PAUSE", timedelta(seconds=0.2))
+    monkeypatch.setattr("raffles.domain.witnesses.ours.asking.PAUSE", timedelta(seconds=0.2))
     monkeypatch.setattr("events.management.commands.draw_winners.PAUSE", timedelta(seconds=0.2))
     monkeypatch.setattr("events.management.commands.draw_winners.ASKS_FOR", 2.0)
     witness = LogWitness("witness.example.org", lambda: ROUND_42 - 50)

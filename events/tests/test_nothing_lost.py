@@ -178,10 +178,10 @@ def test_killed_anywhere_leaves_nothing_or_the_whole(name: str) -> None:
     assert wrong == [[]] * max(len(wrong), 2)
 
 
-def announce_alone(*fact: Any, **when: Any) -> Announcement:
+def announce_alone(*fact: Any, **when: Any) -> None:
     """Announce in a transaction of its own, after what it announces."""
     with transaction.atomic():
-        return announce(*fact, **when)
+        announce(*fact, **when)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class SeenField(forms.BoundField):
         return widget.render(name, was, {"id": self.html_initial_id})
 
 
-class Seen(forms.BaseForm):
+class NoticingForm(forms.BaseForm):
     """Mixed into forms of the admin: what is there when it is shown comes back when it is sent."""
 
     bound_field_class = SeenField
@@ -69,7 +69,7 @@ class Seen(forms.BaseForm):
 
 def seen(form: Any, conflict: Conflict | None) -> Any:
     """Return the class of a form that notices what others did."""
-    return type(form)(form.__name__, (Seen, form), {"conflict": conflict})
+    return type(form)(form.__name__, (NoticingForm, form), {"conflict": conflict})
 
 
 def conflict_of(

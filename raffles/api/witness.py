@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from raffles.domain.refusals import SignedOtherSize
-from raffles.domain.witnessing import Unsigned, cosign
+from raffles.domain.witnesses.being_one.cosigning import Unsigned, cosign
 from raffles.web.problems import RETRY_AFTER, answers, problem
 from raffles.web.throttles import VerifyThrottle
 

@@ -28,7 +28,7 @@ def announce(
     by: str,
     turn: Turn | None = None,
     **adds: Any,
-) -> Announcement:
+) -> None:
     """Write one statement, last in the caller's transaction: until that ends, others wait.
 
     `payload` is public: no code, no address, no tag. `adds` are the members that this kind of
@@ -39,7 +39,7 @@ def announce(
     subject = raffle or f"event {payload['event']}"
     record(subject, kind, at=at, by=by, why=payload.get("reason", ""), announced=turn.n + 1)
     transaction.on_commit(wake_readers, robust=True)
-    return write(
+    write(
         turn,
         kind,
         {"raffle_id": raffle.uuid.hex if raffle else _NOBODY, **adds},

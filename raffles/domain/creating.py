@@ -17,7 +17,7 @@ from raffles.domain.locking import locked, violated
 from raffles.domain.log import origin
 from raffles.domain.pool import hold_claims, make_stripes
 from raffles.domain.refusals import ClosesInThePast, RequestMismatch, TermsFrozen, TooManyPrizes
-from raffles.domain.witnesses import named_in_terms
+from raffles.domain.witnesses.ours.named import named_in_terms
 from raffles.fairness.verify import canonical
 from raffles.models import Entropy, EntryMode, Privacy, Prize, Raffle, State
 from raffles.models.raffle import MAX_PRIZES

@@ -23,7 +23,7 @@ from raffles.domain.privacy import shown_names
 from raffles.domain.prizes import open_handovers
 from raffles.domain.refusals import AlreadyDrawn, Voided
 from raffles.domain.sealing import Clock, SealTooLate, close, mark_void, seal
-from raffles.domain.witnesses import log_of_proof
+from raffles.domain.witnesses.ours.named import log_of_proof
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import derive_seed, randomness_of, select
 from raffles.models import Announcement, Draw, Raffle, State, Winner

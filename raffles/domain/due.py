@@ -12,11 +12,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import Waiting, advance
 from raffles.domain.pool import Progress
 from raffles.domain.refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
 from raffles.domain.sealing import Clock, close
+from raffles.domain.witnesses.ours.asking import ask_witnesses
 from raffles.models import Raffle, State
 
 log = logging.getLogger(__name__)

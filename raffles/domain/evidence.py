@@ -24,7 +24,7 @@ from raffles.domain.exports import EXPORTED, log_table
 from raffles.domain.log import published_keys
 from raffles.domain.proofs import commitment_file, published_draw, stream_proof
 from raffles.domain.refusals import NotFinished
-from raffles.domain.seen import seen
+from raffles.domain.witnesses.ours.summary import seen
 from raffles.fairness import verify
 from raffles.models import Announcement, Draw, LogEntry, Raffle, Replacement
 from raffles.models.record import record

@@ -11,7 +11,7 @@ from raffles.fairness.tickets import key_id
 
 
 class KeyMissing(Exception):
-    """A raffle's ticket key is no longer in TICKET_KEY, so its codes cannot be derived."""
+    """The environment lacks a key that is needed, or begins with one that may no longer sign."""
 
 
 def current_key_id() -> str:

@@ -7,6 +7,7 @@ and a node above them is stored once nothing can change it (draw protocol, secti
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,10 +17,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.transaction import TransactionManagementError
 
 from raffles.domain.clock import is_database_asked
-from raffles.domain.keys import signer
+from raffles.domain.keys import KeyMissing, signer
 from raffles.fairness.verify import (
     TreeBuilder,
     consistency_path,
@@ -28,15 +30,28 @@ from raffles.fairness.verify import (
     make_statement,
     read_statement,
 )
-from raffles.models import Announcement, Draw, LogNode, StreamCounter
+from raffles.models import Announcement, Draw, LogNode, Raffle, StreamCounter
 
 HEIGHT = 8  # levels per block: over 256 statements, or over 256 nodes of a stored level
 WIDTH = 1 << HEIGHT
 _HASH = 32
-_TAKE = """
+# In SQL of our own, in two round trips: through the ORM a statement costs twice as much and more.
+_LOCK = """
     INSERT INTO raffles_streamcounter (id, last, at) VALUES (1, 0, 0)
-    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last RETURNING last, at
+    ON CONFLICT (id) DO UPDATE SET last = raffles_streamcounter.last
 """
+_ABOUT_KEYS = "raffles_announcement.kind IN ('key', 'key_retired')"
+_LOOK = f"""
+    SELECT last, at, {{clock}}, statement
+    FROM raffles_streamcounter LEFT JOIN raffles_announcement ON {_ABOUT_KEYS}
+    WHERE raffles_streamcounter.id = 1 ORDER BY sequence
+"""  # noqa: S608 - constants
+_WRITE = """
+    INSERT INTO raffles_announcement
+        (sequence, kind, raffle_id, statement, payload, announced_at, announced_by)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
+"""
+_MOVE = "UPDATE raffles_streamcounter SET last = %s, at = %s WHERE id = 1"
 _BY = "the service"
 WORDS = {
     Announcement.Kind.KEY: "key",
@@ -65,26 +80,44 @@ def take_turn(now: datetime) -> Turn:
     """Lock the end of the log until the transaction ends, and return the next number and time.
 
     A key is announced before it signs anything, so keys that the log lacks are announced first.
+    Raises KeyMissing where the key that would sign has been retired.
     """
-    turn, announced = _next_turn(now)
+    turn, heard = _next_turn(now)
     for public_key in signer().public_keys:
-        if public_key not in announced:
+        if public_key not in heard.named:
             write(turn, Announcement.Kind.KEY, {"public_key": public_key})
-            turn, announced = _next_turn(now)
+            turn, heard = _next_turn(now)
+    if signer().public_key not in heard.signing:
+        raise KeyMissing(
+            f"RECEIPT_KEY begins with the key {signer().public_key}, which the log has retired for"
+            " good: put a new one in front"
+        )
     return turn
 
 
-def _next_turn(now: datetime) -> tuple[Turn, set[str]]:
-    """Return the turn, and the keys that may sign: others wait, so it asks twice at the most."""
+def _next_turn(now: datetime) -> tuple[Turn, _Heard]:
+    """Return the turn, and what the log says of keys: others wait, so it asks twice at the most."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
+    clock = "clock_timestamp()" if is_database_asked() else "NULL"
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE + (", clock_timestamp()" if is_database_asked() else ""))
-        n, before, *clock = cursor.fetchone()
-    (moment,) = clock or (now,)
-    said = _about_keys()
-    turn = Turn(n, max(before, int(moment.timestamp())), _origin_in(said))
-    return turn, {key.public_key for key in _keys_in(said) if not key.until}
+        _execute(cursor, (_LOCK, []), (_LOOK.format(clock=clock), []))
+        rows = cursor.fetchall()
+    n, before, moment, _ = rows[0]
+    heard = _heard_in(tuple(bytes(row[3]) for row in rows if row[3] is not None))
+    return Turn(
+        n, max(before, int((moment or now).timestamp())), heard.origin or _own_origin()
+    ), heard
+
+
+def _execute(cursor: CursorWrapper, *statements: tuple[str, list[Any]]) -> None:
+    """Execute them, in one round trip where the database can; each sees what is committed then."""
+    if connection.vendor == "postgresql":
+        values = [value for _, its_values in statements for value in its_values]
+        cursor.execute("; ".join(sql for sql, _ in statements), values)
+    else:
+        for sql, its_values in statements:
+            cursor.execute(sql, its_values)
 
 
 def write(
@@ -94,32 +127,33 @@ def write(
     *,
     by: str = _BY,
     at: datetime | None = None,
-    **fields: Any,
-) -> Announcement:
-    """Write the statement of a turn; `adds` are the members of its kind, `fields` the row's."""
-    statement = make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds)
-    row = Announcement.objects.create(
-        sequence=turn.n + 1,
-        kind=kind,
-        statement=statement,
-        announced_at=at or turn.moment(),
-        announced_by=by,
-        **{"payload": adds, **fields},
-    )
-    StreamCounter.objects.filter(pk=1).update(last=turn.n + 1, at=turn.at)
+    raffle: Raffle | None = None,
+    payload: dict[str, Any] | None = None,
+) -> None:
+    """Write the statement of a turn; `adds` are the members of its kind, `payload` stands beside.
+
+    Without a payload the members stand beside it too.
+    """
+    values = [
+        turn.n + 1,
+        kind.value,
+        raffle.pk if raffle else None,
+        make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds),
+        json.dumps(adds if payload is None else payload),
+        connection.ops.adapt_datetimefield_value(at or turn.moment()),
+        by,
+    ]
+    with connection.cursor() as cursor:
+        _execute(cursor, (_WRITE, values), (_MOVE, [turn.n + 1, turn.at]))
     _keep_nodes(turn.n + 1)
-    return row
 
 
 def origin() -> str:
     """Return the log's origin: from statement 0, or from the settings while there is none."""
-    return _origin_in(_about_keys())
+    return _about_keys().origin or _own_origin()
 
 
-def _origin_in(said: Sequence[dict[str, Any]]) -> str:
-    """The first statement is about a key."""
-    if said:
-        return str(said[0]["origin"])
+def _own_origin() -> str:
     return settings.LOG_ORIGIN or f"{urlsplit(settings.PUBLIC_URL).hostname}/log"
 
 
@@ -131,26 +165,49 @@ class Key(NamedTuple):
     until: int
 
 
-def keys() -> list[Key]:
-    """Return every key that the log has announced, in its order."""
-    return _keys_in(_about_keys())
+class _Heard(NamedTuple):
+    """What the statements on keys say: the log's origin, if any, and every key in its order."""
+
+    origin: str
+    keys: tuple[Key, ...]
+    named: frozenset[str]
+    signing: frozenset[str]
 
 
-def _about_keys() -> list[dict[str, Any]]:
-    kinds = (Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED)
-    rows = Announcement.objects.filter(kind__in=kinds).order_by("sequence")
-    return [read_statement(bytes(row)) for row in rows.values_list("statement", flat=True)]
+def keys() -> tuple[Key, ...]:
+    """Return every key that the log has announced, in its order.
+
+    Whoever verifies holds a key that was retired once to be retired for good, so a later
+    announcement of it changes nothing.
+    """
+    return _about_keys().keys
 
 
-def _keys_in(said: Sequence[dict[str, Any]]) -> list[Key]:
+def _about_keys() -> _Heard:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT statement FROM raffles_announcement WHERE {_ABOUT_KEYS} ORDER BY sequence"  # noqa: S608
+        )
+        return _heard_in(tuple(bytes(line) for (line,) in cursor.fetchall()))
+
+
+@lru_cache(maxsize=4)
+def _heard_in(lines: tuple[bytes, ...]) -> _Heard:
+    """Read the statements on keys; the log's first is one of them."""
+    said = [read_statement(line) for line in lines]
     found: dict[str, Key] = {}
     for statement in said:
         name, at = statement["public_key"], statement["at"]
         if statement["kind"] == "key":
-            found[name] = Key(name, at, 0)
-        else:
+            found.setdefault(name, Key(name, at, 0))
+        elif name in found and not found[name].until:
             found[name] = found[name]._replace(until=at)
-    return list(found.values())
+    return _Heard(
+        origin=str(said[0]["origin"]) if said else "",
+        keys=tuple(found.values()),
+        named=frozenset(found),
+        signing=frozenset(name for name, key in found.items() if not key.until),
+    )
 
 
 def published_keys() -> dict[str, Any]:
@@ -168,19 +225,20 @@ def published_keys() -> dict[str, Any]:
     }
 
 
-def announced_keys() -> set[str]:
+def announced_keys() -> frozenset[str]:
     """Return the keys that may sign: announced and not retired."""
-    return {key.public_key for key in keys() if not key.until}
+    return _about_keys().signing
 
 
 def announce_keys(now: datetime) -> None:
     """Announce the keys of RECEIPT_KEY that the log lacks, and retire those no longer in it.
 
     A key stays while a raffle that it sealed waits for its draw. Called after `migrate`, and
-    before a process signs its first receipt of a raffle.
+    before a process signs its first receipt of a raffle. Raises KeyMissing where the key that
+    would sign has been retired.
     """
-    ours = set(signer().public_keys)
-    if announced_keys() == ours:
+    ours, heard = set(signer().public_keys), _about_keys()
+    if heard.signing == ours:
         return
     with transaction.atomic():
         turn = take_turn(now)

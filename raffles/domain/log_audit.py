@@ -129,16 +129,15 @@ class _Reader:
         yield from self._key_flaws(n, said)
 
     def _key_flaws(self, n: int, said: dict[str, Any]) -> Iterator[str]:
-        """Keys are announced, then retired, and may come again."""
+        """A key is announced once, then retired, for good."""
         name = said.get("public_key", "")
         known = self.keys.get(name)
-        is_in_use = known is not None and not known.until
         if said["kind"] == "key":
-            if is_in_use:
-                yield f"statement {n} announces a key that is in use, {name}"
-            self.keys[name] = Key(name, said["at"], 0)
+            if known:
+                yield f"statement {n} announces a key that was announced before, {name}"
+            self.keys.setdefault(name, Key(name, said["at"], 0))
         elif said["kind"] == "key_retired":
-            if not is_in_use:
+            if not known or known.until:
                 yield f"statement {n} retires a key that is not in use, {name}"
             self.keys[name] = Key(name, known.since if known else 0, said["at"])
 

@@ -1817,7 +1817,7 @@ class Times(NamedTuple):
     published: int
 
 
-class Seen(NamedTuple):
+class Judged(NamedTuple):
     """What the report says of a witness, and its answer if one counts."""
 
     step: Step
@@ -1855,7 +1855,7 @@ def answer_of(token: str, text: bytes) -> Answer:
 
 def judge(
     kind: str, witness: Any, answers: list[Answer], times: Times, trusted: Trusted | None
-) -> Seen:
+) -> Judged:
     """Judge a witness: of its answers, the earliest one in time counts."""
     name, keys = witness["name"], witness["keys"] if "keys" in witness else [witness["key"]]
     held = [key for key in keys if trusted is None or (name, key) in trusted]
@@ -1875,7 +1875,7 @@ def judge(
             break
     key = counted.key if counted else keys[0]
     whose = " (as the operator named it)" if trusted is None else ""
-    return Seen(Step(kind, f"{shown(name)} {key[:16]}, {words}{whose}"), counted)
+    return Judged(Step(kind, f"{shown(name)} {key[:16]}, {words}{whose}"), counted)
 
 
 def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[Step]:
@@ -1901,7 +1901,9 @@ def strangers(terms: Any, notes: list[Note], tokens: list[Answer]) -> Iterator[S
 VOUCHED = Verdict("VALID, randomness vouched for by the operator only", 0, [])
 
 
-def verdict_on(cosigners: list[Seen], authorities: list[Seen], *, log_was_read: bool) -> Verdict:
+def verdict_on(
+    cosigners: list[Judged], authorities: list[Judged], *, log_was_read: bool
+) -> Verdict:
     """Apply section 8's table: a majority of the cosigners or, without any, of authorities."""
     counted = [seen.counted for seen in cosigners + authorities if seen.counted]
     named = cosigners or authorities
@@ -2214,7 +2216,7 @@ def verify(proof: Any, files: dict[str, Any], tell: Tell = lambda _step: None) -
 
 def check_witnesses(
     proof: Any, trusted: Trusted | None, tell: Tell
-) -> tuple[list[Note], list[Seen], list[Seen]]:
+) -> tuple[list[Note], list[Judged], list[Judged]]:
     """Return the checkpoints, and what cosigners and authorities answered to them."""
     if "round" not in proof["commitment"]:
         return [], [], []

@@ -11,7 +11,7 @@ class Witness(models.Model):
 
     Whoever raises ``fence`` by one may ask it until ``leased_until``; after a failure nobody does
     before ``rests_until``. ``size`` is the largest checkpoint that it signed for us: no smaller
-    one is sent to it.
+    one is sent to it. Since ``disagrees_since`` we know that it signed what our log does not have.
     """
 
     url = models.CharField(max_length=500, unique=True)
@@ -19,6 +19,7 @@ class Witness(models.Model):
     fence = models.BigIntegerField(default=0)
     leased_until = models.DateTimeField(null=True)
     rests_until = models.DateTimeField(null=True)
+    disagrees_since = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.CheckConstraint(condition=Q(size__gte=0), name="witness_has_size"),)

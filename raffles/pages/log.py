@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from raffles.domain.log import origin, size
-from raffles.domain.seen import Seen, seen
+from raffles.domain.witnesses.ours.named import disagreeing
+from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.fairness.verify import read_statement
 from raffles.models import Announcement, Draw, Pool, Privacy, Raffle
 from raffles.models.announcement import AnnouncementQuerySet
@@ -69,7 +70,7 @@ class Line:
     at: datetime
     beside: dict[str, Any]
     raffle: Raffle | None
-    seen: Seen | None
+    seen: Summary | None
 
     @property
     def name(self) -> str:
@@ -98,6 +99,7 @@ def log(request: HttpRequest) -> HttpResponse:
     """A page of statements, the latest first; 400 with a sentence for what cannot be looked for."""
     form = LogForm(request.GET)
     context: dict[str, Any] = {"form": form, "origin": origin(), "size": size()}
+    context["disagreeing"] = disagreeing()
     if not form.is_valid():
         return render(request, "raffles/log.html", context, status=400)
     asked = form.cleaned_data

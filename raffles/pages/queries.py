@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
 from raffles.domain.proofs import proof_head, published_draw
-from raffles.domain.seen import Seen, seen
+from raffles.domain.witnesses.ours.named import answered_so_far
+from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.models import (
     ENTERABLE,
     FINISHED,
@@ -187,9 +188,13 @@ class Story:
     randomness: str
     seed: str
 
-    def seen(self) -> Seen | None:
+    def seen(self) -> Summary | None:
         """Who saw the seal; None before the draw."""
         return seen(self.draw) if self.draw.drawn_at else None
+
+    def answered(self) -> list[tuple[str, int | None]]:
+        """Who has witnessed the seal so far, by name and seconds before the number."""
+        return answered_so_far(self.draw)
 
 
 def story_of(raffle_id: UUID) -> Story:

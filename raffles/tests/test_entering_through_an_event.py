@@ -100,7 +100,7 @@ def test_announcements_name_the_event(db: None) -> None:
 
 
 def test_a_date_that_nobody_came_to_is_announced_without_a_raffle() -> None:
-    row = announce(
+    announce(
         Announcement.Kind.VOIDED,
         None,
         {"event": "daily"},
@@ -110,6 +110,7 @@ def test_a_date_that_nobody_came_to_is_announced_without_a_raffle() -> None:
         reason_hash=hash_reason("Nobody").hex(),
     )
 
+    row = Announcement.objects.latest("sequence")
     assert (row.raffle, row.payload) == (None, {"event": "daily"})
     said = read_statement(bytes(row.statement))
     assert (said["kind"], said["raffle_id"]) == ("voided", "0" * 32)

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from raffles.domain import log
 from raffles.domain.announcing import announce
 from raffles.domain.drawing import void_raffle
-from raffles.domain.keys import signer
+from raffles.domain.keys import KeyMissing, signer
 from raffles.domain.log import LogTree, announce_keys, announced_keys, published_keys, take_turn
 from raffles.domain.prizes import replace_winner
 from raffles.fairness.verify import (
@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 KEY = Announcement.Kind.KEY
 SEEDS = [bytes([n]) * 32 for n in range(1, 4)]
 SECONDS = int(NOW.timestamp())
+NOBODY = {"raffle_id": "0" * 32, "commitment_hash": "0" * 64, "reason_hash": "0" * 64}
 
 
 def said() -> list[dict[str, object]]:
@@ -159,6 +160,32 @@ def test_a_key_retires_when_it_left_the_list_and_no_seal_of_it_waits(settings: S
     ]
 
 
+def test_a_retired_key_signs_nothing_ever_again(settings: Settings) -> None:
+    """A verifier refuses what it signs, so the service does before it is signed."""
+    with signing_with(settings, SEEDS[0]) as (old,):
+        pass
+    with signing_with(settings, SEEDS[1]):
+        assert announced_keys() == {signer().public_key}
+    length, published = log.size(), published_keys()
+    with pytest.raises(KeyMissing, match=old), signing_with(settings, SEEDS[0], SEEDS[1]):
+        pass
+    with pytest.raises(KeyMissing, match="put a new one in front"):
+        RaffleFactory.create(state=State.VOID)
+    assert (log.size(), published_keys()) == (length, published)
+    with signing_with(settings, SEEDS[2], SEEDS[0], SEEDS[1]) as (newest, _, new):
+        assert announced_keys() == {newest, new}
+    assert kinds() == ["key", "key", "key_retired", "key"]
+
+
+def test_a_key_that_was_announced_again_has_its_first_span(settings: Settings) -> None:
+    with signing_with(settings, SEEDS[0]) as (old,):
+        pass
+    with signing_with(settings, SEEDS[1]), transaction.atomic():
+        log.write(take_turn(NOW + timedelta(days=1)), KEY, {"public_key": old})
+    assert log.keys()[0] == (old, SECONDS, SECONDS)
+    assert old not in announced_keys()
+
+
 def test_a_key_of_one_process_alone_retires_no_other(settings: Settings) -> None:
     with signing_with(settings, SEEDS[0]) as (old,):
         pass
@@ -250,7 +277,7 @@ def test_trees_at_the_ends_of_a_kept_level() -> None:
 def test_nodes_are_kept_as_statements_complete_them() -> None:
     with transaction.atomic():
         while log.size() < 513:
-            log.write(take_turn(NOW), KEY, {"public_key": signer().public_key})
+            log.write(take_turn(NOW), Announcement.Kind.VOIDED, NOBODY, payload={})
     leaves = [hash_leaf(line) for line in log.statements(0, 513)]
     kept = {
         (node.level, node.index): bytes(node.hash) for node in LogNode.objects.order_by("index")

@@ -1,7 +1,8 @@
 """Two installations vouch for each other: two databases, two folders, real HTTP between them.
 
 One is restored from a backup and goes on: the other signs nothing of it, however often it tries.
-`WITNESS_ROUNDS=100 pytest raffles/tests/test_two_installations.py` tries a hundred times.
+`WITNESS_ROUNDS=100 pytest raffles/tests/test_two_installations.py` tries a hundred times; with a
+DATABASE_URL of PostgreSQL in front of it, in two databases of that server.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from raffles.fairness.receipts import Cosigner, Signer
 from raffles.fairness.verify import COSIGNATURE, lines_of, parse_note, time_of_cosignature
@@ -27,6 +30,79 @@ from raffles.tests.serving import SITE, free_port, running
 pytestmark = pytest.mark.slow
 
 ROUNDS = int(os.environ.get("WITNESS_ROUNDS", "5"))
+IS_ON_POSTGRESQL = "WITNESS_ROUNDS" in os.environ and connection.vendor == "postgresql"
+
+_CONNECTIONS = 8  # more than a server's process has
+
+
+class SqliteStore:
+    """A database in a folder, and copies of it as backups of SQLite's are made."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._file, self._folder = folder / f"{name}.sqlite3", folder
+        self.url = f"sqlite:///{self._file}"
+
+    def backup(self, name: str) -> None:
+        _copy(self._file, self._folder / name)
+
+    def restore(self, name: str) -> None:
+        """Put a copy in the place of the database, with the server running."""
+        _copy(self._folder / name, self._file)
+
+    def drop(self) -> None:
+        """Leave it to whoever made the folder."""
+
+
+def _copy(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+class PostgresqlStore:
+    """A database beside the one of the settings, and copies of it; all are gone in the end."""
+
+    def __init__(self, name: str, _folder: Path) -> None:
+        self._facts = connection.settings_dict
+        self._name = f"two_installations_{os.getpid()}_{name}"
+        self._copies: list[str] = []
+        host, port = self._facts["HOST"], self._facts["PORT"] or 5432
+        who = f"{self._facts['USER']}:{self._facts['PASSWORD']}".removesuffix(":")
+        self.url = f"postgres://{who}@{host}:{port}/{self._name}"
+        self._do("CREATE DATABASE {}", self._name)
+
+    def backup(self, name: str) -> None:
+        self._copies.append(name)
+        self._cut_off()
+        self._do("CREATE DATABASE {} TEMPLATE {}", f"{self._name}_{name}", self._name)
+
+    def restore(self, name: str) -> None:
+        """Put a copy in the place of the database; the server, which goes on, connects anew."""
+        self._do("DROP DATABASE {} WITH (FORCE)", self._name)
+        self._do("CREATE DATABASE {} TEMPLATE {}", self._name, f"{self._name}_{name}")
+
+    def drop(self) -> None:
+        for name in (self._name, *(f"{self._name}_{name}" for name in self._copies)):
+            self._do("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+    def _cut_off(self) -> None:
+        """End the server's connections: what is copied has none."""
+        self._do("ALTER DATABASE {} ALLOW_CONNECTIONS off", self._name)
+        with closing(self._administrator()) as administrator, administrator.cursor() as cursor:
+            ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            cursor.execute(f"{ended} WHERE datname = %s", [self._name])
+        self._do("ALTER DATABASE {} ALLOW_CONNECTIONS on", self._name)
+
+    def _do(self, command: str, *names: str) -> None:
+        with closing(self._administrator()) as administrator, administrator.cursor() as cursor:
+            cursor.execute(command.format(*map(connection.ops.quote_name, names)))
+
+    def _administrator(self) -> Any:
+        facts = {name: self._facts[name.upper()] or None for name in ("user", "password", "host")}
+        administrator = import_module("psycopg2").connect(
+            dbname="postgres", port=self._facts["PORT"] or None, **facts
+        )
+        administrator.autocommit = True
+        return administrator
 
 
 class Installation:
@@ -34,8 +110,8 @@ class Installation:
 
     def __init__(self, name: str, number: int, folder: Path) -> None:
         self.name, self.folder, self.port = name, folder, free_port()
-        self.database = folder / "db.sqlite3"
         folder.mkdir()
+        self.store = (PostgresqlStore if IS_ON_POSTGRESQL else SqliteStore)(name, folder)
         seal, witness = (bytes([number, kind]) * 16 for kind in (1, 2))
         self.signer = Signer([seal])
         self.cosigner = Cosigner("127.0.0.1/witness", witness)
@@ -46,7 +122,7 @@ class Installation:
             "TICKET_KEY": seal.hex(),
             "RECEIPT_KEY": seal.hex(),
             "WITNESS_KEY": witness.hex(),
-            "DATABASE_URL": f"sqlite:///{self.database}",
+            "DATABASE_URL": self.store.url,
             "STATE_DIR": str(folder / "state"),
             "LOG_ORIGIN": self.origin,
             "PUBLIC_URL": self.url,
@@ -72,7 +148,20 @@ class Installation:
     def ask(
         self, method: str, path: str, body: bytes = b"", *, by: int = 1, content_type: str = ""
     ) -> tuple[int, bytes]:
-        """One request, from 127.0.0.`by`; 1 is a manager."""
+        """One request, from 127.0.0.`by`; 1 is a manager.
+
+        A server whose database was put back beneath it answers 503, once for each connection that
+        it had, and is asked again.
+        """
+        for _ in range(_CONNECTIONS):
+            answer = self._ask(method, path, body, by, content_type)
+            if answer[0] != 503:
+                break
+        return answer
+
+    def _ask(
+        self, method: str, path: str, body: bytes, by: int, content_type: str
+    ) -> tuple[int, bytes]:
         client = HTTPConnection("127.0.0.1", self.port, 60, source_address=(f"127.0.0.{by}", 0))
         with closing(client):
             client.request(method, path, body, {"Content-Type": content_type})
@@ -98,19 +187,12 @@ class Installation:
         assert checkpoint == served.checkpoint()
         return served
 
-    def backup(self, name: str) -> Path:
-        """A copy of the database, as a backup of SQLite's is made."""
-        _copy(self.database, self.folder / name)
-        return self.folder / name
+    def backup(self, name: str) -> str:
+        self.store.backup(name)
+        return name
 
-    def restore(self, backup: Path) -> None:
-        """Put a copy in the place of the database, with the server running."""
-        _copy(backup, self.database)
-
-
-def _copy(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
-        one.backup(other)
+    def restore(self, name: str) -> None:
+        self.store.restore(name)
 
 
 def submit(log: ForeignLog, witness: Installation, old: int) -> tuple[int, bytes]:
@@ -140,6 +222,7 @@ def clubs(tmp_path: Path) -> Iterator[tuple[Installation, Installation]]:
     two.knows(one)
     with ExitStack() as stack:
         for club in (one, two):
+            stack.callback(club.store.drop)
             club.manage("migrate", "--verbosity=0")
             serve = [sys.executable, "-m", "gunicorn", "--workers", "1"]
             serve += ["--bind", f"127.0.0.1:{club.port}"]

@@ -11,9 +11,9 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 from pytest_django import Settings
 
-from raffles.domain import witnessing
 from raffles.domain.refusals import LogRefused
-from raffles.domain.witnessing import Unsigned, cosign
+from raffles.domain.witnesses.being_one import cosigning
+from raffles.domain.witnesses.being_one.cosigning import Unsigned, cosign
 from raffles.models import WitnessedLog
 from raffles.tests.foreign_log import Answering, ForeignLog, Served, tiles
 from raffles.web.witness_lists import WatchedLog
@@ -43,7 +43,7 @@ def catch_up() -> tuple[int, str, str]:
 def test_a_long_log_is_signed_at_once_afterwards(
     log: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witnessing, "BUNDLES", 1)
+    monkeypatch.setattr(cosigning, "BUNDLES", 1)
     log.log.seal(*range(10, 700))
     with pytest.raises(Unsigned):
         cosign(log.log.request(), clock=timezone.now)

@@ -11,8 +11,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from events.models import Heartbeat
+from raffles.models import Witness
 from raffles.notifications import outbox
-from raffles.web.witness_lists import Authority
+from raffles.web.witness_lists import Authority, Cosigner
 from rafflesite.health import clock_warnings, warnings
 
 
@@ -94,3 +95,13 @@ def test_a_listed_witness_that_no_raffle_names_is_a_warning(settings: Settings) 
         "No raffle names the timestamp authority 'Some TSA': its keys are not known, or are"
         " another's. Run `manage.py witnesses`."
     )
+
+
+@pytest.mark.django_db
+def test_a_witness_that_has_signed_another_log_is_a_warning(settings: Settings) -> None:
+    settings.COSIGNERS = [Cosigner("club.example/witness", "ab" * 32, "https://club.example")]
+    before = warnings()
+    Witness.objects.create(url="https://club.example", disagrees_since=timezone.now())
+    Witness.objects.create(url="https://no-longer-listed.example", disagrees_since=timezone.now())
+    (sentence,) = set(warnings()) - set(before)
+    assert sentence.startswith("The witness club.example/witness has signed statements that this")

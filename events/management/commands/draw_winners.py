@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from events.domain.due import DueStep, beat, due_forfeits, due_steps, forfeit, run, settle_events
 from events.models import Event
-from raffles.domain.asking import PAUSE, ask_witnesses
-from raffles.domain.witnesses import lacking
+from raffles.domain.witnesses.ours.asking import PAUSE, ask_witnesses
+from raffles.domain.witnesses.ours.named import lacking
 from raffles.management.progress import Bar
 from raffles.models import Raffle
 from raffles.notifications.delivery import deliver_all

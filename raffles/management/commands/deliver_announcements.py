@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from raffles.domain.asking import keep_asking
+from raffles.domain.witnesses.ours.asking import keep_asking
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver_all
 

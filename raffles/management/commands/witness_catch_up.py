@@ -11,9 +11,9 @@ from django.utils import timezone
 from raffles.domain.keys import signer
 from raffles.domain.log import origin
 from raffles.domain.refusals import Refusal
-from raffles.domain.witness_memory import Unclear
-from raffles.domain.witness_reading import Budget, Unread
-from raffles.domain.witnessing import catch_up, ourselves
+from raffles.domain.witnesses.being_one.cosigning import catch_up, ourselves
+from raffles.domain.witnesses.being_one.memory import Unclear
+from raffles.domain.witnesses.being_one.reading import Budget, Unread
 from raffles.web.witness_lists import WatchedLog
 
 _SECONDS = 24 * 3600.0

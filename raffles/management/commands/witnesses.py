@@ -17,11 +17,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from raffles.domain.answers import Unusable
-from raffles.domain.asking import Outcome, try_witnesses
 from raffles.domain.keys import signer
 from raffles.domain.log import origin, size
-from raffles.domain.witnesses import (
+from raffles.domain.witnesses.ours.answers import OtherLog, Unusable
+from raffles.domain.witnesses.ours.asking import Outcome, try_witnesses
+from raffles.domain.witnesses.ours.named import (
     forget_key,
     known_keys,
     learn_key,
@@ -32,6 +32,11 @@ from raffles.web.formats import shown
 from raffles.web.witness_lists import Authority, Cosigner
 
 _SOON = timedelta(days=30)
+_OTHER_LOG = (
+    "That witness and this database hold two logs of one name: the database was restored from an"
+    " older state, or another one goes on from the same log. Seal nothing more with it, find the"
+    " one that has all statements, and serve it (docs/witnessing.md)."
+)
 _CLOCKS_APART = 10  # seconds; an answer counts from a minute before the seal on
 
 
@@ -79,6 +84,8 @@ class Command(BaseCommand):
         if isinstance(outcome, Unusable):
             self.stdout.write(f"  failed: {outcome}")
             yield f"{witness.name} did not answer well: {outcome}."
+            if isinstance(outcome, OtherLog):
+                yield _OTHER_LOG
             return
         self.stdout.write(f"  answered with the key {outcome.key}")
         if isinstance(witness, Authority):

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from raffles.domain.keys import signer
 from raffles.domain.log import LogTree, size
-from raffles.domain.witnessing import cosign
+from raffles.domain.witnesses.being_one.cosigning import cosign
 from raffles.fairness.receipts import Cosigner, Signer
 from raffles.fairness.verify import (
     COSIGNATURE,

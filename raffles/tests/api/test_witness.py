@@ -13,9 +13,9 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from raffles.domain import witnessing
 from raffles.domain.keys import signer
-from raffles.domain.witness_memory import Known, alone, remember
+from raffles.domain.witnesses.being_one import cosigning
+from raffles.domain.witnesses.being_one.memory import Known, alone, remember
 from raffles.fairness.receipts import Cosigner, Signer
 from raffles.fairness.verify import COSIGNATURE, lines_of, parse_note, time_of_cosignature
 from raffles.models import State, WitnessedLog, WitnessedSeal
@@ -302,7 +302,7 @@ def test_a_log_that_nobody_serves_is_waited_for(log: Served, settings: Settings)
 def test_a_long_log_is_read_in_several_requests(
     log: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witnessing, "BUNDLES", 2)
+    monkeypatch.setattr(cosigning, "BUNDLES", 2)
     log.log.seal(*range(10, 800))
     response = send(log.log.request())
     sentence = "Nothing was signed: 512 of 793 entries have been read so far."

@@ -23,7 +23,7 @@ from raffles.domain.entering import Entry, enter
 from raffles.domain.pool import build_tree
 from raffles.domain.prizes import forfeit, replace_winner
 from raffles.domain.sealing import close, seal
-from raffles.domain.witnesses import log_of_proof
+from raffles.domain.witnesses.ours.named import log_of_proof
 from raffles.fairness.receipts import Cosigner
 from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Raffle, State

@@ -25,7 +25,7 @@ from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
 from raffles.domain.refusals import Refusal
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, read_code
-from raffles.models import Announcement, Raffle, State, Stripe, Ticket
+from raffles.models import Raffle, State, Stripe, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, code_of, enter_nth
 from raffles.tests.nothing_lost.harness import (
     WinnerState,
@@ -202,10 +202,10 @@ def number_of(raffle: Raffle, ticket: Ticket) -> int:
 # --- What it sees --------------------------------------------------------------------------
 
 
-def announce_alone(*fact: Any, **when: Any) -> Announcement:
+def announce_alone(*fact: Any, **when: Any) -> None:
     """Announce in a transaction of its own, after what it announces."""
     with transaction.atomic():
-        return announce(*fact, **when)
+        announce(*fact, **when)
 
 
 def take_turn_alone(now: datetime) -> Turn:

@@ -146,7 +146,7 @@ def test_sixteen_raffles_at_once_make_one_list() -> None:
 @postgresql_only
 def test_taking_a_turn_without_its_lock_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     void(RaffleFactory.create())
-    monkeypatch.setattr(log, "_TAKE", "SELECT last, at FROM raffles_streamcounter")
+    monkeypatch.setattr(log, "_LOCK", "SELECT 1")
     raffles = [RaffleFactory.create() for _ in range(16)]
     outcomes = tally(race(*(partial(void, raffle) for raffle in raffles)))
     assert outcomes.get("IntegrityError", 0) > 0

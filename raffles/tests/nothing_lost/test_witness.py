@@ -14,7 +14,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from raffles.domain.refusals import LogRefused, NotConsistent, SignedOtherSize
-from raffles.domain.witnessing import Unsigned, cosign
+from raffles.domain.witnesses.being_one.cosigning import Unsigned, cosign
 from raffles.fairness.verify import Note, parse_note
 from raffles.models import WitnessedLog
 from raffles.tests.foreign_log import Answering, ForeignLog, Served, tiles

@@ -16,12 +16,12 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from raffles.domain import asking
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.due import run_due
 from raffles.domain.log import size, statements
 from raffles.domain.proofs import published_draw, stream_proof
-from raffles.domain.witnesses import lacking
+from raffles.domain.witnesses.ours import asking
+from raffles.domain.witnesses.ours.asking import ask_witnesses
+from raffles.domain.witnesses.ours.named import lacking
 from raffles.fairness.verify import verify
 from raffles.models import Raffle, Witness, WitnessAnswer
 from raffles.tests.factories import STAFF
@@ -46,8 +46,9 @@ RUNNERS = 16
 
 
 @pytest.fixture
-def witness(settings: Settings) -> Iterator[LogWitness]:
-    """The one witness of every raffle that is made."""
+def witness(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogWitness]:
+    """The one witness of every raffle that is made; who finds it busy waits for two seconds."""
+    monkeypatch.setattr(asking, "TOGETHER", 2.0)
     witness = LogWitness("witness.example.org", lambda: ROUND_42 - 40)
     settings.COSIGNERS = [witness.cosigner]
     with witness.serving():

@@ -32,7 +32,7 @@ def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> l
     """Announce that many replacements in a raffle, each with its number."""
     raffle = raffle or RaffleFactory.create()
     with transaction.atomic():
-        return [
+        for n in range(count):
             announce(
                 Kind.REPLACED,
                 raffle,
@@ -44,8 +44,7 @@ def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> l
                 by_rank=2,
                 reason_hash=hash_reason("Ill").hex(),
             )
-            for n in range(count)
-        ]
+    return list(reversed(Announcement.objects.order_by("-sequence")[:count]))
 
 
 def delivered_at(now: datetime = NOW, **options: Any) -> Tally:

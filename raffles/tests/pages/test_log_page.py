@@ -6,14 +6,15 @@ import re
 from datetime import timedelta
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from raffles.domain.drawing import void_raffle
 from raffles.domain.log import size
 from raffles.domain.prizes import replace_winner
-from raffles.models import Announcement, State, Winner
+from raffles.models import Announcement, State, Winner, Witness
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
 from raffles.tests.pages.visiting import text_of, visitor
+from raffles.web.witness_lists import Cosigner
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +47,16 @@ def test_every_statement_is_told_latest_first_with_its_raffle() -> None:
     assert numbers("/log/") == list(reversed(range(size())))
     assert "Rank 1 passed on to rank 2. The reason given: Did not come" in text
     assert "The random number is vouched for by the operator only." in text
+
+
+def test_witness_that_holds_another_list_is_named(settings: Settings) -> None:
+    settings.COSIGNERS = [Cosigner("club.example/witness", "ab" * 32, "https://club.example")]
+    row = Witness.objects.create(url="https://club.example")
+    assert "holds another list" not in text_of(visitor().get("/log/"))
+    row.disagrees_since = NOW
+    row.save()
+    told = "A witness holds another list. club.example/witness : By its answer it signed lines"
+    assert told in text_of(visitor().get("/log/"))
 
 
 def test_log_without_a_statement_says_so() -> None:

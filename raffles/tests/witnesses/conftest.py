@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from raffles.domain import asking
+from raffles.domain.witnesses.ours import asking
 from raffles.tests.test_beacon_draws import relay  # noqa: F401 - a fixture
 from raffles.tests.witnesses import witnessing
 from raffles.tests.witnesses.acting import SEEN_AT, Invite, learn

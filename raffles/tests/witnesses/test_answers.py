@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raffles.domain.answers import Unusable, stamp
+from raffles.domain.witnesses.ours.answers import Unusable, stamp
 from raffles.fairness.verify import read_token
 from raffles.tests.witnesses.witnessing import OPENSSL, Stamper
 

@@ -9,14 +9,14 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from raffles.domain import asking
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import void_raffle
 from raffles.domain.log import LogTree, size
 from raffles.domain.pool import build_tree
 from raffles.domain.sealing import close
 from raffles.domain.sealing import seal as seal_pool
-from raffles.domain.witnesses import lacking
+from raffles.domain.witnesses.ours import asking
+from raffles.domain.witnesses.ours.asking import PAUSE, ask_witnesses
+from raffles.domain.witnesses.ours.named import disagreeing, lacking
 from raffles.fairness.verify import (
     check_consistency,
 )
@@ -38,7 +38,7 @@ from raffles.tests.witnesses.acting import (
     told,
     verdict,
 )
-from raffles.tests.witnesses.witnessing import OPENSSL, Stamper
+from raffles.tests.witnesses.witnessing import OPENSSL, Signed, Stamper
 from raffles.web.witness_lists import Cosigner
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("relay")]
@@ -312,7 +312,42 @@ def test_a_log_that_is_behind_its_witness_says_so(
     invite(witnessing.has_seen_more)
     seal()
     assert "has signed 1000000 statements of our log" in caplog.text
-    assert "restored from a backup?" in caplog.text
+    assert disagreeing() == ["witness-1.example.org"]
+
+
+def test_a_log_that_its_witness_knows_otherwise_says_so_until_it_is_the_same_again(
+    invite: Invite, caplog: pytest.LogCaptureFixture
+) -> None:
+    (witness,) = invite(witnessing.honest)
+    seal()
+    own = witness.signed[-1]
+    witness.signed[-1] = Signed(own.size, b"another root, of as many bytes..")
+    ask_witnesses(lambda: SEALED_AT)
+    assert disagreeing() == []  # it has answered for every seal and is not asked
+    seal()
+    assert f"the first {own.size} statements that it signed are not those of our log" in caplog.text
+    assert disagreeing() == ["witness-1.example.org"]
+    witness.signed[-1] = own
+    ask_witnesses(lambda: SEALED_AT + PAUSE)
+    assert disagreeing() == []
+
+
+@pytest.mark.parametrize("signs_since", [False, True])
+def test_another_log_of_the_same_size_is_no_place_to_start_again(
+    signs_since: bool, invite: Invite
+) -> None:
+    (witness,) = invite(witnessing.honest)
+    seal()
+    length = size() + 2 * signs_since
+
+    def has_another(exchange: witnessing.Exchange) -> None:
+        exchange.send(409, witnessing.SIZE, f"{length}\n".encode())
+
+    witness.behave = has_another
+    witness.requests.clear()
+    seal()
+    assert len(witness.requests) == 1 + signs_since
+    assert disagreeing() == ["witness-1.example.org"]
 
 
 def test_start_again_for_ever_is_followed_three_times(invite: Invite) -> None:

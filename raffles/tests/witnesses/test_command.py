@@ -14,9 +14,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
-from raffles.domain import asking
 from raffles.domain.keys import signer
 from raffles.domain.log import announce_keys, size
+from raffles.domain.witnesses.ours import asking
 from raffles.models import AuthorityKey, Entropy, WitnessAnswer
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.witnesses import witnessing

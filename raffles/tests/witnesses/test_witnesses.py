@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 from pytest_django import Settings
 
-from raffles.domain.asking import ask_witnesses
 from raffles.domain.drawing import void_raffle
 from raffles.domain.keys import signer
 from raffles.domain.log import LogTree, checkpoint, size
+from raffles.domain.witnesses.ours.asking import ask_witnesses
 from raffles.fairness.verify import (
     parse_note,
 )
 from raffles.models import Draw, Entropy, Raffle, WitnessAnswer
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
+from raffles.tests.pages.visiting import text_of, visitor
 from raffles.tests.test_beacon_draws import (
     BEFORE,
     ROUND_42,
@@ -226,3 +228,21 @@ def test_a_proof_has_sixteen_checkpoints_at_most_and_every_cosigner_in_them(
     proof = drawn(raffle)
     assert len(proof["log"]["checkpoints"]) == 16
     assert verdict(proof) == "VALID, the only seal, witnessed before the randomness by 16 of 16"
+
+
+# --- While a raffle waits
+
+
+def test_page_of_a_sealed_raffle_says_who_has_witnessed_so_far(invite: Invite) -> None:
+    invite(witnessing.honest, witnessing.is_unavailable)
+    raffle = seal()
+    page = reverse("pages:raffle", args=[raffle.uuid])
+    first, second = "witness-1.example.org 58 seconds before the number", "witness-2.example.org"
+    assert f"so far: {first}; {second} not yet." in said_on(page)
+    drawn(raffle)
+    assert "so far" not in said_on(page)
+
+
+def said_on(page: str) -> str:
+    """What a page says, with its quotes close to their words."""
+    return text_of(visitor().get(page)).replace(" ;", ";").replace(" .", ".")

@@ -283,7 +283,7 @@ def signs_at_the_end_of_time(exchange: Exchange) -> None:
 
 
 def always_starts_again(exchange: Exchange) -> None:
-    exchange.send(409, SIZE, b"1\n")
+    exchange.send(409, SIZE, b"2\n" if exchange.body.startswith(b"old 1\n") else b"1\n")
 
 
 def has_seen_more(exchange: Exchange) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from raffles.domain.proofs import published_draw
-from raffles.domain.seen import Kind, Seen, seen, seen_in
+from raffles.domain.witnesses.ours.summary import Kind, Summary, seen, seen_in
 from raffles.models import State
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.fairness.draw_vectors import CASES, Case
@@ -59,7 +59,7 @@ def test_log_that_does_not_hold_is_called_that() -> None:
     proof = witnessed()
     proof["log"]["checkpoints"][0]["path"] = []
 
-    assert seen_in(proof) == Seen(Kind.INVALID, "INVALID: checkpoint 1 does not hold the seal")
+    assert seen_in(proof) == Summary(Kind.INVALID, "INVALID: checkpoint 1 does not hold the seal")
 
 
 @pytest.mark.django_db
@@ -68,4 +68,4 @@ def test_own_draw_is_told_by_the_log_of_its_proof() -> None:
 
     found = seen(published_draw(own.uuid))
 
-    assert found == Seen(Kind.SYSTEM, "VALID, randomness vouched for by the operator only")
+    assert found == Summary(Kind.SYSTEM, "VALID, randomness vouched for by the operator only")

@@ -42,13 +42,16 @@ _SIZE = re.compile(rb"(0|[1-9][0-9]{0,15})\n?")
 _REFUSALS = {
     403: "it does not know the key of our log, or refuses our log",
     404: "it does not know our log",
-    422: "it cannot see how our log continues what it signed",
     503: "it is not ready",
 }
 
 
 class Unusable(Exception):
     """No answer, or one that is of no use; the text says why."""
+
+
+class OtherLog(Unusable):
+    """A cosigner has signed statements that our log does not have."""
 
 
 class StartAgain(Exception):
@@ -77,13 +80,15 @@ def cosign(
 ) -> Answer:
     """Have a checkpoint signed by a witness that has signed the first ``old`` statements.
 
-    ``path`` shows that the checkpoint continues those. Raises Unusable, StartAgain.
+    ``path`` shows that the checkpoint continues those. Raises Unusable, OtherLog, StartAgain.
     """
     nodes = "".join(f"{b64encode(node).decode()}\n" for node in path)
     body = f"old {old}\n{nodes}\n{note}".encode()
     reply = _post(f"{cosigner.url}/add-checkpoint", body, "text/plain; charset=utf-8", seconds)
-    if reply.status == 409 and (size := _signed_size(reply)) is not None:
+    if reply.status == 409 and (size := _signed_size(reply)) is not None and size != old:
         raise StartAgain(size)
+    if reply.status == 422 or (reply.status == 409 and old):
+        raise OtherLog(f"the first {old} statements that it signed are not those of our log")
     lines = _body_of(reply)
     text, key = note.partition("\n\n")[0] + "\n", bytes.fromhex(cosigner.key)
     try:

@@ -19,11 +19,18 @@ from django.db import connection
 from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
-from raffles.domain.answers import Answer, StartAgain, Unusable, cosign, stamp
 from raffles.domain.clock import signed_time
 from raffles.domain.log import LogTree, checkpoint, size
 from raffles.domain.sealing import Clock
-from raffles.domain.witnesses import Lacking, lacking
+from raffles.domain.witnesses.ours.answers import (
+    Answer,
+    OtherLog,
+    StartAgain,
+    Unusable,
+    cosign,
+    stamp,
+)
+from raffles.domain.witnesses.ours.named import Lacking, lacking
 from raffles.models import Witness, WitnessAnswer
 from raffles.web.witness_lists import Authority, Cosigner
 
@@ -97,14 +104,11 @@ class _Turn:
     def about(self, old: int) -> _Turn:
         """The same turn about the newest checkpoint, after one over ``old`` statements.
 
-        Raises Unusable where the witness has seen more of the log than there is.
+        Raises OtherLog where the witness has seen more of the log than there is.
         """
         newest = size()
         if old > newest:
-            raise Unusable(
-                f"it has signed {old} statements of our log, which has {newest}: "
-                "was the database restored from a backup?"
-            )
+            raise OtherLog(f"it has signed {old} statements of our log, which has {newest}")
         tree = LogTree(newest)
         path = tree.consistency(old) if 0 < old < newest else []
         note = checkpoint(tree)
@@ -129,7 +133,7 @@ class _Asking:
         self._clock, self._wanted = clock, wanted
         self._until = time.monotonic() + TOGETHER
         self._running: set[str] = set()
-        self._came: SimpleQueue[tuple[_Turn, Answer | Exception]] = SimpleQueue()
+        self._came: SimpleQueue[tuple[_Turn, Outcome | StartAgain]] = SimpleQueue()
 
     def ask_all(self) -> None:
         """Ask whoever is wanted until all have answered or failed, or the time is up."""
@@ -164,7 +168,7 @@ class _Asking:
     def _send(self, turn: _Turn, old: int) -> None:
         try:
             turn = turn.about(old)
-        except Unusable as fault:
+        except OtherLog as fault:
             self._came.put((turn, fault))
         else:
             Thread(target=self._ask, args=(turn,), daemon=True).start()
@@ -189,7 +193,7 @@ class _Asking:
             self._send(replace(turn, restarts=turn.restarts + 1), came.size)
             return
         self._running.discard(turn.lacking.witness.url)
-        self._settle(turn, came if isinstance(came, Answer) else Unusable(str(came)))
+        self._settle(turn, Unusable(str(came)) if isinstance(came, StartAgain) else came)
 
     def _settle(self, turn: _Turn, outcome: Outcome) -> None:
         """Store an answer or log a failure, and let others have their turn."""
@@ -199,11 +203,13 @@ class _Asking:
         if isinstance(outcome, Unusable):
             log.warning("The witness %s: %s", witness.name, outcome)
             rests_until = now + PAUSE
+            if isinstance(outcome, OtherLog):
+                rows.filter(disagrees_since=None).update(disagrees_since=now)
         else:
             outcome = outcome._replace(came_at=now)
             if isinstance(witness, Cosigner) or turn.lacking.keys:
                 _keep(turn, outcome)
-                rows.update(size=Greatest(F("size"), turn.size))
+                rows.update(size=Greatest(F("size"), turn.size), disagrees_since=None)
         self.outcomes[witness] = outcome
         rows.filter(fence=turn.fence).update(leased_until=None, rests_until=rests_until)
 

@@ -27,8 +27,8 @@ from raffles.domain.refusals import (
     UnknownLogKey,
 )
 from raffles.domain.sealing import Clock
-from raffles.domain.witness_memory import Known, Unclear, alone, known, remember
-from raffles.domain.witness_reading import PATIENCE, Budget, Unread, fetch, read_up_to
+from raffles.domain.witnesses.being_one.memory import Known, Unclear, alone, known, remember
+from raffles.domain.witnesses.being_one.reading import PATIENCE, Budget, Unread, fetch, read_up_to
 from raffles.fairness.receipts import Cosigner
 from raffles.fairness.verify import (
     ED25519,

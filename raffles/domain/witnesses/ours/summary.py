@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Summary:
     """What became of the witnesses that a draw's terms name.
 
     ``count`` of ``named`` saw the seal in time, each at least ``seconds`` before the random number;
@@ -54,7 +54,7 @@ class Seen:
     is_by_authorities: bool = False
 
 
-def seen(draw: Draw) -> Seen:
+def seen(draw: Draw) -> Summary:
     """Return who saw the seal of a drawn draw, by the log that its proof shows.
 
     Of this alone, not of the winners: those are for `verify`.
@@ -68,18 +68,18 @@ _JUDGED = ("commitment", "commitment_hash", "seal", "log")
 
 
 @lru_cache(_REMEMBERED)
-def _seen_in(text: str) -> Seen:
+def _seen_in(text: str) -> Summary:
     return seen_in(json.loads(text))
 
 
-def seen_in(proof: dict[str, Any]) -> Seen:
+def seen_in(proof: dict[str, Any]) -> Summary:
     """Return who saw the seal of a proof; of its winners and its files it needs nothing."""
     if "round" not in proof["commitment"]:
-        return Seen(Kind.SYSTEM, VOUCHED.words)
+        return Summary(Kind.SYSTEM, VOUCHED.words)
     try:
         _, cosigners, authorities = check_witnesses(proof, None, lambda _step: None)
     except Invalid as fault:
-        return Seen(Kind.INVALID, f"INVALID: {fault}")
+        return Summary(Kind.INVALID, f"INVALID: {fault}")
     words, status, _ = verdict_on(cosigners, authorities, log_was_read=False)
     terms = proof["commitment"]["terms"]
     names = [each["name"] for each in terms["cosigners"] + terms["authorities"]]
@@ -87,7 +87,7 @@ def seen_in(proof: dict[str, Any]) -> Seen:
     named = cosigners or authorities
     counted = [each.counted.seconds for each in named if each.counted]
     kind = Kind.WITNESSED if cosigners else Kind.AUTHORITIES if authorities else Kind.NOT_WITNESSED
-    return Seen(
+    return Summary(
         kind=Kind.NOT_AS_PROMISED if status else kind,
         verdict=words,
         count=len(counted),

@@ -6,16 +6,17 @@ import logging
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db.models import Max
 
-from raffles.domain.answers import Answer
 from raffles.domain.keys import KeyMissing, signer
 from raffles.domain.log import LogTree, checkpoint, size
-from raffles.fairness.verify import COSIGNATURE, note_key_hash, note_line, times_of
-from raffles.models import AuthorityKey, Draw, Raffle, WitnessAnswer
+from raffles.domain.witnesses.ours.answers import Answer
+from raffles.fairness.verify import COSIGNATURE, Times, note_key_hash, note_line, times_of
+from raffles.models import AuthorityKey, Draw, Raffle, Witness, WitnessAnswer
 from raffles.web.witness_lists import Authority, Cosigner
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,31 @@ def _listed() -> dict[tuple[Kind, str], Cosigner | Authority]:
     return cosigners | tokens
 
 
+def disagreeing() -> list[str]:
+    """Return the names of listed witnesses that have signed what our log does not have."""
+    if not settings.COSIGNERS:
+        return []
+    urls = set(Witness.objects.exclude(disagrees_since=None).values_list("url", flat=True))
+    return [cosigner.name for cosigner in settings.COSIGNERS if cosigner.url in urls]
+
+
+def answered_so_far(draw: Draw) -> list[tuple[str, int | None]]:
+    """Return the witnesses that a sealed draw's terms name, and how many seconds before its round.
+
+    None is one that has not answered yet, or not in a way that will count.
+    """
+    named = list(_named_by(draw.raffle))
+    if not named:
+        return []
+    times = _times(draw)
+    root = lru_cache(lambda size: LogTree(size).root())
+    seconds: dict[tuple[str, str], int] = {}
+    for row in _answers_to(draw):
+        if times.earliest <= row.at <= times.latest and bytes(row.root) == root(row.size):
+            seconds.setdefault((row.kind, row.name), times.published - row.at)
+    return [(each.name, seconds.get((each.kind, each.name))) for each in named]
+
+
 # --- Proofs
 
 
@@ -173,6 +199,11 @@ def log_of_proof(draw: Draw) -> dict[str, Any]:
     }
 
 
+def _times(draw: Draw) -> Times:
+    """When an answer counts."""
+    return times_of({"closed_at": int(draw.closed_at.timestamp()), "round": draw.round})
+
+
 def _answers_to(draw: Draw) -> list[WitnessAnswer]:
     """What witnesses of the terms said about checkpoints that hold the seal; cosigners first."""
     named = {(each.kind, each.name, key) for each in _named_by(draw.raffle) for key in each.keys}
@@ -185,7 +216,7 @@ def _chosen_sizes(draw: Draw, answers: list[WitnessAnswer]) -> list[int]:
 
     All cosigners find room, since terms name no more of them than a proof has checkpoints.
     """
-    times = times_of({"closed_at": int(draw.closed_at.timestamp()), "round": draw.round})
+    times = _times(draw)
     in_time = [row for row in answers if times.earliest <= row.at <= times.latest]
     of_witness: dict[tuple[str, str], int] = {}
     for row in (*in_time, *answers):
