@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from raffles.admin.conflicts import Conflict, conflict_of, seen
+from raffles.admin.conflicts import Conflict, conflict_of, seen, typed
 from raffles.admin.widgets import IN_FORMS
 from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
@@ -104,6 +104,10 @@ class Recorded(admin.ModelAdmin):
     ) -> HttpResponse:
         if request.method != "POST" or object_id is None:
             return super().changeform_view(request, object_id, *args, **kwargs)
+        if self.get_object(request, unquote(object_id)) is None:
+            if self.has_change_permission(request):
+                return self._gone(request, unquote(object_id))
+            return super().changeform_view(request, object_id, *args, **kwargs)
         with transaction.atomic():
             conflict = self._conflict(request, unquote(object_id))
             if conflict:
@@ -113,6 +117,17 @@ class Recorded(admin.ModelAdmin):
         if conflict:
             response.status_code = 409
         return response
+
+    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return a page with what was typed into the form of a row that somebody has deleted."""
+        deletions = LogEntry.objects.filter(action=f"{self.opts.model_name}.deleted")
+        last = deletions.filter(details__pk=object_id).first()
+        context = {
+            "last": last,
+            "deleted_at": shown(last.at, SECOND) if last else "",
+            "typed": typed(request.POST),
+        }
+        return self.render(request, "admin/gone.html", "Deleted meanwhile", None, context, 409)
 
     def _conflict(self, request: HttpRequest, object_id: str) -> Conflict | None:
         row = self.get_object(request, object_id)
@@ -147,7 +162,7 @@ class Recorded(admin.ModelAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
         """Record each deletion, with the name of the deleted row."""
         for row in queryset:
-            self.note(request, row, "deleted", name=str(row))
+            self.note(request, row, "deleted", name=str(row), pk=str(row.pk))
 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
         """Record that the user did this to the row, unless the domain already has."""

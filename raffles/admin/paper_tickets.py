@@ -81,6 +81,7 @@ def _sheets(raffle: Raffle, batch: Batch) -> dict[str, Any]:
     place = reverse("pages:ticket", args=[raffle.uuid])
     return {
         "raffle": raffle,
+        "zone": raffle.zone(),
         "batch": batch,
         "sheets": [cards[start : start + _SHEET] for start in range(0, len(cards), _SHEET)],
         "address": f"{settings.PUBLIC_URL}{place}".partition("://")[2],
