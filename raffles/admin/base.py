@@ -170,7 +170,7 @@ class Recorded(admin.ModelAdmin):
         context = {
             "last": last,
             "deleted_at": shown(last.at, SECOND) if last else "",
-            "typed": typed(request.POST),
+            "typed": typed(request.POST, str(self.opts.model_name)),
         }
         return self.render(request, "admin/gone.html", "Deleted meanwhile", None, context, 409)
 
