@@ -240,7 +240,7 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
             ticket_number=row.winner.ticket_number(),
             address=address_of(row.winner),
             at=row.claim_until,
-            shown=shown(row.claim_until, SHORT),
+            shown=shown(row.claim_until, SHORT, zone=row.winner.raffle.zone()),
             is_over=row.claim_until <= now,
             is_soon=row.claim_until <= now + _SOON,
         )

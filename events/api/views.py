@@ -32,7 +32,7 @@ from events.domain.scheduling import (
     schedule_event,
     set_reward,
 )
-from events.models import Event, Occurrence
+from events.models import Event, Occurrence, Reward
 from raffles.api.authentication import PartnerKey, PartnerThrottle
 from raffles.api.views import PRIVATE, actor
 from raffles.domain.contacts import keep_contact
@@ -42,6 +42,7 @@ from raffles.web.fields import StrictSerializer
 from raffles.web.lists import LinkCursorPagination, StrictQueryMixin, reads
 from raffles.web.parsing import idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
+from raffles.web.versions import IF_MATCH, seen_versions, tagged
 
 _ENTRY = serializers.EventEntryAnswer()  # one for all requests, as the readers are
 
@@ -82,7 +83,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def retrieve(self, _request: Request, slug: str) -> Response:
         event = Event.objects.get(slug=slug)
         _add_next_draw([event], timezone.now())
-        return Response(serializers.EventAnswer(event).data)
+        return tagged(Response(serializers.EventAnswer(event).data), event.version())
 
     @extend_schema(
         summary="Schedule an event (manager)",
@@ -100,22 +101,24 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         with _by_field():
             schedule_event(event, now=now, by=actor(request))
         _add_next_draw([event], now)
-        return Response(serializers.EventAnswer(event).data, status=201)
+        return tagged(Response(serializers.EventAnswer(event).data, status=201), event.version())
 
     @extend_schema(
         summary="Change, pause or resume an event (manager)",
         request=serializers.EventChange(partial=True),
-        responses=answers(403, 404, _200=serializers.ChangedEventAnswer),
+        parameters=[IF_MATCH],
+        responses=answers(403, 404, 412, _200=serializers.ChangedEventAnswer),
     )
     def partial_update(self, request: Request, slug: str) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
         asked = valid(serializers.EventChange, request, is_partial=True)
         now = timezone.now()
         with _by_field():
-            event, kept = edit_event(event.pk, asked, now=now, by=actor(request))
+            seen = seen_versions(request)
+            event, kept = edit_event(event.pk, asked, now=now, by=actor(request), seen=seen)
         _add_next_draw([event], now)
         event.kept = [row.date for row in kept]
-        return Response(serializers.ChangedEventAnswer(event).data)
+        return tagged(Response(serializers.ChangedEventAnswer(event).data), event.version())
 
     @extend_schema(
         summary="Take part in the next draw",
@@ -207,10 +210,12 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @extend_schema(
         summary="Set the reward of a date (manager)",
         request=serializers.RewardShape,
+        parameters=[IF_MATCH],
         responses=answers(
             403,
             404,
             409,
+            412,
             _200=serializers.DateRewardAnswer,
             _201=serializers.DateRewardAnswer,
         ),
@@ -219,19 +224,31 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
         asked = valid(serializers.RewardShape, request)
-        reward, is_new = set_reward(event.pk, day, asked, now=timezone.now(), by=actor(request))
+        how: dict[str, Any] = {"now": timezone.now(), "by": actor(request)}
+        reward, is_new = set_reward(event.pk, day, asked, **how, seen=seen_versions(request))
         body = serializers.DateRewardAnswer(reward).data
-        return Response(body, status=201 if is_new else 200)
+        return tagged(Response(body, status=201 if is_new else 200), reward.version())
+
+    @extend_schema(
+        summary="The reward that a date has of its own",
+        responses=answers(404, _200=serializers.DateRewardAnswer),
+    )
+    @reward.mapping.get
+    def own_reward(self, _request: Request, slug: str, day: date) -> Response:
+        reward = Reward.objects.get(event__slug=slug, date=day)
+        return tagged(Response(serializers.DateRewardAnswer(reward).data), reward.version())
 
     @extend_schema(
         summary="Reset a date to the default reward (manager)",
         request=None,
-        responses=answers(403, 404, 409, _204=None),
+        parameters=[IF_MATCH],
+        responses=answers(403, 404, 409, 412, _204=None),
     )
     @reward.mapping.delete
     def unset_reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
-        remove_reward(event.pk, day, now=timezone.now(), by=actor(request))
+        how: dict[str, Any] = {"now": timezone.now(), "by": actor(request)}
+        remove_reward(event.pk, day, **how, seen=seen_versions(request))
         return Response(status=204)
 
 

@@ -18,8 +18,10 @@ from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
+from raffles.domain.refusals import ChangedMeanwhile
 from raffles.models import Raffle
 from raffles.models.record import record
+from raffles.web.versions import fits
 
 _TIMING = ("start_date", "until", "draw_time", "time_zone", "frequency")
 
@@ -67,15 +69,23 @@ def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
 
 
 def edit_event(
-    event_pk: int, changes: Mapping[str, Any], *, now: datetime, by: str
+    event_pk: int,
+    changes: Mapping[str, Any],
+    *,
+    now: datetime,
+    by: str,
+    seen: frozenset[str] | None = None,
 ) -> tuple[Event, list[Occurrence]]:
     """Change an event; return it with the coming dates that keep what they were opened with.
 
     `changes` are values by field, and `paused`. Past dates are settled by the old schedule; the new
-    one begins after `now`. Raises Unfit, RewardTooLarge.
+    one begins after `now`. `seen` are versions of which one must be stored; None: any. Raises
+    Unfit, RewardTooLarge, ChangedMeanwhile.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
+        if not fits(event.version(), seen):
+            raise ChangedMeanwhile
         settle(event, now=now, by=by)
         before = {name: getattr(event, name) for name in (*_TIMING, "paused_at")}
         changed = {name: value for name, value in changes.items() if getattr(event, name) != value}
@@ -101,14 +111,23 @@ def edit_event(
 
 
 def set_reward(
-    event_pk: int, day: date, reward: Mapping[str, Any], *, now: datetime, by: str
+    event_pk: int,
+    day: date,
+    reward: Mapping[str, Any],
+    *,
+    now: datetime,
+    by: str,
+    seen: frozenset[str] | None = None,
 ) -> tuple[Reward, bool]:
     """Set the reward of a coming date; return it, and whether it is new.
 
-    Raises RewardFrozen, NoSuchDate, RewardTooLarge.
+    `seen` as in `edit_event`. Raises RewardFrozen, NoSuchDate, RewardTooLarge, ChangedMeanwhile.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
+        stored = Reward.objects.filter(event=event, date=day).first() if seen is not None else None
+        if not fits(stored.version() if stored else None, seen):
+            raise ChangedMeanwhile
         refuse_unless_coming(event, day, now)
         if reward["reward_amount"] > event.max_participants:
             raise RewardTooLarge
@@ -116,11 +135,18 @@ def set_reward(
         return Reward.objects.update_or_create(event=event, date=day, defaults=reward)
 
 
-def remove_reward(event_pk: int, day: date, *, now: datetime, by: str) -> None:
-    """Return a date to the event's default reward. Raises RewardFrozen, Reward.DoesNotExist."""
+def remove_reward(
+    event_pk: int, day: date, *, now: datetime, by: str, seen: frozenset[str] | None = None
+) -> None:
+    """Return a date to the event's default reward.
+
+    `seen` as in `edit_event`. Raises RewardFrozen, Reward.DoesNotExist, ChangedMeanwhile.
+    """
     with transaction.atomic():
         event = locked_event(event_pk)
         reward = Reward.objects.get(event=event, date=day)
+        if not fits(reward.version(), seen):
+            raise ChangedMeanwhile
         if event.occurrences.filter(date=day).exists():
             raise RewardFrozen
         reward.delete()

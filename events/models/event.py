@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from events.schedule import MAX_RULE, Schedule, local
 from raffles.models import Raffle, State
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
+from raffles.web.versions import version_of
 from raffles.web.zones import zone_of
 
 MAX_REST_DAYS = 366
@@ -45,6 +46,11 @@ class Rewarding(models.Model):
             "reward_description": self.reward_description,
             "reward_picture": self.reward_picture,
         }
+
+    def version(self) -> str:
+        """Return a version of what staff can change; another one after each change."""
+        edited = (field for field in self._meta.concrete_fields if field.editable)
+        return version_of({field.attname: field.value_from_object(self) for field in edited})
 
 
 def _has_amount(name: str) -> models.CheckConstraint:
@@ -142,6 +148,10 @@ class Event(Rewarding, ClaimTerms):
     def paused(self) -> bool:
         """Return whether it is paused: no date is added."""
         return self.paused_at is not None
+
+    def version(self) -> str:
+        """Return a version of what staff can change, a pause included."""
+        return version_of({"of_fields": super().version(), "paused_at": self.paused_at})
 
     def zone(self) -> ZoneInfo:
         """Return on whose clocks its times are shown."""

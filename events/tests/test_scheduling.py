@@ -15,6 +15,7 @@ from events.tests.acting import (
     MANAGER,
     NO_DRAW,
     NOW,
+    at,
     caller,
     manage,
     participate,
@@ -313,3 +314,78 @@ def test_the_record_says_who_scheduled_what() -> None:
     ]
     assert acts[1].details == {"max_participants": 5}
     assert {act.by for act in acts} == {f"manager {address_tag(MANAGER)}"}
+
+
+# --- Two managers at one event: `If-Match`
+
+STALE = (412, "changed_meanwhile", "Somebody has changed this since you read it")
+REWARD = "/events/breakfast/rewards/{}/"
+
+
+def tag_of(path: str, now: Any = NOW) -> str:
+    """Return the ETag that anybody reads at an address."""
+    with at(now):
+        return str(caller().get(path)["ETag"])
+
+
+def written(method: str, path: str, body: Any, tag: str) -> Any:
+    with at(NOW):
+        return getattr(caller(MANAGER), method)(path, body, HTTP_IF_MATCH=tag)
+
+
+def test_second_manager_who_read_before_the_first_wrote_changes_nothing() -> None:
+    scheduled()
+    path = "/events/breakfast/"
+    tag = tag_of(path)
+
+    first = written("patch", path, {"max_participants": 50}, tag)
+    second = written("patch", path, {"max_participants": 60, "paused": True}, tag)
+
+    assert (first.status_code, refused(second)) == (200, STALE)
+    event = Event.objects.get()
+    assert (event.max_participants, event.paused) == (50, False)
+    assert written("patch", path, {"paused": True}, first["ETag"]).status_code == 200
+    assert refused(written("patch", path, {"max_participants": 60}, first["ETag"])) == STALE
+    assert edited(max_participants=60) == []
+
+
+def test_participant_spoils_no_change_of_a_manager() -> None:
+    scheduled()
+    path = "/events/breakfast/"
+    tag = tag_of(path)
+    taken("Ann")
+
+    assert tag_of(path) != tag
+    assert written("patch", path, {"rest_days": 3}, tag).status_code == 200
+
+
+@pytest.mark.parametrize("shape", ["{}", "W/{}", '"other", {}', "*"])
+def test_tag_fits_as_proxies_and_clients_write_it(shape: str) -> None:
+    scheduled()
+    tag = shape.format(tag_of("/events/breakfast/"))
+    assert written("patch", "/events/breakfast/", {"rest_days": 3}, tag).status_code == 200
+
+
+@pytest.mark.parametrize("odd", ["", "x", '"', "W/", "\xff"])
+def test_odd_tag_is_refused(odd: str) -> None:
+    scheduled()
+    answer = written("patch", "/events/breakfast/", {"rest_days": 3}, odd)
+    assert faults(answer) == {"If-Match": ["Write the ETag as you got it, in its quotes."]}
+    assert Event.objects.get().rest_days == 0
+
+
+def test_reward_of_a_date_has_a_tag_of_its_own() -> None:
+    scheduled()
+    path = REWARD.format(DRAW.date() + DAY)
+    assert refused(written("put", path, {"name": "Phone"}, "*")) == STALE
+    made = manage("put", path, {"name": "Phone"})
+    tag = tag_of(path)
+    assert (made.status_code, made["ETag"]) == (201, tag)
+    assert caller().get(path).json()["name"] == "Phone"
+
+    assert written("put", path, {"name": "Kettle"}, tag).status_code == 200
+    assert refused(written("put", path, {"name": "Bicycle"}, tag)) == STALE
+    assert refused(written("delete", path, None, tag)) == STALE
+    assert Reward.objects.get().reward_name == "Kettle"
+    assert written("delete", path, None, tag_of(path)).status_code == 204
+    assert refused(written("put", path, {"name": "Bicycle"}, tag)) == STALE

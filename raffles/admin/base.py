@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar
 
@@ -17,13 +17,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
-from raffles.admin.conflicts import Conflict, conflict_of, seen
+from raffles.admin.conflicts import Conflict, conflict_of, seen, typed
 from raffles.admin.widgets import IN_FORMS
 from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
 from raffles.web.callers import staff
-from raffles.web.formats import SECOND, shown
+from raffles.web.formats import SECOND, clock, shown
 
 
 class ReadOnlyMixin:
@@ -51,6 +52,50 @@ class Recorded(admin.ModelAdmin):
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
     formfield_overrides: ClassVar[Any] = IN_FORMS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        stored = (f for f in self.opts.concrete_fields if isinstance(f, models.DateTimeField))
+        self.moments = {field.name: self._moment(field) for field in stored}
+
+    def _moment(self, field: models.Field[Any, Any]) -> Callable[[Any], SafeString | str]:
+        """Return a column for a time; Django's own has neither the row's zone nor a tooltip."""
+
+        @admin.display(description=field.verbose_name, ordering=field.name)
+        def moment(row: Any) -> SafeString | str:
+            return clock(field.value_from_object(row), self.zone(row))
+
+        return moment
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Return the columns, those of times on the clocks of their row."""
+        return [self.moments.get(str(one), one) for one in super().get_list_display(request)]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is shown only, times on the clocks of the row."""
+        return self.on_clocks(super().get_readonly_fields(request, obj))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the groups of fields, in which times that are only shown have their clocks."""
+        return self.with_clocks(request, obj, super().get_fieldsets(request, obj))
+
+    def on_clocks(self, names: Iterable[Any]) -> list[Any]:
+        """Return names of fields with a column in place of each time."""
+        return [self.moments.get(str(name), name) for name in names]
+
+    def with_clocks(self, request: HttpRequest, obj: Any, fieldsets: Any) -> list[tuple[Any, Any]]:
+        """Return groups of fields with a column in place of each time that is shown only."""
+        fixed = set(self.get_readonly_fields(request, obj))
+        is_fixed = obj is not None and not self.has_change_permission(request, obj)
+
+        def shown_as(name: Any) -> Any:
+            column = self.moments.get(str(name), name)
+            return column if is_fixed or column in fixed else name
+
+        return [
+            (title, {**options, "fields": [shown_as(name) for name in options["fields"]]})
+            for title, options in fieldsets
+        ]
 
     def facts(self, _row: Any) -> dict[str, Any]:
         """Return what the record stores about a row, besides the names of the changed fields."""
@@ -104,6 +149,10 @@ class Recorded(admin.ModelAdmin):
     ) -> HttpResponse:
         if request.method != "POST" or object_id is None:
             return super().changeform_view(request, object_id, *args, **kwargs)
+        if self.get_object(request, unquote(object_id)) is None:
+            if self.has_change_permission(request):
+                return self._gone(request, unquote(object_id))
+            return super().changeform_view(request, object_id, *args, **kwargs)
         with transaction.atomic():
             conflict = self._conflict(request, unquote(object_id))
             if conflict:
@@ -113,6 +162,17 @@ class Recorded(admin.ModelAdmin):
         if conflict:
             response.status_code = 409
         return response
+
+    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return a page with what was typed into the form of a row that somebody has deleted."""
+        deletions = LogEntry.objects.filter(action=f"{self.opts.model_name}.deleted")
+        last = deletions.filter(details__pk=object_id).first()
+        context = {
+            "last": last,
+            "deleted_at": shown(last.at, SECOND) if last else "",
+            "typed": typed(request.POST, str(self.opts.model_name)),
+        }
+        return self.render(request, "admin/gone.html", "Deleted meanwhile", None, context, 409)
 
     def _conflict(self, request: HttpRequest, object_id: str) -> Conflict | None:
         row = self.get_object(request, object_id)
@@ -147,7 +207,7 @@ class Recorded(admin.ModelAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
         """Record each deletion, with the name of the deleted row."""
         for row in queryset:
-            self.note(request, row, "deleted", name=str(row))
+            self.note(request, row, "deleted", name=str(row), pk=str(row.pk))
 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
         """Record that the user did this to the row, unless the domain already has."""
@@ -173,7 +233,10 @@ class Recorded(admin.ModelAdmin):
         page = pages.get_page(request.GET.get(PAGE_VAR, 1))
         context: dict[str, Any] = {
             "page": page,
-            "entries": [(entry, _as_text(entry.details)) for entry in page],
+            "entries": [
+                (entry, clock(entry.at, self.zone(row), SECOND), _as_text(entry.details))
+                for entry in page
+            ],
             "page_range": pages.get_elided_page_range(page.number),
             "page_var": PAGE_VAR,
             **(extra_context or {}),
@@ -249,6 +312,6 @@ class LogEntryAdmin(ReadOnly):
     readonly_fields = fields
 
     @admin.display(description="at")
-    def when(self, entry: LogEntry) -> str:
+    def when(self, entry: LogEntry) -> SafeString | str:
         """Show the time to the second."""
-        return shown(entry.at, SECOND)
+        return clock(entry.at, UTC, SECOND)

@@ -96,6 +96,17 @@ def conflict_of(
     return found
 
 
+def typed(data: QueryDict, model: str) -> list[tuple[str, str]]:
+    """Return what somebody sees in the fields of a model's form, by name; no secrets."""
+    hidden = ("initial-", "_", "csrf")
+    return [
+        (name.replace("_", " ").replace("-", " "), ", ".join(values))
+        for name, values in data.lists()
+        if not name.startswith(hidden) and not name.endswith(("_FORMS", "-id", f"-{model}"))
+        if "password" not in name and any(values)
+    ]
+
+
 def _by(last: LogEntry | None) -> str:
     return f", last by {last.by}, {shown(last.at, SECOND)}" if last else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -197,12 +197,25 @@ def counter(request: HttpRequest, admin: AdminPages) -> HttpResponse:
         return response
 
 
+_DONE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _done(winner: Winner) -> str:
+    """Return which hand-over it was, by winner and microsecond: another may follow an undo."""
+    since_epoch = (winner.handover.handed_over_at or _EPOCH) - _EPOCH
+    return f"{winner.pk}-{since_epoch // timedelta(microseconds=1)}"
+
+
 def _undoable(key: str) -> Winner | None:
-    """Return whose prize was handed over just now."""
+    """Return whose prize was handed over just now, by this very hand-over."""
+    match = _DONE.fullmatch(key)
     winners = Winner.objects.select_related("raffle", "ticket", "prize", "handover")
-    winner = winners.filter(pk=key).first() if key.isdecimal() and len(key) < 19 else None
+    winner = winners.filter(pk=match[1]).first() if match else None
     handover = getattr(winner, "handover", None)
-    return winner if handover and handover.can_be_undone(timezone.now()) else None
+    if winner is None or handover is None or not handover.can_be_undone(timezone.now()):
+        return None
+    return winner if _done(winner) == key else None
 
 
 def _undo(request: HttpRequest) -> HttpResponse:
@@ -210,7 +223,8 @@ def _undo(request: HttpRequest) -> HttpResponse:
     try:
         if winner is None:
             raise TooLateToUndo
-        undo_hand_over(winner.pk, now=timezone.now(), by=staff(request))
+        which = winner.handover.handed_over_at
+        undo_hand_over(winner.pk, handed_over_at=which, now=timezone.now(), by=staff(request))
         number = f"{winner.ticket_number():,}"
         messages.success(request, f"Undone: ticket {number} has claimed, and waits for its prize.")
     except Refusal as refusal:
@@ -252,7 +266,7 @@ def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> Ht
     name = prize.name if prize else ""
     messages.success(request, f"{done}: {name}, ticket {winner.ticket_number():,}.")
     address = reverse("admin:raffles_winner_counter")
-    undo = f"&done={winner.pk}" if done == HANDED_OVER else ""
+    undo = f"&done={_done(winner)}" if done == HANDED_OVER else ""
     return HttpResponseRedirect(f"{address}?raffle={raffle.uuid}{undo}")
 
 
@@ -275,6 +289,7 @@ def _page(
         "raffle": raffle,
         "asked": asked,
         "undo": undo,
+        "done": _done(undo) if undo else "",
     }
     template = "admin/raffles/counter.html"
     return admin.render(request, template, "Counter", None, context, status)

@@ -170,14 +170,12 @@ class EndpointAdmin(AdminPages):
             return EndpointForm.Meta.fields
         return EndpointForm.Meta.fields + self.record
 
-    def get_readonly_fields(
-        self, _request: HttpRequest, obj: Endpoint | None = None
-    ) -> tuple[str, ...]:
+    def get_readonly_fields(self, _request: HttpRequest, obj: Endpoint | None = None) -> Any:
         if obj is None:
             return ()
         is_winners = obj.channel == Endpoint.Channel.WINNERS
         fixed = ("channel", "address", "topic") if is_winners else ("channel",)
-        return fixed + self.record
+        return self.on_clocks(fixed + self.record)
 
     def facts(self, row: Any) -> dict[str, Any]:
         """Leave out the address: it may hold a secret, and the record is never erased."""

@@ -21,6 +21,7 @@ from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from raffles.pages.card import card_of
 from raffles.web.callers import staff
+from raffles.web.formats import clock
 from raffles.web.languages import in_language_of
 
 _SHEET = 10  # tickets on a sheet, as in print.css
@@ -52,7 +53,9 @@ def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Http
         )
     context = {
         "form": form,
-        "batches": batches_of(raffle)[:_LISTED],
+        "batches": [
+            (entry, clock(entry.at, raffle.zone())) for entry in batches_of(raffle)[:_LISTED]
+        ],
         "may_begin": raffle.state == State.OPEN and raffle.event_slug is None,
         "may_repeat": raffle.state in _PRINTABLE,
     }
@@ -81,6 +84,7 @@ def _sheets(raffle: Raffle, batch: Batch) -> dict[str, Any]:
     place = reverse("pages:ticket", args=[raffle.uuid])
     return {
         "raffle": raffle,
+        "zone": raffle.zone(),
         "batch": batch,
         "sheets": [cards[start : start + _SHEET] for start in range(0, len(cards), _SHEET)],
         "address": f"{settings.PUBLIC_URL}{place}".partition("://")[2],

@@ -7,13 +7,14 @@ from typing import Any
 
 from django import forms
 from django.db.models import Sum
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 
-from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
+from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ReasonForm, ViewPage
 from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
-from raffles.domain.prizes import next_alternate, replace_winner
+from raffles.domain.prizes import next_alternate, winner_with
 from raffles.domain.refusals import Refusal
 from raffles.domain.sealing import NOBODY_CAME, PoolDiffers, SealTooLate
 from raffles.fairness.verify import round_of, time_of_round
@@ -153,11 +154,10 @@ def perform_void(raffle: Raffle, *, now: datetime, by: str, reason: str) -> Perf
 # --- Passing a prize on
 
 
-class PassOnForm(ReasonForm):
-    """The ticket that loses its prize, and why."""
+class WhichForm(forms.Form):
+    """The ticket that loses its prize."""
 
     ticket_number = forms.IntegerField(min_value=1, max_value=MAX_TICKETS, localize=False)
-    field_order = ("ticket_number", "reason")
 
 
 def preview_successor(raffle: Raffle) -> str:
@@ -169,24 +169,29 @@ def preview_successor(raffle: Raffle) -> str:
     return f"The next alternate gets it: ticket {number:,}, rank {alternate.rank:,}."
 
 
-def preview_replacement(raffle: Any) -> list[str]:
-    """Return sentences on who is next and what stays."""
-    return [
-        "The winner whose ticket you name loses the prize, unless it is claimed.",
-        preview_successor(raffle),
-        "How each winner stands, and a claimed prize all the same: on the winner's own page.",
-        "The first result stays and your reason stands beside it.",
-        PUBLIC,
-    ]
+def choose_winner(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponse:
+    """Ask whose prize it is, and go to the winner's own page, which shows how they stand."""
+    form = WhichForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            winner = winner_with(raffle, form.cleaned_data["ticket_number"])
+            page = reverse("admin:raffles_winner_replace", args=[winner.pk])
+            return HttpResponseRedirect(page)
+        except Refusal as refusal:
+            form.add_error("ticket_number", str(refusal))
+    preview = [preview_successor(raffle), "The next page shows how the winner stands, and asks."]
+    context = {"action": REPLACE, "form": form, "preview": preview}
+    status = 400 if form.errors else 200
+    return admin.render(request, "admin/confirm.html", REPLACE.label, raffle, context, status)
 
 
-def perform_replacement(
-    raffle: Raffle, *, now: datetime, by: str, ticket_number: int, reason: str
-) -> Performed:
-    """Give the prize to the next alternate."""
-    asked: dict[str, Any] = {"ticket_number": ticket_number, "reason": reason}
-    line = replace_winner(raffle.uuid, **asked, now=now, by=by, despite_claim=False)
-    return passed_on(line)
+REPLACE = ViewPage(
+    name="replace",
+    label="Replace a winner",
+    permissions=("raffles.add_replacement",),
+    is_offered=lambda raffle: raffle.state == State.DRAWN,
+    view=choose_winner,
+)
 
 
 def passed_on(line: Replacement) -> Performed:
@@ -205,15 +210,7 @@ RUNNING = (
         preview=preview_draw,
         perform=perform_draw,
     ),
-    ConfirmedAction(
-        name="replace",
-        label="Replace a winner",
-        permissions=("raffles.add_replacement",),
-        is_offered=lambda raffle: raffle.state == State.DRAWN,
-        preview=preview_replacement,
-        perform=perform_replacement,
-        form=PassOnForm,
-    ),
+    REPLACE,
     ConfirmedAction(
         name="void",
         label="Void",

@@ -27,7 +27,7 @@ from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
 from raffles.models.record import record
 from raffles.web.callers import staff
-from raffles.web.formats import SECOND, shown
+from raffles.web.formats import SECOND, clock, shown
 
 
 @admin.register(Raffle)
@@ -72,10 +72,11 @@ class RaffleAdmin(AdminPages):
         return format_html(bar, total, issued, f"{issued:,}", f"{total:,}")
 
     @admin.display(description="entries")
-    def taken(self, raffle: Raffle) -> str:
+    def taken(self, raffle: Raffle) -> SafeString:
         """Show since when tickets are handed out, and until when."""
-        until = f" until {shown(raffle.closes_at, zone=raffle.zone())}" if raffle.closes_at else ""
-        return f"since {shown(raffle.created_at, zone=raffle.zone())}{until}"
+        since = format_html("since {}", clock(raffle.created_at, raffle.zone()))
+        until = raffle.closes_at and clock(raffle.closes_at, raffle.zone())
+        return format_html("{} until {}", since, until) if until else since
 
     @admin.display(description="prizes")
     def prize_count(self, raffle: Any) -> int:
@@ -112,7 +113,7 @@ class RaffleAdmin(AdminPages):
             ((reverse(name, args=args), label) for label, name, args in _public(raffle)),
         )
 
-    def get_fieldsets(self, _request: HttpRequest, obj: Raffle | None = None) -> Any:
+    def _groups(self, obj: Raffle | None) -> Any:
         terms = ("name", "total_tickets", *TERMS[1 : -len(CLAIM_TERMS)])
         of_terms = (("Terms", {"fields": terms}), ("Claiming a prize", {"fields": CLAIM_TERMS}))
         if obj is None:
@@ -123,15 +124,14 @@ class RaffleAdmin(AdminPages):
         made = ("uuid", "created_at", "created_by")
         return ((None, {"fields": stands}), *of_terms, ("Made", {"fields": made}))
 
-    def get_fields(self, request: HttpRequest, obj: Raffle | None = None) -> list[Any]:
-        fieldsets = self.get_fieldsets(request, obj)
-        return [field for _, options in fieldsets for field in options["fields"]]
+    def get_fieldsets(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
+        return self.with_clocks(request, obj, self._groups(obj))
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Raffle | None = None
-    ) -> tuple[str, ...]:
-        fields = self.get_fields(request, obj) if obj else ()
-        return tuple(field for field in fields if field not in TERMS or not terms_open(obj))
+    def get_readonly_fields(self, _request: HttpRequest, obj: Raffle | None = None) -> Any:
+        names = [name for _, options in self._groups(obj) for name in options["fields"]]
+        is_open = terms_open(obj)
+        fixed = [name for name in names if name not in TERMS or not is_open] if obj else []
+        return self.on_clocks(fixed)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"entropy": settings.DRAW_ENTROPY, **super().get_changeform_initial_data(request)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from raffles.web.formats import SECOND, shown
 
 
 class DayInput(forms.DateInput):
@@ -31,10 +34,13 @@ class MomentInput(forms.SplitDateTimeWidget):
     def __init__(self) -> None:
         forms.MultiWidget.__init__(self, (DayInput(), TimeInput()))
 
-    def render(self, *args: Any, **kwargs: Any) -> SafeString:
-        """Return the two, and the zone in which they are read."""
-        zone = timezone.get_current_timezone_name()
-        return format_html('{} <span class="zone">{}</span>', super().render(*args, **kwargs), zone)
+    def render(self, name: str, value: Any, *args: Any, **kwargs: Any) -> SafeString:
+        """Return the two, and the zone in which they are read, with UTC in its tooltip."""
+        both, zone = super().render(name, value, *args, **kwargs), timezone.get_current_timezone()
+        utc = ""
+        if isinstance(value, datetime):  # on the clocks of the page, and naive
+            utc = shown(timezone.make_aware(value) if timezone.is_naive(value) else value, SECOND)
+        return format_html('{} <span class="zone" title="{}">{}</span>', both, utc, zone)
 
 
 IN_FORMS: dict[type[models.Field[Any, Any]], dict[str, Any]] = {

@@ -68,9 +68,11 @@ def open_handovers(raffle: Raffle, *, now: datetime) -> None:
 def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
     """Note that winners were notified of their prize; only the first time counts."""
     for winner in winners:
-        handover, _ = Handover.objects.get_or_create(winner=winner)
-        if Handover.objects.filter(pk=handover.pk, notified_at=None).update(notified_at=now):
-            _record(winner, "prize.notified", now=now, by=by)
+        with transaction.atomic():
+            locked(winner.raffle_id)
+            handover, _ = Handover.objects.get_or_create(winner=winner)
+            if Handover.objects.filter(pk=handover.pk, notified_at=None).update(notified_at=now):
+                _record(winner, "prize.notified", now=now, by=by)
 
 
 def extend_deadline(winner: Winner, until: datetime, *, now: datetime, by: str) -> None:
@@ -145,16 +147,24 @@ def hand_over(raffle_id: UUID, *, ticket_number: int, code: str, now: datetime, 
         handover.handed_over_at = now
         handover.save(update_fields=["handed_over_at"])
         _record(winner, "prize.handed_over", now=now, by=by)
+    winner.handover = handover  # as it is now; what was read before it is not
     return winner
 
 
-def undo_hand_over(winner_pk: int, *, now: datetime, by: str) -> Winner:
-    """Take back a hand-over of the last minute: a slip at the counter. Raises TooLateToUndo."""
+def undo_hand_over(
+    winner_pk: int, *, handed_over_at: datetime | None, now: datetime, by: str
+) -> Winner:
+    """Take back the hand-over of ``handed_over_at``, in the last minute: a slip at the counter.
+
+    Raises TooLateToUndo, also if another counter has undone it and handed the prize over again.
+    """
     with transaction.atomic():
         winner = Winner.objects.select_related("raffle").get(pk=winner_pk)
         locked(winner.raffle_id)
         handover = Handover.objects.filter(winner=winner).first()
         if handover is None or not handover.can_be_undone(now):
+            raise TooLateToUndo
+        if handover.handed_over_at != handed_over_at:
             raise TooLateToUndo
         handover.handed_over_at = None
         handover.save(update_fields=["handed_over_at"])

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     INVALID = "invalid"
     MISMATCHED = "mismatched"
+    STALE = "stale"
 
 
 class Refusal(Exception):
@@ -70,6 +71,14 @@ class RequestMismatch(Refusal):
     kind = Kind.MISMATCHED
     code = "idempotency_mismatch"
     sentence = "This Idempotency-Key was used for another request"
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody has changed what the caller means to change, since the caller read it."""
+
+    kind = Kind.STALE
+    code = "changed_meanwhile"
+    sentence = "Somebody has changed this since you read it"
 
 
 class TooManyPrizes(Refusal):

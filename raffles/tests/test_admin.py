@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
 from raffles.domain.prizes import replace_winner
 from raffles.fairness.verify import check_shape, terms_shape
-from raffles.models import LogEntry, Prize, Raffle, State
+from raffles.models import Draw, LogEntry, Prize, Raffle, Replacement, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth
 from raffles.web.callers import address_tag
 from raffles.web.witness_lists import Cosigner
@@ -107,7 +108,7 @@ def test_raffle_closes_on_the_clocks_of_its_zone(staff: Client) -> None:
         assert raffle.closes_at == datetime(2026, 7, 1, 6, tzinfo=UTC)
         assert raffle.operator == "testserver/log"
         page = errors(staff.get(change(raffle)))
-        for seen in ('value="08:00:00"', '<span class="zone">Europe/Paris</span>', "08:00:00 CEST"):
+        for seen in ('value="08:00:00"', 'UTC">Europe/Paris</span>', "08:00:00 CEST"):
             assert seen in page
         # The time stays as it is typed, and so is another one.
         kept = edited(raffle, raffle.prizes.get(), "Tombola") | typed
@@ -231,6 +232,22 @@ def test_records_are_shown_and_never_touched(staff: Client, name: str) -> None:
     assert staff.get(reverse(f"admin:raffles_{name}_add")).status_code == 403
     delete = reverse(f"admin:raffles_{name}_delete", args=[record.pk])
     assert staff.post(delete, {"post": "yes"}).status_code == 403
+
+
+def test_every_time_names_its_zone_and_has_utc_in_its_tooltip(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN, time_zone="Europe/Paris")
+    number = raffle.winners.get(rank=1).ticket_number()
+    replace_winner(raffle.uuid, ticket_number=number, reason="Away", now=NOW, by=STAFF)
+    of_it = (Raffle, raffle), (Draw, raffle.draw), (Replacement, raffle.replacements.get())
+    tip = f'title="{NOW:%Y-%m-%d %H:%M:%S} UTC">{NOW + timedelta(hours=1):%Y-%m-%d %H:%M}'
+    for model, row in of_it:
+        kind = f"admin:raffles_{model._meta.model_name}"
+        places = [reverse(f"{kind}_{page}", args=[row.pk]) for page in ("change", "history")]
+        for place in (reverse(f"{kind}_changelist"), *places):
+            page = staff.get(place).content.decode()
+            assert tip in page, place
+            without = re.sub(r"<time .*?</time>", "", page)
+            assert not re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", without), place
 
 
 def next_steps(staff: Client) -> dict[str, str]:

@@ -75,11 +75,11 @@ def test_ticket_is_checked_handed_over_and_the_next_one_comes(staff: Client) -> 
     assert said(answer) == ("Won", "Phone", "Rank 1.", "Kept until 2026-02-17 12:00 UTC.")
     assert answer.context["verdict"].actions == ("hand-over", "claim")
     assert not Handover.objects.exclude(claimed_at=None).exists()
-    done = post(staff, shown.typed(act="hand-over"))
+    answer = post(staff, shown.typed(act="hand-over"))
     winner = shown.raffle.winners.get(rank=1)
-    back = f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}"
-    assert (done.status_code, done.url) == (302, back)
-    page = staff.get(done.url)
+    back = f"{COUNTER}?raffle={shown.raffle.uuid}&done={done(winner)}"
+    assert (answer.status_code, answer.url) == (302, back)
+    page = staff.get(answer.url)
     number = shown.tickets[1].ticket_number
     assert [str(message) for message in page.context["messages"]] == [
         f"Handed over: Phone, ticket {number}."
@@ -87,13 +87,19 @@ def test_ticket_is_checked_handed_over_and_the_next_one_comes(staff: Client) -> 
     assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
 
 
+def done(winner: Winner, at: datetime = SOON) -> str:
+    """Return how the page after a hand-over names it."""
+    return f"{winner.pk}-{round(at.timestamp() * 1_000_000)}"
+
+
 def test_hand_over_is_undone_within_a_minute(staff: Client) -> None:
     shown = Shown(claim={"claim_days": 7})
     winner = shown.raffle.winners.get(rank=1)
     post(staff, shown.typed(act="hand-over"))
-    undo = {"undo": str(winner.pk)}
+    handed_over = done(winner)
+    undo = {"undo": handed_over}
     with time_machine.travel(SOON + timedelta(seconds=30), tick=False):
-        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}")
+        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={handed_over}")
         assert page.context["undo"] == winner
         said_then = staff.post(COUNTER, undo, follow=True).context["messages"]
     number = winner.ticket_number()
@@ -107,13 +113,35 @@ def test_hand_over_is_undone_within_a_minute(staff: Client) -> None:
     post(staff, shown.typed(act="hand-over"))
     with time_machine.travel(SOON + timedelta(seconds=61), tick=False):
         late = staff.post(COUNTER, undo, follow=True)
-        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={winner.pk}")
+        page = staff.get(f"{COUNTER}?raffle={shown.raffle.uuid}&done={handed_over}")
     assert [str(message) for message in late.context["messages"]] == [
         f"Handed over: Phone, ticket {number}.",
         "Only a hand-over of the last minute can be undone",
     ]
     assert page.context["undo"] is None
     assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
+
+
+def test_undo_of_one_counter_leaves_what_another_has_handed_over_since(staff: Client) -> None:
+    shown = Shown()
+    winner = shown.raffle.winners.get(rank=1)
+    undo = {"undo": done(winner)}
+    post(staff, shown.typed(act="hand-over"))
+    with time_machine.travel(SOON + timedelta(seconds=10), tick=False):
+        staff.post(COUNTER, undo)
+    post(staff, shown.typed(act="hand-over"), now=SOON + timedelta(seconds=20))
+    with time_machine.travel(SOON + timedelta(seconds=30), tick=False):
+        late = staff.post(COUNTER, undo, follow=True)
+    assert [str(message) for message in late.context["messages"]][-1:] == [
+        "Only a hand-over of the last minute can be undone"
+    ]
+    assert Winner.objects.with_state().get(rank=1).state() == WinnerState.HANDED_OVER
+
+
+@pytest.mark.parametrize("odd", ["", "x", "1", "1-", "-1", "1-1", f"{'9' * 30}-1", "١-١"])
+def test_odd_undo_is_refused(staff: Client, odd: str) -> None:
+    assert staff.get(f"{COUNTER}?done={odd}").context["undo"] is None
+    assert staff.post(COUNTER, {"undo": odd}).status_code in (302, 400)
 
 
 def test_second_click_says_when_and_by_whom_it_was_handed_over(staff: Client) -> None:

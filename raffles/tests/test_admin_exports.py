@@ -219,6 +219,7 @@ def test_sheets_hold_number_code_and_a_way_to_check(staff: Client) -> None:
         total_tickets=30,
         name="Summer <fair>",
         closes_at=NOW + timedelta(days=36_500),
+        time_zone="Europe/Paris",
         claim={"claim_place": "Town hall"},
     )
     answer = hand_out(staff, raffle, 21)
@@ -229,7 +230,7 @@ def test_sheets_hold_number_code_and_a_way_to_check(staff: Client) -> None:
     assert [sheet.count("<article") for sheet in text.split('class="sheet"')[1:]] == [10, 10, 1]
     assert len(set(codes(answer))) == 21
     assert f"testserver/r/{raffle.uuid}/ticket/" in text
-    assert text.count("Draw on 17 January 2126, 12:00 UTC") == 21
+    assert text.count("Draw on 17 January 2126, 13:00 CET") == 21
     assert text.count("Prizes at: Town hall") == 21
     assert "<fair>" not in answer.content.decode()
     numbers = [int(number) for number in re.findall(r"</span> <b>(\d+)</b>", text)]

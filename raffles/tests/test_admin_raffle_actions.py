@@ -13,10 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from raffles.admin import raffle_actions as pages
-from raffles.admin.actions import ConfirmedAction
 from raffles.domain import due
 from raffles.domain.drawing import advance
-from raffles.models import Announcement, Handover, LogEntry, Raffle, Replacement, State, Winner
+from raffles.models import Announcement, LogEntry, Raffle, Replacement, State
 from raffles.tests.factories import NOW, RaffleFactory, clock
 from raffles.web.callers import address_tag
 
@@ -39,7 +38,8 @@ def address(raffle: Raffle, act: str) -> str:
 
 def confirmed(page: Any) -> list[str]:
     """Return the actions that the raffle's page offers."""
-    return [found.name for found in page.context["pages"] if isinstance(found, ConfirmedAction)]
+    running = {action.name for action in pages.RUNNING}
+    return [found.name for found in page.context["pages"] if found.name in running]
 
 
 def previewed(staff: Client, raffle: Raffle, act: str) -> list[str]:
@@ -197,34 +197,40 @@ def test_sealed_raffle_can_be_called_off_even_after_its_round(staff: Client) -> 
     assert (raffle.state, raffle.void_reason) == (State.VOID, "Drand is dead")
 
 
-def test_replacement_names_the_heir_and_happens_once(staff: Client) -> None:
+def test_replacing_begins_with_whose_prize_it_is_and_goes_on_at_the_winners_page(
+    staff: Client,
+) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
-    lost, won = (winner.ticket_number() for winner in Winner.objects.filter(raffle=raffle))
-    assert (
-        previewed(staff, raffle, "replace")[1]
-        == f"The next alternate gets it: ticket {won}, rank 2."
-    )
-    typed = {"ticket_number": lost, "reason": "Under age"}
-    said = [perform(staff, raffle, "replace", **typed) for _ in range(2)]
-    assert said == [
-        [f"Phone went from ticket {lost} to ticket {won}."],
-        ["This ticket holds no prize"],
+    lost, won = raffle.winners.order_by("rank")
+    number = lost.ticket_number()
+    heir = f"The next alternate gets it: ticket {won.ticket_number()}, rank 2."
+    assert previewed(staff, raffle, "replace")[0] == heir
+    asked = staff.post(address(raffle, "replace"), {"ticket_number": number}, follow=True)
+    assert asked.redirect_chain == [(reverse("admin:raffles_winner_replace", args=[lost.pk]), 302)]
+    assert asked.context["preview"][:4] == [
+        f"Ticket {number}, rank 1, holds Phone.",
+        "Nobody has noted that they were notified.",
+        "Not claimed.",
+        heir,
     ]
-    line = Replacement.objects.get()
-    assert (line.reason, line.actor) == ("Under age", SAM)
-    assert previewed(staff, raffle, "replace")[1] == "There is no alternate left."
-    assert perform(staff, raffle, "replace", ticket_number=won, reason="Ill") == [
-        "There is no alternate left"
-    ]
-
-
-def test_claimed_prize_is_not_passed_on_unseen(staff: Client) -> None:
-    raffle = RaffleFactory.create(state=State.DRAWN)
-    winner = raffle.winners.get(rank=1)
-    Handover.objects.create(winner=winner, claimed_at=NOW)
-    typed = {"ticket_number": winner.ticket_number(), "reason": "Did not answer"}
-    assert perform(staff, raffle, "replace", **typed) == ["The prize has been claimed"]
+    assert asked.context["form"]["ticket_number"].value() is None
     assert not Replacement.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["", "x", "0", "-1", "99", "1" * 40])
+def test_ticket_without_a_prize_is_answered_beside_its_field(staff: Client, typed: str) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    answer = staff.post(address(raffle, "replace"), {"ticket_number": typed})
+    form = answer.context["form"]
+    assert (answer.status_code, form["ticket_number"].value()) == (400, typed)
+    assert form.errors.keys() == {"ticket_number"}
+
+
+def test_alternate_has_no_prize_to_lose(staff: Client) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    number = raffle.winners.get(rank=2).ticket_number()
+    answer = staff.post(address(raffle, "replace"), {"ticket_number": number})
+    assert answer.context["form"].errors == {"ticket_number": ["This ticket holds no prize"]}
 
 
 def test_finished_raffle_offers_nothing_to_change(staff: Client) -> None:

@@ -38,6 +38,7 @@ STATUS: Final = {
     "missing": 404,
     "invalid": 400,
     "mismatched": 422,
+    "stale": 412,
 }
 
 Errors = Mapping[str, list[str]]

@@ -191,3 +191,47 @@ def test_a_form_that_is_mended_meets_no_conflict(tabs: Any) -> None:
     assert (ann.save(), ann.wrong()) == (200, ["name"])
     ann.type(name="Summer raffle")
     assert ann.save() == 302
+
+
+def test_what_was_typed_into_the_form_of_a_deleted_row_is_shown_with_who_deleted_it(
+    tabs: Any,
+) -> None:
+    row = event()
+    ann, bob = tabs(row)
+    bob.type(reward_name="Cocoa <b>", claim_place="Desk 3", rewards__1__reward_name="Bicycle")
+    ann.client.post(ann.address.replace("/change/", "/delete/"), {"post": "yes"})
+    assert not Event.objects.exists()
+
+    answer = bob.client.post(bob.address, bob.form.data())
+
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert f"{row.name} was deleted by staff ann from" in page
+    assert "2026-02-10 06:00:00 UTC" in page
+    for words in ("Cocoa &lt;b&gt;", "Desk 3", "Bicycle"):
+        assert words in page
+    assert "csrf" not in page.split("What you had typed")[1].split("</table>")[0]
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["x", "0", "9" * 30, "1_3B"])
+def test_form_of_what_never_was_keeps_what_was_typed(tabs: Any, key: str) -> None:
+    ann, _ = tabs(event())
+    address = reverse("admin:events_event_change", args=[key])
+
+    answer = ann.client.post(address, ann.form.data())
+
+    assert answer.status_code == 409
+    assert "There is no such object" in answer.content.decode()
+    assert ann.client.get(address).status_code == 302
+
+
+def test_auditor_is_shown_nothing_of_a_deleted_row(tabs: Any) -> None:
+    ann, _ = tabs(event())
+    ann.client.post(ann.address.replace("/change/", "/delete/"), {"post": "yes"})
+    auditor = User.objects.create_user("eve", is_staff=True)
+    auditor.groups.set([Group.objects.get(name="Auditor")])
+    client = Client()
+    client.force_login(auditor)
+
+    assert client.post(ann.address, ann.form.data()).status_code in (302, 403)

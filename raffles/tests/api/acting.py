@@ -24,6 +24,7 @@ TITLES = {
     405: "Method Not Allowed",
     409: "Conflict",
     410: "Gone",
+    412: "Precondition Failed",
     422: "Unprocessable Entity",
     503: "Service Unavailable",
 }

@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from events.models import Event
+from raffles.models import State
 from raffles.tests.browser.test_back_office_running import manager
 from raffles.tests.browser.test_back_office_scheduling import schedule
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
+from raffles.tests.factories import RaffleFactory
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Page
@@ -115,3 +117,33 @@ def test_calendar_of_a_new_event_follows_what_is_typed(visit: Visit, manager: Us
         page.locator(f"[name={name}]").fill(value)
     page.locator("#calendar").get_by_text("Coffee").first.wait_for()
     assert not Event.objects.exists()
+
+
+def test_form_of_a_deleted_event_shows_what_was_typed(tabs: tuple[Event, Visitor, Page]) -> None:
+    event, visitor, second = tabs
+    second.locator("[name=reward_name]").fill("Cocoa")
+    visitor.page.get_by_role("link", name="Delete").click()
+    visitor.page.get_by_role("button", name="Yes").click()
+    visitor.see("was deleted successfully")
+    save(second)
+    second.get_by_text(f"{event.name} was deleted by staff mia").wait_for()
+    assert "Cocoa" in second.locator("#content table").inner_text()
+
+
+def test_replacing_shows_how_the_winner_stands_before_anything_is_done(
+    visit: Visit, manager: User
+) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN, time_zone="Europe/Paris")
+    number = raffle.winners.get(rank=1).ticket_number()
+    visitor = visit()
+    visitor.log_in(manager)
+    visitor.go(f"/admin/raffles/raffle/{raffle.pk}/replace/")
+    number_field = visitor.page.get_by_label("Ticket number")
+    number_field.fill("99")
+    visitor.press("Replace a winner")
+    visitor.see("This ticket holds no prize")
+    number_field.fill(str(number))
+    visitor.press("Replace a winner")
+    visitor.see(f"Ticket {number}, rank 1, holds Phone.")
+    assert number_field.input_value() == ""
+    assert not raffle.replacements.exists()

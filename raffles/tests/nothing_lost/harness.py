@@ -129,7 +129,7 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     yield (
         "the record tells what became of prizes",
         acts["prize.claimed"] == moments["claimed_at"]
-        and acts["prize.handed_over"] == moments["handed_over_at"]
+        and acts["prize.handed_over"] - acts["prize.hand_over_undone"] == moments["handed_over_at"]
         and acts["prize.forfeited"] <= moments["forfeited_at"]
         and acts["winner.replaced"] <= moments["forfeited_at"],
     )

@@ -23,10 +23,18 @@ from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.due import Run, draw_now, run_due
 from raffles.domain.pool import build_tree
-from raffles.domain.prizes import Forfeit, forfeit, forfeit_overdue, hand_over, replace_winner
+from raffles.domain.prizes import (
+    Forfeit,
+    forfeit,
+    forfeit_overdue,
+    hand_over,
+    note_notified,
+    replace_winner,
+    undo_hand_over,
+)
 from raffles.domain.refusals import Voided
 from raffles.domain.sealing import PoolDiffers, close, seal
-from raffles.models import Draw, Raffle, Replacement, State, Stripe, Ticket, Winner
+from raffles.models import Draw, LogEntry, Raffle, Replacement, State, Stripe, Ticket, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, clock, code_of, enter_nth
 from raffles.tests.nothing_lost.harness import (
     PATIENCE,
@@ -186,6 +194,15 @@ def hand_first_over(raffle: Raffle) -> Winner:
     return hand_over(raffle.uuid, **ticket, now=NOW, by=STAFF)  # type: ignore[arg-type]
 
 
+def undo_first(raffle: Raffle) -> Winner:
+    winner = raffle.winners.get(rank=1)
+    return undo_hand_over(winner.pk, handed_over_at=NOW, now=NOW, by=STAFF)
+
+
+def notify_first(raffle: Raffle) -> None:
+    note_notified([raffle.winners.get(rank=1)], now=NOW, by=STAFF)
+
+
 def forfeit_first(raffle: Raffle) -> Forfeit:
     number = raffle.winners.get(rank=1).ticket_number()
     return forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
@@ -238,6 +255,24 @@ def test_prize_is_handed_over_or_passed_on(round_: int) -> None:
     kept = {"Winner": 1, "HandedOver": 7}
     passed_on = {"Replacement": 1, "NotAWinner": 7}
     assert outcomes in (kept, passed_on)
+    assert flaws(raffle) == []
+
+
+@pytest.mark.parametrize("prepare", [drawn, kept_a_day])
+def test_counters_and_a_call_about_one_prize_agree(prepare: Callable[[], Raffle]) -> None:
+    raffle = prepare()
+    acts = [partial(act, raffle) for act in (hand_first_over, undo_first, notify_first)] * 3
+    outcomes = tally(race(*acts))
+    said = [entry.action.removeprefix("prize.") for entry in LogEntry.objects.about(raffle)]
+    moved = [word for word in said if word in ("handed_over", "hand_over_undone")]
+    assert moved == ["handed_over", "hand_over_undone"] * (len(moved) // 2) + moved[:1] * (
+        len(moved) % 2
+    )
+    assert outcomes["Winner"] == len(moved)
+    assert (said.count("notified"), said.count("claimed"), outcomes["NoneType"]) == (1, 1, 3)
+    handover = raffle.winners.get(rank=1).handover
+    assert (handover.handed_over_at is not None) == (len(moved) % 2 == 1)
+    assert (handover.notified_at, handover.claimed_at) == (NOW, NOW)
     assert flaws(raffle) == []
 
 
