@@ -26,6 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256, sha512
 from itertools import chain, count, islice, repeat
 from typing import Any, BinaryIO, NamedTuple
@@ -249,6 +250,7 @@ def derive_seed(commitment_hash: bytes, randomness: bytes) -> bytes:
     return sha256(TAGS["seed"] + commitment_hash + randomness).digest()
 
 
+@lru_cache(8)  # the proofs of an evening share a round; what is wrong is never kept
 def check_beacon(number: int, signature: bytes) -> None:
     """Raise `Invalid` unless this is the beacon's one signature of round `number`."""
     point = decode_signature(signature)

@@ -1,4 +1,7 @@
-"""verify.py and verify.js say the same of the same files, line for line."""
+"""verify.py and verify.js say the same of the same files, line for line.
+
+`PARITY_ROUNDS=1000 pytest raffles/tests/fairness/test_verify_parity.py` is the long form.
+"""
 
 import contextlib
 import io
@@ -13,13 +16,13 @@ import pytest
 
 from raffles.fairness import verify
 from raffles.tests.fairness import in_node, mutations, proofs, scenarios
-from raffles.tests.fairness.draw_vectors import CASES, Case, Files
+from raffles.tests.fairness.draw_vectors import CASES, Case, Files, faults_in
 from raffles.tests.fairness.spoiling import spoil
 
 pytestmark = pytest.mark.skipif(
     in_node.NODE is None, reason="node is not installed; verify.js needs one"
 )
-ROUNDS = int(os.environ.get("PARITY_ROUNDS", "300"))
+ROUNDS = int(os.environ.get("PARITY_ROUNDS", "100"))
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +56,15 @@ def in_python(tmp_path: Path) -> in_node.Judge:
 def compare(case: Case, python: dict[str, Any], browser: dict[str, Any]) -> None:
     said = {key: browser[key] for key in python}
     assert said == python, case.name
+    assert browser["told"] == browser["steps"], case.name
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_cases(case: Case, in_python: in_node.Judge, in_browser: in_node.Judge) -> None:
-    compare(case, in_python(case.files), in_browser(case.files))
+    browser = in_browser(case.files)
+    assert faults_in(browser, case.expected) == []
+    assert browser["lines"][-1] == browser["verdict"]
+    compare(case, in_python(case.files), browser)
 
 
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)

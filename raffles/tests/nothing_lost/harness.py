@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import chain, count, pairwise
 from pathlib import Path
-from random import Random
+from random import Random, randrange
 from threading import Barrier
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -54,6 +54,7 @@ from raffles.tests.factories import NOW, address
 LogEntry = Callable[[], object]
 Result = TypeVar("Result")
 Kind = Announcement.Kind
+KILL_EVERY = int(os.environ.get("KILL_EVERY", "4"))
 PATIENCE = 30.0  # seconds until a race that hangs is a failure
 
 postgresql_only = pytest.mark.skipif(
@@ -320,6 +321,14 @@ def is_killed(pid: int) -> bool:
     if status:
         raise ChildProcessError(f"process {pid} ended with status {status}")
     return False
+
+
+def moments(every: int = KILL_EVERY) -> Iterator[int]:
+    """Return the moments to kill at: each `every`-th, from any of the first on.
+
+    So the runs of a week see all of them, and `KILL_EVERY=1` does in one.
+    """
+    return count(randrange(every), every)
 
 
 def die_at(moment: int) -> None:
