@@ -71,7 +71,7 @@ function press(day, act) {
 }
 
 function offer() {
-  if (!help || !document.querySelector("#rewards-group .add-row")) return;
+  if (!help || !document.getElementById("rewards-group")) return;
   help.hidden = false;
   for (const cell of document.querySelectorAll("#calendar [data-day]")) {
     const { day } = cell.dataset;
