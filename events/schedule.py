@@ -40,13 +40,34 @@ _PARTS = {
     "BYDAY": re.compile(_NUMBERS.format(f"([+-]?[1-9][0-9]?)?{_WEEKDAY}")),
     "BYYEARDAY": re.compile(_NUMBERS.format("[+-]?([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6])")),
     "BYWEEKNO": re.compile(_NUMBERS.format("[+-]?(0?[1-9]|[1-4][0-9]|5[0-3])")),
+    "BYSETPOS": re.compile(_NUMBERS.format("[+-]?([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6])")),
     "WKST": re.compile(_WEEKDAY),
+    "COUNT": re.compile("[1-9][0-9]{0,2}"),
+    "UNTIL": re.compile("[0-9]{8}"),
+}
+_ENDS = {"COUNT", "UNTIL"}
+_SELECTED = {"BYMONTH", "BYMONTHDAY", "BYDAY", "BYYEARDAY"}
+# What a part may be, for whoever wrote another value.
+_MEANT = {
+    "FREQ": "DAILY, WEEKLY, MONTHLY or YEARLY",
+    "INTERVAL": "a number from 1 to 999",
+    "BYMONTH": "months from 1 to 12, with commas between",
+    "BYMONTHDAY": "days from 1 to 31, or -1 to -31 from the end, with commas between",
+    "BYDAY": "weekdays such as MO,FR, or numbered ones such as -1FR",
+    "BYYEARDAY": "days of the year from 1 to 366, or from the end, with commas between",
+    "BYWEEKNO": "weeks from 1 to 53, or from the end, with commas between",
+    "BYSETPOS": "places from 1 to 366, or from the end, with commas between",
+    "WKST": "one weekday such as MO",
+    "COUNT": "a number from 1 to 999",
+    "UNTIL": "the last day as eight digits, such as 20301231",
 }
 # Combinations to which RFC 5545 gives no meaning, but dateutil does.
 _ONLY_WITH = {
     "BYMONTHDAY": {"DAILY", "MONTHLY", "YEARLY"},
     "BYYEARDAY": {"YEARLY"},
     "BYWEEKNO": {"YEARLY"},
+    # A rule is evaluated from the middle of its weeks, where a place would be counted anew.
+    "BYSETPOS": {"MONTHLY", "YEARLY"},
 }
 
 
@@ -70,9 +91,8 @@ class Schedule:
 
     def dates(self, first: date) -> Iterator[date]:
         """Return the dates from `first` on, ascending, for up to five years."""
-        last = min(first, LATEST) + HORIZON
-        if self.until is not None:
-            last = min(last, self.until)
+        ends = _last_of(self.frequency, self.start)
+        last = min(min(first, LATEST) + HORIZON, self.until or date.max, ends)
         return takewhile(lambda day: day <= last, _dates(self.frequency, self.start, first))
 
     def draw_at(self, day: date) -> datetime:
@@ -105,6 +125,8 @@ class Schedule:
     def missing(self, year: int, month: int) -> list[int]:
         """Return the rule's days that this month does not have; RFC 5545 skips them."""
         parts = _explicit(self.frequency, self.start)
+        if "BYSETPOS" in parts:  # which days it asks for differs by month
+            return []
         months = [int(number) for number in parts.get("BYMONTH", "").split(",") if number]
         is_asked_for = not months or month in months
         if parts["FREQ"] == "MONTHLY":
@@ -125,7 +147,7 @@ def _next_draws(schedule: Schedule, first: date) -> tuple[tuple[date, datetime],
 def check(schedule: Schedule, today: date) -> None:
     """Raise BadSchedule for an invalid zone or rule, or one without a date within five years.
 
-    `until` is not checked: a schedule may be over.
+    `until`, UNTIL and COUNT may have passed: a schedule may be over.
     """
     if not is_zone(schedule.zone):
         raise BadSchedule(
@@ -137,6 +159,8 @@ def check(schedule: Schedule, today: date) -> None:
     day = next(_dates(schedule.frequency, schedule.start, first), None)
     if day is None or day > first + HORIZON:
         raise BadSchedule("This rule has no date within five years.")
+    if _last_of(schedule.frequency, schedule.start) < schedule.start:
+        raise BadSchedule("UNTIL is before the start date.")
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -164,11 +188,15 @@ def parse(frequency: str) -> dict[str, str]:
     parts: dict[str, str] = {}
     for part in frequency.split(";"):
         name, _, value = part.partition("=")
-        if name in parts or name not in _PARTS or not _PARTS[name].fullmatch(value):
+        if name not in _PARTS:
             raise BadSchedule(
-                "Write daily, weekly, monthly, yearly, or an RFC 5545 rule such as "
-                f"FREQ=MONTHLY;BYDAY=-1FR, made of {', '.join(_PARTS)}."
+                f"“{part}” is no part of a rule. Write daily, weekly, monthly, yearly, or an "
+                f"RFC 5545 rule such as FREQ=MONTHLY;BYDAY=-1FR, made of {', '.join(_PARTS)}."
             )
+        if name in parts:
+            raise BadSchedule(f"{name} comes twice.")
+        if not _PARTS[name].fullmatch(value) or (name == "UNTIL" and _day(value) is None):
+            raise BadSchedule(f"{name} can't be “{value}”: write {_MEANT[name]}.")
         parts[name] = value
     _check_together(parts)
     return parts
@@ -183,7 +211,38 @@ def _check_together(parts: dict[str, str]) -> None:
             raise BadSchedule(f"{name} has no meaning with FREQ={frequency}.")
     has_ordinal = any(sign.isdigit() for sign in parts.get("BYDAY", ""))
     if has_ordinal and (frequency in ("DAILY", "WEEKLY") or "BYWEEKNO" in parts):
-        raise BadSchedule("A numbered BYDAY has no meaning in this rule.")
+        raise BadSchedule(f"A numbered BYDAY has no meaning with {_why(parts)}.")
+    if "BYSETPOS" in parts and ("BYWEEKNO" in parts or not parts.keys() & _SELECTED):
+        raise BadSchedule("BYSETPOS needs days to choose from, such as BYDAY=MO, and no BYWEEKNO.")
+    if "COUNT" in parts and "UNTIL" in parts:
+        raise BadSchedule("COUNT and UNTIL both end the rule: keep one.")
+
+
+def _why(parts: dict[str, str]) -> str:
+    return "BYWEEKNO" if "BYWEEKNO" in parts else f"FREQ={parts['FREQ']}"
+
+
+def _day(digits: str) -> date | None:
+    """Return the day of eight digits, None where the calendar has no such day."""
+    try:
+        return date.fromisoformat(digits)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _last_of(frequency: str, start: date) -> date:
+    """Return the last day that UNTIL or COUNT leaves, `date.max` without either.
+
+    A COUNT is counted once a rule: it takes as long as the search for a rule without any date.
+    """
+    parts = parse(frequency)
+    if "UNTIL" in parts:
+        return _day(parts["UNTIL"]) or date.max
+    if "COUNT" in parts:
+        counted = islice(_dates(frequency, start, start), int(parts["COUNT"]) - 1, None)
+        return next(counted, date.max)
+    return date.max
 
 
 @lru_cache(maxsize=1024)
@@ -201,13 +260,15 @@ def _explicit(frequency: str, start: date) -> dict[str, str]:
 
 
 def _dates(frequency: str, start: date, first: date) -> Iterator[date]:
-    """Return the rule's dates from `first` on, none of them before `start`."""
+    """Return the rule's dates from `first` on, none before `start`, as if it never ended."""
     first = max(first, start)
     if first > LATEST:
         return iter(())
     parts = _explicit(frequency, start)
     anchor = _anchor(parts["FREQ"], int(parts["INTERVAL"]), start, first)
-    rule = _rule(";".join(f"{name}={value}" for name, value in parts.items()), anchor)
+    rule = _rule(
+        ";".join(f"{name}={value}" for name, value in parts.items() if name not in _ENDS), anchor
+    )
     days = (date.fromordinal(moment.toordinal() - _SHIFT) for moment in rule)
     return dropwhile(lambda day: day < first, days)
 

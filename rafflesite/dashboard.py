@@ -106,6 +106,7 @@ class Home:
     starts: list[tuple[str, str]] = field(default_factory=list)
     coming: list[NextDraw] = field(default_factory=list)
     unclaimed: list[Unclaimed] = field(default_factory=list)
+    waiting: str = ""
     undated: str = ""
     bars: list[DayBar] = field(default_factory=list)
     entries: int = 0
@@ -128,6 +129,7 @@ def home(user: Staff, now: datetime) -> Home:
         page.tasks += tasks_of_announcing()
     if "prizes" in page.sees:
         page.unclaimed = _unclaimed(now)
+        page.waiting = _waiting(page.unclaimed)
         page.undated = _undated(now)
     if not page.steps:
         page.starts = _starts(user)
@@ -247,6 +249,17 @@ def _unclaimed(now: datetime) -> list[Unclaimed]:
         for row in sorted(soonest, key=lambda row: (row.claim_until, row.pk))
         if row.claim_until
     ]
+
+
+def _waiting(soonest: list[Unclaimed]) -> str:
+    """Return how many prizes with a deadline are unclaimed and the first one that is to come."""
+    count = Handover.objects.unclaimed()[: _COUNTED + 1].count()
+    if not count:
+        return ""
+    many = f"more than {_COUNTED:,}" if count > _COUNTED else f"{count:,}"
+    first = next((prize.shown for prize in soonest if not prize.is_over), "")
+    deadline = f", first deadline {first}" if first else ""
+    return f"{many} {'prize' if count == 1 else 'prizes'} to hand over{deadline}"
 
 
 def _undated(now: datetime) -> str:

@@ -29,6 +29,10 @@ class Day:
         """Return its draw time in its time zone; a template would convert it to the current one."""
         return f"{self.draw.local():%H:%M %Z}" if self.draw else ""
 
+    def typed(self) -> str:
+        """Return the date as the form's fields write it."""
+        return self.date.isoformat()
+
     def utc(self) -> str:
         """Return the same in UTC, for its tooltip."""
         return shown(self.draw.draw_at) if self.draw else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time as clock
 from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
@@ -122,6 +123,10 @@ _rules = st.one_of(
               st.sampled_from(["1", "53", "-1", "20,52"])),
     st.builds("FREQ=YEARLY;BYYEARDAY={}".format, st.sampled_from(["1", "366", "-1", "100,-100"])),
     st.builds("FREQ=DAILY;INTERVAL={};BYMONTH={};BYDAY=TU,SA".format, _numbers, _numbers),
+    st.builds("FREQ={};INTERVAL={};BYDAY=MO,TU,WE,TH,FR;BYSETPOS={}".format, st.sampled_from(
+        ["MONTHLY", "YEARLY"]), _numbers, st.sampled_from(["1", "-1", "2,-3", "22"])),
+    st.builds("FREQ=MONTHLY;INTERVAL={};BYDAY=TU;COUNT={}".format, _numbers, _numbers),
+    st.builds("FREQ=YEARLY;BYMONTH={};UNTIL=20{:02}0615".format, _numbers, st.integers(0, 60)),
 )  # fmt: skip
 _days = st.dates(date(1990, 1, 1), date(2060, 12, 31))
 
@@ -228,12 +233,18 @@ def test_each_date_is_drawn_once_whatever_the_clocks_do() -> None:
         "FREQ=HOURLY",
         "FREQ=SECONDLY",
         "INTERVAL=2",
-        "FREQ=DAILY;COUNT=3",
-        "FREQ=DAILY;UNTIL=20300101",
+        "FREQ=DAILY;COUNT=0",
+        "FREQ=DAILY;COUNT=1000",
+        "FREQ=DAILY;COUNT=3;UNTIL=20300101",
+        "FREQ=DAILY;UNTIL=20300230",
+        "FREQ=DAILY;UNTIL=20300101T000000Z",
         "FREQ=DAILY;BYHOUR=8",
         "FREQ=DAILY;BYMINUTE=8",
         "FREQ=DAILY;BYSECOND=8",
-        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=1",
+        "FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=1",
+        "FREQ=MONTHLY;BYSETPOS=1",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=0",
+        "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO;BYSETPOS=1",
         "FREQ=YEARLY;BYEASTER=0",
         "DTSTART:20260101\nRRULE:FREQ=DAILY",
         "RRULE:FREQ=DAILY",
@@ -270,6 +281,8 @@ def test_parse_refuses(frequency: str) -> None:
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=31",
         "FREQ=MONTHLY;BYDAY=6MO",
         "FREQ=YEARLY;INTERVAL=10;BYMONTH=1;BYDAY=1MO",
+        "FREQ=MONTHLY;BYDAY=MO;BYSETPOS=40",
+        "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=999",
     ],
 )
 def test_check_refuses_rules_without_a_date_within_five_years_at_once(frequency: str) -> None:
@@ -277,6 +290,33 @@ def test_check_refuses_rules_without_a_date_within_five_years_at_once(frequency:
     with pytest.raises(BadSchedule, match="no date within five years"):
         check(schedule(frequency), date(2027, 1, 10))
     assert clock.thread_time() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("frequency", "sentence"),
+    [
+        ("FREQ=DAILY;BYHOUR=8", "“BYHOUR=8” is no part of a rule"),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL can't be “0”: write a number from 1 to 999"),
+        ("FREQ=WEEKLY;BYDAY=MO,XX", "BYDAY can't be “MO,XX”"),
+        ("FREQ=DAILY;FREQ=DAILY", "FREQ comes twice"),
+        ("FREQ=WEEKLY;BYDAY=1MO", "A numbered BYDAY has no meaning with FREQ=WEEKLY"),
+        ("FREQ=DAILY;UNTIL=20300230", "UNTIL can't be “20300230”"),
+    ],
+)
+def test_parse_names_the_part_that_it_refuses(frequency: str, sentence: str) -> None:
+    with pytest.raises(BadSchedule, match=re.escape(sentence)):
+        parse(frequency)
+
+
+def test_dates_of_a_rule_that_ends() -> None:
+    assert first_dates(9, schedule("FREQ=DAILY;COUNT=2")) == ["2026-02-10", "2026-02-11"]
+    assert first_dates(9, schedule("FREQ=DAILY;COUNT=2"), date(2026, 2, 12)) == []
+    assert first_dates(9, schedule("FREQ=DAILY;UNTIL=20260211"))[-1] == "2026-02-11"
+    last_workday = schedule("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1")
+    assert first_dates(2, last_workday) == ["2026-02-27", "2026-03-31"]
+    check(schedule("FREQ=DAILY;COUNT=2"), date(2030, 1, 1))  # over, yet a schedule
+    with pytest.raises(BadSchedule, match="before the start"):
+        check(schedule("FREQ=DAILY;UNTIL=20260101"), date(2026, 1, 1))
 
 
 def test_check_refuses_zones_and_starts() -> None:

@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from raffles.admin.actions import AdminPages
+from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
 from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.raffle_actions import RUNNING
@@ -43,7 +44,7 @@ class RaffleAdmin(AdminPages):
     date_hierarchy = "created_at"
     show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
-    pages = (*RUNNING, EXPORT, PAPER_TICKETS, EXPORT_EVERYTHING)
+    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, EXPORT_EVERYTHING)
 
     class Media:
         css = {"all": ("raffles/counter.css",)}
@@ -166,6 +167,14 @@ class RaffleAdmin(AdminPages):
         raffle = self.get_object(request, object_id)
         if raffle is not None and not terms_open(raffle):
             raise TermsFrozen
+
+    def render_change_form(
+        self, request: Any, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        raffle: Raffle | None = context.get("original")
+        if raffle is not None and raffle.state == State.DRAWN:
+            context["to_hand_over"] = to_hand_over(raffle)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def delete_model(self, _request: HttpRequest, obj: Raffle) -> None:
         with transaction.atomic():

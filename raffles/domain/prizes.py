@@ -75,6 +75,19 @@ def note_notified(winners: Iterable[Winner], *, now: datetime, by: str) -> None:
                 _record(winner, "prize.notified", now=now, by=by)
 
 
+def note_all_notified(raffle_pk: int, winners: Iterable[int], *, now: datetime, by: str) -> int:
+    """Note that these of a raffle's winners were notified; return how many nobody had noted.
+
+    Whoever has lost or claimed the prize meanwhile is left as they are.
+    """
+    with transaction.atomic():
+        raffle = locked(raffle_pk)
+        untold = Winner.objects.with_state().filter(raffle=raffle, pk__in=list(winners))
+        found = list(untold.state(WinnerState.DRAWN).order_by("rank"))
+        note_notified(found, now=now, by=by)
+    return len(found)
+
+
 def extend_deadline(winner: Winner, until: datetime, *, now: datetime, by: str) -> None:
     """Keep a prize that nobody has claimed for longer. Raises NotLater, Claimed, Forfeited."""
     with transaction.atomic():

@@ -41,6 +41,11 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
         return self.filter(mine, replacement=None, handover__claim_until=None, **nobody_came)
 
+    def held(self) -> WinnerQuerySet:
+        """Return holders of a prize that is neither handed over nor forfeited."""
+        states = (WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED)
+        return self.filter(_STATE[states[0]] | _STATE[states[1]] | _STATE[states[2]])
+
     def state(self, state: str) -> WinnerQuerySet:
         """Return those in a state."""
         return self.filter(_STATE[WinnerState(state)])

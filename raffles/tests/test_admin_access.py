@@ -63,6 +63,8 @@ PAGES: dict[str, tuple[str, str]] = {
     "raffles_raffle_draw": ("MO", "MO"),
     "raffles_raffle_void": ("M", "M"),
     "raffles_raffle_replace": ("MO", "MO"),
+    "raffles_raffle_told": ("MO", "MO"),
+    "raffles_raffle_call_sheet": (EVERYBODY, NOBODY),
     "raffles_winner_told": ("MO", "MO"),
     "raffles_winner_without_code": ("M", "M"),
     "raffles_winner_replace": ("MO", "MO"),

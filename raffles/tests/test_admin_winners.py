@@ -71,6 +71,30 @@ def test_list_is_filtered_by_raffle_and_state(staff: Client) -> None:
     assert shown(staff, state="drawn", raffle=raffle.pk) == []
 
 
+def test_those_who_were_reached_are_noted_together_and_once(staff: Client) -> None:
+    raffle, tickets = drawn(claim={"claim_days": 7})
+    other, _ = drawn(name="Other")
+    page = reverse("admin:raffles_raffle_told", args=[raffle.pk])
+    sheet = reverse("admin:raffles_raffle_call_sheet", args=[raffle.pk])
+    first = raffle.winners.get(rank=1)
+    terms = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
+    assert terms.context["to_hand_over"].startswith("1 prize to hand over, first deadline ")
+    assert f"{tickets[1].ticket_number:,}" in staff.get(sheet).content.decode()
+
+    def noted() -> int:
+        return LogEntry.objects.about(raffle).filter(action="prize.notified").count()
+
+    for typed in ({}, {"winners": ["x"]}, {"winners": [other.winners.get(rank=1).pk]}):
+        answer = staff.post(page, typed)
+        assert answer.context["form"].errors.keys() == {"winners"}
+    assert noted() == 0
+    answer = staff.post(page, {"winners": [first.pk]}, follow=True)
+    assert [str(said) for said in answer.context["messages"]] == ["Noted: 1 winner notified."]
+    again = staff.post(page, {"winners": [first.pk]})  # from another window
+    assert "meanwhile" in str(again.context["form"].errors)
+    assert (noted(), shown(staff, raffle=raffle.pk)[0]) == (1, (1, "notified"))
+
+
 @pytest.mark.parametrize("odd", ["x", "-1", "1" * 30, "٣"])
 def test_list_with_an_odd_raffle_shows_all(staff: Client, odd: str) -> None:
     drawn()

@@ -275,5 +275,5 @@ def test_queries_do_not_grow_with_the_rows(boss: User) -> None:
             found = shown(boss, DRAWN_AT)
         assert all([found.tasks, found.coming, found.unclaimed, found.undated, found.actions])
         counts.append(len(queries))
-    assert counts == [19, 19]
+    assert counts == [20, 20]
     assert Event.objects.count() == 3

@@ -11,7 +11,91 @@ async function show() {
   const calendar = page.getElementById("calendar");
   // An answer that was overtaken shows a form that is no longer there.
   if (mine === asked && answer.ok && calendar)
-    document.getElementById("calendar").replaceWith(calendar);
+    replace(calendar);
+}
+
+function replace(calendar) {
+  const old = document.getElementById("calendar");
+  const focused = old.contains(document.activeElement) && document.activeElement;
+  const day = focused && focused.closest("[data-day]")?.dataset.day;
+  const act = focused && focused.dataset.act;
+  old.replaceWith(calendar);
+  offer();
+  if (day) calendar.querySelector(`[data-day="${day}"] [data-act="${act}"]`)?.focus();
+}
+
+// --- The month: a date writes its reward, and the reward can be repeated on others. Only the form
+// changes; its rows are saved, refused and compared with others' like any that were typed.
+
+const REWARD = ["reward_name", "reward_amount", "reward_description", "reward_picture"];
+const help = document.getElementById("month-help");
+let source = null;
+
+const field = (row, name) => row.querySelector(`[name^="rewards-"][name$="-${name}"]`);
+const rows = () => [...document.querySelectorAll("#rewards-group tr.form-row:not(.empty-form)")];
+const rowOf = (day) => rows().find((row) => field(row, "date").value === day);
+
+function rowFor(day) {
+  const found = rowOf(day);
+  if (found) return found;
+  const isFree = (row) => !field(row, "date").value && !field(row, "reward_name").value;
+  if (!rows().some(isFree)) document.querySelector("#rewards-group .add-row a").click();
+  const row = rows().find(isFree);
+  field(row, "date").value = day;
+  return row;
+}
+
+function write(day) {
+  const name = field(rowFor(day), "reward_name");
+  name.scrollIntoView({ block: "center" });
+  name.focus();
+}
+
+function copyTo(day) {
+  const from = rowOf(source);
+  const row = rowFor(day);
+  for (const name of REWARD) field(row, name).value = field(from, name).value;
+  field(row, "DELETE")?.type === "checkbox" && (field(row, "DELETE").checked = false);
+  soon();
+}
+
+function press(day, act) {
+  if (act === "copy") source = day;
+  else if (act === "done") source = null;
+  else if (source && source !== day) copyTo(day);
+  else if (!source) write(day);
+  if (act === "copy" || act === "done") {
+    offer();
+    document.querySelector(`[data-day="${day}"] button`)?.focus();
+  }
+}
+
+function offer() {
+  if (!help || !document.getElementById("rewards-group")) return;
+  help.hidden = false;
+  for (const cell of document.querySelectorAll("#calendar [data-day]")) {
+    const { day } = cell.dataset;
+    const acts = document.createElement("span");
+    acts.className = "acts";
+    const add = (act) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.dataset.act = act;
+      made.textContent = help.dataset[act];
+      made.setAttribute("aria-label", `${help.dataset[act]}: ${cell.querySelector("time b").textContent}`);
+      acts.append(made);
+    };
+    if (source === day) add("done");
+    else if (source) add("onto");
+    else {
+      add("write");
+      if (rowOf(day)) add("copy");
+    }
+    cell.querySelector(".acts")?.remove();
+    cell.append(acts);
+    cell.classList.toggle("copied", source === day);
+    cell.onclick = (event) => press(day, event.target.dataset.act ?? "date");
+  }
 }
 
 function soon() {
@@ -20,6 +104,7 @@ function soon() {
 }
 
 if (button) {
+  addEventListener("load", offer);
   button.addEventListener("click", (event) => {
     event.preventDefault();
     show().catch(() => button.form.requestSubmit(button));

@@ -62,6 +62,21 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     for reward in (*own.values(), "Coffee"):
         visitor.see(reward)
 
+    # By keyboard: the reward of one more date, and the same on another.
+    page = visitor.page
+    cells = page.locator("#calendar [data-day]")
+    cells.nth(3).locator("[data-act=write]").press("Enter")
+    page.keyboard.type("Radio")
+    copy = cells.nth(3).locator("[data-act=copy]")
+    copy.press("Enter")
+    cells.nth(5).locator("[data-act=onto]").press("Enter")
+    cells.nth(5).get_by_text("Radio").wait_for()
+    assert rewards(event) == own
+    page.get_by_role("button", name="Save and continue editing").click()
+    visitor.see("was changed successfully")
+    own |= {first + DAY * 3: "Radio", first + DAY * 5: "Radio"}
+    assert rewards(event) == own
+
     month = [f"{first + DAY * n},Day {n},1" for n in range(7, 37)]
     broken = [*month[:3], f"{first},,1", *month[3:], f"{first - DAY * 30},Too late,1"]
     visitor.press("Import rewards")
@@ -71,7 +86,7 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     assert rewards(event) == own
     visitor.press("Set 30 rewards")
     visitor.see("30 rewards set.")
-    assert len(rewards(event)) == 33
+    assert len(rewards(event)) == 35
 
     visitor.press("Copy a week")
     visitor.page.locator("select[name=week]").select_option(str(first - DAY))
@@ -79,7 +94,7 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     visitor.press("Show")
     visitor.see("Nothing is saved yet")
     visitor.page.get_by_role("button", name="Copy").click()
-    visitor.see("30 rewards set.")
+    visitor.see("50 rewards set.")
     assert rewards(event)[first + DAY * 70] == "Phone"
 
     confirm(visitor, "Pause")
