@@ -35,8 +35,8 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet -
 $(PY):
 	python3 -m venv $(VENV)
 $(VENV)/.site: $(PY) requirements.txt
-	$(PY) -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
 $(VENV)/.dev: $(PY) requirements-dev.txt
-	$(PY) -m pip install --quiet --no-compile --disable-pip-version-check --requirement requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@ $(VENV)/.site
