@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from events.domain.refusals import PlanChanged
@@ -22,14 +23,16 @@ from events.domain.rewards import (
     preview_copy,
     weeks_with_rewards,
 )
-from events.domain.rewards_import import MAX_BYTES, UnreadableTable, import_rewards, read_text
+from events.domain.rewards_import import MAX_BYTES, import_rewards, rewards_table
 from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.exports import download
 from raffles.web.callers import staff
+from raffles.web.tables import UnreadableTable, read_text
 
 
 class TableForm(forms.Form):
-    """A table as a file or as text; either is read into `text`."""
+    """A table as a file or as text; either is read into `text`, in an `encoding`."""
 
     file = forms.FileField(
         required=False,
@@ -43,12 +46,18 @@ class TableForm(forms.Form):
         max_length=MAX_BYTES,
         widget=forms.Textarea({"rows": 12, "class": "table-text", "spellcheck": "false"}),
     )
+    order = forms.ChoiceField(
+        required=False,
+        label="A date such as 02/10/2027 is",
+        choices=[("", "not in the table"), ("day", "2 October"), ("month", "10 February")],
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if (file := cleaned.get("file")) is not None:
             try:
-                cleaned["text"] = read_text(file.read(MAX_BYTES + 1))
+                read = read_text(file.read(MAX_BYTES + 1), most=MAX_BYTES)
+                cleaned |= read._asdict()
             except UnreadableTable as fault:
                 self.add_error("file", str(fault))
         elif not self.errors and not cleaned.get("text", "").strip():
@@ -74,22 +83,32 @@ class CopyForm(forms.Form):
         self.order_fields(["week", "weeks"])
 
 
-def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpResponse:
-    """Preview each line of a table; once confirmed, set all of them."""
+def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpResponseBase:
+    """Preview each line of a table; once confirmed, set all of them.
+
+    `?file=rewards` downloads the coming rewards as a table: without any, it is the template.
+    """
+    if request.GET.get("file") == "rewards":
+        return download(rewards_table(event, timezone.now()), f"rewards-{event.slug}", "csv")
     form = TableForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
-        text, now, by = form.cleaned_data["text"], timezone.now(), staff(request)
+        text, order = form.cleaned_data["text"], form.cleaned_data["order"]
+        now, by = timezone.now(), staff(request)
         if agreed_to := request.POST.get("agreed_to"):
             try:
-                done = import_rewards(event.pk, text, now=now, by=by, agreed_to=agreed_to)
+                done = import_rewards(
+                    event.pk, text, now=now, by=by, order=order, agreed_to=agreed_to
+                )
                 if not done.bad():
                     return _done(request, admin, event, done.changes())
             except PlanChanged as refusal:
                 messages.error(request, str(refusal))
-        table = import_rewards(event.pk, text, now=now, by=by, is_dry=True)
+        table = import_rewards(event.pk, text, now=now, by=by, order=order, is_dry=True)
         # The contents of a file are shown as text, to be corrected there.
-        context = {"form": TableForm({"text": text}), "table": table, "text": text}
+        order = table.order or ""
+        context = {"form": TableForm({"text": text, "order": order}), "table": table}
+        context |= {"text": text, "order": order, "encoding": form.cleaned_data.get("encoding")}
         context |= _counted(table.changes())
     template = "admin/events/event/import_rewards.html"
     return admin.render(request, template, "Rewards from a table", event, context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -50,9 +50,12 @@ def preview_rewards(
         own = {reward.date: reward for reward in event.rewards.filter(date__range=span)}
         opened = event.occurrences.filter(date__range=span)
         frozen = set(opened.values_list("date", flat=True))
+    changes = [Change(day, reward, own.get(day)) for day, reward in sorted(wanted.items())]
     return [
-        Change(day, reward, own.get(day), _fault(event, day, reward, frozen, now))
-        for day, reward in sorted(wanted.items())
+        change
+        if change.is_none()
+        else replace(change, fault=_fault(event, change.day, change.reward, frozen, now))
+        for change in changes
     ]
 
 

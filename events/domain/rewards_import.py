@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-import csv
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from io import StringIO
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
 
 from events.domain.calendar import locked_event
-from events.domain.rewards import Change, preview_rewards, set_rewards
+from events.domain.rewards import Change, coming_rewards, preview_rewards, set_rewards
+from events.models import Event
+from raffles.domain.exports import table as write_table
 from raffles.models.raffle import MAX_PRIZES
 from raffles.web.fields import text_fault
+from raffles.web.tables import Order, Row, order_of, read_date, read_table, read_whole
 
 COLUMNS = ("date", "name", "amount")
 OPTIONAL = {"description": 1000, "picture": 500}  # the most characters
 MAX_BYTES = 1_000_000
 MAX_LINES = 5_000
 _LONGEST_NAME = 200
-_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _is_url = URLValidator(["https", "http"])
-
-
-class UnreadableTable(ValueError):
-    """Why a file is not text that could hold a table."""
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the table (the first is 1): its cells, and its change or its fault."""
+    """A line of the file (the first is 1): its cells, and its change or its fault."""
 
     number: int
     cells: Sequence[str]
@@ -47,6 +45,7 @@ class Table:
     """An import, or a dry run of one."""
 
     lines: list[Line]
+    order: Order | None = None  # of dates with slashes; "" if nobody said which it is
 
     def bad(self) -> list[Line]:
         """Return the lines that prevent the import."""
@@ -57,22 +56,18 @@ class Table:
         found = [line.change for line in self.lines if line.change is not None]
         return sorted(found, key=lambda change: change.day)
 
+    def prizes(self) -> int:
+        """Return how many prizes the table gives away, over all its dates."""
+        return sum(change.reward["reward_amount"] for change in self.changes())
 
-def read_text(content: bytes) -> str:
-    """Return a file's text. Raises UnreadableTable with a sentence for whoever chose the file."""
-    if len(content) > MAX_BYTES:
-        raise UnreadableTable(f"The file has more than {MAX_BYTES:,} bytes.")
-    if content.startswith(b"PK\x03\x04"):
-        raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
-    if b"\0" in content:
-        raise UnreadableTable("This is not text in UTF-8. Save the table as CSV (UTF-8).")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = content.count(b"\n", 0, fault.start) + 1
-        raise UnreadableTable(
-            f"Line {line} is not in UTF-8. Save the table as CSV (UTF-8)."
-        ) from None
+
+def rewards_table(event: Event, now: datetime) -> Iterator[str]:
+    """Yield an event's coming rewards as a table that can be imported again, unchanged."""
+    rows = (
+        (day, own.reward_name, own.reward_amount, own.reward_description, own.reward_picture)
+        for day, own in sorted(coming_rewards(event, now).items())
+    )
+    return write_table((*COLUMNS, *OPTIONAL), rows)
 
 
 def import_rewards(
@@ -81,124 +76,90 @@ def import_rewards(
     *,
     now: datetime,
     by: str,
+    order: Order = "",
     is_dry: bool = False,
     agreed_to: str | None = None,
 ) -> Table:
     """Set rewards by date from CSV with the columns date, name and amount.
 
-    Description and picture are optional. The separator is the first of comma, semicolon and tab
-    that the first line has. With a bad line, or in a dry run, nothing is set. `agreed_to` as in
-    `set_rewards`.
+    Description and picture are optional. `order` says what stands first in dates with slashes,
+    where the table itself does not. With a bad line, or in a dry run, nothing is set. `agreed_to`
+    as in `set_rewards`.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
-        rows = list(_rows(text))
-        wanted = {row.day: row.reward for row in rows if row.day and row.reward}
+        rows = list(read_table(StringIO(text, newline=""), needed=COLUMNS, optional=[*OPTIONAL]))
+        found = order_of(row.values.get("date", "") for row in rows)
+        read = list(_read_all(rows, found or order))
+        wanted = {day: reward for _, _, day, reward in read if day and reward}
         previewed = {change.day: change for change in preview_rewards(event, wanted, now=now)}
-        table = Table([_line(row, previewed) for row in rows])
+        lines = [_line(row, fault, previewed[day] if day else None) for row, fault, day, _ in read]
+        table = Table(lines, None if found is None else found or order)
         if not is_dry and not table.bad():
             set_rewards(event, table.changes(), now=now, by=by, agreed_to=agreed_to)
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    number: int
-    cells: Sequence[str]
-    fault: str = ""
-    day: date | None = None  # of a row without a fault
-    reward: dict[str, Any] | None = None
+_Read = tuple[Row, str, date | None, Mapping[str, Any] | None]
 
 
-def _line(row: _Row, previewed: dict[date, Change]) -> Line:
-    change = previewed[row.day] if row.day else None
-    fault = change.fault if change else row.fault
-    return Line(row.number, row.cells, fault, change)
+def _line(row: Row, fault: str, change: Change | None) -> Line:
+    return Line(row.line, row.cells, change.fault if change else fault, change)
 
 
-def _rows(text: str) -> Iterator[_Row]:
-    """Yield the non-empty rows after the heading, or one fault if its columns are wrong."""
-    first = text[: text.find("\n")] if "\n" in text else text
-    separator = next((sign for sign in ",;\t" if sign in first), ",")
-    cells = _cells(text, separator)
-    head = next(cells, _Row(1, ()))
-    columns = tuple(cell.strip().casefold() for cell in head.cells)
-    known = set(columns) <= {*COLUMNS, *OPTIONAL} and len(set(columns)) == len(columns)
-    if head.fault or not known or not set(columns) >= set(COLUMNS):
-        fault = f"the columns must be {','.join(COLUMNS)}, and may be {','.join(OPTIONAL)}"
-        yield replace(head, fault=fault)
-        return
+def _read_all(rows: Iterable[Row], order: Order) -> Iterator[_Read]:
+    """Yield each row with its fault, or with its date and reward."""
     days: set[date] = set()
-    for count, row in enumerate(cells, 1):
+    for count, row in enumerate(rows, 1):
         if count > MAX_LINES:
-            yield replace(row, fault=f"at most {MAX_LINES:,} lines at once; this and all below")
+            yield row, f"at most {MAX_LINES:,} lines at once; this and all below", None, None
             return
-        yield _read(row, columns, days)
-
-
-def _cells(text: str, separator: str) -> Iterator[_Row]:
-    reader = csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True)
-    while True:
-        number = reader.line_num + 1
+        if row.fault:
+            yield row, row.fault, None, None
+            continue
         try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as fault:
-            yield _Row(number, (), f"this is not CSV ({fault}); is a quotation mark left open?")
+            day = _at(row, "date", lambda text: read_date(text, order))
+            reward = _reward(row)
+            if day in days:
+                raise ValueError("this date is in the table already")
+        except ValueError as fault:
+            yield row, str(fault), None, None
         else:
-            if any(cell.strip() for cell in cells):
-                yield _Row(number, cells)
+            days.add(day)
+            yield row, "", day, reward
 
 
-def _read(row: _Row, columns: tuple[str, ...], days: set[date]) -> _Row:
-    """Return the row with its date and reward, or with its fault."""
-    if row.fault:
-        return row
-    if len(row.cells) != len(columns):
-        return replace(row, fault=f"{len(columns)} values are needed")
-    cells = dict(zip(columns, (cell.strip() for cell in row.cells), strict=True))
+def _at(row: Row, column: str, read: Callable[[str], Value]) -> Value:
+    """Return what a cell says. Raises ValueError with the cell's name and place."""
     try:
-        day, reward = _day(cells["date"]), _reward(cells)
-        if day in days:
-            raise ValueError("this date is in the table already")
+        return read(row.values.get(column, ""))
     except ValueError as fault:
-        return replace(row, fault=str(fault))
-    days.add(day)
-    return replace(row, day=day, reward=reward)
+        raise ValueError(f"{column} ({row.places[column]}): {fault}") from None
 
 
-def _day(text: str) -> date:
-    try:
-        if _DAY.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise ValueError("date: write a date such as 2030-01-31")
-
-
-def _reward(cells: dict[str, str]) -> dict[str, Any]:
-    name, amount = cells["name"], cells["amount"]
-    if fault := text_fault(name):
-        raise ValueError(f"name: {fault}")
-    if len(name) > _LONGEST_NAME:
-        raise ValueError(f"name: at most {_LONGEST_NAME} characters")
-    if not (amount.isascii() and amount.isdecimal() and 1 <= int(amount[:9]) <= MAX_PRIZES):
-        raise ValueError(f"amount: write a number from 1 to {MAX_PRIZES}")
-    reward: dict[str, Any] = {"reward_name": name, "reward_amount": int(amount)}
+def _reward(row: Row) -> dict[str, Any]:
+    reward: dict[str, Any] = {
+        "reward_name": _at(row, "name", lambda text: _fit(text, _LONGEST_NAME)),
+        "reward_amount": _at(row, "amount", lambda text: read_whole(text, 1, MAX_PRIZES)),
+    }
     for column, longest in OPTIONAL.items():
-        reward[f"reward_{column}"] = _optional(column, cells.get(column, ""), longest)
+        fit = partial(_fit, longest=longest)
+        reward[f"reward_{column}"] = _at(row, column, fit) if row.values.get(column) else ""
+    _at(row, "picture", _check_address)
     return reward
 
 
-def _optional(column: str, text: str, longest: int) -> str:
+def _fit(text: str, longest: int) -> str:
+    if fault := text_fault(text):
+        raise ValueError(fault)
     if len(text) > longest:
-        raise ValueError(f"{column}: at most {longest} characters")
-    if text and (fault := text_fault(text)):
-        raise ValueError(f"{column}: {fault}")
-    if text and column == "picture":
-        try:
-            _is_url(text)
-        except ValidationError:
-            raise ValueError("picture: write an address such as https://…") from None
+        raise ValueError(f"at most {longest} characters")
     return text
+
+
+def _check_address(text: str) -> None:
+    try:
+        if text:
+            _is_url(text)
+    except ValidationError:
+        raise ValueError("write an address such as https://…") from None

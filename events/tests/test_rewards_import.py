@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import DjangoAssertNumQueries
 
-from events.domain.rewards_import import import_rewards
-from events.models import Reward
+from events.domain.rewards_import import import_rewards, rewards_table
+from events.models import Event, Reward
 from events.tests.acting import DRAW, NOW, at, manage, scheduled, taken
 from raffles.models import LogEntry
 
@@ -44,7 +44,7 @@ def rewards() -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_all_lines_are_set(tmp_path: Path, encoding: str) -> None:
     scheduled()
-    assert load(tmp_path, GOOD, encoding=encoding) == ("2 rewards set.\n", "")
+    assert load(tmp_path, GOOD, encoding=encoding) == ("2 rewards set, 3 prizes.\n", "")
     assert rewards() == [("2026-02-10", "Phone", 1), ("2026-02-11", "Washing Machine", 2)]
     # Again, with another amount: rewards are replaced.
     load(tmp_path, GOOD.replace("Phone,1", "Phone,3"))
@@ -53,7 +53,7 @@ def test_all_lines_are_set(tmp_path: Path, encoding: str) -> None:
 
 def test_a_dry_run_sets_nothing(tmp_path: Path) -> None:
     scheduled()
-    assert load(tmp_path, GOOD, "--dry-run") == ("2 rewards would be set.\n", "")
+    assert load(tmp_path, GOOD, "--dry-run") == ("2 rewards would be set, 3 prizes.\n", "")
     assert rewards() == []
 
 
@@ -67,7 +67,7 @@ def test_every_bad_line_is_told_and_nothing_is_set(tmp_path: Path) -> None:
         "2026-02-18,Not a Tuesday,1\n"
         "2026-02-24,Too many,4\n"
         "2026-02-17,Twice,1\n"
-        "17.2.2026,Date,1\n"
+        "17.2.26,Date,1\n"
         "2026-03-03,,1\n"
         "2026-03-03,Amount,1.5\n"
         "2026-03-03,Amount,0\n"
@@ -81,13 +81,13 @@ def test_every_bad_line_is_told_and_nothing_is_set(tmp_path: Path) -> None:
         "line 4: The event has no coming draw on this date\n"
         "line 5: A reward's amount can't be larger than max_participants\n"
         "line 6: this date is in the table already\n"
-        "line 7: date: write a date such as 2030-01-31\n"
-        "line 8: name: At least one visible character is needed.\n"
-        "line 9: amount: write a number from 1 to 100000\n"
-        "line 10: amount: write a number from 1 to 100000\n"
+        "line 7: date (A7): write a date such as 2030-01-31\n"
+        "line 8: name (B8): At least one visible character is needed.\n"
+        "line 9: amount (C9): write a number from 1 to 100000\n"
+        "line 10: amount (C10): write a number from 1 to 100000\n"
         "line 11: 3 values are needed\n"
         "line 12: 3 values are needed\n"
-        "line 13: name: Control, bidirectional and zero-width characters are not allowed.\n"
+        "line 13: name (B13): Control, bidirectional and zero-width characters are not allowed.\n"
     )
     assert rewards() == []
 
@@ -124,8 +124,44 @@ def test_what_is_no_table(tmp_path: Path, text: str, fault: str) -> None:
 )
 def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str) -> None:
     scheduled()
-    assert load(tmp_path, text) == ("2 rewards set.\n", "")
+    assert load(tmp_path, text) == ("2 rewards set, 3 prizes.\n", "")
     assert rewards() == [("2026-02-10", "Phone", 1), ("2026-02-11", "Washing Machine", 2)]
+
+
+def test_how_dates_with_slashes_are_meant_is_said_once(tmp_path: Path) -> None:
+    scheduled()
+    text = "date,name,amount\n10/02/2026,Phone,1\n"
+    unclear = "line 2: date (A2): is the day or the month first? Choose it, or write 2030-01-31\n"
+    assert load(tmp_path, text) == ("1 bad lines; nothing was set.", unclear)
+    assert load(tmp_path, text, "--dates=day-first") == ("1 rewards set, 1 prizes.\n", "")
+    assert rewards() == [("2026-02-10", "Phone", 1)]
+    # No month has the number 13, so nobody need say it.
+    assert load(tmp_path, text + "13/02/2026,Cup,1\n")[0] == "2 rewards set, 2 prizes.\n"
+
+
+def test_what_is_not_utf_8_is_said(tmp_path: Path) -> None:
+    scheduled()
+    text = GOOD.replace("Phone", "Café")
+    said = "Read as Windows-1252, since it is not UTF-8.\n"
+    assert load(tmp_path, text, encoding="cp1252") == ("2 rewards set, 3 prizes.\n", said)
+    assert rewards()[0] == ("2026-02-10", "Café", 1)
+
+
+def test_coming_rewards_are_a_table_that_changes_nothing(tmp_path: Path) -> None:
+    event_pk = scheduled()["id"]
+    names = ["=1+1", "a;=b", "two  spaces", 'quo"ted, and', "-5"]
+    for n, name in enumerate(names):
+        load(
+            tmp_path,
+            "date,name,amount\n" + f'2026-02-{10 + n},"{name.replace(chr(34), chr(34) * 2)}",2\n',
+        )
+    taken("alice")  # the first date is fixed
+    event = Event.objects.get(pk=event_pk)
+    text = "".join(rewards_table(event, NOW))
+    assert [name for _, name, _ in rewards()] == names
+    before = LogEntry.objects.count()
+    assert load(tmp_path, text) == ("5 rewards set, 10 prizes.\n", "")
+    assert ([name for _, name, _ in rewards()], LogEntry.objects.count()) == (names, before)
 
 
 def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
@@ -135,7 +171,7 @@ def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
     told = [(r.reward_name, r.reward_description, r.reward_picture) for r in Reward.objects.all()]
     assert told == [("Phone", "New, black", url), ("Cup", "", "")]
     assert load(tmp_path, f"{head}\n2026-02-10,Phone,1,,javascript:x\n")[1] == (
-        "line 2: picture: write an address such as https://…\n"
+        "line 2: picture (E2): write an address such as https://…\n"
     )
 
     load(tmp_path, GOOD.replace("Washing Machine,2", "Cup,1"))
@@ -154,11 +190,8 @@ def test_a_line_replaces_the_whole_reward(tmp_path: Path) -> None:
     [
         (b"x" * 1_000_001, "The file has more than 1,000,000 bytes."),
         (b"PK\x03\x04...", "This is a spreadsheet or an archive. Save it as CSV (UTF-8) first."),
-        (GOOD.encode("utf-16"), "This is not text in UTF-8. Save the table as CSV (UTF-8)."),
-        (
-            f"{GOOD}2026-02-12,Caf\u00e9,1".encode("latin-1"),
-            "Line 4 is not in UTF-8. Save the table as CSV (UTF-8).",
-        ),
+        (b"date,name\0,amount", "This is not text. Save the table as CSV (UTF-8)."),
+        (b"date,name,\x81", "This is not text. Save the table as CSV (UTF-8)."),
     ],
 )
 def test_what_is_no_text_is_told(tmp_path: Path, content: bytes, fault: str) -> None:
@@ -191,12 +224,12 @@ def test_looking_at_a_table_takes_three_queries(
 
 def test_usage_is_2(tmp_path: Path) -> None:
     scheduled()
-    (tmp_path / "latin.csv").write_bytes("date,name,amount\n2026-02-10,Café,1".encode("latin-1"))
+    (tmp_path / "image.csv").write_bytes(b"\x89PNG\x0d\x0a\x1a\x0a\0")
     for file, event in (
         ("nowhere.csv", "breakfast"),
-        ("latin.csv", "breakfast"),
+        ("image.csv", "breakfast"),
         (".", "breakfast"),
-        ("latin.csv", "nowhere"),
+        ("image.csv", "nowhere"),
     ):
         with pytest.raises(CommandError) as refusal:
             call_command("import_rewards", str(tmp_path / file), f"--event={event}")

@@ -117,7 +117,7 @@ def export_raffle(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Ht
     except Refusal as refusal:
         return posted_again(request, str(refusal))
     of = f"{slugify(raffle.name)[:_MOST] or 'raffle'}-{str(raffle.uuid)[:8]}"
-    return _download(pieces, f"{of}-{export.name}", export.kind)
+    return download(pieces, f"{of}-{export.name}", export.kind)
 
 
 def export_everything(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
@@ -125,7 +125,7 @@ def export_everything(request: HttpRequest, admin: AdminPages) -> HttpResponseBa
     by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
     what = request.POST.get("what")
     if what == "record":
-        return _download(export_record(None, **by), "record", "csv")
+        return download(export_record(None, **by), "record", "csv")
     form = WinnersOfEventForm(request.POST if what else None, initial=_last_week(request))
     if form.is_valid():
         event, since, until = (form.cleaned_data[name] for name in ("event", "since", "until"))
@@ -137,7 +137,7 @@ def export_everything(request: HttpRequest, admin: AdminPages) -> HttpResponseBa
         except Refusal:
             form.add_error(None, "This event drew nothing in that time.")
         else:
-            return _download(pieces, f"{event}-winners-{since}-{until}", "csv")
+            return download(pieces, f"{event}-winners-{since}-{until}", "csv")
     status = 400 if request.method == "POST" else 200
     template = "admin/raffles/export_everything.html"
     return admin.render(request, template, "Export", None, {"form": form}, status)
@@ -155,7 +155,7 @@ EXPORT_EVERYTHING = ViewPage(
 )
 
 
-def _download(
+def download(
     pieces: Iterator[str] | Iterator[bytes], name: str, kind: str
 ) -> StreamingHttpResponse:
     """Return a streamed download; `name` holds letters, digits and hyphens only."""

@@ -13,8 +13,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from events.domain.rewards_import import UnreadableTable, import_rewards, read_text
+from events.domain.rewards_import import MAX_BYTES, import_rewards
 from events.models import Event
+from raffles.web.tables import UnreadableTable, read_text
 
 USAGE = 2
 
@@ -28,11 +29,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE.csv")
         parser.add_argument("--event", required=True, metavar="SLUG", help="the event")
+        parser.add_argument(
+            "--dates",
+            choices=["day-first", "month-first"],
+            default="",
+            help="how 02/10/2027 is meant, where the table itself does not tell",
+        )
         parser.add_argument("--dry-run", action="store_true", help="check the lines, set nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            text = read_text(options["file"].read_bytes())
+            text, encoding = read_text(options["file"].read_bytes(), most=MAX_BYTES)
             event = Event.objects.get(slug=options["event"])
         except (OSError, UnreadableTable) as fault:
             raise CommandError(f"{options['file']}: {fault}", returncode=USAGE) from fault
@@ -41,7 +48,16 @@ class Command(BaseCommand):
                 f"There is no event {options['event']}.", returncode=USAGE
             ) from fault
         by = f"import_rewards on {socket.gethostname()}"
-        table = import_rewards(event.pk, text, now=timezone.now(), by=by, is_dry=options["dry_run"])
+        if encoding != "UTF-8" and options["verbosity"]:
+            self.stderr.write(f"Read as {encoding}, since it is not UTF-8.")
+        table = import_rewards(
+            event.pk,
+            text,
+            now=timezone.now(),
+            by=by,
+            order=options["dates"].removesuffix("-first"),
+            is_dry=options["dry_run"],
+        )
         bad = table.bad()
         for line in bad:
             self.stderr.write(f"line {line.number}: {line.fault}")
@@ -49,4 +65,4 @@ class Command(BaseCommand):
             raise CommandError(f"{len(bad)} bad lines; nothing was set.")
         if options["verbosity"]:
             would = "would be " if options["dry_run"] else ""
-            self.stdout.write(f"{len(table.lines)} rewards {would}set.")
+            self.stdout.write(f"{len(table.lines)} rewards {would}set, {table.prizes()} prizes.")

@@ -1,0 +1,190 @@
+"""Tables as people have them: what a spreadsheet saves as CSV, whatever its language."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import chain
+from typing import Literal, NamedTuple
+
+Order = Literal["", "day", "month"]  # what stands first where a date is written with slashes
+
+_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?: 00:00(?::00)?)?", re.ASCII)
+_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: 0?0:00(?::00)?)?", re.ASCII)
+# How an export keeps a spreadsheet from computing a text (raffles.domain.exports), to be undone.
+_KEPT = re.compile(r"(?:^|(?<=;))'(?=\s*[=+\-@＝＋－＠])")
+_BREAKS = re.compile(r"\s*[\r\n]+\s*")
+_WHOLE = re.compile(r"(\d{1,18})(?:[.,]0+)?", re.ASCII)
+
+
+class UnreadableTable(ValueError):
+    """Why a file is not text that could hold a table."""
+
+
+class Text(NamedTuple):
+    """A file's text, and the encoding that it was read in."""
+
+    text: str
+    encoding: Literal["UTF-8", "UTF-16", "Windows-1252"] = "UTF-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that is not empty: its line in the file, its place in the spreadsheet, its values."""
+
+    line: int  # in the file, from 1; values with line breaks take several
+    row: int  # in the spreadsheet, from 1
+    cells: Sequence[str]
+    values: Mapping[str, str] = field(default_factory=dict)  # by column, stripped
+    places: Mapping[str, str] = field(default_factory=dict)  # such as "B7", by column
+    fault: str = ""
+
+
+def read_text(content: bytes, *, most: int) -> Text:
+    """Return a file's text. Raises UnreadableTable with a sentence for whoever chose the file.
+
+    UTF-16 is known by its mark or its zeros; what is not UTF-8 is taken for Windows-1252.
+    """
+    if len(content) > most:
+        raise UnreadableTable(f"The file has more than {most:,} bytes.")
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
+    wide = _utf_16(content)
+    for codec, encoding in ((wide, "UTF-16"),) if wide else _NARROW:
+        try:
+            text = content.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return Text(text.removeprefix("\ufeff"), encoding)  # type: ignore[arg-type]
+    raise UnreadableTable("This is not text. Save the table as CSV (UTF-8).")
+
+
+_NARROW = (("utf-8", "UTF-8"), ("cp1252", "Windows-1252"))
+
+
+def _utf_16(content: bytes) -> str:
+    """Return the codec of UTF-16 that the first bytes speak for, or nothing."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for codec, halves in ("utf-16-le", content[1:200:2]), ("utf-16-be", content[:200:2]):
+        if halves.count(0) * 2 > len(halves):
+            return codec
+    return ""
+
+
+def read_table(
+    lines: Iterable[str], *, needed: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[Row]:
+    """Yield the rows below the names of the columns, in constant memory; skip empty ones.
+
+    The separator is what a line `sep=;` says, else the first of comma, semicolon and tab that the
+    names have. Empty columns at the end do not count. A row that does not fit has a `fault`; if
+    the names are wrong the one row is theirs, and after a quotation mark left open comes nothing.
+    """
+    lines = iter(lines)
+    first, skipped = next(lines, ""), 0
+    if said := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
+        separator, first, skipped = said[1], next(lines, ""), 1
+    else:
+        separator = next((sign for sign in ",;\t" if sign in first), ",")
+    rows = _rows(chain([first], lines), separator, skipped)
+    head = next(rows, Row(1 + skipped, 1, ()))
+    columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
+    known = set(columns) <= {*needed, *optional} and len(set(columns)) == len(columns)
+    if head.fault or not known or not set(columns) >= set(needed):
+        also = f", and may be {','.join(optional)}" if optional else ""
+        yield Row(head.line, 1, head.cells, fault=f"the columns must be {','.join(needed)}{also}")
+        return
+    for row in rows:
+        cells = _without_end(row.cells, least=len(columns))
+        if row.fault or not any(map(str.strip, cells)):
+            if row.fault:
+                yield row
+        elif len(cells) != len(columns):
+            yield Row(row.line, row.row, cells, fault=f"{len(columns)} values are needed")
+        else:
+            # One line of text is all that a name or a description may have.
+            texts = (_KEPT.sub("", _BREAKS.sub(" ", cell.strip())) for cell in cells)
+            values = dict(zip(columns, texts, strict=True))
+            places = {column: f"{_letters(at)}{row.row}" for at, column in enumerate(columns)}
+            yield Row(row.line, row.row, cells, values, places)
+
+
+def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[Row]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    for number in range(1, 1 << 62):
+        line = reader.line_num + 1 + skipped
+        try:
+            yield Row(line, number, next(reader))
+        except StopIteration:
+            return
+        except csv.Error as fault:
+            why = f"this is not CSV ({fault}); is a quotation mark left open?"
+            yield Row(line, number, (), fault=why)
+
+
+def _without_end(cells: Sequence[str], least: int = 0) -> Sequence[str]:
+    """Return the cells without empty ones at the end, but not fewer than `least`."""
+    end = len(cells)
+    while end > least and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _letters(at: int) -> str:
+    """Return a column's name in a spreadsheet: A for 0, AA for 26."""
+    before, last = divmod(at, 26)
+    return (_letters(before - 1) if before else "") + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[last]
+
+
+def order_of(texts: Iterable[str]) -> Order | None:
+    """Return what stands first in all these dates; None without slashes, "" if it may be either."""
+    first, second, any_slashed = 0, 0, False
+    for text in texts:
+        if found := _SLASHED.fullmatch(text):
+            any_slashed = True
+            first, second = max(first, int(found[1])), max(second, int(found[2]))
+    if not any_slashed:
+        return None
+    return "day" if first > 12 else "month" if second > 12 else ""
+
+
+def read_date(text: str, order: Order = "") -> date:
+    """Return the date of 2027-02-10, 10.02.2027, or, with an `order`, 02/10/2027.
+
+    A time of midnight beside it does not count. Raises ValueError with a sentence.
+    """
+    try:
+        if found := _ISO.fullmatch(text):
+            year, month, day = map(int, found.groups())
+            return date(year, month, day)
+        if found := _DOTTED.fullmatch(text):
+            day, month, year = map(int, found.groups())
+            return date(year, month, day)
+        if found := _SLASHED.fullmatch(text):
+            if not order:
+                raise _Unclear("is the day or the month first? Choose it, or write 2030-01-31")
+            day, month, year = map(int, found.groups())
+            return date(year, month, day) if order == "day" else date(year, day, month)
+    except _Unclear:
+        raise
+    except ValueError:
+        pass
+    raise ValueError("write a date such as 2030-01-31")
+
+
+class _Unclear(ValueError):
+    pass
+
+
+def read_whole(text: str, least: int, most: int) -> int:
+    """Return a whole number, also of 1.0 or 1,0. Raises ValueError with a sentence."""
+    found = _WHOLE.fullmatch(text)
+    if found and least <= int(found[1]) <= most:
+        return int(found[1])
+    raise ValueError(f"write a number from {least} to {most}")
