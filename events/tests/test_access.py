@@ -21,6 +21,7 @@ TABLE: list[tuple[str, str, Body, int, int]] = [
     ("events/<slug:slug>/participate/", "post", {"username": "bob"}, 201, 201),
     ("events/<slug:slug>/draws/", "get", None, 200, 200),
     ("events/<slug:slug>/draws/<day:day>/", "get", None, 200, 200),
+    ("events/<slug:slug>/rewards/<day:day>/", "get", None, 404, 404),
     ("events/<slug:slug>/rewards/<day:day>/", "put", REWARD, 403, 201),
     ("events/<slug:slug>/rewards/<day:day>/", "delete", None, 403, 404),
     ("events/<slug:slug>/winners.atom", "get", None, 200, 200),

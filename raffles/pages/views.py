@@ -134,10 +134,10 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     notice = None
     try:
         throttle(request, VerifyThrottle())
-        context["inclusion"] = _inclusion(raffle_id, number)
         code = form.cleaned_data["verification_code"]
         slot = checked_slot(shown, ticket_number=number, code=code)
         outcome = outcome_of(shown, slot, timezone.now())
+        context["inclusion"] = _inclusion(raffle_id, number)
         context |= {"number": number, "outcome": outcome, "form": TicketForm()}
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)

@@ -16,7 +16,7 @@ from threading import Event, Thread
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Greatest
 
 from raffles.domain.clock import signed_time
@@ -147,18 +147,23 @@ class _Asking:
         return is_busy or (bool(self._running) and left > -_GRACE)
 
     def _begin(self) -> bool:
-        """Ask whoever is wanted and free; return whether another process has somebody's turn."""
+        """Ask whoever is wanted and free; return whether another process has somebody's turn.
+
+        The turns are read before what is wanted: one that has ended since may have answered it.
+        """
         now, is_busy = signed_time(self._clock()), False
+        rows = {row.url: row for row in Witness.objects.all()}
         wanted = [each for each in self._wanted(now) if each.witness.url not in self._running]
         for each in wanted:
             url = each.witness.url
-            row, _ = Witness.objects.get_or_create(url=url)
+            if (row := rows.get(url)) is None:
+                Witness.objects.get_or_create(url=url)
+                row = Witness(url=url)
             if row.rests_until and row.rests_until > now:
                 continue
-            free = Witness.objects.filter(
-                Q(leased_until=None) | Q(leased_until__lte=now), url=url, fence=row.fence
-            )
-            if free.update(fence=F("fence") + 1, leased_until=now + _LEASE):
+            is_free = row.leased_until is None or row.leased_until <= now
+            untouched = Witness.objects.filter(url=url, fence=row.fence)
+            if is_free and untouched.update(fence=row.fence + 1, leased_until=now + _LEASE):
                 self._running.add(url)
                 self._send(_Turn(each, row.fence + 1, self._until), row.size)
             else:
