@@ -39,7 +39,8 @@ def to_hand_over(raffle: Raffle, now: datetime) -> str:
     late = f", {over:,} past the deadline" if over else ""
     first = shown(min(coming), SHORT, zone=raffle.zone()) if coming else ""
     deadline = f", {'next' if over else 'first'} deadline {first}" if first else ""
-    return f"{len(found):,} {'prize' if len(found) == 1 else 'prizes'} to hand over{late}{deadline}."
+    many = "1 prize" if len(found) == 1 else f"{len(found):,} prizes"
+    return f"{many} to hand over{late}{deadline}."
 
 
 def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
