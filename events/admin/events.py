@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
+from events.admin.frequency import CHOICE
 from events.admin.many_rewards import COPY_WEEK, IMPORT
 from events.admin.preview import calendar_of
 from events.domain.calendar import ComingDraw, coming_draws
@@ -151,11 +152,13 @@ class EventAdmin(AdminPages):
 
     def get_fieldsets(self, request: HttpRequest, obj: Event | None = None) -> Any:
         fieldsets: Any = super().get_fieldsets(request, obj)
-        if obj is not None:
-            return fieldsets
+        if obj is not None and not self.has_change_permission(request, obj):
+            return fieldsets  # the rule alone, as it is stored
+        rule = SCHEDULE.index("frequency")
         # Pausing an existing event is an action with a page of its own, which says what it does.
-        when = ("When", {"fields": (*SCHEDULE, "paused")})
-        return (fieldsets[0], when, *fieldsets[2:])
+        at_first = () if obj else ("paused",)
+        fields = (*SCHEDULE[:rule], *CHOICE, *SCHEDULE[rule:], *at_first)
+        return (fieldsets[0], ("When", {"fields": fields}), *fieldsets[2:])
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Event | None = None) -> list[str]:
         return ["slug"] if obj else []
@@ -230,7 +233,7 @@ class EventAdmin(AdminPages):
             obj.paused_at = now if form.cleaned_data["paused"] else None
             schedule_event(obj, now=now, by=by)
             return
-        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        changes = form.changes()
         event, kept = edit_event(obj.pk, changes, now=now, by=by)
         obj.__dict__.update(event.__dict__)
         if changes and kept:

@@ -11,6 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 
+from events.admin.frequency import CHOICE, FrequencyForm
 from events.domain.refusals import RewardTooLarge
 from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
@@ -40,7 +41,7 @@ REWARD_FIELDS: dict[str, type[forms.Field]] = {
 }
 
 
-class EventForm(forms.ModelForm):
+class EventForm(FrequencyForm):
     """An event, with the same rules as in the API."""
 
     time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
@@ -89,7 +90,7 @@ class EventForm(forms.ModelForm):
 
     def schedule_faults(self) -> list[str]:
         """Return what prevents a preview of the next dates; errors in other fields do not."""
-        needed = [name for name in (*SCHEDULE, *REWARD) if name in self.errors]
+        needed = [name for name in (*SCHEDULE, *CHOICE, *REWARD) if name in self.errors]
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
         if missing:

@@ -244,6 +244,12 @@ def test_a_page_shows_the_next_rewards_and_the_list_all(staff: Client) -> None:
     [
         (form(frequency="hourly"), "Write daily, weekly, monthly, yearly"),
         (form(frequency="FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), "no date within five years"),
+        (form(frequency=""), "Write a rule."),
+        (form(how_often="weekdays"), "Tick a weekday."),
+        (form(how_often="weekdays", weekdays=["MO", "XX"]), "XX is not one of the available"),
+        (form(how_often="last", last_weekday=""), "Choose one."),
+        (form(how_often="last", last_weekday="FR", frequency="weekly"), "For this to count"),
+        (form(how_often="sometimes"), "Select a valid choice"),
         (form(time_zone="Europe/Nowhere"), "Select a valid choice"),
         (form(until="2026-02-01"), "The last date can&#x27;t be before the first."),
         (form(slug="upcoming"), "This word is taken by the site."),
@@ -260,6 +266,35 @@ def test_what_does_not_fit_is_told_in_the_form(
 ) -> None:
     assert sentence in post(staff, ADD, fields)
     assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rule"),
+    [
+        ({"how_often": "daily"}, "daily"),
+        ({"how_often": "workdays"}, "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"),
+        ({"how_often": "weekdays", "weekdays": ["SA", "MO"]}, "FREQ=WEEKLY;BYDAY=MO,SA"),
+        ({"how_often": "last", "last_weekday": "FR"}, "FREQ=MONTHLY;BYDAY=-1FR"),
+        ({"how_often": "own", "frequency": "FREQ=WEEKLY;BYDAY=SA,MO"}, "FREQ=WEEKLY;BYDAY=SA,MO"),
+    ],
+)
+def test_a_chosen_frequency_is_stored_as_its_rule_and_chosen_when_opened(
+    staff: Client, chosen: dict[str, Any], rule: str
+) -> None:
+    post(staff, ADD, form(**chosen))
+    event = Event.objects.get()
+    assert event.frequency == rule
+    with at(NOW):
+        opened = staff.get(change()).context["adminform"].form
+    assert opened["how_often"].value() == chosen["how_often"]
+    assert set(opened["weekdays"].value() or ()) == set(chosen.get("weekdays", ()))
+    # From the form as it was opened to another choice, and what is recorded of it.
+    fields = form(frequency=rule, how_often="last", last_weekday="SU")
+    post(staff, change(), fields)
+    event.refresh_from_db()
+    assert event.frequency == "FREQ=MONTHLY;BYDAY=-1SU"
+    changed = LogEntry.objects.about(event).get(action="event.changed")
+    assert changed.details == {"frequency": event.frequency}
 
 
 def test_an_edit_names_the_dates_that_stay(staff: Client) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 
 from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ViewPage
 from raffles.domain.prizes import note_all_notified
-from raffles.models import Handover, Raffle, State, Winner, WinnerState
+from raffles.models import Raffle, State, Winner, WinnerState
 from raffles.models.winner import WinnerQuerySet
 from raffles.web.formats import SHORT, shown
 
@@ -19,17 +20,27 @@ COUNTED = 1_000  # prizes; beyond, the page says "more than"
 AT_ONCE = 200  # winners on a call sheet, and noted at once
 
 
-def to_hand_over(raffle: Raffle) -> str:
-    """Return how many prizes wait and the first deadline, in a sentence; empty for none."""
-    count = Winner.objects.filter(raffle=raffle).held()[: COUNTED + 1].count()
-    if not count:
+def to_hand_over(raffle: Raffle, now: datetime) -> str:
+    """Return how many prizes wait, how many too long, and the next deadline; empty for none.
+
+    One query of at most COUNTED + 1 rows. Of more prizes no deadline is told: the first of all
+    would have to be looked for.
+    """
+    columns = ("handover__claim_until", "handover__claimed_at")
+    held = Winner.objects.filter(raffle=raffle).held().order_by("rank")
+    found = list(held.values_list(*columns)[: COUNTED + 1])
+    if not found:
         return ""
-    many = f"More than {COUNTED:,}" if count > COUNTED else f"{count:,}"
-    dated = Handover.objects.unclaimed().filter(winner__raffle=raffle)
-    until = dated.order_by("claim_until").values_list("claim_until", flat=True).first()
-    first = shown(until, SHORT, zone=raffle.zone())
-    deadline = f", first deadline {first}" if until else ""
-    return f"{many} {'prize' if count == 1 else 'prizes'} to hand over{deadline}."
+    if len(found) > COUNTED:
+        return f"More than {COUNTED:,} prizes to hand over."
+    deadlines = [until for until, claimed_at in found if until and not claimed_at]
+    coming = [until for until in deadlines if until > now]
+    over = len(deadlines) - len(coming)
+    late = f", {over:,} past the deadline" if over else ""
+    first = shown(min(coming), SHORT, zone=raffle.zone()) if coming else ""
+    deadline = f", {'next' if over else 'first'} deadline {first}" if first else ""
+    many = "1 prize" if len(found) == 1 else f"{len(found):,} prizes"
+    return f"{many} to hand over{late}{deadline}."
 
 
 def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
@@ -47,7 +58,7 @@ def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpR
     ]
     context = {
         "rows": rows,
-        "summary": to_hand_over(raffle),
+        "summary": to_hand_over(raffle, timezone.now()),
         "is_cut": len(winners) > AT_ONCE,
         "at_once": AT_ONCE,
     }
@@ -94,8 +105,9 @@ def _line(winner: Winner) -> str:
 
 
 def _preview(raffle: Raffle) -> list[str]:
-    more = _untold(raffle).count() - AT_ONCE
-    later = [f"{more:,} more come once these are noted."] if more > 0 else []
+    more = _untold(raffle)[AT_ONCE : AT_ONCE + COUNTED + 1].count()
+    many = f"More than {COUNTED:,} others" if more > COUNTED else f"{more:,} more"
+    later = [f"{many} come once these are noted."] if more else []
     return [
         "It is noted that you notified those whom you tick, today; the record says who noted it.",
         "Their deadlines stay as they are. To keep a prize for longer, open the winner's own page.",

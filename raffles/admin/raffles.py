@@ -173,7 +173,7 @@ class RaffleAdmin(AdminPages):
     ) -> HttpResponse:
         raffle: Raffle | None = context.get("original")
         if raffle is not None and raffle.state == State.DRAWN:
-            context["to_hand_over"] = to_hand_over(raffle)
+            context["to_hand_over"] = to_hand_over(raffle, timezone.now())
         return super().render_change_form(request, context, *args, **kwargs)
 
     def delete_model(self, _request: HttpRequest, obj: Raffle) -> None:

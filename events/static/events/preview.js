@@ -21,6 +21,7 @@ function replace(calendar) {
   const act = focused && focused.dataset.act;
   old.replaceWith(calendar);
   offer();
+  tellNext();
   if (day) calendar.querySelector(`[data-day="${day}"] [data-act="${act}"]`)?.focus();
 }
 
@@ -98,6 +99,34 @@ function offer() {
   }
 }
 
+// --- How often: what the choice does not use is out of the way, and the next dates are beside it.
+
+const often = document.querySelector("select[name=how_often]");
+const rule = document.querySelector("[name=frequency]");
+const USED = { weekdays: "weekdays", last: "last_weekday", own: "frequency" };
+
+function choose() {
+  if (!often) return;
+  for (const [kind, name] of Object.entries(USED)) {
+    const row = document.querySelector(`.form-row.field-${name}`);
+    row.hidden = often.value !== kind && !row.querySelector(".errorlist");
+  }
+  // What is out of sight is as it was: nobody could see why it is refused.
+  if (document.querySelector(".form-row.field-frequency").hidden)
+    rule.value = document.querySelector("[name=initial-frequency]")?.value ?? rule.defaultValue;
+}
+
+function tellNext() {
+  if (!often) return;
+  const next = document.getElementById("next-five") ?? document.createElement("p");
+  next.id = "next-five";
+  next.className = "help";
+  const days = [...document.querySelectorAll("#calendar td.on time b")].slice(0, 5);
+  const said = days.length ? days : [...document.querySelectorAll("#calendar .calendar-note")];
+  next.textContent = said.map((one) => one.textContent.trim()).join(" · ");
+  document.querySelector(".form-row.field-how_often").append(next);
+}
+
 function soon() {
   clearTimeout(timer);
   timer = setTimeout(() => show().catch(() => {}), 400);
@@ -105,6 +134,9 @@ function soon() {
 
 if (button) {
   addEventListener("load", offer);
+  choose();
+  tellNext();
+  often?.addEventListener("change", choose);
   button.addEventListener("click", (event) => {
     event.preventDefault();
     show().catch(() => button.form.requestSubmit(button));

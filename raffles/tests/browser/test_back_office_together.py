@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,16 @@ def test_calendar_follows_what_is_typed(tabs: tuple[Event, Visitor, Page]) -> No
     for page in (visitor.page, second):
         page.locator("[name=draw_time]").fill("19:45")
         page.locator("#calendar").get_by_text("19:45").first.wait_for()
+    often = second.locator("[name=how_often]")
+    often.select_option("last")
+    second.locator("[name=last_weekday]").select_option("FR")
+    second.locator("#next-five").get_by_text(re.compile("^Fri [^·]*( · Fri [^·]*){4}$")).wait_for()
+    often.select_option("weekdays")
+    second.locator("#next-five").get_by_text("filled in: These weekdays").wait_for()
+    second.get_by_label("Saturday").check()
+    second.locator("#next-five").get_by_text(re.compile("^Sat ")).wait_for()
+    assert not second.locator("[name=frequency]").is_visible()
+    often.select_option("own")
     second.locator("[name=frequency]").fill("every now and then")
     second.locator("#calendar").get_by_text("Write daily, weekly").wait_for()
     save(second)
