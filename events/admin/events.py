@@ -12,6 +12,7 @@ from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
@@ -23,6 +24,7 @@ from events.domain.rewards import coming_rewards
 from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
 from events.models import Event, Occurrence, Reward
 from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.base import Beginning
 from raffles.admin.widgets import IN_FORMS
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
@@ -105,6 +107,11 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
 class EventAdmin(AdminPages):
     """Events: their dates follow the form, except those that have tickets."""
 
+    purpose = _(
+        "An event draws again and again, each day or each last Friday, every date with its reward. "
+        "Its dates come by themselves."
+    )
+    beginning = Beginning(_("Schedule an event"), "admin:events_event_add", "events.add_event")
     form = EventForm
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)

@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages
 from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
+from raffles.admin.base import Beginning
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
 from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.raffle_actions import RUNNING
@@ -35,6 +37,11 @@ from raffles.web.formats import SECOND, clock, shown
 class RaffleAdmin(AdminPages):
     """Raffles: the terms can change until the first ticket, nothing can by hand afterwards."""
 
+    purpose = _(
+        "A raffle has numbered tickets, some prizes and one draw. Each date of an event becomes "
+        "one, too, with its first ticket."
+    )
+    beginning = Beginning(_("Create a raffle"), "admin:raffles_raffle_add", "raffles.add_raffle")
     form = RaffleForm
     inlines = (PrizeInline,)
     domain_records = frozenset({"added"})
