@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
+from events.admin.event_actions import DUPLICATE, END, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
 from events.admin.frequency import CHOICE
 from events.admin.many_rewards import COPY_WEEK, IMPORT
@@ -116,7 +116,7 @@ class EventAdmin(AdminPages):
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
     pages = (
-        *(IMPORT, COPY_WEEK, PAUSE, RESUME, DUPLICATE),
+        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE),
         ViewPage(
             name="preview",
             is_of_object=False,

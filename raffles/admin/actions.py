@@ -14,12 +14,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.views.decorators.http import require_http_methods
 
 from raffles.admin.base import Recorded
@@ -40,7 +41,7 @@ class AdminPage(ABC):
 
     name: str
     permissions: Sequence[str]
-    label: str = ""
+    label: str | Promise = ""
     address: str = ""
     is_of_object: bool = True
     methods: Sequence[str] = ("GET", "HEAD", "POST")
@@ -83,8 +84,8 @@ class ConfirmedAction(AdminPage):
     """An action that cannot be undone: a page with its consequences, then one button.
 
     `preview(row)` returns the consequences, in sentences; `perform(row, now=, by=, **values of the
-    form)` acts or raises a Refusal, whose sentence is shown. `initial(row)` returns the form's
-    initial values.
+    form)` acts or raises a Refusal, whose sentence is shown, or a ValidationError, whose sentences
+    stand beside the fields of the form. `initial(row)` returns the form's initial values.
     """
 
     preview: Callable[[Any], Sequence[str]]
@@ -102,11 +103,14 @@ class ConfirmedAction(AdminPage):
                 outcome = self.perform(
                     row, now=timezone.now(), by=staff(request), **form.cleaned_data
                 )
+            except ValidationError as fault:
+                form.add_error(None, fault)
             except Refusal as refusal:
                 messages.error(request, str(refusal))
                 return admin.to_object(row)
-            messages.success(request, outcome.message)
-            return HttpResponseRedirect(outcome.to) if outcome.to else admin.to_object(row)
+            else:
+                messages.success(request, outcome.message)
+                return HttpResponseRedirect(outcome.to) if outcome.to else admin.to_object(row)
         context = {"action": self, "form": form, "preview": self.preview(row)}
         return admin.render(request, "admin/confirm.html", self.label, row, context)
 

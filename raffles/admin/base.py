@@ -17,7 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
+from django.utils.functional import Promise, cached_property
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -274,7 +274,7 @@ class Recorded(admin.ModelAdmin):
         self,
         request: HttpRequest,
         template: str,
-        subject: str,
+        subject: str | Promise,
         row: Any,
         context: Mapping[str, Any],
         status: int = 200,

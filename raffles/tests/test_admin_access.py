@@ -77,6 +77,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "events_event_copy_week": ("M", "M"),
     "events_event_pause": ("M", "M"),
     "events_event_resume": ("M", "M"),
+    "events_event_end": ("M", "M"),
     "events_event_duplicate": ("M", "M"),
     "raffles_endpoint_test": (NOBODY, "M"),
     "raffles_endpoint_rotate": (NOBODY, "M"),
