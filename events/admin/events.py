@@ -99,7 +99,12 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
                 prefix = make_formset.get_default_prefix()
                 how = admin.get_formset_kwargs(request, form.instance, inline, prefix)
                 rewards = make_formset(**how).preview(rewards)
-        context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
+        month = request.POST.get("month", "")
+        context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now(), month=month)
+        context["preview_url"] = request.path
+        # What the form held is asked for again with another month.
+        others = ("month", "csrfmiddlewaretoken")
+        context["typed"] = [row for row in request.POST.lists() if row[0] not in others]
     return admin.render(request, "admin/events/event/preview.html", "Preview", None, context)
 
 
