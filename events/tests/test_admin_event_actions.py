@@ -124,6 +124,15 @@ def test_ending_says_what_is_drawn_all_the_same(staff: Client) -> None:
     assert actions() == ["event.scheduled", "event.changed"]
 
 
+def test_form_with_a_refused_rule_still_offers_to_end(staff: Client) -> None:
+    scheduled()
+    fields = {"name": "Breakfast", "frequency": "every now and then", "start_date": "2026-02-10"}
+    with at(NOW):
+        answer = staff.post(address("change"), fields)
+    assert answer.status_code == 200
+    assert "End</a>" in answer.content.decode()
+
+
 def test_ending_after_a_date(staff: Client) -> None:
     scheduled()
     confirm(staff, "end", last="2026-02-11")

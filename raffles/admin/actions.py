@@ -152,6 +152,8 @@ class AdminPages(Recorded):
     ) -> HttpResponse:
         """Show the object's page with a button for each page that is offered and permitted."""
         row = context.get("original")
+        if row is not None and request.method == "POST":  # it holds the refused values
+            row = self.get_queryset(request).filter(pk=row.pk).first()
         context["pages"] = [
             page
             for page in self.pages
