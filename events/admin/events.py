@@ -18,6 +18,7 @@ from events.admin.event_actions import DUPLICATE, END, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
 from events.admin.frequency import CHOICE
 from events.admin.many_rewards import COPY_WEEK, IMPORT
+from events.admin.poster import POSTER
 from events.admin.preview import calendar_of
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.rewards import coming_rewards
@@ -121,7 +122,7 @@ class EventAdmin(AdminPages):
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
     pages = (
-        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE),
+        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE, POSTER),
         ViewPage(
             name="preview",
             is_of_object=False,

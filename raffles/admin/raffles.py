@@ -20,6 +20,7 @@ from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
 from raffles.admin.base import Beginning
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
 from raffles.admin.paper_tickets import PAPER_TICKETS
+from raffles.admin.poster import POSTER
 from raffles.admin.raffle_actions import RUNNING
 from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
 from raffles.domain.creating import hold_terms, set_given
@@ -51,7 +52,7 @@ class RaffleAdmin(AdminPages):
     date_hierarchy = "created_at"
     show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
-    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, EXPORT_EVERYTHING)
+    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, POSTER, EXPORT_EVERYTHING)
 
     class Media:
         css = {"all": ("raffles/counter.css",)}
