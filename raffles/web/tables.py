@@ -10,6 +10,8 @@ from datetime import date
 from itertools import chain
 from typing import Literal, NamedTuple
 
+from django.utils.translation import gettext as _
+
 Order = Literal["", "day", "month"]  # what stands first where a date is written with slashes
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
@@ -17,6 +19,7 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?: 00:00(?::00)?)?", re.ASC
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: 0?0:00(?::00)?)?", re.ASCII)
 # How an export keeps a spreadsheet from computing a text (raffles.domain.exports), to be undone.
 _KEPT = re.compile(r"(?:^|(?<=;))'(?=\s*[=+\-@＝＋－＠])")
+_SERIAL = re.compile(r"[1-9]\d{4}(?:[.,]\d+)?", re.ASCII)  # days since 1900, unformatted
 _BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _WHOLE = re.compile(r"(\d{1,18})(?:[.,]0+)?", re.ASCII)
 
@@ -174,7 +177,12 @@ def read_date(text: str, order: Order = "") -> date:
     except _Unclear:
         raise
     except ValueError:
-        pass
+        sentence = _("there is no such day; write a date such as 2030-01-31")
+        raise ValueError(sentence) from None
+    if _SERIAL.fullmatch(text):
+        raise ValueError(
+            _("this is a number; show it as a date, or write a date such as 2030-01-31")
+        )
     raise ValueError("write a date such as 2030-01-31")
 
 
