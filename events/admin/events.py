@@ -100,12 +100,12 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
                 prefix = make_formset.get_default_prefix()
                 how = admin.get_formset_kwargs(request, form.instance, inline, prefix)
                 rewards = make_formset(**how).preview(rewards)
-        month = request.POST.get("month", "")
+        month = request.GET.get("month", "")
         context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now(), month=month)
         context["preview_url"] = request.path
-        # What the form held is asked for again with another month.
-        others = ("month", "csrfmiddlewaretoken")
-        context["typed"] = [row for row in request.POST.lists() if row[0] not in others]
+        # What the form held is sent again for another month.
+        typed = request.POST.lists()
+        context["typed"] = [row for row in typed if row[0] != "csrfmiddlewaretoken"]
     return admin.render(request, "admin/events/event/preview.html", "Preview", None, context)
 
 

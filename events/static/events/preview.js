@@ -7,9 +7,9 @@ let month = ""; // such as 2026-02; without one, the next dates
 
 async function show() {
   const mine = ++asked;
-  const body = new FormData(button.form);
-  body.set("month", month);
-  const answer = await fetch(button.formAction, { method: "POST", body });
+  const address = new URL(button.formAction);
+  if (month) address.searchParams.set("month", month);
+  const answer = await fetch(address, { method: "POST", body: new FormData(button.form) });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const calendar = page.getElementById("calendar");
   // An answer that was overtaken shows a form that is no longer there.
@@ -154,7 +154,7 @@ if (button) {
     if (!to) return;
     event.preventDefault();
     const before = month;
-    month = to.value;
+    month = new URL(to.formAction).searchParams.get("month") ?? "";
     show().catch(() => {
       month = before;
       to.formTarget = "_blank"; // one that came with an answer would take the form's place
