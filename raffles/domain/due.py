@@ -60,7 +60,7 @@ def run_due(
 def _run(raffle: Raffle, now: datetime, clock: Clock, by: str, progress: Progress | None) -> Run:
     turn = _Turn(raffle, clock)
     if not turn.begins():
-        return _busy(raffle, now)
+        return _busy(raffle, signed_time(clock()))
 
     def step(done: int, total: int) -> None:
         turn.renew()
