@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,6 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from psycopg2.errors import InvalidCursorName
 
 from raffles.domain.due import run_due
 from raffles.domain.evidence import export_evidence
@@ -80,7 +80,7 @@ def test_the_pooler_changes_connections_between_transactions() -> None:
     race(*[backend] * 8)  # so that it has several
     assert len({backend() for _ in range(9)}) > 1
     RaffleFactory.create()
-    with pytest.raises(InvalidCursorName):
+    with pytest.raises(import_module("psycopg2.errors").InvalidCursorName):
         list(Raffle.objects.iterator())
 
 
