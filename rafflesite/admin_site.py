@@ -11,9 +11,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 from rest_framework.request import Request
 
 from raffles.models.record import record
@@ -34,6 +37,10 @@ class BackOffice(AdminSite):
         """Show the home page: what needs somebody, and what is coming."""
         shown = home(request.user, timezone.now())
         return super().index(request, {"home": shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        """Return the admin's URLs, with the one that remembers the language of a browser."""
+        return [path("language/", require_POST(set_language), name="language"), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Return the apps with those of draws first, users and groups last."""
