@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
@@ -28,8 +29,8 @@ from rafflesite.dashboard import home
 class BackOffice(AdminSite):
     """Django's admin with our home page, limits on logins, and a record of what staff do."""
 
-    site_header = site_title = "Raffles and lucky draws"
-    index_title = "Back office"
+    site_header = site_title = _("Raffles and lucky draws")
+    index_title = _("Back office")
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -73,7 +74,7 @@ class BackOffice(AdminSite):
     def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
         context = {
             **self.each_context(request),
-            "title": "Too many attempts",
+            "title": _("Too many attempts"),
             "minutes": max(1, math.ceil(seconds / 60)),
         }
         headers = {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,4 +1,4 @@
-"""Public reasons as people read them; the API, proofs and the log repeat them as they are stored."""
+"""Public reasons as people read them; the API, proofs and the log keep them as they are stored."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
@@ -132,6 +133,16 @@ class TestStaff:
         assert (chosen.status_code, chosen["Location"]) == (302, "/admin/login/")
         assert client.cookies["django_language"]["path"] == "/admin/"
         assert "Anmelden" in client.get("/admin/login/").text
+
+    def test_stage_that_they_operate_speaks_it_too(self) -> None:
+        raffle = RaffleFactory.create(state=State.DRAWN)
+        client = Client(headers={"Accept-Language": "en"})
+        client.force_login(User.objects.create_superuser("ada"))
+        client.post("/admin/language/", {"language": "de", "next": "/admin/"})
+
+        stage = client.get(f"/admin/raffles/raffle/{raffle.uuid}/stage/")
+
+        assert (stage.status_code, stage["Content-Language"]) == (200, "de")
 
     @pytest.mark.parametrize("there", ["https://example.org/", "//example.org/", "javascript:x"])
     def test_choice_leads_to_no_other_site(self, there: str) -> None:
