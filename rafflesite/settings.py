@@ -291,10 +291,12 @@ DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname
 WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
 networks(WEBHOOK_NETWORKS)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+# Of the older ticket service's paths the one that holds a name.
+_NAME_IN_PATH = r"(?s)(?<=/ticket/)(?!(?:upcoming|winners|update_events)/?$).+"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "raffles.web.logs.JSONFormatter"}},
+    "formatters": {"json": {"()": "raffles.web.logs.JSONFormatter", "hides": _NAME_IN_PATH}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

@@ -13,6 +13,7 @@ from raffles.models.raffle import (
     Privacy,
     Prize,
     Raffle,
+    RunLease,
     State,
     Stripe,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Prize",
     "Raffle",
     "Replacement",
+    "RunLease",
     "State",
     "StreamCounter",
     "Stripe",
