@@ -11,9 +11,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 from rest_framework.request import Request
 
 from raffles.models.record import record
@@ -25,8 +29,8 @@ from rafflesite.dashboard import home
 class BackOffice(AdminSite):
     """Django's admin with our home page, limits on logins, and a record of what staff do."""
 
-    site_header = site_title = "Raffles and lucky draws"
-    index_title = "Back office"
+    site_header = site_title = _("Raffles and lucky draws")
+    index_title = _("Back office")
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -34,6 +38,10 @@ class BackOffice(AdminSite):
         """Show the home page: what needs somebody, and what is coming."""
         shown = home(request.user, timezone.now())
         return super().index(request, {"home": shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        """Return the admin's URLs, with the one that remembers the language of a browser."""
+        return [path("language/", require_POST(set_language), name="language"), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Return the apps with those of draws first, users and groups last."""
@@ -66,7 +74,7 @@ class BackOffice(AdminSite):
     def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
         context = {
             **self.each_context(request),
-            "title": "Too many attempts",
+            "title": _("Too many attempts"),
             "minutes": max(1, math.ceil(seconds / 60)),
         }
         headers = {"Retry-After": str(max(1, math.ceil(seconds)))}

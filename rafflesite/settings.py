@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
 
@@ -126,6 +128,7 @@ MIDDLEWARE = [
     "raffles.web.middleware.RefuseForeignMiddleware",
     "raffles.web.middleware.reads",
     "raffles.web.middleware.staff",
+    "rafflesite.languages.ChosenLanguageMiddleware",
     "raffles.web.middleware.AddressMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -238,6 +241,8 @@ if RAFFLE_ZONE not in zones():
 FORMAT_MODULE_PATH = ["rafflesite.formats"]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of the admin too: Django speaks more, but none of them about what is ours.
+LANGUAGES = [(language, LANG_INFO[language]["name"]) for language in SPOKEN]
 USE_TZ = True
 
 # --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
@@ -266,14 +271,15 @@ SILENCED_SYSTEM_CHECKS = [
     # raffles.web.middleware.staff contains what the admin needs.
     *("admin.E408", "admin.E409", "admin.E410"),
 ]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _is_https
 # A day's work of the staff, or until the browser is closed; no page outside needs their identity,
 # and no script has to read the token.
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 
 # --- Mail and logs

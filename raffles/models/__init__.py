@@ -4,6 +4,7 @@ from raffles.models.announcement import Announcement, LogNode, StreamCounter
 from raffles.models.api_key import ApiKey
 from raffles.models.delivery import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.models.draw import Draw, Pool
+from raffles.models.names import translate_names
 from raffles.models.raffle import (
     ENTERABLE,
     FINISHED,
@@ -56,3 +57,5 @@ __all__ = [
     "WitnessedLog",
     "WitnessedSeal",
 ]
+
+translate_names("raffles")

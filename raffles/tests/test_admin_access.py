@@ -84,7 +84,7 @@ PAGES: dict[str, tuple[str, str]] = {
 # What Django's admin shows to everybody who is logged in, or to nobody in particular.
 DJANGOS_OWN = {
     *("index", "login", "logout", "password_change", "password_change_done", "autocomplete"),
-    *("jsi18n", "view_on_site", "app_list", "auth_user_password_change"),
+    *("jsi18n", "language", "view_on_site", "app_list", "auth_user_password_change"),
 }
 KINDS = ("changelist", "add", "change", "delete", "history")
 

@@ -23,13 +23,12 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
 from raffles.web.callers import ForeignOrigin
-from raffles.web.languages import in_language_of
+from raffles.web.languages import ADMIN, in_language_of
 from raffles.web.outages import is_outage
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = 5
-ADMIN: Final = "/admin/"
 NON_FIELD: Final = "non_field_errors"
 # By kind of refusal.
 STATUS: Final = {

@@ -188,7 +188,7 @@ def _admin_paths() -> list[str]:
     return ["/" + re.sub("<.*?>", key, route) for route in routes]
 
 
-OPEN_ADMIN = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/"}
+OPEN_ADMIN = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/", "/admin/language/"}
 
 
 @pytest.mark.parametrize("who", ["stranger", "manager"])
