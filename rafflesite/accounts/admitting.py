@@ -41,20 +41,27 @@ class SwitchedOff(Refusal):
 
 
 class Rights(NamedTuple):
-    """What the claim gives: names of groups, and every right there is or not."""
+    """What the claim gives: groups, and every right there is or not."""
 
-    groups: frozenset[str]
+    groups: list[Group]
     is_superuser: bool
 
+    def __bool__(self) -> bool:
+        return bool(self.groups) or self.is_superuser
 
-def rights_of(claims: Mapping[str, Any]) -> Rights | None:
-    """Return the rights that the claim gives; None if it gives none, or is nothing to read."""
+
+def rights_of(claims: Mapping[str, Any]) -> Rights:
+    """Return the rights that the claim gives: none if it cannot be read."""
     named = claims.get(settings.OIDC_CLAIM)
     values = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     given: frozenset[str] = frozenset().union(
         *(settings.OIDC_GROUPS.get(value, ()) for value in values if isinstance(value, str))
     )
-    return Rights(given - {SUPERUSER}, SUPERUSER in given) if given else None
+    names = given - {SUPERUSER}
+    groups = list(Group.objects.filter(name__in=names))
+    if unknown := names - {group.name for group in groups}:
+        logger.error("OIDC_GROUPS names groups that do not exist: %s", ", ".join(sorted(unknown)))
+    return Rights(groups, SUPERUSER in given)
 
 
 def admit(login: SocialLogin, *, now: datetime, by: str) -> User:
@@ -67,7 +74,7 @@ def admit(login: SocialLogin, *, now: datetime, by: str) -> User:
     with transaction.atomic():
         if login.is_existing:
             user = User.objects.select_for_update(no_key=True).get(pk=login.user.pk)
-            _set(user, rights or Rights(frozenset(), is_superuser=False), login.claims, now, by)
+            _set(user, rights, login.claims, now, by)
         elif rights:
             user = login.user = User(username=_free_name(login))
             user.set_unusable_password()
@@ -91,15 +98,11 @@ def _set(  # noqa: PLR0913, PLR0917
 ) -> None:
     facts = admin.site.get_model_admin(User).facts  # type: ignore[attr-defined]
     before = facts(user)
-    groups = list(Group.objects.filter(name__in=rights.groups))
-    if unknown := rights.groups - {group.name for group in groups}:
-        logger.error("OIDC_GROUPS names groups that do not exist: %s", ", ".join(sorted(unknown)))
-    user.is_superuser = rights.is_superuser
-    user.is_staff = bool(groups) or rights.is_superuser
+    user.is_staff, user.is_superuser = bool(rights), rights.is_superuser
     user.first_name = _text(claims, "given_name")
     user.last_name = _text(claims, "family_name")
     user.save()
-    user.groups.set(groups)
+    user.groups.set(rights.groups)
     after = facts(user)
     if is_new or after != before:
         action = "user.added" if is_new else "user.changed"
