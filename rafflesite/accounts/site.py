@@ -34,7 +34,7 @@ from rest_framework.request import Request
 from raffles.domain.refusals import Refusal
 from raffles.models.record import record
 from raffles.pages.card import qr
-from raffles.web.callers import caller_of, staff
+from raffles.web.callers import address_tag, caller_of, staff
 from raffles.web.throttles import LoginThrottle
 from rafflesite.accounts import second_factor
 from rafflesite.accounts.admitting import admit
@@ -50,7 +50,7 @@ class CodeThrottle(LoginThrottle):
     """Limit wrong codes of one account, from any address: whoever types them has its password."""
 
     def counted_by(self, request: Request) -> str:
-        return f"code:{request.user.pk}"
+        return "code:" + address_tag(f"user {request.user.pk}")
 
 
 class PasswordForm(AdminAuthenticationForm):
@@ -247,8 +247,10 @@ class AccountsOffice(BackOffice):
         if not settings.OIDC_ISSUER:
             raise Http404
         try:
-            answer = SocialAdapter(request).get_provider(request).redirect(
-                request, "login", self._next(request)
+            answer = (
+                SocialAdapter(request)
+                .get_provider(request)
+                .redirect(request, "login", self._next(request))
             )
         except OAuth2Error as error:
             return self.not_signed_in(request, error)
@@ -299,7 +301,9 @@ class AccountsOffice(BackOffice):
         if is_cancelled:
             return self._failed(request, _("You did not sign in there."), 403)
         if error is None:
-            return self._failed(request, _("This attempt is no longer under way. Begin again."), 403)
+            return self._failed(
+                request, _("This attempt is no longer under way. Begin again."), 403
+            )
         logger.warning("Signing in by %s failed: %s", settings.OIDC_ISSUER, error)
         return self._failed(
             request,

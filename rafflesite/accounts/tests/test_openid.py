@@ -357,7 +357,9 @@ def test_answer_is_good_for_once_and_for_who_asked(client: Client, provider: Pro
     assert client.get(HOME).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["", "?code=1", "?state=x&code=y", "?error=access_denied", "?%00"])
+@pytest.mark.parametrize(
+    "query", ["", "?code=1", "?state=x&code=y", "?error=access_denied", "?%00"]
+)
 def test_answer_that_nobody_asked_for_is_refused_and_fills_no_record(
     client: Client, provider: Provider, query: str
 ) -> None:
@@ -411,9 +413,7 @@ def test_afterwards_it_goes_on_to_addresses_of_ours_alone(
 # --- How often, from where, and whether at all
 
 
-def test_failures_count_by_address(
-    client: Client, provider: Provider, settings: Settings
-) -> None:
+def test_failures_count_by_address(client: Client, provider: Provider, settings: Settings) -> None:
     settings.THROTTLE_LOGIN = "3/day"
     settings.SECRET_KEY = "of this test's counters"
     assert [sign_in(client).status_code for _ in range(5)] == [302] * 5
