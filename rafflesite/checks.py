@@ -1,9 +1,9 @@
 """System checks: settings that each parse, and yet do not do what they seem to do.
 
-E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
-for nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half of what staff
-accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that are proxies; I001 a proxy whose headers
-only a request from outside can try.
+E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin for
+nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half of what staff
+accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that
+are proxies; I001 a proxy whose headers only a request from outside can try.
 """
 
 import ipaddress
@@ -58,7 +58,7 @@ def require_witness_key() -> None:
 def require_accounts() -> None:
     """Refuse to serve without the second factor or the provider that the settings ask for.
 
-    Raises ImproperlyConfigured: who set half of it would believe the admin better guarded than it is.
+    Raises ImproperlyConfigured: who set half of it would believe the admin better guarded.
     """
     names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS")
     if sentence := half_configured({name: getattr(settings, name) for name in names}):

@@ -87,7 +87,7 @@ def admit(login: SocialLogin, *, now: datetime, by: str) -> User:
     return user
 
 
-def _set(  # noqa: PLR0913, PLR0917
+def _set(
     user: User,
     rights: Rights,
     claims: Mapping[str, Any],

@@ -1,4 +1,4 @@
-"""Staff accounts as an application: installed where django-allauth is (requirements-accounts.txt)."""
+"""Staff accounts as an application, installed where django-allauth is."""
 
 from django.apps import AppConfig
 

@@ -19,14 +19,14 @@ _BETWEEN = re.compile(r";(?=\s|$)|\n")
 
 
 def factor(text: str) -> str:
-    """Return when a second factor is asked for: never (empty), of who has one, or of everybody."""
+    """Return of whom a second factor is asked: nobody (empty), who has one, or everybody."""
     if text in FACTORS:
         return text
     raise ImproperlyConfigured(f"SECOND_FACTOR is {text!r}; set optional, required, or nothing.")
 
 
 def issuer(text: str) -> str:
-    """Return the provider's issuer, which its tokens repeat to the letter: HTTPS, or on loopback."""
+    """Return the provider's issuer, which its tokens repeat: HTTPS, or on loopback."""
     if not text:
         return ""
     if not is_safe(text) or len(text) > _LONGEST_ISSUER or re.search(r"[?#\s]", text):
@@ -64,7 +64,7 @@ def rights(text: str) -> dict[str, frozenset[str]]:
 
 
 def half_configured(values: Mapping[str, object]) -> str:
-    """Return a sentence on what is missing where some of these settings are set; empty if all are."""
+    """Return a sentence on what is missing where only some of these settings are set, or ''."""
     missing = [name for name, value in values.items() if not value]
     if not missing or len(missing) == len(values):
         return ""

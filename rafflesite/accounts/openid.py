@@ -1,4 +1,4 @@
-"""django-allauth's OpenID Connect, made strict: one provider, tokens that prove where they come from.
+"""django-allauth's OpenID Connect made strict: one provider, and tokens that prove who made them.
 
 django-allauth takes an ID token unread that came straight from the provider over HTTPS; here its
 signature, issuer, audience, nonce and time are checked all the same. Identities are the issuer and

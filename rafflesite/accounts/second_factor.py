@@ -99,13 +99,13 @@ def factor_of(user: User) -> Authenticator | None:
 
 
 def take_code(user: User, code: str) -> str:
-    """Take a code, which nobody can use again; return of which type it was, empty if it is wrong."""
+    """Take a code, which is good for once; return of which type it was, or '' if it is wrong."""
     with transaction.atomic():
         for factor in Authenticator.objects.select_for_update().filter(user=user).order_by("pk"):
             try:
                 is_right = _take(factor, code)
             except InvalidToken:
-                logger.error("The second factor of user %s is of another SECRET_KEY", user.pk)  # noqa: TRY400
+                logger.error("The second factor of user %s is of another SECRET_KEY", user.pk)
                 continue
             if is_right:
                 factor.record_usage()
@@ -169,11 +169,13 @@ def recovery_codes_left(user: User) -> int:
 
 
 def _recovery(user: User) -> models.QuerySet[Authenticator]:
-    return Authenticator.objects.filter(user=user, type=Authenticator.Type.RECOVERY_CODES)
+    kind = Authenticator.Type.RECOVERY_CODES
+    found: models.QuerySet[Authenticator] = Authenticator.objects.filter(user=user, type=kind)
+    return found
 
 
 def remove_factor(user: User, *, now: datetime, by: str, why: str = "") -> bool:
-    """Take away factor and recovery codes; every session that has shown it ends. Say if there was one."""
+    """Take away factor and recovery codes, which ends all sessions; say if there was one."""
     with transaction.atomic():
         count, _ = Authenticator.objects.filter(user=user).delete()
         if count:

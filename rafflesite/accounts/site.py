@@ -1,4 +1,4 @@
-"""The admin site where staff accounts are installed: its door, with a second factor and a provider."""
+"""The admin site where staff accounts are installed: a second factor, and a provider."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CodeThrottle(LoginThrottle):
 
 
 class PasswordForm(AdminAuthenticationForm):
-    """Name and password; who belongs to the provider enters there alone, as long as it lets them."""
+    """Name and password; who belongs to the provider enters there alone."""
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)
@@ -91,7 +91,7 @@ class AccountsOffice(BackOffice):
         return own + super().get_urls()
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Let in staff whose session lacks nothing; every page and address of the admin asks here."""
+        """Let in staff whose session lacks nothing; every address of the admin asks here."""
         return super().has_permission(request) and self._lacking(request) is Lacking.NOTHING
 
     def _lacking(self, request: HttpRequest) -> Lacking:

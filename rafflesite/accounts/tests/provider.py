@@ -1,4 +1,4 @@
-"""A provider of OpenID Connect on this machine, which checks what it is asked and can be told to lie.
+"""A provider of OpenID Connect on this machine, which checks what it is asked and can lie.
 
 It follows OpenID Connect Core 1.0 for the code flow: discovery, keys, an authorization endpoint
 that shows who may sign in, a token endpoint with client authentication and PKCE, and userinfo.
@@ -38,8 +38,8 @@ def signed(claims: Claims) -> str:
 class Provider:
     """The provider; `people` are its users' claims by name, `sign` makes the token of claims.
 
-    `told` are the claims that userinfo has, beside those of the token, `asked` the parameters of each
-    authorization request, and `described` what discovery says otherwise than it should.
+    `told` are the claims that userinfo has, beside those of the token, `asked` the parameters of
+    each authorization request, and `described` what discovery says otherwise than it should.
     """
 
     redirect_uri: str = ""

@@ -274,7 +274,7 @@ LIES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "another key": lambda claims: jwt.encode(claims, OTHER_KEY, "RS256", headers={"kid": "one"}),
     "a key of its own": lambda claims: jwt.encode(claims, OTHER_KEY, "RS256", headers={"kid": "2"}),
     "an altered claim": lambda claims: _altered(signed(claims)),
-    "no signature": lambda claims: jwt.encode(claims, None, "none", headers={"kid": "one"}),
+    "no signature": lambda claims: jwt.encode(claims, "", "none", headers={"kid": "one"}),
     "a shared secret": _with_shared_secret,
     "another algorithm": lambda claims: jwt.encode(claims, KEY, "PS256", headers={"kid": "one"}),
     "another audience": _instead(aud="somebody else"),
