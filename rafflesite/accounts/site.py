@@ -189,7 +189,7 @@ class AccountsOffice(BackOffice):
             return HttpResponseRedirect(reverse("admin:second_factor"))
         if is_own:
             codes = second_factor.make_recovery_codes(user, now=now, by=by)
-            return self._recovery_codes(request, codes)
+            return self._recovery_codes(request, codes, is_first=False)
         factor = second_factor.factor_of(user)
         request.session.cycle_key()
         request.session[SHOWN] = factor.pk if factor else None
@@ -215,7 +215,7 @@ class AccountsOffice(BackOffice):
                 if is_login:
                     self._record(request, "login", factor="totp")
                 codes = second_factor.make_recovery_codes(user, now=now, by=by)
-                return self._recovery_codes(request, codes)
+                return self._recovery_codes(request, codes, is_first=True)
             form.add_error("code", _("That is not the code your app shows for this secret now."))
         url = second_factor.Adapter().build_totp_url(user, secret)
         spaced = " ".join(secret[n : n + 4] for n in range(0, len(secret), 4))
@@ -223,9 +223,12 @@ class AccountsOffice(BackOffice):
             request, "set_up", _("Set up a second factor"), form=form, qr=qr(url), secret=spaced
         )
 
-    def _recovery_codes(self, request: HttpRequest, codes: list[str]) -> HttpResponse:
+    def _recovery_codes(
+        self, request: HttpRequest, codes: list[str], *, is_first: bool
+    ) -> HttpResponse:
         spaced = [f"{code[:4]} {code[4:]}" for code in codes]
-        return self._page(request, "recovery_codes", _("Recovery codes"), codes=spaced)
+        context = {"codes": spaced, "is_first": is_first}
+        return self._page(request, "recovery_codes", _("Recovery codes"), **context)
 
     def _page(
         self, request: HttpRequest, name: str, title: str, *, status: int = 200, **context: Any
@@ -312,5 +315,5 @@ class AccountsOffice(BackOffice):
         )
 
     def _failed(self, request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-        title = _("Not signed in by %s") % settings.OIDC_NAME
+        title = _("Not signed in with %s") % settings.OIDC_NAME
         return self._page(request, "failed", title, status=status, sentence=sentence).render()

@@ -63,16 +63,16 @@ def _by_provider(visitor: Visitor, provider: Provider, axe: str) -> dict[str, li
     page.context.route(f"{provider.url}/**", lambda route: route.continue_())
     visitor.go("/admin/raffles/raffle/")
     found = {"login": unsound(visitor, axe)}
-    visitor.press("Sign in by The club")
+    visitor.press("Sign in with The club")
     visitor.press("I am nobody")
     visitor.see("You did not sign in there.")
     visitor.lost.clear()  # it is a 403
     found["not signed in"] = unsound(visitor, axe)
     visitor.press("Back to signing in")
-    visitor.press("Sign in by The club")
+    visitor.press("Sign in with The club")
     page.get_by_text("Who are you?").wait_for()
     page.go_back()  # to the form, not to the page between
-    visitor.press("Sign in by The club")
+    visitor.press("Sign in with The club")
     visitor.press("I am dana")
     visitor.see("Dana")
     assert page.url == f"{visitor.url}/admin/"

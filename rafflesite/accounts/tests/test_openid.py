@@ -439,10 +439,10 @@ def test_beginning_takes_a_form_of_ours(provider: Provider) -> None:
 def test_without_a_provider_there_is_nothing(client: Client) -> None:
     assert client.post(BEGIN).status_code == 404
     assert client.get(BACK).status_code == 404
-    assert b"Sign in by" not in client.get(LOGIN).content
+    assert b"Sign in with" not in client.get(LOGIN).content
 
 
 def test_login_offers_the_provider(client: Client, provider: Provider) -> None:
     page = client.get(LOGIN, {"next": "/admin/x/"})
-    assert "Sign in by The club" in page.content.decode()
+    assert "Sign in with The club" in page.content.decode()
     assert "form-action 'self';" in page["Content-Security-Policy"]

@@ -401,6 +401,9 @@ def test_command_resets_for_the_last_administrator(client: Client, sam: User, cl
     for name in ("sam", "nobody"):
         with pytest.raises(CommandError):
             call_command("reset_second_factor", name)
+    enrolled(client, clock)
+    call_command("reset_second_factor", "--all", stdout=io.StringIO())
+    assert Authenticator.objects.count() == 0
 
 
 def test_whose_user_is_deleted_leaves_nothing(client: Client, sam: User, clock: Clock) -> None:

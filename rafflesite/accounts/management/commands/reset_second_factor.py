@@ -12,17 +12,19 @@ from rafflesite.accounts.second_factor import remove_factor
 
 
 class Command(BaseCommand):
-    """Remove a user's second factor and recovery codes."""
+    """Remove second factors and recovery codes, of one user or of all."""
 
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("username")
+        whose = parser.add_mutually_exclusive_group(required=True)
+        whose.add_argument("username", nargs="?")
+        whose.add_argument("--all", action="store_true", help="everybody's, after a new SECRET_KEY")
 
-    def handle(self, *, username: str, **_: Any) -> None:
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"There is no user {username!r}.")
-        if not remove_factor(user, now=timezone.now(), by="reset_second_factor"):
-            raise CommandError(f"{username} has no second factor.")
-        self.stdout.write(f"{username} signs in with the password alone and sets up a new factor.")
+    def handle(self, *, username: str | None, **options: Any) -> None:
+        users = User.objects.all() if options["all"] else User.objects.filter(username=username)
+        now, by = timezone.now(), "reset_second_factor"
+        done = [user.username for user in users if remove_factor(user, now=now, by=by)]
+        if username and not done:
+            raise CommandError(f"There is no user {username!r} with a second factor.")
+        self.stdout.write(f"Reset for {', '.join(done) or 'nobody'}: they may set up a new one.")
