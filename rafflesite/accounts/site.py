@@ -245,10 +245,14 @@ class AccountsOffice(BackOffice):
         """Go on to the provider.
 
         By a page that does: to what a form is sent, and wherever that leads on to, browsers apply
-        `form-action`, which lets nothing out of this site.
+        `form-action`, which lets nothing out of this site. An attempt counts like a wrong password,
+        by address, until it succeeds.
         """
         if not settings.OIDC_ISSUER:
             raise Http404
+        throttle = LoginThrottle()
+        if not throttle.allow_request(cast("Request", request)):
+            return self.too_many(request, throttle.wait())
         try:
             answer = (
                 SocialAdapter(request)
@@ -262,19 +266,19 @@ class AccountsOffice(BackOffice):
 
     @method_decorator(never_cache)
     def oidc_callback(self, request: HttpRequest) -> HttpResponseBase:
-        """Take the provider's answer; failures count like wrong passwords, by address."""
+        """Take the provider's answer to an attempt that began here."""
         if not settings.OIDC_ISSUER:
             raise Http404
-        throttle = LoginThrottle()
-        if not throttle.allow_request(cast("Request", request)):
-            return self.too_many(request, throttle.wait())
         adapter = StrictAdapter(request, settings.OIDC_ISSUER)
         try:
             answer: HttpResponse = OAuth2CallbackView.adapter_view(adapter)(request)
         except OAuth2Error as error:
             answer = self.not_signed_in(request, error)
         if answer.status_code == 302:
-            throttle.forgive()
+            throttle = LoginThrottle()
+            throttle.allow_request(cast("Request", request))
+            for _each in ("this count", "the attempt's"):
+                throttle.forgive()
         return answer
 
     def admit(self, request: HttpRequest, identity: SocialLogin) -> HttpResponse:

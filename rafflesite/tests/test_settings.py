@@ -235,6 +235,7 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
         "DATABASE_URL": "postgres://site:databases@127.0.0.1/site",
         "REDIS_URL": "redis://:cached@127.0.0.1/0",
         "EMAIL_URL": "smtp://site:mailed@127.0.0.1",
+        "OIDC_CLIENT_SECRET": "provided",
     }
     (tmp_path / "copied.py").write_text("from rafflesite.settings import *\nDEBUG = 1\n")
     said = run(
@@ -246,5 +247,5 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
     assert said.returncode == 0, said.stderr
     assert seen in said.stdout
     raw = [repr(bytes.fromhex(secret)) for secret in (KEY, SEED)]
-    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed"]
+    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed", "provided"]
     assert [text for text in secret if text in said.stdout] == []
