@@ -227,8 +227,8 @@ class AccountsOffice(BackOffice):
         self, request: HttpRequest, codes: list[str], *, is_first: bool
     ) -> HttpResponse:
         spaced = [f"{code[:4]} {code[4:]}" for code in codes]
-        context = {"codes": spaced, "is_first": is_first}
-        return self._page(request, "recovery_codes", _("Recovery codes"), **context)
+        title = _("Recovery codes")
+        return self._page(request, "recovery_codes", title, codes=spaced, is_first=is_first)
 
     def _page(
         self, request: HttpRequest, name: str, title: str, *, status: int = 200, **context: Any
