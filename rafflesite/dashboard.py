@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Heartbeat
@@ -23,7 +24,7 @@ from raffles.models import Draw, Handover, LogEntry, Raffle, Ticket
 from raffles.models.raffle import FINISHED
 from raffles.models.record import subject_of
 from raffles.models.winner import Winner
-from raffles.web.formats import SHORT, shown
+from raffles.web.formats import SHORT, grouped, shown
 from rafflesite.tasks import (
     SHOWN,
     Task,
@@ -31,6 +32,9 @@ from rafflesite.tasks import (
     tasks_of_announcing,
     tasks_of_draws,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 DAYS: Final = 14  # of the chart
 _SOON: Final = timedelta(days=3)  # a deadline within this time is highlighted
@@ -95,9 +99,9 @@ class DayBar:
 class FirstStep:
     """One of the first steps on a new site: pages where it is done, or what to write elsewhere."""
 
-    label: str
-    why: str
-    ways: tuple[tuple[str, str], ...] = ()  # labels and addresses
+    label: StrOrPromise
+    why: StrOrPromise
+    ways: tuple[tuple[StrOrPromise, str], ...] = ()  # labels and addresses
     command: str = ""
     is_done: bool = False
 
@@ -109,7 +113,7 @@ class Home:
     tasks: list[Task] = field(default_factory=list)
     steps: list[FirstStep] = field(default_factory=list)
     is_new: bool = False
-    starts: list[tuple[str, str]] = field(default_factory=list)
+    starts: list[tuple[StrOrPromise, str]] = field(default_factory=list)
     coming: list[NextDraw] = field(default_factory=list)
     unclaimed: list[Unclaimed] = field(default_factory=list)
     waiting: str = ""
@@ -151,13 +155,13 @@ _SEES: Final = {
     "actions": ("raffles.view_logentry",),
 }
 _STARTS: Final = (
-    ("Schedule an event", "events.add_event", "admin:events_event_add"),
-    ("Create a raffle", "raffles.add_raffle", "admin:raffles_raffle_add"),
-    ("Hand over a prize", "raffles.hand_over_prize", "admin:raffles_winner_counter"),
+    (_("Schedule an event"), "events.add_event", "admin:events_event_add"),
+    (_("Create a raffle"), "raffles.add_raffle", "admin:raffles_raffle_add"),
+    (_("Hand over a prize"), "raffles.hand_over_prize", "admin:raffles_winner_counter"),
 )
 
 
-def _starts(user: Staff) -> list[tuple[str, str]]:
+def _starts(user: Staff) -> list[tuple[StrOrPromise, str]]:
     return [(label, reverse(name)) for label, may, name in _STARTS if user.has_perm(may)]
 
 
@@ -220,7 +224,7 @@ def _set_address() -> FirstStep:
     )
 
 
-def _posters(event: Event | None, raffle: Raffle | None) -> tuple[tuple[str, str], ...]:
+def _posters(event: Event | None, raffle: Raffle | None) -> tuple[tuple[StrOrPromise, str], ...]:
     rows = (("admin:events_event_poster", event), ("admin:raffles_raffle_poster", raffle))
     return tuple(
         (_("Poster: %(name)s") % {"name": row}, reverse(name, args=[row.pk]))
@@ -295,10 +299,12 @@ def _waiting(soonest: list[Unclaimed]) -> str:
     count = Handover.objects.unclaimed()[: _COUNTED + 1].count()
     if not count:
         return ""
-    many = f"more than {_COUNTED:,}" if count > _COUNTED else f"{count:,}"
+    many = ngettext("%(count)s prize to hand over", "%(count)s prizes to hand over", count)
+    if count > _COUNTED:
+        many, count = gettext("more than %(count)s prizes to hand over"), _COUNTED
     first = next((prize.shown for prize in soonest if not prize.is_over), "")
-    deadline = f", first deadline {first}" if first else ""
-    return f"{many} {'prize' if count == 1 else 'prizes'} to hand over{deadline}"
+    deadline = _(", first deadline %(at)s") % {"at": first} if first else ""
+    return f"{many % {'count': grouped(count)}}{deadline}"
 
 
 def _undated(now: datetime) -> str:
@@ -310,8 +316,8 @@ def _undated(now: datetime) -> str:
         .count()
     )
     if count > _COUNTED:
-        return f"more than {_COUNTED:,}"
-    return f"{count:,}" if count else ""
+        return _("more than %(count)s") % {"count": grouped(_COUNTED)}
+    return grouped(count) if count else ""
 
 
 def _latest_actions() -> list[LoggedAction]:

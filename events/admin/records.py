@@ -29,7 +29,7 @@ class OccurrenceAdmin(ReadOnly):
     list_select_related = ("event", "raffle")
     date_hierarchy = "date"
 
-    @admin.display(description="draw at", ordering="draw_at")
+    @admin.display(description=_("draw at"), ordering="draw_at")
     def draws(self, row: Occurrence) -> SafeString | str:
         """Show when, on the clocks that its event had."""
         return clock(row.draw_at, zone_of(row.time_zone))

@@ -36,7 +36,7 @@ class RewardAdmin(Recorded):
     list_display = ("date", "event", "reward_name", "reward_amount")
     list_select_related = ("event",)
     search_fields = ("event__name", "event__slug", "reward_name")
-    search_help_text = "By event or reward."
+    search_help_text = _("By event or reward.")
     date_hierarchy = "date"
     ordering = ("-date", "event")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -24,7 +24,7 @@ class StaffAdmin(Recorded, UserAdmin):
         "Who works here. Add each by name and password, and give them the rights of a group."
     )
     beginning = Beginning(_("Add somebody"), "admin:auth_user_add", "auth.add_user")
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("last_login", "date_joined")
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
     def facts(self, row: Any) -> dict[str, Any]:

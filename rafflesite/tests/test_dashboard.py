@@ -63,7 +63,7 @@ def tasks(user: User, now: datetime = NOW) -> list[tuple[str, str, bool]]:
 def steps(user: User) -> list[tuple[str, bool, list[str]]]:
     """Return the first steps, whether each is done, and where it is done."""
     found = shown(user).steps
-    return [(step.label, step.is_done, [place for _, place in step.ways]) for step in found]
+    return [(str(step.label), step.is_done, [place for _, place in step.ways]) for step in found]
 
 
 def test_empty_site_shows_the_first_steps(boss: User, settings: Settings) -> None:
