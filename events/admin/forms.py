@@ -72,8 +72,9 @@ class EventForm(FrequencyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = settings.RAFFLE_ZONE
-        today = local(timezone.now(), settings.RAFFLE_ZONE).date()
-        self.fields["start_date"].initial = today
+        if not self.instance.pk:
+            today = local(timezone.now(), settings.RAFFLE_ZONE).date()
+            self.initial = {"start_date": today, **self.initial}
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
 
