@@ -7,5 +7,11 @@ from django.urls import reverse
 
 
 def frame(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return the URLs of the calendar and of the API reference, for `base.html`."""
-    return {"frame": {"calendar": reverse("events-calendar"), "docs": reverse("docs")}}
+    """Return the URLs of the archive, the calendar and the API reference, for `base.html`."""
+    return {
+        "frame": {
+            "winners": reverse("event_pages:winners"),
+            "calendar": reverse("events-calendar"),
+            "docs": reverse("docs"),
+        }
+    }

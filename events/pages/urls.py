@@ -13,6 +13,7 @@ app_name = "event_pages"
 
 urlpatterns = [
     path("", views.home, name="home"),
+    path("winners/", views.winners, name="winners"),
     path("e/<slug:slug>/", views.event, name="event"),
     path("e/<slug:slug>/state/", views.event_state, name="state"),
     path("e/<slug:slug>/<day:day>/", views.draw, name="draw"),

@@ -34,6 +34,7 @@ from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    given,
     outcome_of,
     places,
     raffle_to_show,
@@ -107,12 +108,15 @@ def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> Http
 def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
+    story = story_of(raffle_id) if is_sealed else None
     return {
         "raffle": raffle,
         "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
         "takes_entries": takes_entries(raffle, timezone.now()),
+        "taken": raffle.total_tickets - raffle.available,
+        "given": given(raffle, story.tickets) if story and raffle.is_drawn else None,
         "is_held": is_held,
-        "story": story_of(raffle_id) if is_sealed else None,
+        "story": story,
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
 
@@ -181,6 +185,7 @@ def shown_result(
         "raffle": shown,
         "story": story,
         "places": rows,
+        "given": given(shown, story.tickets),
         "is_light": hashes <= _LIGHT,
         "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
         "following": after + SHOWN if len(rows) == SHOWN else None,

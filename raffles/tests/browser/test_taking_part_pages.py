@@ -151,6 +151,19 @@ def test_countdown_and_the_visitors_own_time_move_nothing(visit: Visit) -> None:
     assert visitor.shift() == 0
 
 
+def test_card_of_the_first_page_is_a_link_as_a_whole(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets(closes_at=timezone.now() + timedelta(hours=1))
+    visitor = visit()
+    visitor.go("/")
+
+    stub = visitor.page.locator(".cards .ticket-stub")
+    stub.click(position={"x": 5, "y": 20}, force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+    visitor.page.go_back()
+    visitor.page.locator(".cards .prize").click(force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+
+
 class TestScanning:
     """The ticket page reads QR codes where the browser can."""
 
