@@ -7,11 +7,12 @@ from django.urls import reverse
 
 
 def frame(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return the URLs of the archive, the calendar and the API reference, for `base.html`."""
+    """Return the URLs of the archive, the feeds and the API reference, for `base.html`."""
     return {
         "frame": {
             "winners": reverse("event_pages:winners"),
-            "calendar": reverse("events-calendar"),
+            "feed": reverse("event_pages:feed"),
+            "calendar": reverse("event_pages:calendar"),
             "docs": reverse("docs"),
         }
     }

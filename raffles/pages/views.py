@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -18,15 +17,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
-from raffles.domain.log import published_keys
+from raffles.domain.log import origin, published_keys
 from raffles.domain.prizes import checked_slot
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Draw, Raffle, State
+from raffles.models.record import LogEntry, subject_of
 from raffles.pages.card import Card, card_of, qr
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
@@ -41,13 +40,13 @@ from raffles.pages.queries import (
     story_of,
     takes_entries,
 )
+from raffles.web import calendars
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
 _LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
 _SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
-_LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 # The names to be shown behind a rank, by ticket number.
 Names: TypeAlias = Callable[[int], Mapping[int, str]]
@@ -271,18 +270,19 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
 def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Answer the draw as a calendar file; 404 without a known time."""
     shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
-    draw = Event()
-    draw.add("uid", f"{shown.uuid}@raffle")
-    draw.add("dtstamp", shown.created_at)
-    draw.add("dtstart", shown.closes_at)
-    draw.add("duration", _LASTS)
-    draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
-    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
-    feed = Calendar()
-    feed.add("prodid", "-//raffles//draws//EN")
-    feed.add("version", "2.0")
-    feed.add_component(draw)
-    response = HttpResponse(feed.to_ical(), content_type="text/calendar; charset=utf-8")
+    assert shown.closes_at  # noqa: S101 - that is what was asked for
+    subject = subject_of(shown)
+    changes = LogEntry.objects.revisions([subject])
+    revision, revised_at = changes.get(subject, (0, shown.created_at))
+    entry = calendars.Entry(
+        uid=f"{shown.uuid}@{origin()}",
+        starts_at=shown.closes_at.astimezone(shown.zone()),
+        summary=_("Draw: %(name)s") % {"name": shown.name},
+        url=settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]),
+        revision=revision,
+        revised_at=revised_at,
+    )
+    response = HttpResponse(calendars.calendar([entry]), content_type=calendars.CONTENT_TYPE)
     response["Content-Disposition"] = 'attachment; filename="draw.ics"'
     return response
 

@@ -24,6 +24,9 @@ PARTS = {
     "pages:state",
     "pages:names",
     "event_pages:state",
+    "event_pages:feed",
+    "event_pages:event_feed",
+    "event_pages:calendar",
 }
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AXE = """async (rules) => (await axe.run(document, { runOnly: rules })).violations.flatMap(
