@@ -12,6 +12,7 @@ from raffles.models.raffle import (
     Privacy,
     Prize,
     Raffle,
+    RunLease,
     State,
     Stripe,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Prize",
     "Raffle",
     "Replacement",
+    "RunLease",
     "State",
     "StreamCounter",
     "Stripe",

@@ -339,3 +339,14 @@ class Stripe(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issued} of {self.cap} from {self.lo}"
+
+
+class RunLease(models.Model):
+    """The turn of a run with a raffle that is due, until it ends it or `until` has come."""
+
+    raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.raffle_id} until {self.until}"
