@@ -18,7 +18,7 @@ from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check
 from raffles.domain.keys import current_key_id
-from raffles.domain.privacy import renew_names
+from raffles.domain.privacy import forget_names
 from raffles.domain.refusals import ChangedMeanwhile
 from raffles.models import Raffle
 from raffles.models.record import record
@@ -105,7 +105,7 @@ def edit_event(
         if "privacy" in changed:
             raffles = Raffle.objects.filter(occurrence__event=event)
             raffles.update(privacy=event.privacy)
-            renew_names(raffles)
+            forget_names(raffles)
         if changed:
             record(event, "event.changed", at=now, by=by, **changed)
         transaction.on_commit(forget_events)

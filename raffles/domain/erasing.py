@@ -16,7 +16,7 @@ from raffles.domain.contacts import forget_contacts
 from raffles.domain.keys import ticket_key
 from raffles.domain.locking import locked
 from raffles.domain.pool import leaves_of
-from raffles.domain.privacy import renew_names
+from raffles.domain.privacy import forget_names
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
 from raffles.models import FINISHED, Handover, Raffle, Ticket
@@ -47,7 +47,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
         if raffle.state in FINISHED:
             finish_erasures(raffle)
             if raffle.event_slug is not None:  # of no other is anybody named
-                renew_names(Raffle.objects.filter(pk=raffle.pk))
+                forget_names(Raffle.objects.filter(pk=raffle.pk))
     return marked
 
 

@@ -30,31 +30,24 @@ def shown_names(raffle: Raffle, slots: Collection[int]) -> dict[int, str]:
     return {slot: shown for slot, name in names if (shown := shown_name(name, raffle.privacy))}
 
 
-def renew_names(raffles: QuerySet[Raffle]) -> None:
-    """Name winners in announcements as everybody may see them now: the only part that changes.
+def forget_names(raffles: QuerySet[Raffle]) -> None:
+    """Take out of announcements the names that nobody may see any more: the only part that changes.
 
-    Streams, feeds, webhooks and mail read what is stored, so erased and hidden names are gone from
-    all of them at once.
+    Streams, feeds, webhooks and mail read what is stored, so an erased or hidden name is gone from
+    all of them at once. It never comes back there.
     """
     told = Announcement.objects.filter(kind=Announcement.Kind.DRAWN, raffle__in=raffles)
     rows = told.select_related("raffle").order_by("pk").iterator(_CHUNK)
     while chunk := list(islice(rows, _CHUNK)):
-        last = max((len(row.payload["winners"]) for row in chunk), default=0)
-        named = _names_by_rank([row.raffle for row in chunk if row.raffle], last)
-        changed = []
+        last = max(len(row.payload["winners"]) for row in chunk)
+        shown = _names_by_rank([row.raffle for row in chunk if row.raffle], last)
+        changed = set()
         for row in chunk:
-            winners = [
-                {key: value for key, value in winner.items() if key != "username"}
-                | (
-                    {"username": name}
-                    if (name := named.get((row.raffle_id, winner["rank"])))
-                    else {}
-                )
-                for winner in row.payload["winners"]
-            ]
-            if winners != row.payload["winners"]:
-                row.payload["winners"] = winners
-                changed.append(row)
+            for winner in row.payload["winners"]:
+                name = winner.get("username")
+                if name is not None and name != shown.get((row.raffle_id, winner["rank"])):
+                    del winner["username"]
+                    changed.add(row)
         Announcement.objects.bulk_update(changed, ["payload"])
 
 

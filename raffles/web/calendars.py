@@ -64,7 +64,7 @@ def _event(entry: Entry) -> Event:
     event.add("sequence", entry.revision)
     event.add("dtstamp", entry.revised_at)
     event.add("last-modified", entry.revised_at)
-    event.add("dtstart", entry.starts_at)
+    event.add("dtstart", _told(entry.starts_at))
     event.add("duration", _LASTS)
     event.add("summary", entry.summary)
     if entry.description:
@@ -72,6 +72,15 @@ def _event(entry: Entry) -> Event:
     event.add("url", entry.url)
     event.add("transp", "TRANSPARENT")  # whoever waits for a draw is not busy
     return event
+
+
+def _told(at: datetime) -> datetime:
+    """Return a moment as every reader reads it: in UTC where the clocks show its time twice.
+
+    By RFC 5545 that time is the first of the two; ical.js takes the second.
+    """
+    is_twice = at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
+    return at.astimezone(UTC) if is_twice else at
 
 
 def _zones(entries: Iterable[Entry]) -> Iterator[Timezone]:

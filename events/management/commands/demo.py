@@ -37,8 +37,8 @@ DEMO_PASSWORD={password}
 _LINES = """
   Site    {url}/              API docs  {url}/api/docs/
   Admin   {url}/admin/        user {user}, password {password}
-  “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/raffles/{soon_id}/winners/
-  “{event}” draws every day at {event_at:%H:%M} UTC: {url}/events/winners/
+  “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/r/{soon_id}/
+  “{event}” draws every day at {event_at:%H:%M} UTC: {url}/e/{slug}/
 
 Paste these into another terminal. You are a manager at 127.0.0.1 and somebody else at 127.0.0.2.
 

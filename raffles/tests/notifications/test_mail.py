@@ -47,7 +47,7 @@ def test_staff_are_told_of_a_draw(server: MailServer) -> None:
     assert mail.message["Auto-Submitted"] == "auto-generated"
     assert mail.message["Subject"] == "Drawn: Spring <b>raffle</b>"
     assert f"1. ticket {number}: Phone" in mail.part("text/plain")
-    assert f"https://draws.example.org/raffles/{raffle.uuid}/" in mail.part("text/plain")
+    assert f"https://draws.example.org/r/{raffle.uuid}/" in mail.part("text/plain")
     assert "Spring &lt;b&gt;raffle&lt;/b&gt;" in mail.part("text/html")
     assert "<b>" not in mail.part("text/html")
 
@@ -158,7 +158,7 @@ def test_line_break_in_a_name_adds_no_header(server: MailServer) -> None:
 
 def test_entry_may_give_an_address(client: Client) -> None:
     raffle: Raffle = RaffleFactory.create()
-    url = f"/raffles/{raffle.uuid}/participate/"
+    url = f"/r/{raffle.uuid}/participate/"
     asked = {"content_type": "application/json", "REMOTE_ADDR": "198.51.100.1"}
 
     bad = client.post(url, {"email": "nobody"}, **asked)  # type: ignore[arg-type]
