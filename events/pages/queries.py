@@ -42,7 +42,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A draw to come, of an event or a raffle; without `at` it comes with the last ticket."""
+    """A draw to come, of an event or a raffle; without `at` it comes with the last ticket.
+
+    `closes` says that entries end at that time, and that the draw may be a little later.
+    """
 
     name: str
     address: str
@@ -53,6 +56,7 @@ class Coming:
     left: int
     total: int
     takes_entries: bool
+    closes: bool = False
 
     def taken(self) -> int:
         """Return the tickets handed out, while it takes entries."""
@@ -102,6 +106,7 @@ def _of_raffle(raffle: Raffle, now: datetime) -> Coming:
         left=raffle.available,
         total=raffle.total_tickets,
         takes_entries=takes_entries(raffle, now),
+        closes=True,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -147,8 +148,34 @@ def test_countdown_and_the_visitors_own_time_move_nothing(visit: Visit) -> None:
     visitor.go("/e/daily/")
     visitor.page.locator(".countdown", has_text=":").wait_for()
 
-    assert "your time" in visitor.text(".own")
+    assert "your time" in visitor.text(".moment time")
+    assert re.search(r"\d\d:\d\d E[SD]T$", visitor.text(".own"))
+    assert "Draw" in visitor.text(".due")
     assert visitor.shift() == 0
+    visitor.run("() => dispatchEvent(new Event('beforeprint'))")
+    assert "your time" not in visitor.text(".moment time")
+
+
+def test_page_counts_by_the_servers_clock_and_its_button_goes_at_the_closing(visit: Visit) -> None:
+    closes_at = timezone.now().replace(microsecond=0) + timedelta(seconds=12)
+    raffle = RaffleFactory.create(closes_at=closes_at, now=timezone.now())
+    with Site("asgi").up() as site:  # whose stream says nothing of a closing
+        visitor = visit(site.url)
+        # The visitor's machine is an hour behind.
+        visitor.page.clock.install(time=timezone.now() - timedelta(hours=1))
+        page = visitor.go(f"/r/{raffle.uuid}/")
+        page.locator(".countdown", has_text="00:00:").wait_for()
+        assert "Entries close" in visitor.text(".due")
+        assert page.is_visible("#take-part-button")
+
+        page.wait_for_selector("#take-part-button", state="hidden")
+        gone_at = timezone.now()
+        visitor.see("The draw is about to begin.")
+        told_at = timezone.now()
+        visitor.go("/livez")
+
+    assert timedelta(0) <= gone_at - closes_at < timedelta(seconds=2)
+    assert told_at - closes_at < timedelta(seconds=5)
 
 
 def test_card_of_the_first_page_is_a_link_as_a_whole(visit: Visit) -> None:

@@ -158,7 +158,7 @@ def test_line_break_in_a_name_adds_no_header(server: MailServer) -> None:
 
 def test_entry_may_give_an_address(client: Client) -> None:
     raffle: Raffle = RaffleFactory.create()
-    url = f"/r/{raffle.uuid}/participate/"
+    url = f"/raffles/{raffle.uuid}/participate/"
     asked = {"content_type": "application/json", "REMOTE_ADDR": "198.51.100.1"}
 
     bad = client.post(url, {"email": "nobody"}, **asked)  # type: ignore[arg-type]
