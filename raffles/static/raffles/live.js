@@ -61,8 +61,10 @@ function keepFresh(region) {
       setClock(Number(/\bclock;dur=(\d+)/.exec(response.headers.get("Server-Timing"))?.[1]), Date.now());
       const text = await response.text();
       if (turn === asked) show(text);
+      setConnected(true);
       pause = stream.isOpen() && !isOver(region) ? Math.max(STREAMED, least) : least;
     } catch {
+      setConnected(false);
       pause = Math.min(2 * pause, LONGEST);
     }
     if (!document.hidden) plan(pause);
@@ -84,6 +86,7 @@ function keepFresh(region) {
   }
 
   document.addEventListener("visibilitychange", () => document.hidden || plan(0));
+  addEventListener("online", () => plan(0));
   region.addEventListener(ENDED, () => plan(Math.random() * STAMPEDE));
   plan(pause);
 }
@@ -101,6 +104,35 @@ function again(part, { id, href }) {
   const isSame = (element) => (id ? element.id === id : href && element.href === href);
   return [...part.querySelectorAll("a, button, input, summary")].find(isSame);
 }
+
+// --- The connection, and what is under way --------------------------------------------------
+
+const unconnected = document.querySelector("main > .unconnected");
+
+/** Says so while nothing can be fetched; the page goes on by itself once it can. */
+function setConnected(isConnected) {
+  if (unconnected) unconnected.hidden = isConnected;
+}
+
+addEventListener("offline", () => setConnected(false));
+
+const ANSWERED = 10000; // ms after which a form can be sent again, whatever became of the first
+
+/** A form that was sent says so, and is sent once; the Back button brings it back as it was. */
+function setPending(form, isPending) {
+  form.ariaBusy = isPending ? "true" : null;
+}
+
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !unconnected) return; // a script sends it, or it is of the admin
+  if (form.ariaBusy) return event.preventDefault();
+  setPending(form, true);
+  setTimeout(setPending, ANSWERED, form, false);
+});
+addEventListener("pageshow", () => {
+  for (const form of document.forms) setPending(form, false);
+});
 
 // --- The stream ----------------------------------------------------------------------------
 

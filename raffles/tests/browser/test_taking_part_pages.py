@@ -40,6 +40,10 @@ Object.defineProperty(navigator, "mediaDevices", { value: {
   },
 } });
 """
+PRESS_THRICE = """() => {
+  const button = document.querySelector("form.lookup .act");
+  for (const wait of [0, 150, 300]) setTimeout(() => button.click(), wait);
+}"""
 IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState === 'ended'))"
 
 
@@ -189,6 +193,34 @@ def test_card_of_the_first_page_is_a_link_as_a_whole(visit: Visit) -> None:
     visitor.page.go_back()
     visitor.page.locator(".cards .prize").click(force=True)
     visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+
+
+def test_page_says_that_it_has_no_connection_and_goes_on_by_itself(visit: Visit) -> None:
+    raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go("/")
+
+    page.context.set_offline(True)
+    page.wait_for_selector(".unconnected", state="visible")
+    page.context.set_offline(False)
+    page.wait_for_selector(".unconnected", state="hidden")
+
+
+def test_form_that_was_sent_is_sent_once(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go(f"/r/{raffle.uuid}/ticket/")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.route("**/ticket/", lambda route: route.fulfill(status=204))  # so that the page stays
+    visitor.write("Number", "1")
+    visitor.write("Code", "0000-0000-0000-0000-0000")
+
+    visitor.run(PRESS_THRICE)
+    page.wait_for_timeout(1_000)
+
+    assert sent.count("POST") == 1
+    assert visitor.run("() => document.querySelector('form.lookup').ariaBusy") == "true"
 
 
 class TestScanning:
