@@ -24,7 +24,7 @@ from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
 from raffles.domain.log import published_keys
 from raffles.domain.prizes import checked_slot
-from raffles.domain.proofs import inclusion
+from raffles.domain.proofs import inclusion, proof_size
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Draw, Raffle, State
 from raffles.pages.card import Card, card_of, qr
@@ -44,7 +44,9 @@ from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
-_LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
+_LIGHT = 30_000  # bytes of a proof that the page keeps, so that a check needs no network any more
+_LARGE = 500_000  # bytes of a proof that is loaded only for those who ask for it
+_VERIFIER = 100_000  # bytes of what checks it
 _SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
@@ -176,13 +178,18 @@ def shown_result(
     after = _rank(request)
     rows = places(shown, after=after, names=names(after) if names else {})
     story = story_of(raffle_id)
-    hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
+    drawn = sum(prize.amount for prize in shown.prizes.all()) + shown.alternates
+    size = proof_size(entries=min(drawn, story.tickets), tickets=story.tickets)
     context = {
         "raffle": shown,
         "story": story,
         "places": rows,
-        "is_light": hashes <= _LIGHT,
-        "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
+        "shown": SHOWN,
+        "proof_size": size,
+        "to_load": size + _VERIFIER,
+        "is_light": size <= _LIGHT,
+        "is_small": size <= _LIGHT and story.tickets <= _SMALL,
+        "is_large": size > _LARGE,
         "following": after + SHOWN if len(rows) == SHOWN else None,
         "after": after,
         "keys": json.dumps(published_keys()),
