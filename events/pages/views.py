@@ -28,7 +28,8 @@ from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of, open_raffles
-from raffles.pages.views import shown_certificate, shown_result
+from raffles.pages.result import shown_result
+from raffles.pages.views import shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from raffles.pages import beacon, log, stage, views
+from raffles.pages import beacon, log, result, stage, views
 from raffles.web.converters import RAFFLE_ID
 
 
@@ -20,7 +20,7 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
         path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
-        path(f"r/{RAFFLE_ID}/result/", views.result, to_event, name="result"),
+        path(f"r/{RAFFLE_ID}/result/", result.result, to_event, name="result"),
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
         path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),
         path(f"r/{RAFFLE_ID}/certificate/", views.certificate, name="certificate"),

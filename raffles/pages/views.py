@@ -1,12 +1,10 @@
-"""The pages of a raffle: take part, look a ticket up, check the draw, print a certificate."""
+"""The pages of a raffle: take part, look a ticket up, print a certificate."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -22,9 +20,8 @@ from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
-from raffles.domain.log import published_keys
 from raffles.domain.prizes import checked_slot
-from raffles.domain.proofs import inclusion, proof_size
+from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Draw, Raffle, State
 from raffles.pages.card import Card, card_of, qr
@@ -34,6 +31,7 @@ from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    Names,
     outcome_of,
     places,
     raffle_to_show,
@@ -44,14 +42,7 @@ from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
-_LIGHT = 30_000  # bytes of a proof that the page keeps, so that a check needs no network any more
-_LARGE = 500_000  # bytes of a proof that is loaded only for those who ask for it
-_VERIFIER = 100_000  # bytes of what checks it
-_SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
-
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -83,7 +74,7 @@ def _raffle(
     card: Card | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = _state(raffle_id, event_page, is_held=card is not None)
+    context = state_of(raffle_id, event_page, is_held=card is not None)
     context |= {
         "card": card,
         "named": [
@@ -102,11 +93,11 @@ def _raffle(
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    context = _state(raffle_id, event_page, is_held="held" in request.GET)
+    context = state_of(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
 
-def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
+def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
     return {
@@ -152,59 +143,6 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
         return None
-
-
-@require_safe
-@page
-def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """Show the winners and how they came about, for the visitor's own device to check."""
-    paper = reverse("pages:certificate", args=[raffle_id])
-    return shown_result(request, raffle_id, event_page, certificate=paper)
-
-
-def shown_result(
-    request: HttpRequest,
-    raffle_id: UUID,
-    event_page: str,
-    *,
-    certificate: str,
-    names: Names | None = None,
-) -> HttpResponse:
-    """Return the result page with the URL of its certificate."""
-    shown = raffle_to_show(raffle_id)
-    if not shown.is_drawn:
-        context = _state(raffle_id, event_page, is_held=True)
-        return render(request, "raffles/result_pending.html", context)
-    after = _rank(request)
-    rows = places(shown, after=after, names=names(after) if names else {})
-    story = story_of(raffle_id)
-    drawn = sum(prize.amount for prize in shown.prizes.all()) + shown.alternates
-    size = proof_size(entries=min(drawn, story.tickets), tickets=story.tickets)
-    context = {
-        "raffle": shown,
-        "story": story,
-        "places": rows,
-        "shown": SHOWN,
-        "proof_size": size,
-        "to_load": size + _VERIFIER,
-        "is_light": size <= _LIGHT,
-        "is_small": size <= _LIGHT and story.tickets <= _SMALL,
-        "is_large": size > _LARGE,
-        "following": after + SHOWN if len(rows) == SHOWN else None,
-        "after": after,
-        "keys": json.dumps(published_keys()),
-        "checksum": VERIFIER_CHECKSUM,
-        "certificate": certificate,
-    }
-    return render(request, "raffles/result.html", context)
-
-
-def _rank(request: HttpRequest) -> int:
-    """Return the rank that the page follows. Raises Http404 for anything else."""
-    text = request.GET.get("after", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise Http404
-    return int(text)
 
 
 @require_safe

@@ -72,6 +72,7 @@ def make_scenes() -> list[Scene]:
     sealed = RaffleFactory.create(name="Book fair", state=State.CLOSED, entropy="drand")
     seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
     drawn, winner, loser = _drawn()
+    there = reverse("pages:result", args=[drawn.uuid])
     void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
     void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
     event, day = _event(now)
@@ -102,6 +103,8 @@ def make_scenes() -> list[Scene]:
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
         page("result, witnessed, checked", "pages:result", witnessed.uuid, act=_check),
         page("result, not as promised, checked", "pages:result", broken.uuid, act=_check),
+        Scene("result, number not drawn", "pages:result", f"{there}?number={loser.ticket_number}"),
+        Scene("result, no number", "pages:result", f"{there}?number=many", status=400),
         page("certificate", "pages:certificate", beacon.uuid),
         page("certificate, witnessed", "pages:certificate", witnessed.uuid),
         page("stage of a witnessed draw", "pages:stage", witnessed.uuid, act=_begin),

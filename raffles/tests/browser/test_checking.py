@@ -233,8 +233,10 @@ def test_large_proof_is_asked_for_with_its_size_and_can_be_stopped(visit: Visit)
     loaded: list[str] = []
     visitor.page.on("request", lambda request: loaded.append(request.url))
     visitor.go(f"/r/{raffle.uuid}/result/")
-    visitor.press("More winners")
-    visitor.page.wait_for_url("**/result/?after=1000")
+    visitor.write("Find your number", str(Winner.objects.get(rank=1001).ticket_number()))
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_url("**/result/?number=*&after=1000#rank-1001")
+    assert visitor.page.locator(":focus").get_attribute("id") == "rank-1001"
     visitor.page.wait_for_load_state("networkidle")
     assert not [url for url in loaded if "verify" in url or "proof" in url]
     real = len(Client().get(f"/raffles/{raffle.uuid}/proof/").getvalue())
@@ -256,6 +258,33 @@ def test_large_proof_is_asked_for_with_its_size_and_can_be_stopped(visit: Visit)
 
     assert visitor.page.locator("[data-rank]").count() == 1
     assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
+
+
+def test_number_is_gone_to_on_the_page_and_back_with_the_keyboard(visit: Visit) -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=200, prizes=(("Book", 190),), alternates=0, state=State.DRAWN
+    )
+    numbers = [winner.ticket_number() for winner in Winner.objects.order_by("rank")]
+    visitor = at_the_result(visit, raffle)
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+
+    visitor.write("Find your number", f"# {numbers[149]}")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator("#rank-150:focus").wait_for()
+
+    assert asked == []
+    visitor.page.go_back()
+    assert visitor.page.url.endswith("/result/")
+    left = next(number for number in range(1, 201) if number not in numbers)
+    visitor.write("Find your number", str(left))
+    visitor.page.keyboard.press("Enter")
+    visitor.see(f"Ticket {left} was not drawn.")
+    focused = visitor.page.locator("input[name=number]:focus")
+    focused.wait_for()
+    assert focused.get_attribute("aria-describedby") == "found"
+    height = visitor.run("() => document.documentElement.scrollHeight")
+    assert height < 4000, "all of them are seen without much scrolling"
 
 
 def test_who_saves_data_is_asked_and_who_is_turned_away_comes_again(visit: Visit) -> None:
@@ -301,6 +330,7 @@ class TestSavedTicket:
         with visitor.page.expect_download() as saving:
             visitor.press("Save the ticket")
         ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
+        visitor.go("/")  # the raffle's page would keep the seal, if it has the time
         advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
         visitor.go(f"/r/{raffle.uuid}/result/")
         checked(visitor)
