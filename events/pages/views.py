@@ -83,7 +83,7 @@ def _event(
     taken: Taken | None = None,
 ) -> HttpResponse:
     context = {
-        **_state(slug, timezone.now(), is_held=taken is not None),
+        **state_of(slug, timezone.now(), is_held=taken is not None),
         "form": form,
         "notice": notice,
         "card": card_of(taken.entry) if taken else None,
@@ -98,11 +98,11 @@ def _event(
 @page
 def event_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer the part of an event's page that changes, for a page that is open."""
-    context = _state(slug, timezone.now(), is_held="held" in request.GET)
+    context = state_of(slug, timezone.now(), is_held="held" in request.GET)
     return render(request, "events/_state.html", context)
 
 
-def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
+def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     found = Event.objects.get(slug=slug)
     dates = next_dates(found, now)
     draw = dates[0] if dates else None

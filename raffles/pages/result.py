@@ -32,8 +32,8 @@ from raffles.pages.views import state_of
 
 _SHOWN = 200  # winners a page
 _LIGHT = 30_000  # bytes of a proof that the page keeps, so that a check needs no network any more
-_LARGE = 500_000  # bytes of a proof that is loaded only for those who ask for it
-_VERIFIER = 100_000  # bytes of what checks it
+LARGE = 500_000  # bytes of a proof that is loaded only for those who ask for it
+VERIFIER_SIZE = 100_000  # bytes of what checks it
 _SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
 
 
@@ -118,12 +118,17 @@ def _neighbours(shown: Raffle, after: int, rows: list[Place]) -> dict[str, Any]:
 
 def _sizes(shown: Raffle, tickets: int) -> dict[str, Any]:
     """Return what decides how much the page loads by itself to check the draw."""
-    drawn = sum(prize.amount for prize in shown.prizes.all()) + shown.alternates
-    size = proof_size(entries=min(drawn, tickets), tickets=tickets)
+    size = size_of_proof(shown, tickets)
     return {
         "proof_size": size,
-        "to_load": size + _VERIFIER,
+        "to_load": size + VERIFIER_SIZE,
         "is_light": size <= _LIGHT,
         "is_small": size <= _LIGHT and tickets <= _SMALL,
-        "is_large": size > _LARGE,
+        "is_large": size > LARGE,
     }
+
+
+def size_of_proof(shown: Raffle, tickets: int) -> int:
+    """Return about how many bytes the proof of a drawn raffle of so many tickets has."""
+    drawn = sum(prize.amount for prize in shown.prizes.all()) + shown.alternates
+    return proof_size(entries=min(drawn, tickets), tickets=tickets)

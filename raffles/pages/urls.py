@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from raffles.pages import beacon, log, result, stage, views
+from raffles.pages import beacon, embed, log, result, stage, views
 from raffles.web.converters import RAFFLE_ID
 
 
@@ -27,6 +27,8 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
         path(f"r/{RAFFLE_ID}/stage/", stage.stage, to_event, name="stage"),
         path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),
         path(f"r/{RAFFLE_ID}/forfeited/", stage.forfeited_prizes, name="forfeited"),
+        path(f"embed/r/{RAFFLE_ID}/", embed.embed, to_event, name="embed"),
+        path(f"embed/r/{RAFFLE_ID}/state/", embed.embed_state, to_event, name="embed_state"),
         path(f"r/{RAFFLE_ID}/draw.ics", views.calendar, name="calendar"),
         path(
             f"admin/raffles/raffle/{RAFFLE_ID}/stage/",

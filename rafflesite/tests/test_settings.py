@@ -117,6 +117,10 @@ def test_production() -> None:
         ("WITNESS_LOGS", f"a.example {KEYHEX} https://a.example/?b", "the address has a query"),
         ("WITNESS_LOGS", "; ".join([f"a.example {KEYHEX} https://b"] * 2), "uses one name twice"),
         ("COSIGNERS", f"one {SEED}", "COSIGNERS: in"),
+        ("EMBED_ORIGINS", "https://a.example, b.example", "'b.example' is not an origin"),
+        ("EMBED_ORIGINS", "https://a.example/", "'https://a.example/' is not an origin"),
+        ("EMBED_ORIGINS", "https://*.example", "'https://*.example' is not an origin"),
+        ("EMBED_ORIGINS", "https://a.example;script-src *", "is not an origin"),
         ("TIMESTAMP_AUTHORITIES", "https://tsa.example.org", "TIMESTAMP_AUTHORITIES: in"),
     ],
 )

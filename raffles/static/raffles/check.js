@@ -4,7 +4,7 @@
  */
 import { onFiles } from "./dropping.js";
 import { load, Unreachable } from "./loading.js";
-import { reasonOf, sayingOf, wordsOf } from "./verdicts.js";
+import { differenceTo, reasonOf, sayingOf, tell, wordsOf } from "./verdicts.js";
 
 const TRIES = 5; // of a check that a busy site turns away
 const LONGEST = 120; // seconds that it waits for the next
@@ -216,7 +216,7 @@ function tick({ name, computed }) {
 
 /** `expected` are rows of files that were given, `took` the time of the check in milliseconds. */
 function finish(answer, expected, took) {
-  const { exit, verdict, raffle, winners } = answer;
+  const { exit, verdict } = answer;
   section.querySelector("[data-line]").textContent = verdict;
   if (exit === 1 || exit === 2) {
     const due = Array.from(checks.children).find(
@@ -229,9 +229,10 @@ function finish(answer, expected, took) {
     say(exit === 1 ? "invalid" : "unreadable", {}, reasonOf(verdict));
     return forget();
   }
-  const difference = differenceTo(raffle, winners);
+  const rows = Array.from(document.querySelectorAll("[data-rank]"), ({ dataset }) => dataset);
+  const difference = differenceTo(answer, section.dataset, rows);
   if (!difference) {
-    tick({ name: "shown", computed: shownRows().map((shown) => shown.dataset.tickets).join(", ") });
+    tick({ name: "shown", computed: rows.map(({ tickets }) => tickets).join(", ") });
     return say(sayingOf(answer), wordsOf(answer, took));
   }
   row("shown").classList.add("failed");
@@ -240,41 +241,11 @@ function finish(answer, expected, took) {
   forget();
 }
 
-const shownRows = () => Array.from(document.querySelectorAll("[data-rank]"));
-
-/** What the page shows, held against a proof that holds: null, or which verdict it is instead. */
-function differenceTo(raffle, winners) {
-  if (raffle !== section.dataset.raffle.replaceAll("-", "")) return "another";
-  const alternates = new Set(winners.filter(({ prize }) => prize === null).map(ticketOf));
-  const isBehind = ({ prize, rank }) => prize !== null && rank > Number(section.dataset.after);
-  const drawn = winners.filter(isBehind).slice(0, Number(section.dataset.shown));
-  const rows = shownRows().map(({ dataset }) => dataset);
-  const isAsDrawn = ({ rank, prize, tickets }, index) => {
-    const [first, ...others] = tickets.split(" ");
-    const winner = drawn[index];
-    return winner && Number(rank) === winner.rank && prize === winner.prize
-      && first === ticketOf(winner) && others.every((other) => alternates.has(other));
-  };
-  return rows.length === drawn.length && rows.every(isAsDrawn) ? null : "different";
-}
-
-function ticketOf({ ticket_number: number }) {
-  return String(number);
-}
-
 /** What does not hold is not kept, so that the next check starts from the page's own proof. */
 function forget() {
   for (const key of Object.keys(kept)) delete kept[key];
 }
 
-/** Shows that verdict and no other; `words` go where it has a place for them. */
-function say(verdict, words = {}, reason = "") {
-  line.classList.toggle("told", verdict !== null);
-  for (const said of line.querySelectorAll("[data-verdict]")) {
-    said.hidden = said.dataset.verdict !== verdict;
-    for (const part of said.querySelectorAll("[data-words]")) {
-      part.textContent = part.dataset.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);
-    }
-    for (const part of said.querySelectorAll("[data-reason]")) part.hidden = part.dataset.reason !== reason;
-  }
+function say(verdict, words, reason) {
+  tell(line, verdict, words, reason);
 }

@@ -54,3 +54,35 @@ export function reasonOf(verdict) {
   const why = verdict.replace("INVALID: ", "");
   return Object.keys(REASONS).find((kind) => REASONS[kind].test(why)) ?? "form";
 }
+
+/**
+ * What a page shows, held against a proof that holds: null, or which verdict it is instead. The
+ * page is of a `raffle`, and shows that many ranks (`shown`) behind `after`; `rows` are its own.
+ */
+export function differenceTo({ raffle, winners }, page, rows) {
+  if (raffle !== page.raffle.replaceAll("-", "")) return "another";
+  const alternates = new Set(winners.filter(({ prize }) => prize === null).map(ticketOf));
+  const isBehind = ({ prize, rank }) => prize !== null && rank > Number(page.after);
+  const drawn = winners.filter(isBehind).slice(0, Number(page.shown));
+  const isAsDrawn = ({ rank, prize, tickets }, index) => {
+    const [first, ...others] = tickets.split(" ");
+    const winner = drawn[index];
+    return winner && Number(rank) === winner.rank && prize === winner.prize
+      && first === ticketOf(winner) && others.every((other) => alternates.has(other));
+  };
+  return rows.length === drawn.length && rows.every(isAsDrawn) ? null : "different";
+}
+
+const ticketOf = ({ ticket_number: number }) => String(number);
+
+/** Shows that verdict of a line and no other; `words` go where it has a place for them. */
+export function tell(line, verdict, words = {}, reason = "") {
+  line.classList.toggle("told", verdict !== null);
+  for (const said of line.querySelectorAll("[data-verdict]")) {
+    said.hidden = said.dataset.verdict !== verdict;
+    for (const part of said.querySelectorAll("[data-words]")) {
+      part.textContent = part.dataset.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+    }
+    for (const part of said.querySelectorAll("[data-reason]")) part.hidden = part.dataset.reason !== reason;
+  }
+}

@@ -125,6 +125,11 @@ def make_scenes() -> list[Scene]:
         page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
         page("result of an event", "event_pages:draw", event.slug, day),
         page("certificate of an event", "event_pages:certificate", event.slug, day),
+        page("raffle in a frame", "pages:embed", soon.uuid),
+        page("raffle in a frame, sealed", "pages:embed", sealed.uuid),
+        page("raffle in a frame, checked", "pages:embed", witnessed.uuid, act=_check_in_frame),
+        page("raffle in a frame, called off", "pages:embed", void.uuid),
+        page("event in a frame", "event_pages:embed", event.slug),
         page("nothing there", "pages:result", uuid4(), status=404),
     ]
 
@@ -256,6 +261,11 @@ def _enter(visitor: Visitor) -> None:
 def _check(visitor: Visitor) -> None:
     visitor.see("Checked by this device")
     visitor.page.locator(".self-check summary").click()
+
+
+def _check_in_frame(visitor: Visitor) -> None:
+    visitor.press("Check it")
+    visitor.see("Checked by this device")
 
 
 def _await_the_seal(visitor: Visitor) -> None:

@@ -17,12 +17,14 @@ HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
 # Parts of pages, and what is no page.
 PARTS = {
     "pages:beacon",
+    "pages:embed_state",
     "pages:seen",
     "pages:calendar",
     "pages:forfeited",
     "pages:robots",
     "pages:state",
     "pages:names",
+    "event_pages:embed_state",
     "event_pages:state",
 }
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
