@@ -61,7 +61,7 @@ def test_frame_of_nothing_says_so_inside() -> None:
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        ({"tickets": 1}, "2 of 3 tickets left Take part"),
+        ({"tickets": 1}, "Phone 2 of 3 tickets left Take part"),
         ({"tickets": 3}, "Tickets are gone. The draw comes next."),
         ({"state": State.CLOSED}, "Entries are closed. We are sealing the tickets."),
         ({"state": State.SEALED}, "3 tickets are sealed. The winners follow in a moment."),
