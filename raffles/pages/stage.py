@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from raffles.pages.card import qr
 from raffles.pages.forms import ReplacementForm
 from raffles.pages.page import page
 from raffles.pages.queries import forfeited, names_of, raffle_to_show
+from raffles.pages.reasons import our_reasons
 from raffles.web.callers import staff
 from raffles.web.problems import STATUS
 
@@ -44,6 +46,7 @@ def _context(raffle_id: UUID, event_page: str) -> dict[str, Any]:
     )
     return {
         "raffle": raffle,
+        "reasons": json.dumps(our_reasons()),
         "prizes": list(raffle.prizes.all())[:_OFFERED],
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
     }

@@ -13,6 +13,17 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
 
     Events live on a higher floor, so whoever knows both floors says where an event's page is.
     """
+    operated = path(
+        f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
+        stage.operated_stage,
+        {"event_page": event_page},
+        name="operated_stage",
+    )
+    return [*public_routes(event_page)[0], operated], "pages"
+
+
+def public_routes(event_page: str) -> tuple[list[URLPattern], str]:
+    """Return the routes that need no login, as above."""
     to_event = {"event_page": event_page}
     return [
         path("robots.txt", views.robots, name="robots"),
@@ -30,10 +41,4 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
         path(f"embed/r/{RAFFLE_ID}/", embed.embed, to_event, name="embed"),
         path(f"embed/r/{RAFFLE_ID}/state/", embed.embed_state, to_event, name="embed_state"),
         path(f"r/{RAFFLE_ID}/draw.ics", views.calendar, name="calendar"),
-        path(
-            f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
-            stage.operated_stage,
-            to_event,
-            name="operated_stage",
-        ),
     ], "pages"

@@ -126,10 +126,15 @@ function scene(name) {
   }
 }
 
+/** A reason that the site itself wrote, in the page's language; people's stay as they are. */
+function inWords(reason) {
+  return JSON.parse(find("[data-reason]").dataset.ours)[reason] ?? reason;
+}
+
 function paintWaiting() {
   if (places.length || !raffle) return;
   if (raffle.state === "void") {
-    find("[data-reason]").textContent = raffle.void_reason;
+    find("[data-reason]").textContent = inWords(raffle.void_reason);
     return scene("void");
   }
   const due = raffle.state === "sealed" ? drawsAt : raffle.state === "open" && raffle.closes_at;
@@ -215,7 +220,7 @@ function show(number, line) {
   passed.hidden = !line;
   if (!line) return;
   const words = passed.dataset.words.replace("{number}", line.ticket_number);
-  passed.textContent = words.replace("{reason}", () => line.reason);
+  passed.textContent = words.replace("{reason}", () => inWords(line.reason));
 }
 
 /** Digits that settle from left to right; the random ones are for the eye only. */
