@@ -18,7 +18,7 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
-from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.environment import hex_secrets, items, networks, origins, proxy_networks, rate
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
@@ -282,11 +282,14 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
 }
+# Whose pages may show a raffle in a frame (/embed/...); empty: nobody's, and there is none.
+EMBED_ORIGINS = origins("EMBED_ORIGINS", env.str("EMBED_ORIGINS", default=""))
 SECURE_SSL_REDIRECT = _is_https
 # Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

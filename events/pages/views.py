@@ -38,7 +38,8 @@ from raffles.pages.log import SearchForm, page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of
-from raffles.pages.views import shown_certificate, shown_result
+from raffles.pages.result import shown_result
+from raffles.pages.views import shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
 
@@ -119,7 +120,7 @@ def _event(
     taken: Taken | None = None,
 ) -> HttpResponse:
     context = {
-        **_state(slug, timezone.now(), is_held=taken is not None),
+        **state_of(slug, timezone.now(), is_held=taken is not None),
         "form": form,
         "notice": notice,
         "card": card_of(taken.entry) if taken else None,
@@ -134,11 +135,11 @@ def _event(
 @page
 def event_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer the part of an event's page that changes, for a page that is open."""
-    context = _state(slug, timezone.now(), is_held="held" in request.GET)
+    context = state_of(slug, timezone.now(), is_held="held" in request.GET)
     return render(request, "events/_state.html", context)
 
 
-def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
+def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     found = Event.objects.get(slug=slug)
     dates = next_dates(found, now)
     draw = dates[0] if dates else None

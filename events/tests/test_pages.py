@@ -420,3 +420,22 @@ def test_stage_learns_names_with_the_draw_and_of_winners_alone() -> None:
     }
     assert look(f"/r/{before}/names/", DRAW).json() == {}
     assert f'data-names="/r/{raffle_id}/names/"' in look(f"/r/{raffle_id}/stage/").content.decode()
+
+
+def test_frame_shows_the_next_draw_and_the_last_result(settings: Settings) -> None:
+    drawn("Alice Archer", "Bob", default_reward={"name": "Breakfast", "amount": 1})
+    assert look("/embed/e/breakfast/", DRAW).status_code == 404
+    settings.EMBED_ORIGINS = ["https://club.example.org"]
+
+    page = look("/embed/e/breakfast/", DRAW)
+
+    number = Winner.objects.get(rank=1).ticket_number()
+    text = text_of(page)
+    assert page.status_code == 200
+    assert "tickets left Take part The winners of" in text
+    assert f"Ticket {number}" in text
+    assert "Alice" not in text
+    assert "frame-ancestors https://club.example.org" in page["Content-Security-Policy"]
+    assert 'href="/e/breakfast/2026-02-10/"' in page.content.decode()
+    assert look("/embed/e/breakfast/state/", DRAW).status_code == 200
+    assert look("/embed/e/lunch/", DRAW).status_code == 404

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
-from raffles.domain.proofs import proof_head, published_draw
+from raffles.domain.prizes import slot_of
+from raffles.domain.proofs import inclusion, proof_head, published_draw
+from raffles.domain.refusals import NoSuchTicket
 from raffles.domain.witnesses.ours.named import answered_so_far
 from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.models import (
@@ -31,9 +34,12 @@ from raffles.models.raffle import UNDER_WAY
 from raffles.models.winner import WinnerQuerySet
 from raffles.pages.reasons import shown_reason
 
-SHOWN = 1_000  # winners a page
+SHOWN = 1_000  # winners on a certificate
 LISTED = 12  # raffles in a list of the home page
 PODIUM = 3  # winners or prizes of a draw that are shown where there is little room
+
+# The names to be shown behind a rank, by ticket number.
+Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 def raffle_to_show(raffle_id: UUID) -> Raffle:
@@ -206,6 +212,47 @@ def forfeited(raffle: Raffle) -> dict[int, str]:
     lost = Handover.objects.filter(winner__raffle=raffle, forfeited_at__isnull=False)
     rows = lost.filter(winner__replacement=None).select_related("winner")
     return {row.winner.ticket_number(): _forfeited(row) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a draw says of a number, without its code.
+
+    `row` is the rank in whose row of the winners it stands, as who holds its prize or `has_lost`
+    it; `alternate` its place among those who were drawn beyond the prizes; `place` its place among
+    the `tickets` that were sealed. Each is None where there is none.
+    """
+
+    number: int
+    tickets: int
+    row: int | None = None
+    prize: Prize | None = None
+    has_lost: bool = False
+    alternate: int | None = None
+    place: int | None = None
+
+
+def find_number(raffle: Raffle, number: int) -> Found:
+    """Return what a drawn raffle says of one of its numbers."""
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot_of(raffle, number)).first()
+    if winner is None:
+        return _not_drawn(raffle, number)
+    tickets = published_draw(raffle.uuid).raffle.pool.tickets
+    row = winner
+    while row.prize_id is None and (line := getattr(row, "replaces", None)):
+        row = Winner.objects.select_related("replaces", "prize").get(pk=line.winner_id)
+    if row.prize_id is None:
+        ranks = Winner.objects.of_prizes().filter(raffle=raffle).aggregate(last=Max("rank"))
+        return Found(number, tickets, alternate=winner.rank - ranks["last"])
+    return Found(number, tickets, row.rank, row.prize, has_lost=winner.held_prize() is None)
+
+
+def _not_drawn(raffle: Raffle, number: int) -> Found:
+    try:
+        place = inclusion(raffle.uuid, number)
+    except NoSuchTicket:
+        return Found(number, published_draw(raffle.uuid).raffle.pool.tickets)
+    return Found(number, place["tickets"], place=place["index"] + 1)
 
 
 @dataclass(frozen=True, slots=True)

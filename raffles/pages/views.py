@@ -1,11 +1,9 @@
-"""The pages of a raffle: take part, look a ticket up, check the draw, print a certificate."""
+"""The pages of a raffle: take part, look a ticket up, print a certificate."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
-from raffles.domain.log import origin, published_keys
+from raffles.domain.log import origin
 from raffles.domain.prizes import checked_slot
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
@@ -33,6 +31,7 @@ from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    Names,
     given,
     outcome_of,
     places,
@@ -45,12 +44,6 @@ from raffles.web import calendars
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
-
-_LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
-_SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
-
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -82,7 +75,7 @@ def _raffle(
     card: Card | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = _state(raffle_id, event_page, is_held=card is not None)
+    context = state_of(raffle_id, event_page, is_held=card is not None)
     context |= {
         "card": card,
         "named": [
@@ -101,11 +94,11 @@ def _raffle(
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    context = _state(raffle_id, event_page, is_held="held" in request.GET)
+    context = state_of(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
 
-def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
+def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
     story = story_of(raffle_id) if is_sealed else None
@@ -155,55 +148,6 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
         return None
-
-
-@require_safe
-@page
-def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """Show the winners and how they came about, for the visitor's own device to check."""
-    paper = reverse("pages:certificate", args=[raffle_id])
-    return shown_result(request, raffle_id, event_page, certificate=paper)
-
-
-def shown_result(
-    request: HttpRequest,
-    raffle_id: UUID,
-    event_page: str,
-    *,
-    certificate: str,
-    names: Names | None = None,
-) -> HttpResponse:
-    """Return the result page with the URL of its certificate."""
-    shown = raffle_to_show(raffle_id)
-    if not shown.is_drawn:
-        context = _state(raffle_id, event_page, is_held=True)
-        return render(request, "raffles/result_pending.html", context)
-    after = _rank(request)
-    rows = places(shown, after=after, names=names(after) if names else {})
-    story = story_of(raffle_id)
-    hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
-    context = {
-        "raffle": shown,
-        "story": story,
-        "places": rows,
-        "given": given(shown, story.tickets),
-        "is_light": hashes <= _LIGHT,
-        "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
-        "following": after + SHOWN if len(rows) == SHOWN else None,
-        "after": after,
-        "keys": json.dumps(published_keys()),
-        "checksum": VERIFIER_CHECKSUM,
-        "certificate": certificate,
-    }
-    return render(request, "raffles/result.html", context)
-
-
-def _rank(request: HttpRequest) -> int:
-    """Return the rank that the page follows. Raises Http404 for anything else."""
-    text = request.GET.get("after", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise Http404
-    return int(text)
 
 
 @require_safe

@@ -17,12 +17,14 @@ HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
 # Parts of pages, and what is no page.
 PARTS = {
     "pages:beacon",
+    "pages:embed_state",
     "pages:seen",
     "pages:calendar",
     "pages:forfeited",
     "pages:robots",
     "pages:state",
     "pages:names",
+    "event_pages:embed_state",
     "event_pages:state",
     "event_pages:feed",
     "event_pages:event_feed",
