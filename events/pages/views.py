@@ -24,11 +24,10 @@ from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
-from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of, open_raffles
-from raffles.pages.views import shown_certificate, shown_result
+from raffles.pages.views import just_taken, shown_certificate, shown_result
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
 
@@ -85,11 +84,12 @@ def _event(
         **_state(slug, timezone.now(), is_held=taken is not None),
         "form": form,
         "notice": notice,
-        "card": card_of(taken.entry) if taken else None,
-        "raffle": Raffle.objects.get(uuid=taken.entry.raffle_id) if taken else None,
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
+    if taken:
+        raffle = context["raffle"] = Raffle.objects.get(uuid=taken.entry.raffle_id)
+        context |= just_taken(raffle, taken.entry)
     return answered(request, "events/event.html", context, notice, status)
 
 

@@ -13,19 +13,19 @@ from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
 from raffles.domain.entering import Entry
+from raffles.fairness.receipts import Receipt
+from raffles.models import Raffle
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """What only the holder sees; `file` is a data: URL, so that saving it needs no server."""
 
-    raffle_id: UUID
     number: int
     code: str
-    receipt: str
     qr: SafeString
-    file: str
-    file_name: str
+    file: str = ""
+    file_name: str = ""
 
     @property
     def groups(self) -> list[str]:
@@ -34,13 +34,8 @@ class Card:
 
 
 def card_of(entry: Entry, *, mask: int | None = None) -> Card:
-    """Return the card of a ticket; `mask` as in `qr`.
-
-    The QR leads to the page that looks the ticket up, with number and code behind the `#`:
-    browsers send that part to nobody.
-    """
+    """Return the card of a ticket just taken; `mask` as in `qr`."""
     number, code = entry.ticket_number, entry.verification_code
-    place = reverse("pages:ticket", args=[entry.raffle_id])
     kept = {
         "raffle_id": str(entry.raffle_id),
         "ticket_number": number,
@@ -48,13 +43,40 @@ def card_of(entry: Entry, *, mask: int | None = None) -> Card:
         "receipt": entry.receipt,
     }
     return Card(
-        raffle_id=entry.raffle_id,
-        receipt=json.dumps(entry.receipt),
         number=number,
         code=code,
-        qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask),
+        qr=_qr_of(entry.raffle_id, number, code, mask),
         file="data:application/json," + quote(json.dumps(kept, indent=2)),
         file_name=f"ticket-{number}.json",
+    )
+
+
+def card_again(raffle_id: UUID, number: int, code: str) -> Card:
+    """Return the card of a ticket that was looked up; only its holder has its receipt."""
+    return Card(number, code, _qr_of(raffle_id, number, code))
+
+
+def _qr_of(raffle_id: UUID, number: int, code: str, mask: int | None = None) -> SafeString:
+    """Return the QR of a ticket's page, with number and code behind the `#`.
+
+    Browsers send that part to nobody.
+    """
+    place = reverse("pages:ticket", args=[raffle_id])
+    return qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask)
+
+
+def to_keep(raffle: Raffle, card: Card | None = None, receipt: Receipt | None = None) -> str:
+    """Return as JSON what a browser keeps of a raffle, and of a ticket of it; see tickets.js."""
+    return json.dumps(
+        {
+            "raffle": str(raffle.uuid),
+            "number": card and card.number,
+            "code": card and card.code,
+            "receipt": receipt,
+            "name": raffle.name,
+            "closes_at": raffle.closes_at and raffle.closes_at.isoformat(),
+            "home": reverse("pages:ticket", args=[raffle.uuid]),
+        }
     )
 
 

@@ -25,12 +25,16 @@ class TooManyTries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A refusal as a page shows it; `retry_after` is in seconds where waiting helps."""
+    """A refusal as a page shows it; `retry_after` is in seconds where waiting helps.
+
+    `code` is the refusal's, for the page to tell them apart.
+    """
 
     title: str | Promise
     text: str | Promise
     status: int
     retry_after: int | None = None
+    code: str = ""
 
 
 Words = Mapping[type[Refusal], tuple[str | Promise, str | Promise]]
@@ -80,4 +84,4 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = W
         )
     status = STATUS[error.kind]
     said = words.get(type(error), (error.sentence, ""))
-    return Notice(*said, status)
+    return Notice(*said, status, code=error.code)

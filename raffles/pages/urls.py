@@ -16,6 +16,7 @@ def routes(event_page: str) -> tuple[list[URLPattern], str]:
     to_event = {"event_page": event_page}
     return [
         path("robots.txt", views.robots, name="robots"),
+        path("my-tickets/", views.my_tickets, name="my_tickets"),
         path("log/", log.log, name="log"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),

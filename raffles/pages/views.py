@@ -21,13 +21,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
-from raffles.domain.entering import enter
+from raffles.domain.entering import Entry, enter
 from raffles.domain.log import published_keys
-from raffles.domain.prizes import checked_slot
+from raffles.domain.prizes import slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
+from raffles.fairness.tickets import read_code, show_code
 from raffles.models import Draw, Raffle, State
-from raffles.pages.card import Card, card_of, qr
+from raffles.pages.card import card_again, card_of, qr, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
@@ -71,19 +72,19 @@ def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpRespon
         )
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _raffle(request, raffle_id, event_page, notice=notice_of(refusal))
-    return _raffle(request, raffle_id, event_page, card=card_of(entry))
+    return _raffle(request, raffle_id, event_page, entry=entry)
 
 
 def _raffle(
     request: HttpRequest,
     raffle_id: UUID,
     event_page: str,
-    card: Card | None = None,
+    entry: Entry | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = _state(raffle_id, event_page, is_held=card is not None)
+    context = _state(raffle_id, event_page, is_held=entry is not None)
     context |= {
-        "card": card,
+        **(just_taken(context["raffle"], entry) if entry else {}),
         "named": [
             each["name"]
             for kind in ("cosigners", "authorities")
@@ -93,7 +94,13 @@ def _raffle(
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
-    return answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
+    return answered(request, "raffles/raffle.html", context, notice, 201 if entry else 200)
+
+
+def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
+    """Return what the page that answers the button shows of the ticket, and keeps of it."""
+    card = card_of(entry)
+    return {"card": card, "ticket": to_keep(raffle, card, entry.receipt)}
 
 
 @require_safe
@@ -124,7 +131,7 @@ def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Look a ticket up: number and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
-    context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
+    context: dict[str, Any] = {"raffle": shown, "form": TicketForm(), "ticket": to_keep(shown)}
     if request.method != "POST":
         return answered(request, "raffles/ticket.html", context)
     form = context["form"] = TicketForm(request.POST)
@@ -135,12 +142,19 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     try:
         throttle(request, VerifyThrottle())
         code = form.cleaned_data["verification_code"]
-        slot = checked_slot(shown, ticket_number=number, code=code)
-        outcome = outcome_of(shown, slot, timezone.now())
-        context["inclusion"] = _inclusion(raffle_id, number)
-        context |= {"number": number, "outcome": outcome, "form": TicketForm()}
+        slot = slot_with_code(shown, ticket_number=number, code=code)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
+    else:
+        card = card_again(raffle_id, number, show_code(read_code(code) or ""))
+        context |= {
+            "card": card,
+            "ticket": to_keep(shown, card),
+            "number": number,
+            "outcome": outcome_of(shown, slot, timezone.now()) if shown.is_drawn else None,
+            "inclusion": _inclusion(raffle_id, number),
+            "form": TicketForm(),
+        }
     return answered(request, "raffles/ticket.html", context, notice)
 
 
@@ -150,6 +164,13 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
         return None
+
+
+@require_safe
+@page
+def my_tickets(request: HttpRequest) -> HttpResponse:
+    """Show the tickets that the visitor's browser keeps; this service learns nothing of them."""
+    return render(request, "raffles/my_tickets.html")
 
 
 @require_safe

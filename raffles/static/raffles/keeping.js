@@ -5,6 +5,8 @@
  * What is kept stays in this browser. A seal that is kept is never overwritten by another one.
  */
 import { follow } from "./live.js";
+import { ticketIn } from "./scan.js";
+import { find, tickets } from "./tickets.js";
 
 const POLL = 15000; // ms between two looks; the stream tells sooner where there is one
 const STAMPEDE = 1000; // ms over which those who are told the same spread their looks
@@ -46,13 +48,20 @@ export function holdTicket(number, receipt) {
   keep("ticket", JSON.stringify({ number: Number(number), receipt }));
 }
 
-/** The number and, where there is one, the receipt of the visitor's ticket. */
+/** The receipt of the ticket with that number, as an object, where this browser has it. */
+export function receiptOf(number) {
+  const held = JSON.parse(read("ticket") ?? "null");
+  return held?.number === Number(number) && held.receipt ? JSON.parse(held.receipt) : undefined;
+}
+
+/** The number and, where there is one, the receipt of the visitor's ticket: the one that is shown first. */
 function ticket() {
-  const { number, receipt } = section.dataset;
-  if (number) holdTicket(number, receipt);
-  const kept = JSON.parse(read("ticket") ?? "null");
-  const typed = form?.elements.ticket_number.value ?? "";
-  return kept ?? (/^[1-9][0-9]{0,7}$/.test(typed) ? { number: Number(typed) } : null);
+  const at = document.querySelector(".mine:not([hidden])") && ticketIn(location.href);
+  const kept = at ? find({ raffle, number: Number(at.number) }) : tickets(raffle)[0];
+  const number = Number(at?.number ?? kept?.number ?? 0);
+  if (!number) return JSON.parse(read("ticket") ?? "null");
+  const receipt = kept?.receipt ?? receiptOf(number);
+  return { number, receipt: receipt && JSON.stringify(receipt) };
 }
 
 // --- What the site says --------------------------------------------------------------------

@@ -59,6 +59,7 @@ function keepFresh(region) {
       part.replaceChildren(...next.childNodes);
       if (focused) (again(part, focused) ?? region).focus();
     }
+    region.dispatchEvent(new Event("fresh"));
     paint();
   }
 

@@ -91,6 +91,7 @@ def make_scenes() -> list[Scene]:
         page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
         page("raffle drawn", "pages:raffle", drawn.uuid),
         page("raffle called off", "pages:raffle", void.uuid),
+        page("my tickets", "pages:my_tickets"),
         page("my ticket", "pages:ticket", drawn.uuid),
         page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
         page("my ticket did not win", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, loser)),
@@ -235,12 +236,14 @@ def _look_up_wrongly(visitor: Visitor) -> None:
 
 def _take_part(visitor: Visitor) -> None:
     visitor.press("Take part")
-    visitor.see("This is your ticket")
+    visitor.see("This browser keeps your ticket.")
 
 
 def _take_part_twice(visitor: Visitor) -> None:
+    path = visitor.page.url.removeprefix(visitor.url)
     _take_part(visitor)
-    visitor.go(visitor.page.url.removeprefix(visitor.url))
+    visitor.run("() => localStorage.clear()")
+    visitor.go(path)
     visitor.press("Take part")
     visitor.see("You already hold a ticket.")
 

@@ -99,7 +99,7 @@ def hand_in(visitor: Visitor, entry: Entry) -> None:
             "buffer": json.dumps(saved).encode(),
         },
     )
-    visitor.see("The draw has not taken place yet.")
+    visitor.see("Number and code belong together.")
 
 
 def look_again(visitor: Visitor) -> None:

@@ -33,6 +33,10 @@ from raffles.tests.factories import (
 from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
 from raffles.web.problems import handler400, handler403, handler500
 
+WRONG = (
+    "Number and code do not belong together. Compare both with your ticket. Capital letters and "
+    "hyphens do not matter."
+)
 pytestmark = pytest.mark.django_db
 
 STATES = {
@@ -323,11 +327,14 @@ class TestMyTicket:
         assert "This ticket was drawn, and its prize was passed on." in text
         assert "The reason given: Did not come" in text
 
-    def test_before_the_draw_it_is_too_early(self) -> None:
-        status, said, _ = self.look_up(self.number, self.code)
+    def test_before_the_draw_number_and_code_are_compared(self) -> None:
+        status, said, text = self.look_up(self.number, self.code.lower())
+        refused = self.look_up(self.number, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("The draw has not taken place yet.")
+        assert (status, said) == (200, "")
+        assert f"Ticket {self.number} Code {self.code}" in text
+        assert "Number and code belong together. The draw has not taken place yet." in text
+        assert refused[:2] == (400, WRONG)
 
     @pytest.mark.parametrize("number", [0, 99])
     def test_wrong_code_or_number_is_refused(self, number: int) -> None:
@@ -335,8 +342,7 @@ class TestMyTicket:
 
         status, said, text = self.look_up(number or right, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("Number and code do not belong together.")
+        assert (status, said) == (400, WRONG)
         assert "won" not in text.replace("win?", "")
 
     def test_what_is_no_number_is_said_at_the_field(self) -> None:
