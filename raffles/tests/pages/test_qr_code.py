@@ -29,8 +29,10 @@ def test_symbols_are_those_of_the_server() -> None:
 
     drawn = _drawn([*texts, "x" * (FULL[-1] + 1)])
 
-    plain = {"error": "m", "mode": "byte", "mask": 0, "boost_error": False, "micro": False}
-    codes = [segno.make(text, **plain) for text in texts]
+    codes = [
+        segno.make(text, error="m", mode="byte", mask=0, boost_error=False, micro=False)
+        for text in texts
+    ]
     assert [code.version for code in codes] == list(range(1, 13))
     assert drawn == [*([list(row) for row in code.matrix] for code in codes), "RangeError"]
 
