@@ -23,7 +23,7 @@ from icalendar import Calendar, Event
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import Entry, enter
 from raffles.domain.log import published_keys
-from raffles.domain.prizes import slot_with_code
+from raffles.domain.prizes import slot_of, slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.fairness.tickets import read_code, show_code
@@ -150,12 +150,34 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
         context |= {
             "card": card,
             "ticket": to_keep(shown, card),
-            "number": number,
-            "outcome": outcome_of(shown, slot, timezone.now()) if shown.is_drawn else None,
-            "inclusion": _inclusion(raffle_id, number),
+            **_fate(shown, number, slot),
             "form": TicketForm(),
         }
     return answered(request, "raffles/ticket.html", context, notice)
+
+
+@require_safe
+@page
+def ticket_state(request: HttpRequest, raffle_id: UUID, number: int) -> HttpResponse:
+    """Answer the part of a ticket's page that changes: what anybody may know of that number."""
+    shown = raffle_to_show(raffle_id)
+    if not 1 <= number <= shown.total_tickets:
+        raise Http404
+    fate = _fate(shown, number, slot_of(shown, number))
+    if shown.is_drawn and not fate["inclusion"]:
+        raise Http404  # nobody holds it
+    return render(request, "raffles/_fate.html", fate)
+
+
+def _fate(raffle: Raffle, number: int, slot: int) -> dict[str, Any]:
+    is_sealed = raffle.state == State.SEALED
+    return {
+        "raffle": raffle,
+        "number": number,
+        "draws_at": story_of(raffle.uuid).draws_at if is_sealed else raffle.closes_at,
+        "outcome": outcome_of(raffle, slot, timezone.now()) if raffle.is_drawn else None,
+        "inclusion": _inclusion(raffle.uuid, number),
+    }
 
 
 def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import { find, tickets } from "./tickets.js";
 
 const POLL = 15000; // ms between two looks; the stream tells sooner where there is one
 const STAMPEDE = 1000; // ms over which those who are told the same spread their looks
+const MANY = 20000; // hashes of a proof, beyond which only the result page checks it
 const PATIENCE = 600000; // ms that a site may take from the round to its result
 // What stands above the form that looks a ticket up; all else is beneath.
 const FOREMOST = new Set(["won", "alternate", "lost", "second", "wrong", "missing", "withheld", "called-off"]);
@@ -78,7 +79,7 @@ async function get(address, cache = "no-cache") {
   }
 }
 
-async function look() {
+export async function look() {
   clearTimeout(timer);
   looking ??= witness().finally(() => (looking = null));
   await looking;
@@ -87,7 +88,8 @@ async function look() {
 }
 
 async function witness() {
-  const { state, voided_at: voidedAt } = JSON.parse((await get(url)) ?? "{}");
+  const shown = JSON.parse((await get(url)) ?? "{}");
+  const { state } = shown;
   if (state === "open" || state === "closed") return show("waiting");
   // Not the browser's copy: a second seal has to be seen.
   const text = await get(`${url}commitment/`, "reload");
@@ -95,7 +97,7 @@ async function witness() {
   const own = ticket();
   try {
     const seal = await sealOf(text, own, verifier);
-    if (seal) await tell(seal, own, { state, voidedAt }, verifier);
+    if (seal) await tell(seal, own, shown, verifier);
     else if (text === null) section.hidden = true; // called off before it was sealed
   } catch (error) {
     if (!(error instanceof verifier.Invalid || error instanceof verifier.Unreadable)) throw error;
@@ -158,7 +160,8 @@ async function signatureOf() {
 
 // --- What is told --------------------------------------------------------------------------
 
-async function tell({ commitment }, own, { state, voidedAt }, verifier) {
+async function tell({ commitment }, own, shown, verifier) {
+  const { state, voided_at: voidedAt } = shown;
   const { round } = commitment;
   const due = round ? 1000 * verifier.timeOfRound(round) : Infinity;
   const kept = new Date(read("since") ?? Date.now());
@@ -173,12 +176,13 @@ async function tell({ commitment }, own, { state, voidedAt }, verifier) {
   const inclusion = await inclusionOf(own, verifier);
   if (own?.receipt && inclusion === null) said.unshift(["missing", own]);
   const late = Date.now() - due;
+  if (!round && state === "drawn") await checkProof(own, shown);
   if (late < 0) return showAll(said);
   const relay = `https://api.drand.sh/${verifier.CHAIN}/public/${round}`;
   section.querySelector("[data-relay]").href = relay;
   const signature = await signatureOf();
   if (!signature) said.push(["beacon"]);
-  else if (inclusion) said.push(...(await outcome(own, inclusion, signature, verifier)));
+  else if (inclusion) said.push(...(await outcome(own, inclusion, signature, kept < due, verifier)));
   if (state === "void" && Date.parse(voidedAt) >= due) said.push(["called-off"]);
   if (state !== "drawn" && state !== "void") {
     said.push(late < PATIENCE ? ["soon"] : ["withheld", { minutes: Math.floor(late / 60000) }]);
@@ -186,11 +190,12 @@ async function tell({ commitment }, own, { state, voidedAt }, verifier) {
   showAll(said);
 }
 
-async function outcome({ number }, inclusion, signature, { outcomeOf, Invalid }) {
+async function outcome({ number }, inclusion, signature, isOlder, { outcomeOf, Invalid }) {
   try {
     const files = { commitment: read("seal"), inclusion };
     const { rank, prize, isCertain } = await outcomeOf(files, signature);
     keep("signature", signature);
+    if (isCertain) found({ number, rank, prize, how: isOlder ? "own" : "late" });
     const drawn = prize === null ? "alternate" : "won";
     const lines = [[rank === null ? "lost" : drawn, { number, rank, prize }], ["computed"]];
     return isCertain ? lines : [...lines, ["uncertain"]];
@@ -201,6 +206,22 @@ async function outcome({ number }, inclusion, signature, { outcomeOf, Invalid })
     return isVisitors ? [["beacon"], ["not-the-beacon"]] : [["beacon"]];
   }
 }
+
+/** Without a beacon only the proof tells the randomness, so the draw is checked as a whole. */
+async function checkProof(own, { prizes, alternates, total_tickets: total }) {
+  const winners = prizes.reduce((sum, { amount }) => sum + amount, alternates);
+  if (!own || winners * (Math.log2(total) + 3) > MANY) return;
+  const [proof, keys] = [await get(`${url}proof/`), await get(keysAddress)];
+  if (!proof || !keys) return;
+  const { verifyApart } = await import("./verify-apart.js");
+  const answer = await verifyApart({ proof, keys, commitment: read("seal") });
+  const winner = answer.winners.find(({ ticket_number: number }) => Number(number) === own.number);
+  const { rank = null, prize = null } = winner ?? {};
+  found({ number: own.number, rank, prize, how: answer.exit === 0 ? "operator" : "differs" });
+}
+
+/** Tells the page what this device has computed for the ticket: rank and prize are null without one. */
+const found = (detail) => document.dispatchEvent(new CustomEvent("computed", { detail }));
 
 const show = (name, words) => showAll([[name, words]]);
 

@@ -12,8 +12,11 @@ const language = document.documentElement.lang;
 
 // --- The part that changes -----------------------------------------------------------------
 
-/** Fetch a region's address again and again and put its parts (data-part) where they are new. */
-function keepFresh(region) {
+/**
+ * Fetch a region's address (data-live) again and again and put its parts (data-part) where they are
+ * new; the region hears of it (fresh, or stale where the address did not answer).
+ */
+export function keepFresh(region, { isAtOnce = false } = {}) {
   const parts = [...region.querySelectorAll("[data-part]")];
   // As the server sent them: painted times are added afterwards.
   const shown = new Map(parts.map((part) => [part.dataset.part, part.innerHTML]));
@@ -43,6 +46,7 @@ function keepFresh(region) {
       pause = stream.isOpen() ? Math.max(STREAMED, least) : least;
     } catch {
       pause = Math.min(2 * pause, LONGEST);
+      region.dispatchEvent(new Event("stale"));
     }
     if (!document.hidden) plan(pause);
   }
@@ -64,7 +68,7 @@ function keepFresh(region) {
   }
 
   document.addEventListener("visibilitychange", () => document.hidden || plan(0));
-  plan(pause);
+  plan(isAtOnce ? 0 : pause);
 }
 
 const FIELDS = "input:not([type=hidden])";

@@ -6,7 +6,8 @@
  * and code, which `history.state` remembers for a reload; any other fills in the form.
  */
 import { onFiles } from "./dropping.js";
-import { holdTicket, receiptOf } from "./keeping.js";
+import { holdTicket, look, receiptOf } from "./keeping.js";
+import { keepFresh } from "./live.js";
 import { svgOf } from "./qr.js";
 import { canRead, canScan, readPicture, scan, ticketIn } from "./scan.js";
 import { addressOf, find, forget, keep, onChange, tickets } from "./tickets.js";
@@ -19,6 +20,10 @@ const compared = JSON.parse(mine.dataset.ticket); // by the site; without a numb
 const shown = compared.raffle;
 const scanner = form.querySelector(".scanner");
 const start = form.querySelector("[data-act=scan]");
+const fate = document.querySelector(".fate");
+const PATIENCE = 10000; // ms that a check may take before the site's word is shown without it
+let computed = null; // by this device: {number, rank, prize, how}
+let patience = 0;
 let camera = new AbortController();
 let isRefused = false; // by the browser, to keep it
 
@@ -51,6 +56,7 @@ function showTicket() {
   document.body.classList.toggle("wrong", ticket?.isWrong ?? false);
   if (ticket && !isShown) fill(ticket);
   if (isShown) draw(ticket);
+  if (isShown) follow(ticket);
 }
 
 function draw(ticket) {
@@ -89,6 +95,41 @@ mine.querySelector("[data-act=forget]").addEventListener("click", ({ target }) =
   history.replaceState(null, "", location.pathname);
   location.reload();
 });
+
+// --- What becomes of it --------------------------------------------------------------------
+
+function follow({ number }) {
+  if (fate.dataset.live) return;
+  fate.dataset.live = fate.dataset.fate.replace("/0/", `/${number}/`);
+  document.body.classList.add("pending"); // nothing beneath it moves when it comes
+  const settle = () => {
+    document.body.classList.remove("pending");
+    judge();
+    if (fate.querySelector("[data-outcome]")) look();
+  };
+  for (const kind of ["fresh", "stale"]) fate.addEventListener(kind, settle);
+  document.addEventListener("computed", ({ detail }) => {
+    if (detail.number === number) computed = detail;
+    judge();
+  });
+  keepFresh(fate, { isAtOnce: true });
+  judge();
+}
+
+/** Shows an outcome together with what this device has computed, or after it was waited for. */
+function judge() {
+  const outcome = fate.querySelector("[data-outcome]");
+  if (outcome) patience ||= setTimeout(() => { patience = -1; judge(); }, PATIENCE);
+  const verdict = outcome && verdictOn(outcome.dataset);
+  for (const line of fate.querySelectorAll("[data-verdict]")) line.hidden = line.dataset.verdict !== verdict;
+  fate.classList.toggle("unsettled", verdict === "checking");
+}
+
+function verdictOn({ rank, prize }) {
+  if (!computed) return patience < 0 ? "unchecked" : "checking";
+  const isSame = rank === String(computed.rank ?? "") && prize === (computed.prize ?? "");
+  return isSame ? computed.how : "differs";
+}
 
 // --- The form ------------------------------------------------------------------------------
 
@@ -149,7 +190,7 @@ onFiles(form.querySelector(".drop"), async ([file]) => {
 
 start.addEventListener("click", useCamera);
 scanner.querySelector("[data-act=stop]").addEventListener("click", () => camera.abort());
-addEventListener("hashchange", showTicket);
+addEventListener("hashchange", () => location.reload());
 onChange(showTicket);
 if (compared.number) {
   history.replaceState({ compared: `${compared.number}.${compared.code}` }, "", addressOf(compared));

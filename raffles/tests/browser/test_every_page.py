@@ -22,6 +22,7 @@ PARTS = {
     "pages:forfeited",
     "pages:robots",
     "pages:state",
+    "pages:ticket_state",
     "pages:names",
     "event_pages:state",
 }

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
 from raffles.domain.prizes import slot_of
-from raffles.models import Raffle, Ticket
+from raffles.models import Raffle, State, Ticket
 from raffles.tests.browser.test_keeping import NO_STORAGE
 from raffles.tests.browser.test_taking_part import ticket_of
 from raffles.tests.browser.test_taking_part_pages import daily_event
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
-from raffles.tests.factories import RaffleFactory
+from raffles.tests.factories import RaffleFactory, take_to
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Route
@@ -207,3 +210,42 @@ def test_address_with_a_wrong_code_says_only_that(visit: Visit) -> None:
         assert not visitor.page.is_visible(".mine")
         assert not visitor.page.is_visible(".keeping")
         assert visitor.page.input_value("#id_verification_code") == wrong
+
+
+def test_ticket_waits_and_knows_by_itself_at_the_draw(visit: Visit) -> None:
+    """The winner sees prize, place and deadline without a reload, checked by their own device."""
+    raffle = RaffleFactory.create(
+        closes_at=timezone.now() + timedelta(hours=1),
+        claim={"claim_days": 14, "claim_place": "Town hall, room 3"},
+    )
+    visitor = visit()
+    take_part(visitor, raffle)
+    visitor.see("Your ticket waits for the draw.")
+    visitor.page.locator(".countdown", has_text=":").wait_for()
+    checked = "Checked by this device: it follows from the sealed tickets."
+
+    take_to(State.DRAWN, raffle)  # with the one ticket that there is
+    visitor.see("You have won!")
+    visitor.see(checked)
+    visitor.see("Entry 1 of 1")
+    outcome = visitor.text(".outcome")
+    assert "Claim it until" in outcome
+    assert "Where Town hall, room 3" in outcome
+
+    visitor.page.reload()
+    visitor.see(checked)
+
+    def lie(route: Route) -> None:
+        told = route.fetch()
+        route.fulfill(response=told, body=told.text().replace("Phone", "Car"))
+
+    visitor.page.route("**/ticket/*/state/", lie)
+    visitor.page.reload()
+    visitor.see("Your device computed something else than this site says.")
+    visitor.page.unroute_all()
+    visitor.page.route("**/proof/", lambda route: route.abort())
+    visitor.page.reload()
+    visitor.see("The winners are drawn. Your device is checking the draw.")
+    assert not visitor.page.is_visible(".outcome")
+    visitor.see("This is what the site says.")
+    visitor.see("You have won!")
