@@ -18,7 +18,7 @@ from events.domain.calendar import find_event
 from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
 from events.pages.forms import ParticipationForm
-from events.pages.notices import WORDS
+from events.pages.notices import WORDS, WORDS_BY_ADDRESS
 from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
 from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
@@ -51,16 +51,18 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     form = ParticipationForm(request.POST)
     if not form.is_valid():
         return _event(request, slug, form, status=400)
+    words = WORDS
     try:
         throttle(request, EntryThrottle())
         now = timezone.now()
         found, draw = find_event(now, slug=slug)
+        words = WORDS_BY_ADDRESS if found.one_per_address else WORDS
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
         if email := form.cleaned_data["email"]:
             keep_contact(taken.entry, email, now=now)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _event(request, slug, form, notice=notice_of(refusal, WORDS))
+        return _event(request, slug, form, notice=notice_of(refusal, words))
     return _event(request, slug, form, status=201, taken=taken)
 
 

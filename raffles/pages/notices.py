@@ -49,11 +49,8 @@ WORDS: Words = {
         _("No more tickets are given out. You can still watch the draw here."),
     ),
     refusals.AlreadyEntered: (
-        _("You already hold a ticket."),
-        _(
-            "Somebody at your internet address has taken part, and each address gets one ticket. "
-            "If it was you, the ticket is where you saved it."
-        ),
+        _("This address has its ticket."),
+        _("Somebody at your internet address has taken part, and each address gets one ticket."),
     ),
     refusals.ThroughEvent: (
         _("Tickets come with the event."),

@@ -150,8 +150,8 @@ def forfeited(raffle: Raffle) -> dict[int, str]:
 class TicketOutcome:
     """The outcome of a drawn ticket: a prize to be claimed by `until`, or why it has none.
 
-    `rank` and `drawn` (a prize's name) are those of the draw, whatever came afterwards; `lost` is the
-    public reason why its prize went to an alternate.
+    `rank` and `drawn` (a prize's name) are those of the draw, whatever came afterwards; `lost` is
+    the public reason why its prize went to an alternate.
     """
 
     rank: int | None = None

@@ -245,7 +245,7 @@ def _take_part_twice(visitor: Visitor) -> None:
     visitor.run("() => localStorage.clear()")
     visitor.go(path)
     visitor.press("Take part")
-    visitor.see("You already hold a ticket.")
+    visitor.see("This address has its ticket.")
 
 
 def _enter(visitor: Visitor) -> None:

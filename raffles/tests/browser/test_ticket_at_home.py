@@ -134,7 +134,7 @@ def test_ticket_of_an_event_is_at_home_and_others_can_still_take_part(visit: Vis
     visitor.press("Take part for somebody else")
     visitor.write("Your name", "Anna")
     visitor.press("Take part")
-    visitor.see("You already hold a ticket.")
+    visitor.see("This name has its ticket.")
     visitor.see(f"Your ticket: no. {number}")
     visitor.write("Your name", "Ben")
     visitor.press("Take part")
@@ -174,7 +174,7 @@ def test_browser_that_keeps_nothing_loses_nothing(visit: Visit) -> None:
     visitor.go(f"/r/{raffle.uuid}/")
 
     visitor.press("Take part")
-    visitor.see("You already hold a ticket.")
+    visitor.see("This address has its ticket.")
 
 
 def test_back_and_a_second_press_bring_the_same_ticket_where_nothing_is_kept(

@@ -33,8 +33,8 @@ from raffles.tests.pages.visiting import (
 pytestmark = pytest.mark.django_db
 
 ENTERED = (
-    "You already hold a ticket. Somebody at your internet address has taken part, and each "
-    "address gets one ticket. If it was you, the ticket is where you saved it."
+    "This address has its ticket. Somebody at your internet address has taken part, and each "
+    "address gets one ticket."
 )
 GONE = "Tickets are gone. Every ticket has been given out. You can still watch the draw here."
 CLOSED = "Entries are closed. No more tickets are given out. You can still watch the draw here."
