@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
 
 import segno
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from raffles.domain.entering import Entry
 from raffles.fairness.receipts import Receipt
 from raffles.models import Raffle
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What only the holder sees; `file` is a data: URL, so that saving it needs no server."""
+    """What only the holder sees."""
 
     number: int
     code: str
     qr: SafeString
-    file: str = ""
-    file_name: str = ""
 
     @property
     def groups(self) -> list[str]:
@@ -33,27 +32,50 @@ class Card:
         return self.code.split("-")
 
 
-def card_of(entry: Entry, *, mask: int | None = None) -> Card:
-    """Return the card of a ticket just taken; `mask` as in `qr`."""
-    number, code = entry.ticket_number, entry.verification_code
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A ticket as files, by `data:` URLs, so that saving them needs no server; `name` has no ending.
+
+    The page opens anywhere; it has the JSON in it.
+    """
+
+    name: str
+    page: str
+    json: str
+
+
+def card_of(raffle_id: UUID, number: int, code: str, *, mask: int | None = None) -> Card:
+    """Return the card of a ticket; `mask` as in `qr`."""
+    return Card(number, code, _qr_of(raffle_id, number, code, mask))
+
+
+def saved(raffle: Raffle, card: Card, receipt: Receipt | None = None) -> Saved:
+    """Return a ticket's files. A ticket that was looked up has no receipt: only its holder has it."""
     kept = {
-        "raffle_id": str(entry.raffle_id),
-        "ticket_number": number,
-        "verification_code": code,
-        "receipt": entry.receipt,
+        "raffle_id": str(raffle.uuid),
+        "ticket_number": card.number,
+        "verification_code": card.code,
+        "receipt": receipt,
     }
-    return Card(
-        number=number,
-        code=code,
-        qr=_qr_of(entry.raffle_id, number, code, mask),
-        file="data:application/json," + quote(json.dumps(kept, indent=2)),
-        file_name=f"ticket-{number}.json",
+    text = json.dumps(kept, indent=2)
+    parts = {
+        "number": str(card.number),
+        "code": card.code,
+        "qr": card.qr,
+        "json": text.replace("<", r"\u003c"),
+    }
+    page = re.sub("@@([a-z]+)@@", lambda found: parts.get(found[1], found[0]), file_of(raffle))
+    return Saved(
+        name=f"ticket-{card.number}",
+        page="data:text/html;charset=utf-8," + quote(page),
+        json="data:application/json," + quote(text),
     )
 
 
-def card_again(raffle_id: UUID, number: int, code: str) -> Card:
-    """Return the card of a ticket that was looked up; only its holder has its receipt."""
-    return Card(number, code, _qr_of(raffle_id, number, code))
+def file_of(raffle: Raffle) -> str:
+    """Return the page that is saved of a ticket, with a place (`@@code@@`) for what is secret."""
+    page = settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle.uuid])
+    return render_to_string("raffles/ticket_file.html", {"raffle": raffle, "page": page})
 
 
 def _qr_of(raffle_id: UUID, number: int, code: str, mask: int | None = None) -> SafeString:

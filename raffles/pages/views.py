@@ -26,9 +26,10 @@ from raffles.domain.log import published_keys
 from raffles.domain.prizes import slot_of, slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
+from raffles.fairness.receipts import Receipt
 from raffles.fairness.tickets import read_code, show_code
 from raffles.models import Draw, Raffle, State
-from raffles.pages.card import card_again, card_of, qr, to_keep
+from raffles.pages.card import Card, card_of, file_of, qr, saved, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
@@ -99,8 +100,17 @@ def _raffle(
 
 def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
     """Return what the page that answers the button shows of the ticket, and keeps of it."""
-    card = card_of(entry)
-    return {"card": card, "ticket": to_keep(raffle, card, entry.receipt)}
+    card = card_of(raffle.uuid, entry.ticket_number, entry.verification_code)
+    return _to_take(raffle, card, entry.receipt)
+
+
+def _to_take(raffle: Raffle, card: Card, receipt: Receipt | None = None) -> dict[str, Any]:
+    return {
+        "card": card,
+        "ticket": to_keep(raffle, card, receipt),
+        "file": file_of(raffle),
+        "saved": saved(raffle, card, receipt),
+    }
 
 
 @require_safe
@@ -131,7 +141,12 @@ def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Look a ticket up: number and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
-    context: dict[str, Any] = {"raffle": shown, "form": TicketForm(), "ticket": to_keep(shown)}
+    context: dict[str, Any] = {
+        "raffle": shown,
+        "form": TicketForm(),
+        "ticket": to_keep(shown),
+        "file": file_of(shown),
+    }
     if request.method != "POST":
         return answered(request, "raffles/ticket.html", context)
     form = context["form"] = TicketForm(request.POST)
@@ -146,10 +161,9 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
     else:
-        card = card_again(raffle_id, number, show_code(read_code(code) or ""))
+        card = card_of(raffle_id, number, show_code(read_code(code) or ""))
         context |= {
-            "card": card,
-            "ticket": to_keep(shown, card),
+            **_to_take(shown, card),
             **_fate(shown, number, slot),
             "form": TicketForm(),
         }

@@ -13,11 +13,13 @@ const others = document.querySelector("[data-act=others]");
 const refused = document.querySelector("[data-notice]")?.dataset.notice;
 
 /** The answer to the button: this entry of the history becomes the ticket's own address. */
-function goHome(ticket) {
+async function goHome(ticket) {
   settle(place);
+  if (keep(ticket)) return location.replace(addressOf(ticket));
   // What is kept nowhere is on this page alone, with its receipt: then only the address changes.
-  if (keep(ticket)) location.replace(addressOf(ticket));
-  else history.replaceState(null, "", addressOf(ticket));
+  history.replaceState(null, "", addressOf(ticket));
+  const { offerToSave } = await import("./saving.js");
+  offerToSave(issued, ticket, new URL(addressOf(ticket), document.querySelector("link[rel=canonical]").href).href);
 }
 
 /** Shows the tickets of the draw that can be entered, in place of the form. */

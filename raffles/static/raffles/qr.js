@@ -175,8 +175,13 @@ export function svgOf(text) {
   const rows = modulesOf(text);
   const size = rows.length + 2 * QUIET;
   let path = "";
-  rows.forEach((row, y) => row.forEach((isDark, x) => {
-    if (isDark) path += `M${x + QUIET} ${y + QUIET}h1v1h-1z`;
-  }));
+  rows.forEach((row, y) => {
+    for (let x = 0, from = -1; x <= row.length; x++) {
+      if (row[x] && from < 0) from = x;
+      if (row[x] || from < 0) continue;
+      path += `M${from + QUIET} ${y + QUIET}h${x - from}v1h${from - x}z`;
+      from = -1;
+    }
+  });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size} ${size}" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h${size}v${size}H0z"/><path fill="#1c1b1f" d="${path}"/></svg>`;
 }

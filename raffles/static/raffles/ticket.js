@@ -9,6 +9,7 @@ import { onFiles } from "./dropping.js";
 import { holdTicket, look, receiptOf } from "./keeping.js";
 import { keepFresh } from "./live.js";
 import { svgOf } from "./qr.js";
+import { offerToSave } from "./saving.js";
 import { canRead, canScan, readPicture, scan, ticketIn } from "./scan.js";
 import { addressOf, find, forget, keep, onChange, tickets } from "./tickets.js";
 import { showHome } from "./home.js";
@@ -69,19 +70,12 @@ function draw(ticket) {
     return part;
   });
   mine.querySelector("[data-code]").replaceChildren(...groups);
-  mine.querySelector("[data-qr]").innerHTML = svgOf(page + addressOf(ticket).slice(ticket.home.length));
-  const save = mine.querySelector("[data-act=save]");
-  save.href = `data:application/json,${encodeURIComponent(fileOf(ticket))}`;
-  save.download = `ticket-${number}.json`;
+  const address = page + addressOf(ticket).slice(ticket.home.length);
+  mine.querySelector("[data-qr]").innerHTML = svgOf(address);
+  offerToSave(mine, { ...ticket, code: plain(code).replace(/(.{4})(?=.)/g, "$1-") }, address);
   mine.querySelector("[data-kept]").hidden = !isKept;
   mine.querySelector("[data-not-kept]").hidden = isKept || isRefused;
   mine.querySelector("[data-unkept]").hidden = !isRefused;
-}
-
-/** A ticket as its saved file. */
-function fileOf({ raffle, number, code, receipt }) {
-  const file = { raffle_id: raffle, ticket_number: number, verification_code: code, receipt };
-  return JSON.stringify(file, null, 2);
 }
 
 mine.querySelector("[data-act=keep]").addEventListener("click", () => {
