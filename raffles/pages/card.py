@@ -34,9 +34,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A ticket as files, by `data:` URLs, so that saving them needs no server; `name` has no ending.
+    """A ticket as files, by `data:` URLs, so that saving them needs no server.
 
-    The page opens anywhere; it has the JSON in it.
+    The page opens anywhere, and has the JSON in it; `name` is without an ending.
     """
 
     name: str
@@ -49,8 +49,8 @@ def card_of(raffle_id: UUID, number: int, code: str, *, mask: int | None = None)
     return Card(number, code, _qr_of(raffle_id, number, code, mask))
 
 
-def saved(raffle: Raffle, card: Card, receipt: Receipt | None = None) -> Saved:
-    """Return a ticket's files. A ticket that was looked up has no receipt: only its holder has it."""
+def saved(raffle: Raffle, card: Card, receipt: Receipt) -> Saved:
+    """Return the files of a ticket just taken; later only its holder has the receipt."""
     kept = {
         "raffle_id": str(raffle.uuid),
         "ticket_number": card.number,

@@ -26,10 +26,9 @@ from raffles.domain.log import published_keys
 from raffles.domain.prizes import slot_of, slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
-from raffles.fairness.receipts import Receipt
 from raffles.fairness.tickets import read_code, show_code
 from raffles.models import Draw, Raffle, State
-from raffles.pages.card import Card, card_of, file_of, qr, saved, to_keep
+from raffles.pages.card import card_of, file_of, qr, saved, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
@@ -101,15 +100,11 @@ def _raffle(
 def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
     """Return what the page that answers the button shows of the ticket, and keeps of it."""
     card = card_of(raffle.uuid, entry.ticket_number, entry.verification_code)
-    return _to_take(raffle, card, entry.receipt)
-
-
-def _to_take(raffle: Raffle, card: Card, receipt: Receipt | None = None) -> dict[str, Any]:
     return {
         "card": card,
-        "ticket": to_keep(raffle, card, receipt),
+        "ticket": to_keep(raffle, card, entry.receipt),
         "file": file_of(raffle),
-        "saved": saved(raffle, card, receipt),
+        "saved": saved(raffle, card, entry.receipt),
     }
 
 
@@ -163,7 +158,8 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     else:
         card = card_of(raffle_id, number, show_code(read_code(code) or ""))
         context |= {
-            **_to_take(shown, card),
+            "card": card,
+            "ticket": to_keep(shown, card),
             **_fate(shown, number, slot),
             "form": TicketForm(),
         }

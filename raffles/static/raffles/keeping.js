@@ -176,7 +176,7 @@ async function tell({ commitment }, own, shown, verifier) {
   const inclusion = await inclusionOf(own, verifier);
   if (own?.receipt && inclusion === null) said.unshift(["missing", own]);
   const late = Date.now() - due;
-  if (!round && state === "drawn") await checkProof(own, shown);
+  if (!round && state === "drawn") await checkProof(own, shown, verifier);
   if (late < 0) return showAll(said);
   const relay = `https://api.drand.sh/${verifier.CHAIN}/public/${round}`;
   section.querySelector("[data-relay]").href = relay;
@@ -208,13 +208,12 @@ async function outcome({ number }, inclusion, signature, isOlder, { outcomeOf, I
 }
 
 /** Without a beacon only the proof tells the randomness, so the draw is checked as a whole. */
-async function checkProof(own, { prizes, alternates, total_tickets: total }) {
+async function checkProof(own, { prizes, alternates, total_tickets: total }, { verify }) {
   const winners = prizes.reduce((sum, { amount }) => sum + amount, alternates);
   if (!own || winners * (Math.log2(total) + 3) > MANY) return;
   const [proof, keys] = [await get(`${url}proof/`), await get(keysAddress)];
   if (!proof || !keys) return;
-  const { verifyApart } = await import("./verify-apart.js");
-  const answer = await verifyApart({ proof, keys, commitment: read("seal") });
+  const answer = await verify({ proof, keys, commitment: read("seal") });
   const winner = answer.winners.find(({ ticket_number: number }) => Number(number) === own.number);
   const { rank = null, prize = null } = winner ?? {};
   found({ number: own.number, rank, prize, how: answer.exit === 0 ? "operator" : "differs" });
@@ -228,7 +227,7 @@ const show = (name, words) => showAll([[name, words]]);
 function showAll(said) {
   const lines = new Map(said);
   section.hidden = false;
-  if (form && [...lines.keys()].some((name) => FOREMOST.has(name))) form.before(section);
+  if (form && [...lines.keys()].some((name) => FOREMOST.has(name))) form.closest("details").before(section);
   for (const line of section.querySelectorAll("[data-line]")) {
     const words = lines.get(line.dataset.line) ?? {};
     const parts = "words" in line.dataset ? [line] : line.querySelectorAll("[data-words]");

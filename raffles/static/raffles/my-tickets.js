@@ -12,7 +12,8 @@ const moment = new Intl.DateTimeFormat(document.documentElement.lang, {
 function show() {
   const kept = tickets();
   list.replaceChildren(...kept.map(lineOf));
-  list.hidden = all.hidden = !kept.length;
+  list.hidden = !kept.length;
+  all.hidden = kept.length < 2;
   document.querySelector("[data-off]").hidden = !isOff();
   document.querySelector("[data-none]").hidden = kept.length > 0 || isOff();
 }

@@ -56,6 +56,7 @@ function showTicket() {
   say(ticket?.isWrong ? "wrong" : null);
   document.body.classList.toggle("wrong", ticket?.isWrong ?? false);
   if (ticket && !isShown) fill(ticket);
+  form.closest("details").open = !isShown;
   if (isShown) draw(ticket);
   if (isShown) follow(ticket);
 }
@@ -117,6 +118,11 @@ function judge() {
   const verdict = outcome && verdictOn(outcome.dataset);
   for (const line of fate.querySelectorAll("[data-verdict]")) line.hidden = line.dataset.verdict !== verdict;
   fate.classList.toggle("unsettled", verdict === "checking");
+  const isBeneath = mine.compareDocumentPosition(fate) & Node.DOCUMENT_POSITION_FOLLOWING;
+  if (outcome && verdict !== "checking" && isBeneath) {
+    mine.before(fate);
+    fate.scrollIntoView({ block: "center" });
+  }
 }
 
 function verdictOn({ rank, prize }) {

@@ -38,14 +38,18 @@ export function find(ticket) {
   return attempt((storage) => read(storage.getItem(keyOf(ticket))), undefined);
 }
 
-/** All that are kept, or those of a raffle: the next draw first, those without a time last. */
+/** All that are kept, or those of a raffle: by the next draw, then those without a time, then past ones. */
 export function tickets(raffle = "") {
   const found = attempt((storage) => {
     const keys = Array.from({ length: storage.length }, (_, at) => storage.key(at));
     return keys.filter((key) => key.startsWith(KEPT + raffle)).map((key) => read(storage.getItem(key)));
   }, []);
-  const due = ({ closes_at: at }) => (at ? Date.parse(at) : Infinity);
-  return found.filter(Boolean).sort((a, b) => due(a) - due(b) || a.number - b.number || 0);
+  const now = Date.now();
+  const turn = ({ closes_at: at }) => {
+    const moment = at ? Date.parse(at) : 4e15;
+    return moment < now ? 8e15 - moment : moment;
+  };
+  return found.filter(Boolean).sort((a, b) => turn(a) - turn(b) || a.number - b.number);
 }
 
 /** Whatever else is in the storage is no ticket. */

@@ -232,7 +232,7 @@ navigator.share = async ({ title, url, files }) => {
 
 
 def test_ticket_is_saved_where_people_keep_things(visit: Visit, tmp_path: Path) -> None:
-    """As a page, JSON and a picture; the page opens by itself, and its ticket page takes it back."""
+    """As a page, JSON and a picture; the page opens by itself, and is taken back."""
     raffle = RaffleFactory.create(total_tickets=1, now=timezone.now())
     visitor = visit(accept_downloads=True)
     visitor.page.add_init_script(SHARES)

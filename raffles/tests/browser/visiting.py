@@ -100,12 +100,17 @@ class Visitor:
         return " ".join(self.page.locator(selector).first.inner_text().split())
 
     def weight(self) -> int:
-        """Return the bytes of all that the page loaded except pictures, compressed as by nginx."""
+        """Return the bytes of what the page loaded, compressed as by nginx.
+
+        Neither pictures count nor the verifier, which comes when there is something to check; the
+        page that brings it along has a test of its own (test_compressed.py).
+        """
         kinds = ("document", "script", "stylesheet", "fetch", "xhr", "other")
         return sum(
             len(gzip.compress(response.body(), compresslevel=5))
             for response in self._responses
             if response.request.resource_type in kinds and response.ok
+            if not response.url.endswith("/verify.js")
         )
 
     def shift(self) -> float:
