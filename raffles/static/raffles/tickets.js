@@ -56,7 +56,8 @@ export function tickets(raffle = "") {
 function read(text) {
   try {
     const ticket = JSON.parse(text);
-    const isWhole = ["raffle", "code", "name", "home"].every((key) => typeof ticket[key] === "string");
+    const isWhole = ["raffle", "code", "name", "home"].every((key) => typeof ticket[key] === "string")
+      && (!ticket.closes_at || Date.parse(ticket.closes_at) > 0);
     return isWhole && Number.isSafeInteger(ticket.number) && ticket.home.startsWith("/r/") ? ticket : undefined;
   } catch {
     return undefined;
