@@ -49,8 +49,8 @@ def card_of(raffle_id: UUID, number: int, code: str, *, mask: int | None = None)
     return Card(number, code, _qr_of(raffle_id, number, code, mask))
 
 
-def saved(raffle: Raffle, card: Card, receipt: Receipt) -> Saved:
-    """Return the files of a ticket just taken; later only its holder has the receipt."""
+def saved(raffle: Raffle, card: Card, receipt: Receipt, file: str) -> Saved:
+    """Return the files of a ticket just taken, from `file_of`; later only its holder has these."""
     kept = {
         "raffle_id": str(raffle.uuid),
         "ticket_number": card.number,
@@ -64,7 +64,7 @@ def saved(raffle: Raffle, card: Card, receipt: Receipt) -> Saved:
         "qr": card.qr,
         "json": text.replace("<", r"\u003c"),
     }
-    page = re.sub("@@([a-z]+)@@", lambda found: parts.get(found[1], found[0]), file_of(raffle))
+    page = re.sub("@@([a-z]+)@@", lambda found: parts.get(found[1], found[0]), file)
     return Saved(
         name=f"ticket-{card.number}",
         page="data:text/html;charset=utf-8," + quote(page),

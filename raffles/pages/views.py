@@ -100,11 +100,12 @@ def _raffle(
 def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
     """Return what the page that answers the button shows of the ticket, and keeps of it."""
     card = card_of(raffle.uuid, entry.ticket_number, entry.verification_code)
+    file = file_of(raffle)
     return {
         "card": card,
         "ticket": to_keep(raffle, card, entry.receipt),
-        "file": file_of(raffle),
-        "saved": saved(raffle, card, entry.receipt),
+        "file": file,
+        "saved": saved(raffle, card, entry.receipt, file),
     }
 
 
@@ -325,7 +326,8 @@ def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     draw.add("dtstart", shown.closes_at)
     draw.add("duration", _LASTS)
     draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
-    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
+    # Not with the secret, since calendars are shared; the browser that keeps the ticket knows it.
+    draw.add("url", settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle_id]))
     feed = Calendar()
     feed.add("prodid", "-//raffles//draws//EN")
     feed.add("version", "2.0")

@@ -45,9 +45,10 @@ function ticketHere() {
 function showTicket() {
   const ticket = ticketHere();
   const isShown = Boolean(ticket) && !ticket.isWrong && (ticket.isKept || ticket.isCompared);
-  const held = isShown ? [] : tickets(shown);
-  // The way home to the only one, unless somebody looks for another.
-  if (!ticket && held.length === 1 && !document.querySelector("[data-notice], .fault:not([hidden])")) {
+  // Of a ticket that was refused it is said, and nothing else.
+  const isRefusal = ticket?.isWrong || document.querySelector("[data-notice], .field .fault") !== null;
+  const held = isShown || isRefusal ? [] : tickets(shown);
+  if (!ticket && held.length === 1) {
     history.replaceState(null, "", addressOf(held[0]));
     return showTicket();
   }

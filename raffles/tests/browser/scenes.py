@@ -91,7 +91,8 @@ def make_scenes() -> list[Scene]:
         page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
         page("raffle drawn", "pages:raffle", drawn.uuid),
         page("raffle called off", "pages:raffle", void.uuid),
-        page("my tickets", "pages:my_tickets"),
+        page("my tickets", "pages:my_tickets", act=lambda v: _keep(v, soon, "/my-tickets/")),
+        page("raffle of a ticket kept", "pages:raffle", soon.uuid, act=lambda v: _keep(v, soon)),
         page("my ticket", "pages:ticket", drawn.uuid),
         page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
         page("my ticket did not win", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, loser)),
@@ -237,6 +238,17 @@ def _look_up_wrongly(visitor: Visitor) -> None:
 def _take_part(visitor: Visitor) -> None:
     visitor.press("Take part")
     visitor.see("This browser keeps your ticket.")
+
+
+def _keep(visitor: Visitor, raffle: Raffle, path: str = "") -> None:
+    """Have the browser keep a ticket, and see its way home there."""
+    home = f"/r/{raffle.uuid}/ticket/"
+    ticket = {"raffle": str(raffle.uuid), "number": 7, "code": "CODE", "name": raffle.name}
+    ticket |= {"home": home, "closes_at": (timezone.now() + HOUR).isoformat()}
+    keep = "(ticket) => localStorage.setItem(`mine ${ticket.raffle} 7`, JSON.stringify(ticket))"
+    visitor.run(keep, ticket)
+    visitor.go(path or f"/r/{raffle.uuid}/")
+    visitor.page.locator(f"main a[href='{home}#7.CODE']").wait_for()
 
 
 def _take_part_twice(visitor: Visitor) -> None:

@@ -226,6 +226,7 @@ def test_address_with_a_wrong_code_says_only_that(visit: Visit) -> None:
         visitor.see("Number and code do not belong together.")
         assert not visitor.page.is_visible(".mine")
         assert not visitor.page.is_visible(".keeping")
+        assert not visitor.page.is_visible(".home")
         assert visitor.page.input_value("#id_verification_code") == wrong
 
 

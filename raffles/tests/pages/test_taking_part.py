@@ -266,7 +266,7 @@ def test_calendar_holds_the_draw() -> None:
     (draw,) = Calendar.from_ical(response.content).walk("VEVENT")
     assert str(draw["SUMMARY"]) == "Draw: Spring raffle"
     assert draw.decoded("DTSTART") == NOW + HOUR
-    assert draw["URL"] == f"http://testserver/r/{raffle.uuid}/"
+    assert draw["URL"] == f"http://testserver/r/{raffle.uuid}/ticket/"
 
 
 def test_calendar_without_a_time_is_404() -> None:
