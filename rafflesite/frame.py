@@ -21,5 +21,6 @@ _LINKS = {
     "winners": "event_pages:winners",
     "feed": "event_pages:feed",
     "calendar": "event_pages:calendar",
+    "my_tickets": "pages:my_tickets",
     "docs": "docs",
 }

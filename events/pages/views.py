@@ -18,7 +18,7 @@ from events.domain.calendar import find_event
 from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
 from events.pages.forms import ParticipationForm
-from events.pages.notices import WORDS
+from events.pages.notices import WORDS, WORDS_BY_ADDRESS
 from events.pages.queries import (
     coming,
     drawn_in,
@@ -33,13 +33,12 @@ from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
 from raffles.models import Announcement, Raffle
-from raffles.pages.card import card_of
 from raffles.pages.log import SearchForm, page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import names_of
 from raffles.pages.result import shown_result
-from raffles.pages.views import shown_certificate
+from raffles.pages.views import just_taken, shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
 
@@ -90,16 +89,18 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     form = ParticipationForm(request.POST)
     if not form.is_valid():
         return _event(request, slug, form, status=400)
+    words = WORDS
     try:
         throttle(request, EntryThrottle())
         now = timezone.now()
         found, draw = find_event(now, slug=slug)
+        words = WORDS_BY_ADDRESS if found.one_per_address else WORDS
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
         if email := form.cleaned_data["email"]:
             keep_contact(taken.entry, email, now=now)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _event(request, slug, form, notice=notice_of(refusal, WORDS))
+        return _event(request, slug, form, notice=notice_of(refusal, words))
     return _event(request, slug, form, status=201, taken=taken)
 
 
@@ -123,11 +124,12 @@ def _event(
         **state_of(slug, timezone.now(), is_held=taken is not None),
         "form": form,
         "notice": notice,
-        "card": card_of(taken.entry) if taken else None,
-        "raffle": Raffle.objects.get(uuid=taken.entry.raffle_id) if taken else None,
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
+    if taken:
+        raffle = context["raffle"] = Raffle.objects.get(uuid=taken.entry.raffle_id)
+        context |= just_taken(raffle, taken.entry)
     return answered(request, "events/event.html", context, notice, status)
 
 

@@ -282,9 +282,24 @@ def test_same_name_is_refused_in_words() -> None:
 
     assert response.status_code == 403
     assert notice(response) == (
+        "This name has its ticket. A name counts once in a draw. If it is not you, add what tells "
+        "you apart, such as the first letter of your surname."
+    )
+    assert "What you can do" not in text_of(response)
+
+
+def test_address_that_counts_once_is_explained_with_what_else_works() -> None:
+    scheduled(one_per_address=True)
+    enter("Alice")
+
+    response = enter("Bob")
+
+    assert notice(response) == (
         "You already hold a ticket. This name, or your internet address, is in the next draw. It "
         "counts once."
     )
+    assert "What you can do" in text_of(response)
+    assert "Switch your telephone to mobile data" in text_of(response)
 
 
 def test_full_draw_is_refused_in_words() -> None:

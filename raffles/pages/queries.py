@@ -259,9 +259,12 @@ def _not_drawn(raffle: Raffle, number: int) -> Found:
 class TicketOutcome:
     """The outcome of a drawn ticket: a prize to be claimed by `until`, or why it has none.
 
-    `lost` is the public reason why its prize went to an alternate.
+    `rank` and `drawn` (a prize's name) are those of the draw, whatever came afterwards; `lost` is
+    the public reason why its prize went to an alternate.
     """
 
+    rank: int | None = None
+    drawn: str = ""
     prize: Prize | None = None
     state: WinnerState | None = None
     until: datetime | None = None
@@ -274,12 +277,13 @@ def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
     if winner is None:
         return TicketOutcome()
     until, state = winner.claim_until(), winner.state()
+    drawn = (winner.rank, winner.prize.name if winner.prize else "")
     if state == WinnerState.REPLACED:
-        return TicketOutcome(state=state, lost=shown_reason(winner.replacement.reason))
+        return TicketOutcome(*drawn, state=state, lost=shown_reason(winner.replacement.reason))
     is_overdue = until is not None and winner.handover.is_overdue(now)
     if state == WinnerState.FORFEITED or is_overdue:
-        return TicketOutcome(state=WinnerState.FORFEITED, until=until)
-    return TicketOutcome(winner.held_prize(), state, until)
+        return TicketOutcome(*drawn, state=WinnerState.FORFEITED, until=until)
+    return TicketOutcome(*drawn, winner.held_prize(), state, until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,12 @@ def public_routes(event_page: str) -> tuple[list[URLPattern], str]:
     to_event = {"event_page": event_page}
     return [
         path("robots.txt", views.robots, name="robots"),
+        path("my-tickets/", views.my_tickets, name="my_tickets"),
         path("log/", log.log, name="log"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
         path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
+        path(f"r/{RAFFLE_ID}/ticket/<int:number>/state/", views.ticket_state, name="ticket_state"),
         path(f"r/{RAFFLE_ID}/result/", result.result, to_event, name="result"),
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
         path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),

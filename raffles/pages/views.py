@@ -17,14 +17,15 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
-from raffles.domain.entering import enter
+from raffles.domain.entering import Entry, enter
 from raffles.domain.log import origin
-from raffles.domain.prizes import checked_slot
+from raffles.domain.prizes import slot_of, slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
+from raffles.fairness.tickets import read_code, show_code
 from raffles.models import Draw, Raffle, State
 from raffles.models.record import LogEntry, subject_of
-from raffles.pages.card import Card, card_of, qr
+from raffles.pages.card import card_of, file_of, qr, saved, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
@@ -65,19 +66,19 @@ def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpRespon
         )
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _raffle(request, raffle_id, event_page, notice=notice_of(refusal))
-    return _raffle(request, raffle_id, event_page, card=card_of(entry))
+    return _raffle(request, raffle_id, event_page, entry=entry)
 
 
 def _raffle(
     request: HttpRequest,
     raffle_id: UUID,
     event_page: str,
-    card: Card | None = None,
+    entry: Entry | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = state_of(raffle_id, event_page, is_held=card is not None)
+    context = state_of(raffle_id, event_page, is_held=entry is not None)
     context |= {
-        "card": card,
+        **(just_taken(context["raffle"], entry) if entry else {}),
         "named": [
             each["name"]
             for kind in ("cosigners", "authorities")
@@ -87,7 +88,19 @@ def _raffle(
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
-    return answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
+    return answered(request, "raffles/raffle.html", context, notice, 201 if entry else 200)
+
+
+def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
+    """Return what the page that answers the button shows of the ticket, and keeps of it."""
+    card = card_of(raffle.uuid, entry.ticket_number, entry.verification_code)
+    file = file_of(raffle)
+    return {
+        "card": card,
+        "ticket": to_keep(raffle, card, entry.receipt),
+        "file": file,
+        "saved": saved(raffle, card, entry.receipt, file),
+    }
 
 
 @require_safe
@@ -122,7 +135,12 @@ def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, An
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Look a ticket up: number and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
-    context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
+    context: dict[str, Any] = {
+        "raffle": shown,
+        "form": TicketForm(),
+        "ticket": to_keep(shown),
+        "file": file_of(shown),
+    }
     if request.method != "POST":
         return answered(request, "raffles/ticket.html", context)
     form = context["form"] = TicketForm(request.POST)
@@ -133,13 +151,42 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     try:
         throttle(request, VerifyThrottle())
         code = form.cleaned_data["verification_code"]
-        slot = checked_slot(shown, ticket_number=number, code=code)
-        outcome = outcome_of(shown, slot, timezone.now())
-        context["inclusion"] = _inclusion(raffle_id, number)
-        context |= {"number": number, "outcome": outcome, "form": TicketForm()}
+        slot = slot_with_code(shown, ticket_number=number, code=code)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
+    else:
+        card = card_of(raffle_id, number, show_code(read_code(code) or ""))
+        context |= {
+            "card": card,
+            "ticket": to_keep(shown, card),
+            **_fate(shown, number, slot),
+            "form": TicketForm(),
+        }
     return answered(request, "raffles/ticket.html", context, notice)
+
+
+@require_safe
+@page
+def ticket_state(request: HttpRequest, raffle_id: UUID, number: int) -> HttpResponse:
+    """Answer the part of a ticket's page that changes: what anybody may know of that number."""
+    shown = raffle_to_show(raffle_id)
+    if not 1 <= number <= shown.total_tickets:
+        raise Http404
+    fate = _fate(shown, number, slot_of(shown, number))
+    if shown.is_drawn and not fate["inclusion"]:
+        raise Http404  # nobody holds it
+    return render(request, "raffles/_fate.html", fate)
+
+
+def _fate(raffle: Raffle, number: int, slot: int) -> dict[str, Any]:
+    is_sealed = raffle.state == State.SEALED
+    return {
+        "raffle": raffle,
+        "number": number,
+        "draws_at": story_of(raffle.uuid).draws_at if is_sealed else raffle.closes_at,
+        "outcome": outcome_of(raffle, slot, timezone.now()) if raffle.is_drawn else None,
+        "inclusion": _inclusion(raffle.uuid, number),
+    }
 
 
 def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
@@ -148,6 +195,13 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
         return None
+
+
+@require_safe
+@page
+def my_tickets(request: HttpRequest) -> HttpResponse:
+    """Show the tickets that the visitor's browser keeps; this service learns nothing of them."""
+    return render(request, "raffles/my_tickets.html")
 
 
 @require_safe
@@ -225,7 +279,8 @@ def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
         uid=f"{shown.uuid}@{origin()}",
         starts_at=shown.closes_at.astimezone(shown.zone()),
         summary=_("Draw: %(name)s") % {"name": shown.name},
-        url=settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]),
+        # Not with the secret, since calendars are shared; the browser that keeps it knows it.
+        url=settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle_id]),
         revision=revision,
         revised_at=revised_at,
     )

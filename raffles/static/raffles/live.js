@@ -32,8 +32,11 @@ const language = document.documentElement.lang;
 
 // --- The part that changes -----------------------------------------------------------------
 
-/** Fetch a region's address again and again and put its parts (data-part) where they are new. */
-function keepFresh(region) {
+/**
+ * Fetch a region's address (data-live) again and again and put its parts (data-part) where they are
+ * new; the region hears of it (fresh, or stale where the address did not answer).
+ */
+export function keepFresh(region, { isAtOnce = false } = {}) {
   const parts = [...region.querySelectorAll("[data-part]")];
   // As the server sent them: painted times are added afterwards.
   const shown = new Map(parts.map((part) => [part.dataset.part, part.innerHTML]));
@@ -66,6 +69,7 @@ function keepFresh(region) {
     } catch {
       setConnected(false);
       pause = Math.min(2 * pause, LONGEST);
+      region.dispatchEvent(new Event("stale"));
     }
     if (!document.hidden) plan(pause);
   }
@@ -82,13 +86,14 @@ function keepFresh(region) {
       part.replaceChildren(...next.childNodes);
       if (focused) (again(part, focused) ?? region).focus();
     }
+    region.dispatchEvent(new Event("fresh"));
     paint();
   }
 
   document.addEventListener("visibilitychange", () => document.hidden || plan(0));
   addEventListener("online", () => plan(0));
   region.addEventListener(ENDED, () => plan(Math.random() * STAMPEDE));
-  plan(pause);
+  plan(isAtOnce ? 0 : pause);
 }
 
 /** Whether something is due there, which no stream tells of: entries that close, for one. */

@@ -92,6 +92,8 @@ def make_scenes() -> list[Scene]:
         page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
         page("raffle drawn", "pages:raffle", drawn.uuid),
         page("raffle called off", "pages:raffle", void.uuid),
+        page("my tickets", "pages:my_tickets", act=lambda v: _keep(v, soon, "/my-tickets/")),
+        page("raffle of a ticket kept", "pages:raffle", soon.uuid, act=lambda v: _keep(v, soon)),
         page("my ticket", "pages:ticket", drawn.uuid),
         page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
         page("my ticket did not win", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, loser)),
@@ -244,14 +246,27 @@ def _look_up_wrongly(visitor: Visitor) -> None:
 
 def _take_part(visitor: Visitor) -> None:
     visitor.press("Take part")
-    visitor.see("This is your ticket")
+    visitor.see("This browser keeps your ticket.")
+
+
+def _keep(visitor: Visitor, raffle: Raffle, path: str = "") -> None:
+    """Have the browser keep a ticket, and see its way home there."""
+    home = f"/r/{raffle.uuid}/ticket/"
+    ticket = {"raffle": str(raffle.uuid), "number": 7, "code": "CODE", "name": raffle.name}
+    ticket |= {"home": home, "closes_at": (timezone.now() + HOUR).isoformat()}
+    keep = "(ticket) => localStorage.setItem(`mine ${ticket.raffle} 7`, JSON.stringify(ticket))"
+    visitor.run(keep, ticket)
+    visitor.go(path or f"/r/{raffle.uuid}/")
+    visitor.page.locator(f"main a[href='{home}#7.CODE']").wait_for()
 
 
 def _take_part_twice(visitor: Visitor) -> None:
+    path = visitor.page.url.removeprefix(visitor.url)
     _take_part(visitor)
-    visitor.go(visitor.page.url.removeprefix(visitor.url))
+    visitor.run("() => localStorage.clear()")
+    visitor.go(path)
     visitor.press("Take part")
-    visitor.see("You already hold a ticket.")
+    visitor.see("This address has its ticket.")
 
 
 def _enter(visitor: Visitor) -> None:

@@ -13,7 +13,7 @@ from raffles.tests.browser.scenes import make_scenes
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
-HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
+HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures and the verifier
 # Parts of pages, and what is no page.
 PARTS = {
     "pages:beacon",
@@ -23,6 +23,7 @@ PARTS = {
     "pages:forfeited",
     "pages:robots",
     "pages:state",
+    "pages:ticket_state",
     "pages:names",
     "event_pages:embed_state",
     "event_pages:state",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from django.utils import timezone
 
@@ -44,6 +46,7 @@ PRESS_THRICE = """() => {
   const button = document.querySelector("form.lookup .act");
   for (const wait of [0, 150, 300]) setTimeout(() => button.click(), wait);
 }"""
+PICTURE = "ticket-1.png"
 IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState === 'ended'))"
 
 
@@ -245,8 +248,6 @@ class TestScanning:
         visitor.run("(code) => { window.seen = code; }", code_of(raffle, entry))
         visitor.see("You have won!")
 
-        assert visitor.page.url.endswith("/ticket/")  # the code is in no address
-
     def test_camera_goes_off_when_it_is_stopped(self, visit: Visit) -> None:
         raffle, _ = raffle_with_tickets()
         visitor = scanning(visit, raffle)
@@ -276,7 +277,7 @@ class TestScanning:
 
         visitor.press("Scan the QR code")
         visitor.run("(code) => { window.seen = code; }", code_of(there, entry))
-        visitor.page.wait_for_url(f"**/r/{there.uuid}/ticket/")
+        visitor.page.wait_for_url(f"**/r/{there.uuid}/ticket/#*")
 
         assert visitor.page.input_value("#id_ticket_number") == str(entry.ticket_number)
         assert visitor.page.input_value("#id_verification_code") == entry.verification_code
@@ -293,20 +294,59 @@ class TestScanning:
         visitor.see("You have won!")
 
 
-def test_saved_file_is_looked_up_and_another_is_refused(visit: Visit, tmp_path: Path) -> None:
+SHARES = """
+navigator.canShare = () => true;
+navigator.share = async ({ title, url, files }) => {
+  const [file] = files;
+  window.shared = { title, url, type: file.type, size: file.size };
+};
+"""
+
+
+def test_ticket_is_saved_where_people_keep_things(visit: Visit, tmp_path: Path) -> None:
+    """As a page, JSON and a picture; the page opens by itself, and is taken back."""
     raffle = RaffleFactory.create(total_tickets=1, now=timezone.now())
-    visitor = visit()
+    visitor = visit(accept_downloads=True)
+    visitor.page.add_init_script(SHARES)
     visitor.go(f"/r/{raffle.uuid}/")
     visitor.press("Take part")
-    with visitor.page.expect_download() as saved:
-        visitor.press("Save the ticket")
-    saved.value.save_as(tmp_path / "ticket.json")
+    visitor.see("This browser keeps your ticket.")
+    address = visitor.page.url
+    number, code = address.partition("#")[2].split(".")
+    for name in ("Save the ticket", "As JSON", "As a picture"):
+        with visitor.page.expect_download() as saving:
+            visitor.press(name)
+        saving.value.save_as(tmp_path / saving.value.suggested_filename)
+    assert {path.name for path in tmp_path.iterdir()} == {"ticket-1.html", "ticket-1.json", PICTURE}
+    assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
+    visitor.press("Share")
+    visitor.page.wait_for_function("() => window.shared")
+    shared = visitor.run("() => window.shared")
+    assert shared.pop("size") > 10_000
+    assert shared == {"title": "Spring raffle", "url": address, "type": "image/png"}
+
+    alone = visit(java_script_enabled=False)
+    alone.page.context.set_offline(True)
+    alone.page.goto("data:text/html," + quote((tmp_path / "ticket-1.html").read_text()))
+    alone.see(code)
+    assert alone.text("dd.number") == number
+    assert alone.page.get_by_role("link").get_attribute("href") == address
+    assert alone.page.locator(".qr svg").is_visible()
+
     take_to(State.DRAWN, raffle)
-    visitor.go(f"/r/{raffle.uuid}/ticket/")
-
     (tmp_path / "other.json").write_text('{"number": 1}')
-    visitor.page.set_input_files("#file", tmp_path / "other.json")
-    visitor.see("That file is no ticket.")
-    visitor.page.set_input_files("#file", tmp_path / "ticket.json")
+    for saved in ("ticket-1.html", "ticket-1.json"):
+        reader = visit()
+        reader.go(f"/r/{raffle.uuid}/ticket/")
+        reader.page.set_input_files("#file", tmp_path / "other.json")
+        reader.see("That file is no ticket.")
+        reader.page.set_input_files("#file", tmp_path / saved)
+        reader.see("You have won!")
+        reader.press("Keep it in this browser")
+        reader.see("This browser keeps your ticket.")
+        kept = reader.run("(key) => localStorage.getItem(key)", f"mine {raffle.uuid} 1")
+        assert json.loads(kept)["receipt"].keys() >= {"leaf", "signature"}
 
-    visitor.see("You have won!")
+    reader.go(f"/r/{raffle.uuid}/result/")
+    reader.page.set_input_files("#files", tmp_path / "ticket-1.html")
+    reader.page.locator(".checks .done[data-step=receipt]").wait_for()

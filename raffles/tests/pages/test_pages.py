@@ -40,6 +40,10 @@ from raffles.web.problems import (
     handler500,
 )
 
+WRONG = (
+    "Number and code do not belong together. Compare both with your ticket. Capital letters and "
+    "hyphens do not matter."
+)
 pytestmark = pytest.mark.django_db
 
 STATES = {
@@ -326,11 +330,39 @@ class TestMyTicket:
         assert "This ticket was drawn, and its prize was passed on." in text
         assert "The reason given: Did not come" in text
 
-    def test_before_the_draw_it_is_too_early(self) -> None:
-        status, said, _ = self.look_up(self.number, self.code)
+    def test_before_the_draw_number_and_code_are_compared(self) -> None:
+        status, said, text = self.look_up(self.number, self.code.lower())
+        refused = self.look_up(self.number, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("The draw has not taken place yet.")
+        assert (status, said) == (200, "")
+        assert f"Ticket {self.number} Code {self.code[:4]}" in text
+        assert "Number and code belong together. Tickets are gone. The draw comes next." in text
+        assert refused[:2] == (400, WRONG)
+
+    def test_open_page_learns_what_anybody_may_know_of_its_number(self) -> None:
+        before = self.state_of(self.number)
+        winner, other = self.draw()
+
+        assert before == (200, "Tickets are gone. The draw comes next.")
+        assert self.state_of(winner[0])[1].startswith("You have won! Phone Claim it until")
+        assert self.state_of(other[0])[1].startswith("This ticket has not won.")
+        assert [self.state_of(number)[0] for number in (0, 3, 10**30)] == [404, 404, 404]
+
+    def test_number_that_nobody_holds_has_no_outcome(self) -> None:
+        raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
+        take_to(State.DRAWN, raffle)
+        held = raffle.winners.get().ticket_number()
+
+        answers = {number: self.state_of(number, raffle)[0] for number in (1, 2, 3)}
+
+        assert answers == {1: 404, 2: 404, 3: 404} | {held: 200}
+
+    def state_of(self, number: int, raffle: Raffle | None = None) -> tuple[int, str]:
+        """Return status and text of what an open page of a ticket asks for."""
+        uuid = (raffle or self.raffle).uuid
+        with time_machine.travel(NOW, tick=False):
+            response = visitor().get(f"/r/{uuid}/ticket/{number}/state/")
+        return response.status_code, text_of(response)
 
     @pytest.mark.parametrize("number", [0, 99])
     def test_wrong_code_or_number_is_refused(self, number: int) -> None:
@@ -338,8 +370,7 @@ class TestMyTicket:
 
         status, said, text = self.look_up(number or right, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("Number and code do not belong together.")
+        assert (status, said) == (400, WRONG)
         assert "won" not in text.replace("win?", "")
 
     def test_what_is_no_number_is_said_at_the_field(self) -> None:
