@@ -224,7 +224,7 @@ def _set_address() -> FirstStep:
     )
 
 
-def _posters(event: Event | None, raffle: Raffle | None) -> tuple[tuple[str, str], ...]:
+def _posters(event: Event | None, raffle: Raffle | None) -> tuple[tuple[StrOrPromise, str], ...]:
     rows = (("admin:events_event_poster", event), ("admin:raffles_raffle_poster", raffle))
     return tuple(
         (_("Poster: %(name)s") % {"name": row}, reverse(name, args=[row.pk]))

@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from events.domain.calendar import ComingDraw, coming_draws
@@ -102,8 +102,8 @@ class EndForm(forms.Form):
     last = forms.DateField(
         required=False,
         widget=DayInput,
-        label=gettext_lazy("The last date"),
-        help_text=gettext_lazy("Empty: no further date comes from now on."),
+        label=_("The last date"),
+        help_text=_("Empty: no further date comes from now on."),
     )
 
 
@@ -140,9 +140,12 @@ def _end(event: Event, *, now: datetime, by: str, last: date | None) -> Performe
         ended, kept = end_event(event.pk, last, now=now, by=by)
     except Unfit as unfit:
         raise ValidationError({"last": unfit.errors["until"]}) from unfit
-    sentence = _("%(event)s ends: %(day)s is its last day.") % {"event": ended, "day": ended.until}
+    sentence = gettext("%(event)s ends: %(day)s is its last day.") % {
+        "event": ended,
+        "day": ended.until,
+    }
     if dates := ", ".join(str(row.date) for row in kept):
-        sentence += " " + _("Dates with tickets are drawn as they stood: %s.") % dates
+        sentence += " " + gettext("Dates with tickets are drawn as they stood: %s.") % dates
     return Performed(sentence)
 
 
@@ -192,7 +195,7 @@ RESUME = ConfirmedAction(
 )
 END = ConfirmedAction(
     name="end",
-    label=gettext_lazy("End"),
+    label=_("End"),
     permissions=("events.change_event",),
     preview=lambda event: list(_preview_end(event)),
     perform=_end,

@@ -72,10 +72,11 @@ class EventForm(FrequencyForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = settings.RAFFLE_ZONE
-        today = local(timezone.now(), settings.RAFFLE_ZONE).date()
-        self.fields["start_date"].initial = today
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
+        else:
+            today = local(timezone.now(), settings.RAFFLE_ZONE).date()
+            self.initial = {"start_date": today, **self.initial}
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # fills the instance

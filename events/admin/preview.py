@@ -210,7 +210,7 @@ def _notes_of_month(event: Event, draws: Sequence[ComingDraw], month: date) -> I
         yield gettext("No date of this month.")
     if missing := event.schedule().missing(month.year, month.month):
         days = ", ".join(f"{day}" for day in missing)
-        yield _("The month has no such day, so no draw: %(days)s.") % {"days": days}
+        yield gettext("The month has no such day, so no draw: %(days)s.") % {"days": days}
 
 
 def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterator[str]:

@@ -77,7 +77,7 @@ def test_month_is_scheduled_from_a_spreadsheet_in_under_three_minutes(
     days = [timezone.now().date() + DAY * n for n in range(1, 31)]
     hands.choose(saved_by_a_spreadsheet(tmp_path, days))
     hands.press("Check")
-    visitor.see("Nothing is saved yet: 30 rewards will be set, 30 prizes in all.")
+    visitor.see("Nothing is saved yet: 30 rewards will be set, with 30 prizes in all.")
     visitor.see("was read as Windows-1252")
     hands.press("Set 30 rewards")
     visitor.see("30 rewards set.")
