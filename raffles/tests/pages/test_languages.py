@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.template.loader import get_template
@@ -79,11 +80,13 @@ def marked_in_templates() -> set[str]:
 
 
 def names() -> set[str]:
-    """Return the names of models and fields that the back office shows."""
+    """Return the names of all models, and of the fields that the back office shows."""
+    ours = [apps.get_app_config(app) for app in ("raffles", "events")]
     shown = {*admin.site._registry}
     shown |= {inline.model for each in admin.site._registry.values() for inline in each.inlines}
     with override(None):
-        return {
+        kinds = {str(model._meta.verbose_name) for app in ours for model in app.get_models()}
+        return kinds | {
             str(name)
             for model in shown
             if model._meta.app_label != "auth"
