@@ -58,20 +58,25 @@ class BackOffice(AdminSite):
         asking = cast("Request", request)  # they use nothing that only DRF's has
         passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
         if not all(passed):
-            return self._too_many(request, max(throttle.wait() for throttle in throttles))
+            return self.too_many(request, max(throttle.wait() for throttle in throttles))
         response: HttpResponse = super().login(request, extra_context)
         if response.status_code == 302:
             for throttle in throttles:
                 throttle.forgive()
-            record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
-        else:
-            # Looked up whether or not the name is known, so that both take the same time.
-            known = get_user_model().objects.filter(username=name).first()
-            by = f"somebody from {caller_of(request).tag}"
-            record(known or "login", "login.failed", at=timezone.now(), by=by)
+            return self.let_in(request, response)
+        # Looked up whether or not the name is known, so that both take the same time.
+        known = get_user_model().objects.filter(username=name).first()
+        by = f"somebody from {caller_of(request).tag}"
+        record(known or "login", "login.failed", at=timezone.now(), by=by)
         return response
 
-    def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+    def let_in(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Record that the password was right, and answer."""
+        record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
+        return response
+
+    def too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+        """Answer that there were too many attempts; `seconds` is how long to wait."""
         context = {
             **self.each_context(request),
             "title": _("Too many attempts"),

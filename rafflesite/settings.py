@@ -8,6 +8,7 @@ always fail here.
 import os
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from raffles.web.environment import hex_secrets, items, networks, proxy_networks
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
+from rafflesite.accounts import configured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -98,13 +100,31 @@ TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default="")
 WITNESS_SEED = witness_seed(env.str("WITNESS_KEY", default=""))
 WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
 
+# --- Staff accounts: with django-allauth, an optional extra (requirements-accounts.txt)
+
+HAS_ACCOUNTS = find_spec("allauth") is not None
+SECOND_FACTOR = configured.factor(env.str("SECOND_FACTOR", default=""))
+OIDC_ISSUER = configured.issuer(env.str("OIDC_ISSUER", default=""))
+OIDC_CLIENT_ID: str = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET", default="")
+# Which groups the values of a claim give, and nothing else does.
+OIDC_GROUPS = configured.rights(env.str("OIDC_GROUPS", default=""))
+OIDC_CLAIM: str = env.str("OIDC_CLAIM", default="groups")
+OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid profile").split()
+OIDC_NAME: str = env.str("OIDC_NAME", default="") or urlsplit(OIDC_ISSUER).netloc
+
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ADAPTER = "rafflesite.accounts.openid.SocialAdapter"
+MFA_ADAPTER = "rafflesite.accounts.second_factor.Adapter"
+MFA_TOTP_TOLERANCE = 1  # of thirty seconds, for clocks and for slow fingers
+
 # --- What is installed
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"
-
+_ACCOUNTS = ["allauth.account", "allauth.socialaccount", "allauth.mfa", "rafflesite.accounts"]
 
 INSTALLED_APPS = [
-    "rafflesite.apps.BackOfficeConfig",
+    "rafflesite.apps.AccountsOfficeConfig" if HAS_ACCOUNTS else "rafflesite.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -119,6 +139,7 @@ INSTALLED_APPS = [
     "raffles",
     "events",
     "rafflesite",
+    *(_ACCOUNTS if HAS_ACCOUNTS else ()),
 ]
 
 MIDDLEWARE = [
@@ -134,6 +155,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "raffles.web.middleware.PagePolicyMiddleware",
     "raffles.web.problems.ProblemMiddleware",
+    *(["allauth.account.middleware.AccountMiddleware"] if HAS_ACCOUNTS else ()),
 ]
 
 TEMPLATES: list[dict[str, Any]] = [

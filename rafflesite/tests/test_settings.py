@@ -110,6 +110,11 @@ def test_production() -> None:
         ("WITNESS_LOGS", f"a.example {KEYHEX} https://a.example/?b", "the address has a query"),
         ("WITNESS_LOGS", "; ".join([f"a.example {KEYHEX} https://b"] * 2), "uses one name twice"),
         ("COSIGNERS", f"one {SEED}", "COSIGNERS: in"),
+        ("SECOND_FACTOR", "on", "set optional, required, or nothing"),
+        ("OIDC_ISSUER", "http://id.example.org", "set the provider's https:// address"),
+        ("OIDC_ISSUER", "https://id.example.org/?a", "set the provider's https:// address"),
+        ("OIDC_GROUPS", "desk=Operator; board", "'board' is not VALUE=GROUP"),
+        ("OIDC_GROUPS", "=Operator", "'=Operator' is not VALUE=GROUP"),
         ("TIMESTAMP_AUTHORITIES", "https://tsa.example.org", "TIMESTAMP_AUTHORITIES: in"),
     ],
 )
@@ -160,6 +165,25 @@ def test_logs_to_witness_are_one_a_line_or_divided_by_semicolons(between: str) -
     ]
 
 
+def test_groups_of_a_claim_may_have_names_of_a_directory() -> None:
+    listed = "CN=desk,OU=x=Operator; board=Manager;\nboard = Auditor"
+    done = run(
+        "from django.conf import settings as s\n"
+        "print({value: sorted(groups) for value, groups in s.OIDC_GROUPS.items()})",
+        {"OIDC_GROUPS": listed},
+    )
+    wanted = {"CN=desk,OU=x": ["Operator"], "board": ["Auditor", "Manager"]}
+    assert done.stdout.strip() == str(wanted)
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_needs_all_of_a_provider(module: str) -> None:
+    secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    done = run(f"import {module}", secrets | {"OIDC_ISSUER": "https://id.example.org"})
+    assert done.returncode == 1
+    assert "OIDC_ISSUER without OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_GROUPS" in done.stderr
+
+
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
 def test_serving_needs_a_witness_key_that_does_not_seal(module: str, tmp_path: Path) -> None:
     secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
@@ -198,6 +222,7 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
         "DATABASE_URL": "postgres://site:databases@127.0.0.1/site",
         "REDIS_URL": "redis://:cached@127.0.0.1/0",
         "EMAIL_URL": "smtp://site:mailed@127.0.0.1",
+        "OIDC_CLIENT_SECRET": "provided",
     }
     (tmp_path / "copied.py").write_text("from rafflesite.settings import *\nDEBUG = 1\n")
     said = run(
@@ -209,5 +234,5 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
     assert said.returncode == 0, said.stderr
     assert seen in said.stdout
     raw = [repr(bytes.fromhex(secret)) for secret in (KEY, SEED)]
-    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed"]
+    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed", "provided"]
     assert [text for text in secret if text in said.stdout] == []
