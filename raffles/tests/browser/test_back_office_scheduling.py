@@ -82,7 +82,9 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     visitor.press("Import rewards")
     import_table(visitor, broken, "2 of 32 lines can't be set, so nothing was.")
     assert rewards(event) == own
-    import_table(visitor, month, "Nothing is saved yet: 30 rewards will be set, with 30 prizes in all.")
+    import_table(
+        visitor, month, "Nothing is saved yet: 30 rewards will be set, with 30 prizes in all."
+    )
     assert rewards(event) == own
     visitor.press("Set 30 rewards")
     visitor.see("30 rewards set.")
