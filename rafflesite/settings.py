@@ -170,6 +170,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "rafflesite.frame.frame",
             ],
+            "libraries": {"lists": "raffles.admin.lists"},
         },
     },
 ]

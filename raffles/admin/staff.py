@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from raffles.admin.base import Recorded
+from raffles.admin.base import Beginning, Recorded
 
 # What Django says in English, in the words of its permissions.
 _MAY = {
@@ -47,6 +47,10 @@ def in_words(permission: Permission) -> str:
 class StaffAdmin(InWords, Recorded, UserAdmin):
     """Who may log in, and with which rights."""
 
+    purpose = _(
+        "Who works here. Add each by name and password, and give them the rights of a group."
+    )
+    beginning = Beginning(_("Add somebody"), "admin:auth_user_add", "auth.add_user")
     readonly_fields: ClassVar[tuple[str, ...]] = ("last_login", "date_joined")
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
@@ -74,6 +78,11 @@ class StaffAdmin(InWords, Recorded, UserAdmin):
 @admin.register(Group)
 class RoleAdmin(InWords, Recorded, GroupAdmin):
     """The permissions of a group's members."""
+
+    purpose = _(
+        "What the members of a group may do. Manager, Operator and Auditor come by themselves."
+    )
+    beginning = Beginning(_("Add a group"), "admin:auth_group_add", "auth.add_group")
 
     def facts(self, row: Any) -> dict[str, Any]:
         """Return the permissions that it grants from now on."""

@@ -29,7 +29,8 @@ SAME = re.compile(
     | API | CSV | UTC | UUID | Export | Index | Name:? | Rate:? | Status:? | Slug | Partner | System
     | daily | weekly | monthly | yearly | draw_winners | https?://\S+
     | Search | True | False | None | Group-permission.*
-    | Code: | Filter | Manager | Operator | Auditor | ada | somebody | alice | ‹\ 2026
+    | Code: | Filter | Manager | Operator | Auditor | ada | somebody | alice
+    | ‹\ (\w+\ )?2026 | testserver/.*
     | Breakfast.* | breakfast | Coffee | Cup | Phone | (Export:\ )?Spring\ raffle
     | Shop.* | Rain | :?\ ?Ill | the\ (service|first\ ticket)
     )""",
