@@ -19,6 +19,7 @@ from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from events.schedule import BadSchedule, check, local
 from raffles.domain.keys import current_key_id
+from raffles.domain.privacy import forget_names
 from raffles.domain.refusals import ChangedMeanwhile
 from raffles.models import Raffle
 from raffles.models.record import record
@@ -103,7 +104,9 @@ def edit_event(
         event.changed_at, event.changed_by = now, by
         event.save()
         if "privacy" in changed:
-            Raffle.objects.filter(occurrence__event=event).update(privacy=event.privacy)
+            raffles = Raffle.objects.filter(occurrence__event=event)
+            raffles.update(privacy=event.privacy)
+            forget_names(raffles)
         if changed:
             record(event, "event.changed", at=now, by=by, **changed)
         transaction.on_commit(forget_events)

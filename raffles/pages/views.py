@@ -1,12 +1,9 @@
-"""The pages of a raffle: take part, look a ticket up, check the draw, print a certificate."""
+"""The pages of a raffle: take part, look a ticket up, print a certificate."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,15 +15,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
-from raffles.domain.log import published_keys
+from raffles.domain.log import origin
 from raffles.domain.prizes import checked_slot
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Draw, Raffle, State
+from raffles.models.record import LogEntry, subject_of
 from raffles.pages.card import Card, card_of, qr
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
@@ -34,6 +31,8 @@ from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    Names,
+    given,
     outcome_of,
     places,
     raffle_to_show,
@@ -41,16 +40,10 @@ from raffles.pages.queries import (
     takes_entries,
 )
 from raffles.pages.reasons import shown_reason
+from raffles.web import calendars
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
-
-_LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
-_SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
-_LASTS = timedelta(minutes=15)  # of a draw in a calendar
-
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -82,7 +75,7 @@ def _raffle(
     card: Card | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = _state(raffle_id, event_page, is_held=card is not None)
+    context = state_of(raffle_id, event_page, is_held=card is not None)
     context |= {
         "card": card,
         "named": [
@@ -101,19 +94,22 @@ def _raffle(
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    context = _state(raffle_id, event_page, is_held="held" in request.GET)
+    context = state_of(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
 
-def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
+def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
+    story = story_of(raffle_id) if is_sealed else None
     return {
         "raffle": raffle,
         "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
         "takes_entries": takes_entries(raffle, timezone.now()),
+        "taken": raffle.total_tickets - raffle.available,
+        "given": given(raffle, story.tickets) if story and raffle.is_drawn else None,
         "is_held": is_held,
-        "story": story_of(raffle_id) if is_sealed else None,
+        "story": story,
         "void_reason": shown_reason(raffle.void_reason),
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
@@ -152,54 +148,6 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
         return inclusion(raffle_id, number)
     except (NotSealed, NoSuchTicket):
         return None
-
-
-@require_safe
-@page
-def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """Show the winners and how they came about, for the visitor's own device to check."""
-    paper = reverse("pages:certificate", args=[raffle_id])
-    return shown_result(request, raffle_id, event_page, certificate=paper)
-
-
-def shown_result(
-    request: HttpRequest,
-    raffle_id: UUID,
-    event_page: str,
-    *,
-    certificate: str,
-    names: Names | None = None,
-) -> HttpResponse:
-    """Return the result page with the URL of its certificate."""
-    shown = raffle_to_show(raffle_id)
-    if not shown.is_drawn:
-        context = _state(raffle_id, event_page, is_held=True)
-        return render(request, "raffles/result_pending.html", context)
-    after = _rank(request)
-    rows = places(shown, after=after, names=names(after) if names else {})
-    story = story_of(raffle_id)
-    hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
-    context = {
-        "raffle": shown,
-        "story": story,
-        "places": rows,
-        "is_light": hashes <= _LIGHT,
-        "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
-        "following": after + SHOWN if len(rows) == SHOWN else None,
-        "after": after,
-        "keys": json.dumps(published_keys()),
-        "checksum": VERIFIER_CHECKSUM,
-        "certificate": certificate,
-    }
-    return render(request, "raffles/result.html", context)
-
-
-def _rank(request: HttpRequest) -> int:
-    """Return the rank that the page follows. Raises Http404 for anything else."""
-    text = request.GET.get("after", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise Http404
-    return int(text)
 
 
 @require_safe
@@ -269,18 +217,19 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
 def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Answer the draw as a calendar file; 404 without a known time."""
     shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
-    draw = Event()
-    draw.add("uid", f"{shown.uuid}@raffle")
-    draw.add("dtstamp", shown.created_at)
-    draw.add("dtstart", shown.closes_at)
-    draw.add("duration", _LASTS)
-    draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
-    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
-    feed = Calendar()
-    feed.add("prodid", "-//raffles//draws//EN")
-    feed.add("version", "2.0")
-    feed.add_component(draw)
-    response = HttpResponse(feed.to_ical(), content_type="text/calendar; charset=utf-8")
+    assert shown.closes_at  # noqa: S101 - that is what was asked for
+    subject = subject_of(shown)
+    changes = LogEntry.objects.revisions([subject])
+    revision, revised_at = changes.get(subject, (0, shown.created_at))
+    entry = calendars.Entry(
+        uid=f"{shown.uuid}@{origin()}",
+        starts_at=shown.closes_at.astimezone(shown.zone()),
+        summary=_("Draw: %(name)s") % {"name": shown.name},
+        url=settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]),
+        revision=revision,
+        revised_at=revised_at,
+    )
+    response = HttpResponse(calendars.calendar([entry]), content_type=calendars.CONTENT_TYPE)
     response["Content-Disposition"] = 'attachment; filename="draw.ics"'
     return response
 

@@ -72,6 +72,7 @@ def make_scenes() -> list[Scene]:
     sealed = RaffleFactory.create(name="Book fair", state=State.CLOSED, entropy="drand")
     seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
     drawn, winner, loser = _drawn()
+    there = reverse("pages:result", args=[drawn.uuid])
     void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
     void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
     event, day = _event(now)
@@ -101,7 +102,9 @@ def make_scenes() -> list[Scene]:
         page("result checked", "pages:result", drawn.uuid, act=_check),
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
         page("result, witnessed, checked", "pages:result", witnessed.uuid, act=_check),
-        page("result, not as promised, checked", "pages:result", broken.uuid, act=_check_broken),
+        page("result, not as promised, checked", "pages:result", broken.uuid, act=_check),
+        Scene("result, number not drawn", "pages:result", f"{there}?number={loser.ticket_number}"),
+        Scene("result, no number", "pages:result", f"{there}?number=many", status=400),
         page("certificate", "pages:certificate", beacon.uuid),
         page("certificate, witnessed", "pages:certificate", witnessed.uuid),
         page("stage of a witnessed draw", "pages:stage", witnessed.uuid, act=_begin),
@@ -118,10 +121,16 @@ def make_scenes() -> list[Scene]:
         page("stage with all winners", "pages:stage", drawn.uuid, act=_reveal_all),
         page("stage called off", "pages:stage", void.uuid),
         page("stage operated", "pages:operated_stage", drawn.uuid, act=_not_here, user=staff),
+        page("winners", "event_pages:winners"),
         page("event", "event_pages:event", event.slug),
         page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
         page("result of an event", "event_pages:draw", event.slug, day),
         page("certificate of an event", "event_pages:certificate", event.slug, day),
+        page("raffle in a frame", "pages:embed", soon.uuid),
+        page("raffle in a frame, sealed", "pages:embed", sealed.uuid),
+        page("raffle in a frame, checked", "pages:embed", witnessed.uuid, act=_check_in_frame),
+        page("raffle in a frame, called off", "pages:embed", void.uuid),
+        page("event in a frame", "event_pages:embed", event.slug),
         page("nothing there", "pages:result", uuid4(), status=404),
     ]
 
@@ -251,13 +260,13 @@ def _enter(visitor: Visitor) -> None:
 
 
 def _check(visitor: Visitor) -> None:
-    visitor.press("Check this draw")
-    visitor.see("Verified here")
+    visitor.see("Checked by this device")
+    visitor.page.locator(".self-check summary").click()
 
 
-def _check_broken(visitor: Visitor) -> None:
-    visitor.press("Check this draw")
-    visitor.see("Not as promised.")
+def _check_in_frame(visitor: Visitor) -> None:
+    visitor.press("Check it")
+    visitor.see("Checked by this device")
 
 
 def _await_the_seal(visitor: Visitor) -> None:
