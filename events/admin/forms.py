@@ -73,7 +73,8 @@ class EventForm(FrequencyForm):
         super().__init__(*args, **kwargs)
         self.fields["time_zone"].initial = settings.RAFFLE_ZONE
         today = local(timezone.now(), settings.RAFFLE_ZONE).date()
-        self.fields["start_date"].initial = today
+        if "start_date" in self.fields:  # not in a form that is only read
+            self.fields["start_date"].initial = today
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
 
