@@ -6,18 +6,45 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.base import Beginning, Recorded
 
+# What Django says in English, in the words of its permissions.
+_MAY = {
+    "add": _("Can add %(name)s"),
+    "change": _("Can change %(name)s"),
+    "delete": _("Can delete %(name)s"),
+    "view": _("Can view %(name)s"),
+}
+
 admin.site.unregister([User, Group])
 
 
+class InWords(admin.ModelAdmin):
+    """Permissions in the reader's language; Django stores and shows them in English."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.related_model is Permission:
+            field.label_from_instance = in_words
+        return field
+
+
+def in_words(permission: Permission) -> str:
+    """Return a permission, after the model that it is about."""
+    kind = permission.content_type
+    act = permission.codename.removesuffix(f"_{kind.model}")
+    what = _MAY[act] % {"name": kind.name} if act in _MAY else gettext(permission.name)
+    return f"{kind} | {what}"
+
+
 @admin.register(User)
-class StaffAdmin(Recorded, UserAdmin):
+class StaffAdmin(InWords, Recorded, UserAdmin):
     """Who may log in, and with which rights."""
 
     purpose = _(
@@ -49,7 +76,7 @@ class StaffAdmin(Recorded, UserAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(Recorded, GroupAdmin):
+class RoleAdmin(InWords, Recorded, GroupAdmin):
     """The permissions of a group's members."""
 
     purpose = _(

@@ -199,7 +199,7 @@ class Handover(models.Model):
     objects = HandoverQuerySet.as_manager()
 
     class Meta:
-        permissions = (("claim_without_code", "Can note a claim without the code"),)
+        permissions = (("claim_without_code", _("Can note a claim without the code")),)
         constraints = (
             models.CheckConstraint(
                 condition=Q(handed_over_at__isnull=True) | Q(claimed_at__isnull=False),

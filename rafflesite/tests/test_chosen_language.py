@@ -19,6 +19,7 @@ from raffles.tests.pages.visiting import PAGES, press, text_of, visitor
 pytestmark = pytest.mark.django_db
 GERMAN = {"Accept-Language": "de"}
 LINK = re.compile(r'(?:href|src|action|data-[a-z]+)="(/[^"]*)"')
+PAGE = r"/((r|e|embed)/.*|(log/|winners/)?([?].*)?|(events/[\w-]+/)?winners\.atom|events\.ics)"
 SWITCH = re.compile(r'<a href="([^"]+)" lang="(\w+)" hreflang="\w+" rel="alternate">([^<]+)</a>')
 
 
@@ -47,7 +48,7 @@ def test_all_links_to_pages_keep_it_and_no_other_changes() -> None:
             chosen, asked = visitor().get(f"/de{page}"), visitor(**GERMAN).get(page)
 
         for there, unchosen in zip(_links(chosen), _links(asked), strict=True):
-            is_page = re.fullmatch(r"/((r|e)/.*|(log/)?([?].*)?)", unchosen)
+            is_page = re.fullmatch(PAGE, unchosen)
             assert there == (f"/de{unchosen}" if is_page else unchosen)
     forget_events()
 
