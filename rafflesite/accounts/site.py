@@ -277,8 +277,8 @@ class AccountsOffice(BackOffice):
         if answer.status_code == 302:
             throttle = LoginThrottle()
             throttle.allow_request(cast("Request", request))
-            for _each in ("this count", "the attempt's"):
-                throttle.forgive()
+            throttle.forgive()  # this count, which only finds the counter
+            throttle.forgive()  # that of the attempt
         return answer
 
     def admit(self, request: HttpRequest, identity: SocialLogin) -> HttpResponse:
@@ -287,7 +287,7 @@ class AccountsOffice(BackOffice):
             return self.not_signed_in(request, OAuth2Error("The nonce is another."))
         now, tag = timezone.now(), caller_of(request).tag
         try:
-            user = admit(identity, now=now, by=f"{settings.OIDC_NAME}, somebody from {tag}")
+            user = admit(identity, now=now, by=f"the provider, for somebody from {tag}")
         except Refusal as refusal:
             known = identity.user if identity.is_existing else "login"
             by = f"somebody from {tag}"
