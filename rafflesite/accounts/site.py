@@ -293,8 +293,8 @@ class AccountsOffice(BackOffice):
             by = f"somebody from {tag}"
             record(known, "login.failed", at=now, by=by, why=str(refusal))
             return self._failed(request, _(refusal.sentence), 403)
-        except IntegrityError as error:  # two windows made the account at once
-            return self.not_signed_in(request, error)
+        except IntegrityError:  # two windows made the account at once
+            return self.not_signed_in(request, None)
         login(request, user, backend=_BACKEND)
         request.session.pop(SHOWN, None)
         request.session[ISSUER] = settings.OIDC_ISSUER
