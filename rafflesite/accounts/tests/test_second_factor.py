@@ -339,16 +339,19 @@ def test_removing_takes_a_code_and_ends_other_sessions(
     client: Client, sam: User, clock: Clock
 ) -> None:
     secret, codes = enrolled(client, clock)
-    other = Client()
-    password(other)
-    give(other, codes[0])
-    assert other.get(HOME).status_code == 200
+    other, third = Client(), Client()
+    for each, code in ((other, codes[0]), (third, codes[1])):
+        password(each)
+        give(each, code)
+    assert (other.get(HOME).status_code, third.get(HOME).status_code) == (200, 200)
     give(client, "000000", remove="")
     assert other.get(HOME).status_code == 200
     assert give(client, code_of(secret), remove="")["Location"] == FACTOR
     assert client.get(HOME).status_code == 302
     assert shown(client) != secret  # it is required: another one comes next
     assert other.get(FACTOR)["Location"].startswith(LOGIN)  # and not from there
+    give(client, code_of(shown(client)))
+    assert (client.get(HOME).status_code, third.get(HOME).status_code) == (200, 302)
 
 
 @pytest.fixture
