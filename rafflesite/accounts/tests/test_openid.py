@@ -150,7 +150,7 @@ def test_whose_claim_is_gone_is_out_at_once_and_everywhere(
 
 
 def test_who_is_in_no_group_leaves_no_account(client: Client, provider: Provider) -> None:
-    for claims in (
+    every: list[dict[str, Any]] = [
         {"groups": ["visitors"]},
         {"groups": []},
         {"groups": None},
@@ -158,7 +158,8 @@ def test_who_is_in_no_group_leaves_no_account(client: Client, provider: Provider
         {"groups": [["draw-desk"], 7, "DRAW-DESK", "draw-desk "]},
         {"roles": ["draw-desk"]},
         {"groups": ["Manager", "superuser"], "is_superuser": True, "is_staff": True},
-    ):
+    ]
+    for claims in every:
         provider.people["vic"] = claims
         assert sign_in(client, "vic").status_code == 403, claims
     assert User.objects.count() == 0
