@@ -277,8 +277,8 @@ class AccountsOffice(BackOffice):
         if answer.status_code == 302:
             throttle = LoginThrottle()
             throttle.allow_request(cast("Request", request))
-            for _each in ("this count", "the attempt's"):
-                throttle.forgive()
+            throttle.forgive()  # this count, which only finds the counter
+            throttle.forgive()  # that of the attempt
         return answer
 
     def admit(self, request: HttpRequest, identity: SocialLogin) -> HttpResponse:
@@ -287,14 +287,14 @@ class AccountsOffice(BackOffice):
             return self.not_signed_in(request, OAuth2Error("The nonce is another."))
         now, tag = timezone.now(), caller_of(request).tag
         try:
-            user = admit(identity, now=now, by=f"{settings.OIDC_NAME}, somebody from {tag}")
+            user = admit(identity, now=now, by=f"the provider, for somebody from {tag}")
         except Refusal as refusal:
             known = identity.user if identity.is_existing else "login"
             by = f"somebody from {tag}"
             record(known, "login.failed", at=now, by=by, why=str(refusal))
             return self._failed(request, _(refusal.sentence), 403)
-        except IntegrityError as error:  # two windows made the account at once
-            return self.not_signed_in(request, error)
+        except IntegrityError:  # two windows made the account at once
+            return self.not_signed_in(request, None)
         login(request, user, backend=_BACKEND)
         request.session.pop(SHOWN, None)
         request.session[ISSUER] = settings.OIDC_ISSUER
