@@ -44,9 +44,14 @@ class Saved:
     json: str
 
 
-def card_of(raffle_id: UUID, number: int, code: str, *, mask: int | None = None) -> Card:
-    """Return the card of a ticket; `mask` as in `qr`."""
-    return Card(number, code, _qr_of(raffle_id, number, code, mask))
+def card_of(raffle_id: UUID, number: int, code: str) -> Card:
+    """Return the card of a ticket.
+
+    Its QR leads to the ticket's page, with number and code behind the `#`: browsers send that part
+    to nobody.
+    """
+    place = reverse("pages:ticket", args=[raffle_id])
+    return Card(number, code, qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask=0))
 
 
 def saved(raffle: Raffle, card: Card, receipt: Receipt, file: str) -> Saved:
@@ -76,15 +81,6 @@ def file_of(raffle: Raffle) -> str:
     """Return the page that is saved of a ticket, with a place (`@@code@@`) for what is secret."""
     page = settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle.uuid])
     return render_to_string("raffles/ticket_file.html", {"raffle": raffle, "page": page})
-
-
-def _qr_of(raffle_id: UUID, number: int, code: str, mask: int | None = None) -> SafeString:
-    """Return the QR of a ticket's page, with number and code behind the `#`.
-
-    Browsers send that part to nobody.
-    """
-    place = reverse("pages:ticket", args=[raffle_id])
-    return qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask)
 
 
 def to_keep(raffle: Raffle, card: Card | None = None, receipt: Receipt | None = None) -> str:

@@ -61,8 +61,6 @@ else {
   onChange(show);
   region.addEventListener("fresh", show);
   const [held] = heldHere();
-  if (refused === "already_entered" && !others && held) {
-    settle(place);
-    location.replace(addressOf(held));
-  }
+  if (refused) settle(place); // no ticket has that key
+  if (refused === "already_entered" && !others && held) location.replace(addressOf(held));
 }

@@ -1,5 +1,5 @@
 /** The list of the tickets that this browser keeps, with a way to forget one or all of them. */
-import { addressOf, forget, isOff, onChange, tickets } from "./tickets.js";
+import { addressOf, forget, forgetAll, isOff, onChange, tickets } from "./tickets.js";
 
 const list = document.querySelector("[data-rows]");
 const [row] = list.children;
@@ -45,7 +45,7 @@ function lineOf(ticket) {
 
 all.addEventListener("click", () => {
   if (!confirm(all.dataset.sure)) return;
-  tickets().forEach(forget);
+  forgetAll();
   show();
   document.querySelector("main").focus();
 });

@@ -76,6 +76,14 @@ export function forget(ticket) {
   });
 }
 
+/** Forgets all of them, and what was pressed without an answer. */
+export function forgetAll() {
+  tickets().forEach(forget);
+  attempt((storage) => {
+    for (const key of Object.keys(storage)) if (key.startsWith("asked ")) storage.removeItem(key);
+  });
+}
+
 /** Calls `tell` when another tab has kept or forgotten one, and when the browser brings this page back. */
 export function onChange(tell) {
   addEventListener("storage", ({ key }) => (key === null || key.startsWith(KEPT)) && tell());

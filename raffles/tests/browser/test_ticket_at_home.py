@@ -165,6 +165,7 @@ def test_ticket_of_an_event_is_at_home_and_others_can_still_take_part(visit: Vis
     visitor.page.on("dialog", lambda dialog: dialog.accept())
     visitor.press("Forget all of them here")
     visitor.see("This browser keeps no ticket.")
+    assert visitor.run("() => localStorage.length") == 0
 
 
 def test_browser_that_keeps_nothing_loses_nothing(visit: Visit) -> None:
