@@ -170,6 +170,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "rafflesite.frame.frame",
             ],
+            "libraries": {"lists": "raffles.admin.lists"},
         },
     },
 ]
@@ -247,6 +248,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
     "SWAGGER_UI_DIST": "SIDECAR",
+    # Its links to a call stand within a button, which no screen reader can tell apart.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
@@ -266,6 +269,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 # Of the admin too: Django speaks more, but none of them about what is ours.
 LANGUAGES = [(language, LANG_INFO[language]["name"]) for language in SPOKEN]
 USE_TZ = True
+
+CSRF_FAILURE_VIEW = "raffles.web.problems.csrf_failure"
 
 # --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
 

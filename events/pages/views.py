@@ -19,19 +19,31 @@ from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
 from events.pages.forms import ParticipationForm
 from events.pages.notices import WORDS
-from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
+from events.pages.queries import (
+    coming,
+    drawn_in,
+    latest,
+    next_dates,
+    past_dates,
+    picture_of,
+    to_be_drawn,
+    until_sold_out,
+)
 from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
-from raffles.models import Raffle
+from raffles.models import Announcement, Raffle
 from raffles.pages.card import card_of
+from raffles.pages.log import SearchForm, page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
-from raffles.pages.queries import names_of, open_raffles
+from raffles.pages.queries import names_of
 from raffles.pages.result import shown_result
 from raffles.pages.views import shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
+
+_ARCHIVED = 24  # draws a page of the archive
 
 
 @require_safe
@@ -39,8 +51,33 @@ from raffles.web.throttles import EntryThrottle
 def home(request: HttpRequest) -> HttpResponse:
     """Show the next draws, the open raffles and the latest winners."""
     now = timezone.now()
-    context = {"coming": coming(now), "open_raffles": open_raffles(), "latest": latest(now)}
+    context = {
+        "coming": coming(now),
+        "unplanned": until_sold_out(now),
+        "full": to_be_drawn(now),
+        "latest": latest(now),
+    }
     return render(request, "events/home.html", context)
+
+
+@require_safe
+@page
+def winners(request: HttpRequest) -> HttpResponse:
+    """Show all finished draws, the latest first; 400 with a sentence for what cannot be sought."""
+    form = SearchForm(request.GET)
+    if not form.is_valid():
+        return render(request, "events/winners.html", {"form": form}, status=400)
+    asked = form.cleaned_data
+    draws = Announcement.objects.filter(kind=Announcement.Kind.DRAWN)
+    rows, has_newer, has_older = page_of(draws, asked, _ARCHIVED)
+    context = {
+        "form": form,
+        "draws": drawn_in(rows),
+        "asked": {name: value for name, value in asked.items() if value not in (None, "")},
+        "newer": rows[0].sequence - 1 if has_newer else None,
+        "older": rows[-1].sequence - 1 if has_older else None,
+    }
+    return render(request, "events/winners.html", context)
 
 
 @csrf_exempt  # other sites are refused for every address, so nobody needs a cookie
@@ -113,6 +150,7 @@ def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
         "is_held": is_held,
         "draw": draw,
         "left": draw.max_participants - draw.participants() if draw else 0,
+        "taken": draw.participants() if draw else 0,
         "picture": picture_of(draw.reward) if draw else "",
         "later": dates[1:],
         "past": past_dates(found, now),

@@ -24,6 +24,7 @@ from raffles.pages.queries import (
     Names,
     Place,
     find_number,
+    given,
     places,
     raffle_to_show,
     story_of,
@@ -71,9 +72,11 @@ def shown_result(
     after = _rank(request)
     rows = places(shown, after=after, limit=_SHOWN, names=names(after) if names else {})
     first = PODIUM if after == 0 else 0
+    story = story_of(raffle_id)
     context = {
         "raffle": shown,
-        "story": story_of(raffle_id),
+        "story": story,
+        "given": given(shown, story.tickets),
         "first": rows[:first],
         "groups": _grouped(rows[first:]),
         "has_names": names is not None,
@@ -84,7 +87,7 @@ def shown_result(
         "checksum": VERIFIER_CHECKSUM,
         "certificate": certificate,
     }
-    context |= _sizes(shown, context["story"].tickets)
+    context |= _sizes(shown, story.tickets)
     return render(request, "raffles/result.html", context, status=400 if form.errors else 200)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +15,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
 from raffles.domain.entering import enter
+from raffles.domain.log import origin
 from raffles.domain.prizes import checked_slot
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
 from raffles.models import Draw, Raffle, State
+from raffles.models.record import LogEntry, subject_of
 from raffles.pages.card import Card, card_of, qr
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
@@ -32,6 +32,7 @@ from raffles.pages.queries import (
     PODIUM,
     SHOWN,
     Names,
+    given,
     outcome_of,
     places,
     raffle_to_show,
@@ -39,11 +40,10 @@ from raffles.pages.queries import (
     takes_entries,
 )
 from raffles.pages.reasons import shown_reason
+from raffles.web import calendars
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
-
-_LASTS = timedelta(minutes=15)  # of a draw in a calendar
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -101,12 +101,15 @@ def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> Http
 def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
+    story = story_of(raffle_id) if is_sealed else None
     return {
         "raffle": raffle,
         "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
         "takes_entries": takes_entries(raffle, timezone.now()),
+        "taken": raffle.total_tickets - raffle.available,
+        "given": given(raffle, story.tickets) if story and raffle.is_drawn else None,
         "is_held": is_held,
-        "story": story_of(raffle_id) if is_sealed else None,
+        "story": story,
         "void_reason": shown_reason(raffle.void_reason),
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
@@ -214,18 +217,19 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
 def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Answer the draw as a calendar file; 404 without a known time."""
     shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
-    draw = Event()
-    draw.add("uid", f"{shown.uuid}@raffle")
-    draw.add("dtstamp", shown.created_at)
-    draw.add("dtstart", shown.closes_at)
-    draw.add("duration", _LASTS)
-    draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
-    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
-    feed = Calendar()
-    feed.add("prodid", "-//raffles//draws//EN")
-    feed.add("version", "2.0")
-    feed.add_component(draw)
-    response = HttpResponse(feed.to_ical(), content_type="text/calendar; charset=utf-8")
+    assert shown.closes_at  # noqa: S101 - that is what was asked for
+    subject = subject_of(shown)
+    changes = LogEntry.objects.revisions([subject])
+    revision, revised_at = changes.get(subject, (0, shown.created_at))
+    entry = calendars.Entry(
+        uid=f"{shown.uuid}@{origin()}",
+        starts_at=shown.closes_at.astimezone(shown.zone()),
+        summary=_("Draw: %(name)s") % {"name": shown.name},
+        url=settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]),
+        revision=revision,
+        revised_at=revised_at,
+    )
+    response = HttpResponse(calendars.calendar([entry]), content_type=calendars.CONTENT_TYPE)
     response["Content-Disposition"] = 'attachment; filename="draw.ics"'
     return response
 

@@ -60,6 +60,7 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}tickets/<int:ticket_number>/inclusion/": {"GET": READ},
     f"{RAFFLE}stream/": {"GET": READ},
     "stream/": {"GET": READ},
+    "winners/": {"GET": READ},
     "winners.atom": {"GET": READ},
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},

@@ -121,6 +121,7 @@ def make_scenes() -> list[Scene]:
         page("stage with all winners", "pages:stage", drawn.uuid, act=_reveal_all),
         page("stage called off", "pages:stage", void.uuid),
         page("stage operated", "pages:operated_stage", drawn.uuid, act=_not_here, user=staff),
+        page("winners", "event_pages:winners"),
         page("event", "event_pages:event", event.slug),
         page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
         page("result of an event", "event_pages:draw", event.slug, day),

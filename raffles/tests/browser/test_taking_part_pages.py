@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,10 @@ Object.defineProperty(navigator, "mediaDevices", { value: {
   },
 } });
 """
+PRESS_THRICE = """() => {
+  const button = document.querySelector("form.lookup .act");
+  for (const wait of [0, 150, 300]) setTimeout(() => button.click(), wait);
+}"""
 IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState === 'ended'))"
 
 
@@ -147,8 +152,75 @@ def test_countdown_and_the_visitors_own_time_move_nothing(visit: Visit) -> None:
     visitor.go("/e/daily/")
     visitor.page.locator(".countdown", has_text=":").wait_for()
 
-    assert "your time" in visitor.text(".own")
+    assert "your time" in visitor.text(".moment time")
+    assert re.search(r"\d\d:\d\d E[SD]T$", visitor.text(".own"))
+    assert "Draw" in visitor.text(".due")
     assert visitor.shift() == 0
+    visitor.run("() => dispatchEvent(new Event('beforeprint'))")
+    assert "your time" not in visitor.text(".moment time")
+
+
+def test_page_counts_by_the_servers_clock_and_its_button_goes_at_the_closing(visit: Visit) -> None:
+    closes_at = timezone.now().replace(microsecond=0) + timedelta(seconds=12)
+    raffle = RaffleFactory.create(closes_at=closes_at, now=timezone.now())
+    with Site("asgi").up() as site:  # whose stream says nothing of a closing
+        visitor = visit(site.url)
+        # The visitor's machine is an hour behind.
+        visitor.page.clock.install(time=timezone.now() - timedelta(hours=1))
+        page = visitor.go(f"/r/{raffle.uuid}/")
+        page.locator(".countdown", has_text="00:00:").wait_for()
+        assert "Entries close" in visitor.text(".due")
+        assert page.is_visible("#take-part-button")
+
+        page.wait_for_selector("#take-part-button", state="hidden")
+        gone_at = timezone.now()
+        visitor.see("The draw is about to begin.")
+        told_at = timezone.now()
+        visitor.go("/livez")
+
+    assert timedelta(0) <= gone_at - closes_at < timedelta(seconds=2)
+    assert told_at - closes_at < timedelta(seconds=5)
+
+
+def test_card_of_the_first_page_is_a_link_as_a_whole(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets(closes_at=timezone.now() + timedelta(hours=1))
+    visitor = visit()
+    visitor.go("/")
+
+    stub = visitor.page.locator(".cards .ticket-stub")
+    stub.click(position={"x": 5, "y": 20}, force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+    visitor.page.go_back()
+    visitor.page.locator(".cards .prize").click(force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+
+
+def test_page_says_that_it_has_no_connection_and_goes_on_by_itself(visit: Visit) -> None:
+    raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go("/")
+
+    page.context.set_offline(True)
+    page.wait_for_selector(".unconnected", state="visible")
+    page.context.set_offline(False)
+    page.wait_for_selector(".unconnected", state="hidden")
+
+
+def test_form_that_was_sent_is_sent_once(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go(f"/r/{raffle.uuid}/ticket/")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.route("**/ticket/", lambda route: route.fulfill(status=204))  # so that the page stays
+    visitor.write("Number", "1")
+    visitor.write("Code", "0000-0000-0000-0000-0000")
+
+    visitor.run(PRESS_THRICE)
+    page.wait_for_timeout(1_000)
+
+    assert sent.count("POST") == 1
+    assert visitor.run("() => document.querySelector('form.lookup').ariaBusy") == "true"
 
 
 class TestScanning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -31,7 +32,13 @@ from raffles.tests.factories import (
     take_to,
 )
 from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
-from raffles.web.problems import handler400, handler403, handler500
+from raffles.web.problems import (
+    ProblemMiddleware,
+    csrf_failure,
+    handler400,
+    handler403,
+    handler500,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -467,18 +474,33 @@ def test_unknown_address_is_a_page_in_the_browsers_language(
         (lambda request: handler400(request, BadRequest()), 400, "nicht verstanden"),
         (lambda request: handler403(request, PermissionDenied()), 403, "Das dürfen Sie nicht."),
         (handler500, 500, "Hier ist etwas schiefgegangen."),
+        (
+            lambda request: ProblemMiddleware(handler500).process_exception(
+                request, OperationalError()
+            ),
+            503,
+            "Unsere Bücher",
+        ),
+        (csrf_failure, 403, "nicht verstanden"),
     ],
 )
 def test_other_faults_are_pages_too(
     handler: Callable[[HttpRequest], HttpResponse], status: int, words: str
 ) -> None:
-    asked = RequestFactory().get("/", headers={"Accept": "text/html", "Accept-Language": "de"})
+    wish = {"Accept": "text/html", "Accept-Language": "de"}
+    asked = RequestFactory().get("/e/spring/?day=1", headers=wish)
 
     response = handler(asked)
 
     assert (response.status_code, response["Content-Language"]) == (status, "de")
     assert words in text_of(response)
     assert head_of(response)["robots"] == "noindex"
+    # A way on, and a frame whose links lead somewhere.
+    body = response.content.decode()
+    ways = set(re.findall(r'<a [^>]*href="([^"]*)"', body.partition("<h1>")[2]))
+    assert "/" in ways
+    assert ("/e/spring/?day=1" in ways) == (status >= 500 or handler is csrf_failure)
+    assert "" not in ways
 
 
 def test_robots_may_read_pages_and_not_the_machinery() -> None:
