@@ -308,9 +308,9 @@ def test_certificate_of_a_date_names_as_far_as_privacy_shows(privacy: str, shown
     paper = look(path, DRAW)
 
     text = text_of(paper)
-    assert f"1 Coffee {number} {shown}".strip() in text
+    assert f"Coffee Rank 1 Ticket {number} {shown}".strip() in text
     assert ("Alice Archer" in text) == (privacy == "full")
-    assert f"http://testserver/e/breakfast/{DATE}/ Print" in text
+    assert f"Anyone can check this draw: http://testserver/e/breakfast/{DATE}/ " in text
     assert f'href="/e/breakfast/{DATE}/"' in paper.content.decode()
     assert f'href="{path}"' in look(f"/e/breakfast/{DATE}/", DRAW).content.decode()
     assert "Archer" not in text_of(look(f"/r/{raffle_id}/certificate/", DRAW))

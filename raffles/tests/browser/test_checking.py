@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -225,15 +224,6 @@ def test_winners_behind_the_first_thousand_are_compared_too(visit: Visit) -> Non
 
     assert visitor.page.locator("[data-rank]").count() == 1
     assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
-
-
-def test_certificate_is_one_sheet_of_paper(visit: Visit) -> None:
-    visitor = visit()
-    visitor.go(f"/r/{drawn_by_beacon().uuid}/certificate/")
-
-    paper = visitor.page.pdf(format="A4")
-
-    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
 
 
 class TestSavedTicket:
