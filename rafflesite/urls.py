@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from events.pages.queries import picture_of_draw
 from raffles.pages import urls as raffles_pages
 from raffles.web.problems import handler400, handler403, handler404, handler500
 from rafflesite.health import livez, readyz
@@ -13,10 +14,12 @@ __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"
 # Its script is a separate request, as required by the policy against inline scripts.
 docs = SpectacularSwaggerSplitView.as_view(template_name="rafflesite/api_docs.html")
 
+pages = raffles_pages.routes(event_page="event_pages:event", picture_of=picture_of_draw)
+
 urlpatterns = [
     path("", include("raffles.api.urls")),
     path("", include("events.api.urls")),
-    path("", include(raffles_pages.routes(event_page="event_pages:event"))),
+    path("", include(pages)),
     path("", include("events.pages.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

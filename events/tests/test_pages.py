@@ -343,3 +343,16 @@ def test_stage_learns_names_with_the_draw_and_of_winners_alone() -> None:
     }
     assert look(f"/r/{before}/names/", DRAW).json() == {}
     assert f'data-names="/r/{raffle_id}/names/"' in look(f"/r/{raffle_id}/stage/").content.decode()
+
+
+@pytest.mark.parametrize(("host", "shown"), [("draws.example", 2), ("elsewhere.example", 0)])
+def test_stage_shows_the_picture_of_the_reward_if_it_is_from_here(
+    settings: Settings, host: str, shown: int
+) -> None:
+    settings.PUBLIC_URL = "https://draws.example"
+    picture = f"https://{host}/cup.jpg"
+    raffle_id = drawn("Alice", default_reward={"name": "Cup", "picture": picture})
+
+    body = look(f"/r/{raffle_id}/stage/").content.decode()
+
+    assert body.count(f'src="{picture}"') == shown
