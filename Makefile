@@ -28,6 +28,8 @@ bench: $(VENV)/.site ## measure how fair and how fast it is (minutes)
 
 lock: $(VENV)/.dev ## pin the newest versions for production and development
 	$(COMPILE) --generate-hashes --output-file requirements.lock requirements.in
+	$(COMPILE) --generate-hashes --constraint requirements.lock \
+	  --output-file requirements-accounts.lock requirements-accounts.txt
 	$(COMPILE) --output-file requirements-dev.txt requirements-dev.in
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(PY) -m piptools compile --quiet --upgrade \
   --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links

@@ -16,6 +16,8 @@ from itertools import dropwhile, islice, takewhile
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from raffles.web.zones import zones
 
@@ -49,17 +51,19 @@ _ENDS = {"COUNT", "UNTIL"}
 _SELECTED = {"BYMONTH", "BYMONTHDAY", "BYDAY", "BYYEARDAY"}
 # What a part may be, for whoever wrote another value.
 _MEANT = {
-    "FREQ": "DAILY, WEEKLY, MONTHLY or YEARLY",
-    "INTERVAL": "a number from 1 to 999",
-    "BYMONTH": "months from 1 to 12, with commas between",
-    "BYMONTHDAY": "days from 1 to 31, or -1 to -31 from the end, with commas between",
-    "BYDAY": "weekdays such as MO,FR, or numbered ones such as -1FR",
-    "BYYEARDAY": "days of the year from 1 to 366, or from the end, with commas between",
-    "BYWEEKNO": "weeks from 1 to 53, or from the end, with commas between",
-    "BYSETPOS": "places from 1 to 366, or from the end, with commas between",
-    "WKST": "one weekday such as MO",
-    "COUNT": "a number from 1 to 999",
-    "UNTIL": "the last day as eight digits, such as 20301231",
+    "FREQ": gettext_noop("DAILY, WEEKLY, MONTHLY or YEARLY"),
+    "INTERVAL": gettext_noop("a number from 1 to 999"),
+    "BYMONTH": gettext_noop("months from 1 to 12, with commas between"),
+    "BYMONTHDAY": gettext_noop("days from 1 to 31, or -1 to -31 from the end, with commas between"),
+    "BYDAY": gettext_noop("weekdays such as MO,FR, or numbered ones such as -1FR"),
+    "BYYEARDAY": gettext_noop(
+        "days of the year from 1 to 366, or from the end, with commas between"
+    ),
+    "BYWEEKNO": gettext_noop("weeks from 1 to 53, or from the end, with commas between"),
+    "BYSETPOS": gettext_noop("places from 1 to 366, or from the end, with commas between"),
+    "WKST": gettext_noop("one weekday such as MO"),
+    "COUNT": gettext_noop("a number from 1 to 999"),
+    "UNTIL": gettext_noop("the last day as eight digits, such as 20301231"),
 }
 # Combinations to which RFC 5545 gives no meaning, but dateutil does.
 _ONLY_WITH = {
@@ -151,16 +155,17 @@ def check(schedule: Schedule, today: date) -> None:
     """
     if not is_zone(schedule.zone):
         raise BadSchedule(
-            "Write a time zone of the IANA database, such as Europe/Paris.", "time_zone"
+            _("Write a time zone of the IANA database, such as Europe/Paris."), "time_zone"
         )
     if not EARLIEST <= schedule.start <= LATEST:
-        raise BadSchedule(f"Write a date from {EARLIEST} to {LATEST}.", "start_date")
+        span = {"first": EARLIEST, "last": LATEST}
+        raise BadSchedule(_("Write a date from %(first)s to %(last)s.") % span, "start_date")
     first = max(schedule.start, min(today, LATEST))
     day = next(_dates(schedule.frequency, schedule.start, first), None)
     if day is None or day > first + HORIZON:
-        raise BadSchedule("This rule has no date within five years.")
+        raise BadSchedule(_("This rule has no date within five years."))
     if _last_of(schedule.frequency, schedule.start) < schedule.start:
-        raise BadSchedule("UNTIL is before the start date.")
+        raise BadSchedule(_("UNTIL is before the start date."))
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -184,19 +189,24 @@ def parse(frequency: str) -> dict[str, str]:
     if frequency in WORDS:
         return {"FREQ": WORDS[frequency]}
     if len(frequency) > MAX_RULE:
-        raise BadSchedule(f"Write a rule of at most {MAX_RULE} characters.")
+        raise BadSchedule(_("Write a rule of at most %(most)s characters.") % {"most": MAX_RULE})
     parts: dict[str, str] = {}
     for part in frequency.split(";"):
-        name, _, value = part.partition("=")
+        name, _equals, value = part.partition("=")
         if name not in _PARTS:
             raise BadSchedule(
-                f"“{part}” is no part of a rule. Write daily, weekly, monthly, yearly, or an "
-                f"RFC 5545 rule such as FREQ=MONTHLY;BYDAY=-1FR, made of {', '.join(_PARTS)}."
+                _(
+                    "“%(part)s” is no part of a rule. Write daily, weekly, monthly, yearly, or an "
+                    "RFC 5545 rule such as FREQ=MONTHLY;BYDAY=-1FR, made of %(parts)s."
+                )
+                % {"part": part, "parts": ", ".join(_PARTS)}
             )
         if name in parts:
-            raise BadSchedule(f"{name} comes twice.")
+            raise BadSchedule(_("%(name)s comes twice.") % {"name": name})
         if not _PARTS[name].fullmatch(value) or (name == "UNTIL" and _day(value) is None):
-            raise BadSchedule(f"{name} can't be “{value}”: write {_MEANT[name]}.")
+            said = _("%(name)s can't be “%(value)s”: write %(meant)s.")
+            meant = _(_MEANT[name])
+            raise BadSchedule(said % {"name": name, "value": value, "meant": meant})
         parts[name] = value
     _check_together(parts)
     return parts
@@ -205,17 +215,21 @@ def parse(frequency: str) -> dict[str, str]:
 def _check_together(parts: dict[str, str]) -> None:
     frequency = parts.get("FREQ")
     if frequency is None:
-        raise BadSchedule("The rule needs a FREQ.")
+        raise BadSchedule(_("The rule needs a FREQ."))
     for name, frequencies in _ONLY_WITH.items():
         if name in parts and frequency not in frequencies:
-            raise BadSchedule(f"{name} has no meaning with FREQ={frequency}.")
+            said = _("%(name)s has no meaning with %(other)s.")
+            raise BadSchedule(said % {"name": name, "other": f"FREQ={frequency}"})
     has_ordinal = any(sign.isdigit() for sign in parts.get("BYDAY", ""))
     if has_ordinal and (frequency in ("DAILY", "WEEKLY") or "BYWEEKNO" in parts):
-        raise BadSchedule(f"A numbered BYDAY has no meaning with {_why(parts)}.")
+        said = _("A numbered BYDAY has no meaning with %(other)s.")
+        raise BadSchedule(said % {"other": _why(parts)})
     if "BYSETPOS" in parts and ("BYWEEKNO" in parts or not parts.keys() & _SELECTED):
-        raise BadSchedule("BYSETPOS needs days to choose from, such as BYDAY=MO, and no BYWEEKNO.")
+        raise BadSchedule(
+            _("BYSETPOS needs days to choose from, such as BYDAY=MO, and no BYWEEKNO.")
+        )
     if "COUNT" in parts and "UNTIL" in parts:
-        raise BadSchedule("COUNT and UNTIL both end the rule: keep one.")
+        raise BadSchedule(_("COUNT and UNTIL both end the rule: keep one."))
 
 
 def _why(parts: dict[str, str]) -> str:

@@ -3,12 +3,14 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class RafflesConfig(AppConfig):
     """Raffles: entering, drawing, proving, announcing."""
 
     name = "raffles"
+    verbose_name = _("Raffles")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -11,9 +11,13 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from django.views.i18n import set_language
 from rest_framework.request import Request
 
 from raffles.models.record import record
@@ -25,8 +29,8 @@ from rafflesite.dashboard import home
 class BackOffice(AdminSite):
     """Django's admin with our home page, limits on logins, and a record of what staff do."""
 
-    site_header = site_title = "Raffles and lucky draws"
-    index_title = "Back office"
+    site_header = site_title = _("Raffles and lucky draws")
+    index_title = _("Back office")
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -34,6 +38,10 @@ class BackOffice(AdminSite):
         """Show the home page: what needs somebody, and what is coming."""
         shown = home(request.user, timezone.now())
         return super().index(request, {"home": shown, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        """Return the admin's URLs, with the one that remembers the language of a browser."""
+        return [path("language/", require_POST(set_language), name="language"), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Return the apps with those of draws first, users and groups last."""
@@ -50,23 +58,28 @@ class BackOffice(AdminSite):
         asking = cast("Request", request)  # they use nothing that only DRF's has
         passed = [throttle.allow_request(asking) for throttle in throttles]  # both count
         if not all(passed):
-            return self._too_many(request, max(throttle.wait() for throttle in throttles))
+            return self.too_many(request, max(throttle.wait() for throttle in throttles))
         response: HttpResponse = super().login(request, extra_context)
         if response.status_code == 302:
             for throttle in throttles:
                 throttle.forgive()
-            record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
-        else:
-            # Looked up whether or not the name is known, so that both take the same time.
-            known = get_user_model().objects.filter(username=name).first()
-            by = f"somebody from {caller_of(request).tag}"
-            record(known or "login", "login.failed", at=timezone.now(), by=by)
+            return self.let_in(request, response)
+        # Looked up whether or not the name is known, so that both take the same time.
+        known = get_user_model().objects.filter(username=name).first()
+        by = f"somebody from {caller_of(request).tag}"
+        record(known or "login", "login.failed", at=timezone.now(), by=by)
         return response
 
-    def _too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+    def let_in(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Record that the password was right, and answer."""
+        record(cast("User", request.user), "login", at=timezone.now(), by=staff(request))
+        return response
+
+    def too_many(self, request: HttpRequest, seconds: float) -> TemplateResponse:
+        """Answer that there were too many attempts; `seconds` is how long to wait."""
         context = {
             **self.each_context(request),
-            "title": "Too many attempts",
+            "title": _("Too many attempts"),
             "minutes": max(1, math.ceil(seconds / 60)),
         }
         headers = {"Retry-After": str(max(1, math.ceil(seconds)))}

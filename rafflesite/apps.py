@@ -21,6 +21,12 @@ class BackOfficeConfig(admin_apps.AdminConfig):
     default_site = "rafflesite.admin_site.BackOffice"
 
 
+class AccountsOfficeConfig(BackOfficeConfig):
+    """The same where django-allauth is installed."""
+
+    default_site = "rafflesite.accounts.site.AccountsOffice"
+
+
 class RafflesiteConfig(AppConfig):
     """The site: its system checks, and what follows `migrate`."""
 
@@ -34,6 +40,7 @@ class RafflesiteConfig(AppConfig):
             checks.check_draws,
             checks.check_public_url,
             checks.check_witness,
+            checks.check_accounts,
         ):
             register(check, Tags.security)
         for check in (

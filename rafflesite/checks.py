@@ -1,9 +1,9 @@
 """System checks: settings that each parse, and yet do not do what they seem to do.
 
-E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin
-for nobody, E007 a folder for state, E008 a witness with the key of a seal; W001 SQLite, W002 cache
-of a process, W003 managers on loopback, W004 managers that are proxies; I001 a proxy whose headers
-only a request from outside can try.
+E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin for
+nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half of what staff
+accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that
+are proxies; I001 a proxy whose headers only a request from outside can try.
 """
 
 import ipaddress
@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, Error, Info
 from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import Network, networks, proxy_networks
+from rafflesite.accounts.configured import half_configured
 
 ENTROPY_SOURCES = ("system", "drand")
 _SQLITE = "django.db.backends.sqlite3"
@@ -52,6 +53,21 @@ def require_witness_key() -> None:
     """
     if settings.WITNESS_SEED in settings.RECEIPT_SEEDS:
         raise ImproperlyConfigured("WITNESS_KEY is one of RECEIPT_KEY; make it one of its own.")
+
+
+def require_accounts() -> None:
+    """Refuse to serve without the second factor or the provider that the settings ask for.
+
+    Raises ImproperlyConfigured: who set half of it would believe the admin better guarded.
+    """
+    names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS")
+    if sentence := half_configured({name: getattr(settings, name) for name in names}):
+        raise ImproperlyConfigured(sentence)
+    asked = [name for name in ("SECOND_FACTOR", "OIDC_ISSUER") if getattr(settings, name)]
+    if asked and not settings.HAS_ACCOUNTS:
+        raise ImproperlyConfigured(
+            f"{' and '.join(asked)} without django-allauth: install requirements-accounts.txt."
+        )
 
 
 def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
@@ -148,6 +164,16 @@ def check_witness(**_: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         hint = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
         return [Error(str(error), hint=hint, id="rafflesite.E008")]
+    return []
+
+
+def check_accounts(**_: Any) -> list[CheckMessage]:
+    """E009: half of what a second factor or a provider needs."""
+    try:
+        require_accounts()
+    except ImproperlyConfigured as error:
+        hint = "docs/staff-accounts.md has the steps."
+        return [Error(str(error), hint=hint, id="rafflesite.E009")]
     return []
 
 

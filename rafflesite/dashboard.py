@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Heartbeat
@@ -20,7 +22,7 @@ from raffles.models import ApiKey, Draw, Endpoint, Handover, LogEntry, Raffle
 from raffles.models.raffle import FINISHED
 from raffles.models.record import subject_of
 from raffles.models.winner import Winner
-from raffles.web.formats import SHORT, shown
+from raffles.web.formats import SHORT, grouped, shown
 from rafflesite.tasks import (
     SHOWN,
     Task,
@@ -28,6 +30,9 @@ from rafflesite.tasks import (
     tasks_of_announcing,
     tasks_of_draws,
 )
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 DAYS: Final = 14  # of the chart
 _SOON: Final = timedelta(days=3)  # a deadline within this time is highlighted
@@ -91,8 +96,8 @@ class DayBar:
 class FirstStep:
     """One of the first steps on an empty site."""
 
-    label: str
-    why: str
+    label: StrOrPromise
+    why: StrOrPromise
     address: str
     is_done: bool
 
@@ -103,7 +108,7 @@ class Home:
 
     tasks: list[Task] = field(default_factory=list)
     steps: list[FirstStep] = field(default_factory=list)
-    starts: list[tuple[str, str]] = field(default_factory=list)
+    starts: list[tuple[StrOrPromise, str]] = field(default_factory=list)
     coming: list[NextDraw] = field(default_factory=list)
     unclaimed: list[Unclaimed] = field(default_factory=list)
     waiting: str = ""
@@ -145,13 +150,13 @@ _SEES: Final = {
     "actions": ("raffles.view_logentry",),
 }
 _STARTS: Final = (
-    ("Schedule an event", "events.add_event", "admin:events_event_add"),
-    ("Create a raffle", "raffles.add_raffle", "admin:raffles_raffle_add"),
-    ("Hand over a prize", "raffles.hand_over_prize", "admin:raffles_winner_counter"),
+    (_("Schedule an event"), "events.add_event", "admin:events_event_add"),
+    (_("Create a raffle"), "raffles.add_raffle", "admin:raffles_raffle_add"),
+    (_("Hand over a prize"), "raffles.hand_over_prize", "admin:raffles_winner_counter"),
 )
 
 
-def _starts(user: Staff) -> list[tuple[str, str]]:
+def _starts(user: Staff) -> list[tuple[StrOrPromise, str]]:
     return [(label, reverse(name)) for label, may, name in _STARTS if user.has_perm(may)]
 
 
@@ -162,19 +167,19 @@ def _first_steps(user: Staff) -> list[FirstStep]:
         return []
     steps = (
         (
-            *("Schedule an event", "A draw that recurs, each date with its reward."),
+            *(_("Schedule an event"), _("A draw that recurs, each date with its reward.")),
             *("events.add_event", "admin:events_event_add", events),
         ),
         (
-            *("Create a raffle", "Numbered tickets, some prizes, one draw."),
+            *(_("Create a raffle"), _("Numbered tickets, some prizes, one draw.")),
             *("raffles.add_raffle", "admin:raffles_raffle_add", raffles),
         ),
         (
-            *("Give partners a key", "A shop's server can then hand out tickets."),
+            *(_("Give partners a key"), _("A shop's server can then hand out tickets.")),
             *("raffles.add_apikey", "admin:raffles_apikey_add", ApiKey.objects.exists()),
         ),
         (
-            *("Say who is notified", "Webhooks and mail, whenever something is drawn."),
+            *(_("Say who is notified"), _("Webhooks and mail, whenever something is drawn.")),
             *("raffles.add_endpoint", "admin:raffles_endpoint_add", Endpoint.objects.exists()),
         ),
     )
@@ -186,7 +191,7 @@ def _first_steps(user: Staff) -> list[FirstStep]:
     ran = Heartbeat.objects.exists()
     return [
         *found,
-        FirstStep("Let draw_winners run", "Cron draws what is due, each minute.", "", ran),
+        FirstStep(_("Let draw_winners run"), _("Cron draws what is due, each minute."), "", ran),
     ]
 
 
@@ -256,10 +261,12 @@ def _waiting(soonest: list[Unclaimed]) -> str:
     count = Handover.objects.unclaimed()[: _COUNTED + 1].count()
     if not count:
         return ""
-    many = f"more than {_COUNTED:,}" if count > _COUNTED else f"{count:,}"
+    many = ngettext("%(count)s prize to hand over", "%(count)s prizes to hand over", count)
+    if count > _COUNTED:
+        many, count = gettext("more than %(count)s prizes to hand over"), _COUNTED
     first = next((prize.shown for prize in soonest if not prize.is_over), "")
-    deadline = f", first deadline {first}" if first else ""
-    return f"{many} {'prize' if count == 1 else 'prizes'} to hand over{deadline}"
+    deadline = _(", first deadline %(at)s") % {"at": first} if first else ""
+    return f"{many % {'count': grouped(count)}}{deadline}"
 
 
 def _undated(now: datetime) -> str:
@@ -271,8 +278,8 @@ def _undated(now: datetime) -> str:
         .count()
     )
     if count > _COUNTED:
-        return f"more than {_COUNTED:,}"
-    return f"{count:,}" if count else ""
+        return _("more than %(count)s") % {"count": grouped(_COUNTED)}
+    return grouped(count) if count else ""
 
 
 def _latest_actions() -> list[LoggedAction]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 from django.urls import reverse
 
+from raffles.web.languages import editions
 
-def frame(_request: HttpRequest) -> dict[str, dict[str, str]]:
-    """Return the URLs of the calendar and of the API reference, for `base.html`."""
-    return {"frame": {"calendar": reverse("events-calendar"), "docs": reverse("docs")}}
+
+def frame(request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """Return the links of `base.html`, and the page in each language."""
+    links = {name: reverse(route) for name, route in _LINKS.items()}
+    return {"frame": {**links, "editions": editions(request)}}
+
+
+_LINKS = {"home": "event_pages:home", "calendar": "events-calendar", "docs": "docs"}

@@ -1,9 +1,11 @@
 """Liveness and readiness, for load balancers and orchestrators."""
 
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
+from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.loader import MigrationLoader
@@ -16,6 +18,7 @@ from django.views.decorators.http import require_safe
 from events.domain import due
 from raffles.domain.witnesses.ours.named import disagreeing, left_out_of_terms
 from raffles.notifications import outbox
+from raffles.web.outages import is_outage
 from raffles.web.problems import problem, unavailable
 
 logger = logging.getLogger(__name__)
@@ -34,20 +37,52 @@ def livez(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """Answer 503 if requests would fail: no database, or one with a missing migration.
+    """Answer 503 if requests would fail: no database, or one with a missing migration or right.
+
+    A database that can only be read counts as none.
 
     Everything else that needs attention is a warning in a 200, since taking a server out of
     rotation would not help.
     """
     try:
         missing = _expected_migrations() - MigrationRecorder(connection).applied_migrations().keys()
+        obstacles = list(_obstacles())
     except (DatabaseError, InterfaceError) as error:
         logger.warning("Not ready: %s", error)
         return unavailable()
     if missing:
         names = ", ".join(sorted(".".join(name) for name in missing))
         return problem(503, "not_migrated", f"Migrations are not applied: {names}.")
+    if obstacles:
+        logger.warning("Not ready: %s", " ".join(obstacles))
+        connection.close()  # the next may lead to another server
+        return unavailable()
     return JsonResponse({"status": "ok", "warnings": warnings()})
+
+
+def _obstacles() -> Iterator[str]:
+    """Yield a sentence for each thing that keeps this database from being written."""
+    if connection.vendor != "postgresql":
+        file = Path(connection.settings_dict["NAME"])
+        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+            yield f"{file} or its folder can only be read."
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
+        )
+        if cursor.fetchone() == (True,):
+            yield "The database can only be read: it is a standby, or its default says so."
+        cursor.execute(_WITHOUT_RIGHT, [connection.introspection.django_table_names()])
+        for (table,) in cursor.fetchall():
+            yield f"The role {connection.settings_dict['USER']} may not write to {table}."
+
+
+_ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
+_WITHOUT_RIGHT = """
+    SELECT name FROM unnest(%s) AS name
+    WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT'))
+"""
 
 
 @lru_cache(maxsize=1)
@@ -68,7 +103,9 @@ def warnings() -> list[str]:
 def _ask(warn: Callable[[], list[str]]) -> list[str]:
     try:
         return warn()
-    except Exception:  # a broken warning must not look like a broken service
+    except Exception as error:  # a broken warning must not look like a broken service
+        if is_outage(error):
+            raise
         name = f"{warn.__module__}.{warn.__name__}"
         logger.exception("The warning %s failed", name)
         return [f"{name} failed; see the log."]

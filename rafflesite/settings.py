@@ -8,17 +8,21 @@ always fail here.
 import os
 import secrets
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from csp.constants import NONE, SELF
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
+from rafflesite.accounts import configured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -96,13 +100,31 @@ TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default="")
 WITNESS_SEED = witness_seed(env.str("WITNESS_KEY", default=""))
 WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
 
+# --- Staff accounts: with django-allauth, an optional extra (requirements-accounts.txt)
+
+HAS_ACCOUNTS = find_spec("allauth") is not None
+SECOND_FACTOR = configured.factor(env.str("SECOND_FACTOR", default=""))
+OIDC_ISSUER = configured.issuer(env.str("OIDC_ISSUER", default=""))
+OIDC_CLIENT_ID: str = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET", default="")
+# Which groups the values of a claim give, and nothing else does.
+OIDC_GROUPS = configured.rights(env.str("OIDC_GROUPS", default=""))
+OIDC_CLAIM: str = env.str("OIDC_CLAIM", default="groups")
+OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid profile").split()
+OIDC_NAME: str = env.str("OIDC_NAME", default="") or urlsplit(OIDC_ISSUER).netloc
+
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_ADAPTER = "rafflesite.accounts.openid.SocialAdapter"
+MFA_ADAPTER = "rafflesite.accounts.second_factor.Adapter"
+MFA_TOTP_TOLERANCE = 1  # of thirty seconds, for clocks and for slow fingers
+
 # --- What is installed
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "raffles.web.logs.SecretsFilter"
-
+_ACCOUNTS = ["allauth.account", "allauth.socialaccount", "allauth.mfa", "rafflesite.accounts"]
 
 INSTALLED_APPS = [
-    "rafflesite.apps.BackOfficeConfig",
+    "rafflesite.apps.AccountsOfficeConfig" if HAS_ACCOUNTS else "rafflesite.apps.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -117,6 +139,7 @@ INSTALLED_APPS = [
     "raffles",
     "events",
     "rafflesite",
+    *(_ACCOUNTS if HAS_ACCOUNTS else ()),
 ]
 
 MIDDLEWARE = [
@@ -126,11 +149,13 @@ MIDDLEWARE = [
     "raffles.web.middleware.RefuseForeignMiddleware",
     "raffles.web.middleware.reads",
     "raffles.web.middleware.staff",
+    "rafflesite.languages.ChosenLanguageMiddleware",
     "raffles.web.middleware.AddressMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "raffles.web.middleware.PagePolicyMiddleware",
     "raffles.web.problems.ProblemMiddleware",
+    *(["allauth.account.middleware.AccountMiddleware"] if HAS_ACCOUNTS else ()),
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -238,6 +263,8 @@ if RAFFLE_ZONE not in zones():
 FORMAT_MODULE_PATH = ["rafflesite.formats"]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+# Of the admin too: Django speaks more, but none of them about what is ours.
+LANGUAGES = [(language, LANG_INFO[language]["name"]) for language in SPOKEN]
 USE_TZ = True
 
 # --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
@@ -266,14 +293,15 @@ SILENCED_SYSTEM_CHECKS = [
     # raffles.web.middleware.staff contains what the admin needs.
     *("admin.E408", "admin.E409", "admin.E410"),
 ]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _is_https
 # A day's work of the staff, or until the browser is closed; no page outside needs their identity,
 # and no script has to read the token.
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = "/admin/"
-SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = "/admin/"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 
 # --- Mail and logs
@@ -285,10 +313,12 @@ DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname
 WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
 networks(WEBHOOK_NETWORKS)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+# Of the older ticket service's paths the one that holds a name.
+_NAME_IN_PATH = r"(?s)(?<=/ticket/)(?!(?:upcoming|winners|update_events)/?$).+"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "raffles.web.logs.JSONFormatter"}},
+    "formatters": {"json": {"()": "raffles.web.logs.JSONFormatter", "hides": _NAME_IN_PATH}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

@@ -12,7 +12,12 @@ from django.utils import timezone
 
 from raffles.domain.keys import KeyMissing
 from raffles.domain.log import announce_keys
-from rafflesite.checks import require_secrets, require_state_dir, require_witness_key
+from rafflesite.checks import (
+    require_accounts,
+    require_secrets,
+    require_state_dir,
+    require_witness_key,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +32,7 @@ def start() -> None:
     require_secrets()
     require_state_dir()
     require_witness_key()
+    require_accounts()
     if "RECEIPT_KEY" not in settings.EPHEMERAL_SECRETS:  # else it is gone with this process
         # Some servers import it in an event loop, or before they fork: a thread has a connection
         # of its own, which ends with it.

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, Subquery
 from django.urls import reverse
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from events.domain.due import missed_runs
 from events.models import Event, Setback
@@ -16,7 +18,7 @@ from raffles.fairness.verify import time_of_round
 from raffles.models import Announcement, Delivery, Draw, Endpoint, Raffle, State
 from raffles.models.draw import LATE_AFTER
 from raffles.models.raffle import UNDER_WAY
-from raffles.web.formats import SHORT, shown
+from raffles.web.formats import SHORT, grouped, shown
 
 SHOWN: Final = 6  # of each kind
 
@@ -40,10 +42,14 @@ def tasks_of_draws(now: datetime) -> Iterator[Task]:
 def _runs(now: datetime) -> Iterator[Task]:
     if Event.objects.exists() or Raffle.objects.exists():
         for sentence in missed_runs(now):
-            yield Task("Draws stand still", sentence)
+            yield Task(gettext("Draws stand still"), sentence)
     for setback in Setback.objects.select_related("raffle", "event").order_by("failed_at")[:SHOWN]:
         subject = setback.raffle or setback.event
-        why = f"Failed {setback.attempts} times, tried again by itself: {setback.error}"
+        why = ngettext(
+            "Failed %(count)s time, tried again by itself: %(error)s",
+            "Failed %(count)s times, tried again by itself: %(error)s",
+            setback.attempts,
+        ) % {"count": setback.attempts, "error": setback.error}
         yield Task(str(subject), why, address_of(subject))
 
 
@@ -66,16 +72,18 @@ def _state_of(raffle: Any, now: datetime) -> tuple[str, bool]:
     if raffle.state == State.SEALED and raffle.waits_for:
         comes_at = datetime.fromtimestamp(time_of_round(raffle.waits_for), UTC)
         is_late = now > comes_at + LATE_AFTER
-        late = "late: " if is_late else ""
-        beacon = f"{late}round {raffle.waits_for} at {shown(comes_at, SHORT, zone=raffle.zone())}"
-        return f"Waits for the beacon, {beacon}", is_late
+        said = _("Waits for the beacon, round %(round)s at %(at)s")
+        if is_late:
+            said = _("Waits for the beacon, late: round %(round)s at %(at)s")
+        at = shown(comes_at, SHORT, zone=raffle.zone())
+        return said % {"round": raffle.waits_for, "at": at}, is_late
     if raffle.state in UNDER_WAY:
-        return "Closed, not drawn yet: the next run goes on", False
+        return gettext("Closed, not drawn yet: the next run goes on"), False
     if raffle.closes_at is None:
-        return "Sold out: you can draw it", True
+        return gettext("Sold out: you can draw it"), True
     is_late = now > raffle.closes_at + LATE_AFTER
-    late = "Overdue since" if is_late else "Draws with the next run, due at"
-    return f"{late} {shown(raffle.closes_at, SHORT, zone=raffle.zone())}", is_late
+    said = _("Overdue since %(at)s") if is_late else _("Draws with the next run, due at %(at)s")
+    return said % {"at": shown(raffle.closes_at, SHORT, zone=raffle.zone())}, is_late
 
 
 def tasks_of_announcing() -> Iterator[Task]:
@@ -84,14 +92,15 @@ def tasks_of_announcing() -> Iterator[Task]:
         Q(failing_since__isnull=False) | Q(is_enabled=False) & ~Q(disabled_because="")
     )
     for endpoint in failing.order_by("is_enabled", "failing_since")[:SHOWN]:
-        why = f"Failing since {shown(endpoint.failing_since, SHORT)}"
+        why = _("Failing since %(at)s") % {"at": shown(endpoint.failing_since, SHORT)}
         if not endpoint.is_enabled:
-            why = f"No longer notified: {endpoint.disabled_because}"
+            why = _("No longer notified: %(why)s") % {"why": endpoint.disabled_because}
         yield Task(str(endpoint), why, address_of(endpoint))
     if dead := Delivery.objects.filter(state=Delivery.State.DEAD).count():
         address = reverse("admin:raffles_delivery_changelist") + "?state__exact=dead"
-        what = "1 message" if dead == 1 else f"{dead:,} messages"
-        yield Task(f"{what} given up", "To be sent again once it can arrive.", address)
+        what = ngettext("%(count)s message given up", "%(count)s messages given up", dead)
+        why = gettext("To be sent again once it can arrive.")
+        yield Task(what % {"count": grouped(dead)}, why, address)
 
 
 def address_of(row: Any) -> str:

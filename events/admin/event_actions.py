@@ -10,6 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.refusals import SlugTaken
@@ -19,85 +21,102 @@ from events.models import Event
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from raffles.admin.actions import ConfirmedAction, Performed
 from raffles.web.fields import ReadableField
-from raffles.web.formats import WEEKDAY
+from raffles.web.formats import WEEKDAY, grouped
 
 
 class DuplicateForm(forms.Form):
     """What distinguishes the copy from the event."""
 
-    name = ReadableField(max_length=180)
-    slug = forms.SlugField(max_length=50, help_text="Part of its address; it can't be changed.")
+    name = ReadableField(label=_("Name"), max_length=180)
+    slug = forms.SlugField(
+        label=_("Slug"), max_length=50, help_text=_("Part of its address; it can't be changed.")
+    )
     has_rewards = forms.BooleanField(
-        required=False, label="With the rewards of the coming dates", initial=True
+        required=False, label=_("With the rewards of the coming dates"), initial=True
     )
     is_paused = forms.BooleanField(
         required=False,
-        label="Paused at first",
+        label=_("Paused at first"),
         initial=True,
-        help_text="Nobody takes part until you have looked it over and resume it.",
+        help_text=_("Nobody takes part until you have looked it over and resume it."),
     )
 
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"]
         if slug in RESERVED:
-            raise ValidationError(SLUG_IS_RESERVED)
+            raise ValidationError(gettext(SLUG_IS_RESERVED))
         if Event.objects.filter(slug=slug).exists():
-            raise ValidationError(SlugTaken.sentence)
+            raise ValidationError(str(SlugTaken()))
         return slug
 
 
 def _preview_pause(event: Event) -> Iterator[str]:
-    yield "No new date comes until you resume it, and those in between are not made up for."
+    yield gettext(
+        "No new date comes until you resume it, and those in between are not made up for."
+    )
     event.paused_at = timezone.now()
     kept = False
     for draw in _next(event, 30):
         kept = True
         left = draw.max_participants - draw.participants()
         when = draw.shown(WEEKDAY)
-        yield f"It has tickets, so it goes on: {when}. {left:,} tickets are left until then."
-    after = "Who asks for a ticket after that" if kept else "Who asks for a ticket"
-    yield f"{after} is told that there is none to be had."
+        said = _("It has tickets, so it goes on: %(when)s. %(left)s tickets are left until then.")
+        yield said % {"when": when, "left": grouped(left)}
+    if kept:
+        yield gettext("Who asks for a ticket after that is told that there is none to be had.")
+    else:
+        yield gettext("Who asks for a ticket is told that there is none to be had.")
 
 
 def _pause(event: Event, *, now: datetime, by: str) -> Performed:
-    _, kept = edit_event(event.pk, {"paused": True}, now=now, by=by)
+    kept = edit_event(event.pk, {"paused": True}, now=now, by=by)[1]
     dates = ", ".join(str(row.date) for row in kept)
-    still = f" Dates with tickets are drawn as they stood: {dates}." if kept else ""
-    return Performed(f"{event} is paused.{still}")
+    said = _("%(event)s is paused.") % {"event": event}
+    if kept:
+        still = _("Dates with tickets are drawn as they stood: %(dates)s.") % {"dates": dates}
+        said = f"{said} {still}"
+    return Performed(said)
 
 
 def _preview_resume(event: Event) -> Iterator[str]:
     event.paused_at = None
     event.settled_until = timezone.now()
     for draw in _next(event, 1):
-        yield f"The next draw: {draw.shown(WEEKDAY)}, {draw.reward.reward_name}."
+        coming = {"when": draw.shown(WEEKDAY), "reward": draw.reward.reward_name}
+        yield _("The next draw: %(when)s, %(reward)s.") % coming
         break
     else:
-        yield "No date comes any more: change the schedule afterwards."
-    yield "The dates of the pause do not come back."
+        yield gettext("No date comes any more: change the schedule afterwards.")
+    yield gettext("The dates of the pause do not come back.")
 
 
 def _resume(event: Event, *, now: datetime, by: str) -> Performed:
     edit_event(event.pk, {"paused": False}, now=now, by=by)
-    return Performed(f"{event} is resumed.")
+    return Performed(_("%(event)s is resumed.") % {"event": event})
 
 
 def _preview_duplicate(event: Event) -> Iterator[str]:
     count = len(coming_rewards(event, timezone.now()))
-    yield f"A new event on the terms of {event}: schedule, default reward, rules and claiming."
-    yield f"{count} coming dates have a reward of their own, which may come with it."
-    yield "Tickets, draws and winners stay where they are."
+    said = _("A new event on the terms of %(event)s: schedule, default reward, rules and claiming.")
+    yield said % {"event": event}
+    said = _("%(count)s coming dates have a reward of their own, which may come with it.")
+    yield said % {"count": count}
+    yield gettext("Tickets, draws and winners stay where they are.")
 
 
 def _duplicate(event: Event, *, now: datetime, by: str, **wanted: Any) -> Performed:
     made = duplicate_event(event.pk, now=now, by=by, **wanted)
     set_ = sum(not change.fault for change in made.rewards)
     left = ", ".join(f"{change.day}" for change in made.rewards if change.fault)
-    rewards = f" {set_} rewards came with it." if wanted["has_rewards"] else ""
-    without = f" Left out, because it has no such date: {left}." if left else ""
-    paused = " It is paused." if wanted["is_paused"] else ""
+    said = [_("%(event)s is made.") % {"event": made.event}]
+    if wanted["has_rewards"]:
+        said.append(_("%(count)s rewards came with it.") % {"count": set_})
+    if left:
+        said.append(_("Left out, because it has no such date: %(dates)s.") % {"dates": left})
+    if wanted["is_paused"]:
+        said.append(gettext("It is paused."))
     page = reverse("admin:events_event_change", args=[made.event.pk])
-    return Performed(f"{made.event} is made.{rewards}{without}{paused}", page)
+    return Performed(" ".join(said), page)
 
 
 def _next(event: Event, each: int) -> list[ComingDraw]:
@@ -106,7 +125,7 @@ def _next(event: Event, each: int) -> list[ComingDraw]:
 
 PAUSE = ConfirmedAction(
     name="pause",
-    label="Pause",
+    label=_("Pause"),
     permissions=("events.change_event",),
     preview=lambda event: list(_preview_pause(event)),
     perform=_pause,
@@ -114,7 +133,7 @@ PAUSE = ConfirmedAction(
 )
 RESUME = ConfirmedAction(
     name="resume",
-    label="Resume",
+    label=_("Resume"),
     permissions=("events.change_event",),
     preview=lambda event: list(_preview_resume(event)),
     perform=_resume,
@@ -122,7 +141,7 @@ RESUME = ConfirmedAction(
 )
 DUPLICATE = ConfirmedAction(
     name="duplicate",
-    label="Duplicate",
+    label=_("Duplicate"),
     permissions=("events.add_event",),
     preview=lambda event: list(_preview_duplicate(event)),
     perform=_duplicate,

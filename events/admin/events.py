@@ -12,6 +12,8 @@ from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
@@ -26,7 +28,7 @@ from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.widgets import IN_FORMS
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
-from raffles.web.formats import WEEKDAY
+from raffles.web.formats import WEEKDAY, grouped
 
 
 class RewardInline(admin.TabularInline):
@@ -37,7 +39,7 @@ class RewardInline(admin.TabularInline):
     formset = RewardFormSet
     formfield_overrides = IN_FORMS
     extra = 1
-    verbose_name_plural = "rewards of their own for dates"
+    verbose_name_plural = _("rewards of their own for dates")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reward]:
         rewards: QuerySet[Reward] = super().get_queryset(request)
@@ -62,11 +64,11 @@ class EventList(ChangeList):
 class PausedFilter(admin.SimpleListFilter):
     """Events by whether they are paused."""
 
-    title = "pause"
+    title = _("pause")
     parameter_name = "paused"
 
     def lookups(self, *_: Any) -> list[tuple[str, str]]:
-        return [("no", "Running"), ("yes", "Paused")]
+        return [("no", gettext("Running")), ("yes", gettext("Paused"))]
 
     def queryset(self, _request: HttpRequest, events: QuerySet[Any]) -> QuerySet[Any]:
         word = self.value()
@@ -77,7 +79,8 @@ class Refused(Refusal):
     """A refusal with the date concerned."""
 
     def __init__(self, day: date, refusal: Refusal) -> None:
-        super().__init__(f"{day}: {refusal}. Nothing was saved.")
+        said = _("%(day)s: %(refusal)s. Nothing was saved.")
+        super().__init__(said % {"day": day, "refusal": refusal})
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -98,7 +101,9 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
                 how = admin.get_formset_kwargs(request, form.instance, inline, prefix)
                 rewards = make_formset(**how).preview(rewards)
         context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
-    return admin.render(request, "admin/events/event/preview.html", "Preview", None, context)
+    return admin.render(
+        request, "admin/events/event/preview.html", gettext("Preview"), None, context
+    )
 
 
 @admin.register(Event)
@@ -132,10 +137,10 @@ class EventAdmin(AdminPages):
     sortable_by = ("name", "frequency")
     fieldsets = (
         (None, {"fields": ("name", "slug")}),
-        ("When", {"fields": SCHEDULE}),
-        ("Default reward, for dates without one of their own", {"fields": REWARD}),
-        ("Who takes part", {"fields": RULES, "classes": ("collapse",)}),
-        ("Claiming a prize", {"fields": CLAIM, "classes": ("collapse",)}),
+        (_("When"), {"fields": SCHEDULE}),
+        (_("Default reward, for dates without one of their own"), {"fields": REWARD}),
+        (_("Who takes part"), {"fields": RULES, "classes": ("collapse",)}),
+        (_("Claiming a prize"), {"fields": CLAIM, "classes": ("collapse",)}),
     )
 
     class Media:
@@ -158,7 +163,7 @@ class EventAdmin(AdminPages):
         # Pausing an existing event is an action with a page of its own, which says what it does.
         at_first = () if obj else ("paused",)
         fields = (*SCHEDULE[:rule], *CHOICE, *SCHEDULE[rule:], *at_first)
-        return (fieldsets[0], ("When", {"fields": fields}), *fieldsets[2:])
+        return (fieldsets[0], (_("When"), {"fields": fields}), *fieldsets[2:])
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Event | None = None) -> list[str]:
         return ["slug"] if obj else []
@@ -168,32 +173,35 @@ class EventAdmin(AdminPages):
     ) -> dict[str, Any]:
         return {} if obj else {"slug": ("name",)}
 
-    @admin.display(description="next draw")
+    @admin.display(description=_("next draw"))
     def next_draw(self, event: Any) -> str:
         """Show the time of the next draw in its time zone."""
         return event.following.shown(WEEKDAY) if event.following else "—"
 
-    @admin.display(description="reward")
+    @admin.display(description=_("reward"))
     def reward(self, event: Any) -> str:
         """Show the reward of the next draw."""
         draw: ComingDraw | None = event.following
         if draw is None:
             return "—"
-        is_default = " (default)" if draw.is_default() else ""
-        return f"{draw.reward.reward_amount} × {draw.reward.reward_name}{is_default}"
+        reward = f"{draw.reward.reward_amount} × {draw.reward.reward_name}"
+        return _("%(reward)s (default)") % {"reward": reward} if draw.is_default() else reward
 
-    @admin.display(description="participants")
+    @admin.display(description=_("participants"))
     def participants(self, event: Any) -> str:
         """Show how many tickets of the next draw have been handed out."""
         draw: ComingDraw | None = event.following
-        return f"{draw.participants():,} of {draw.max_participants:,}" if draw else "—"
+        if draw is None:
+            return "—"
+        issued, total = grouped(draw.participants()), grouped(draw.max_participants)
+        return _("%(issued)s of %(total)s") % {"issued": issued, "total": total}
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, event: Any) -> str:
         """Show whether it is running, paused or over."""
         if event.paused_at is not None:
-            return f"paused since {event.paused_at:%Y-%m-%d}"
-        return "running" if event.following else "over"
+            return _("paused since %(day)s") % {"day": f"{event.paused_at:%Y-%m-%d}"}
+        return gettext("running") if event.following else gettext("over")
 
     def has_delete_permission(self, request: HttpRequest, obj: Event | None = None) -> bool:
         is_used = obj is not None and obj.occurrences.exists()
@@ -238,7 +246,8 @@ class EventAdmin(AdminPages):
         obj.__dict__.update(event.__dict__)
         if changes and kept:
             dates = ", ".join(str(row.date) for row in kept)
-            messages.info(request, f"Dates with tickets are drawn as they stood: {dates}.")
+            said = gettext("Dates with tickets are drawn as they stood: %(dates)s.")
+            messages.info(request, said % {"dates": dates})
 
     def save_formset(self, request: Any, form: Any, formset: Any, *_: Any, **__: Any) -> None:
         now, by = timezone.now(), staff(request)

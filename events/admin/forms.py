@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from events.admin.frequency import CHOICE, FrequencyForm
 from events.domain.refusals import RewardTooLarge
@@ -44,15 +45,19 @@ REWARD_FIELDS: dict[str, type[forms.Field]] = {
 class EventForm(FrequencyForm):
     """An event, with the same rules as in the API."""
 
-    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(zones())]
+    )
     paused = forms.BooleanField(
-        required=False, label="paused at first", help_text="No date comes until it is resumed."
+        required=False,
+        label=_("paused at first"),
+        help_text=_("No date comes until it is resumed."),
     )
 
     class Meta:
         model = Event
         fields = ("name", "slug", *SCHEDULE, *REWARD, *RULES, *CLAIM)
-        labels = {"reward_name": "Default reward", "claim_days": "Claim within (days)"}
+        labels = {"reward_name": _("Default reward"), "claim_days": _("Claim within (days)")}
         field_classes = REWARD_FIELDS | {
             "name": ReadableField,
             "promotes_alternates": forms.BooleanField,
@@ -85,7 +90,8 @@ class EventForm(FrequencyForm):
         if dates := [str(reward.date) for reward in larger[:_NAMED]]:
             self.add_error(
                 "max_participants",
-                f"{RewardTooLarge.sentence}; larger are the rewards of {', '.join(dates)}.",
+                _("%(refusal)s; larger are the rewards of %(dates)s.")
+                % {"refusal": RewardTooLarge(), "dates": ", ".join(dates)},
             )
 
     def schedule_faults(self) -> list[str]:
@@ -94,7 +100,8 @@ class EventForm(FrequencyForm):
         missing = [str(self[name].label) for name in needed if self.has_error(name, "required")]
         faults = [f"{self[name].label}: {' '.join(map(str, self.errors[name]))}" for name in needed]
         if missing:
-            return [f"The next dates are shown once these are filled in: {', '.join(missing)}."]
+            said = _("The next dates are shown once these are filled in: %(fields)s.")
+            return [said % {"fields": ", ".join(missing)}]
         if faults:
             return faults
         now = timezone.now()

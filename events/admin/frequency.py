@@ -6,27 +6,28 @@ import re
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 DAYS: Final = (
-    ("MO", "Monday"),
-    ("TU", "Tuesday"),
-    ("WE", "Wednesday"),
-    ("TH", "Thursday"),
-    ("FR", "Friday"),
-    ("SA", "Saturday"),
-    ("SU", "Sunday"),
+    ("MO", _("Monday")),
+    ("TU", _("Tuesday")),
+    ("WE", _("Wednesday")),
+    ("TH", _("Thursday")),
+    ("FR", _("Friday")),
+    ("SA", _("Saturday")),
+    ("SU", _("Sunday")),
 )
 OWN: Final = "own"
 KINDS: Final = (
-    ("daily", "Every day"),
-    ("workdays", "Monday to Friday"),
-    ("weekdays", "On these weekdays"),
-    ("last", "On the last such weekday of each month"),
-    (OWN, "By a rule of your own"),
+    ("daily", _("Every day")),
+    ("workdays", _("Monday to Friday")),
+    ("weekdays", _("On these weekdays")),
+    ("last", _("On the last such weekday of each month")),
+    (OWN, _("By a rule of your own")),
 )
 CHOICE: Final = ("how_often", "weekdays", "last_weekday")  # fields besides the rule itself
 
-_CODES = [code for code, _ in DAYS]
+_CODES = [code for code, _name in DAYS]
 _WORKDAYS = "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR"
 _WEEKDAYS = re.compile("FREQ=WEEKLY;BYDAY=([A-Z]{2}(?:,[A-Z]{2})*)")
 _LAST = re.compile("FREQ=MONTHLY;BYDAY=-1([A-Z]{2})")
@@ -59,15 +60,15 @@ def rule_of(how_often: str, weekdays: list[str], last_weekday: str) -> str:
 class FrequencyForm(forms.ModelForm):
     """A form whose field `frequency` is chosen by CHOICE; without a choice the rule counts."""
 
-    how_often = forms.ChoiceField(choices=KINDS, required=False)
+    how_often = forms.ChoiceField(label=_("How often"), choices=KINDS, required=False)
     weekdays = forms.MultipleChoiceField(
         choices=DAYS,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        label="These weekdays",
+        label=_("These weekdays"),
     )
     last_weekday = forms.ChoiceField(
-        choices=DAYS, required=False, initial="FR", label="The last of each month"
+        choices=DAYS, required=False, initial="FR", label=_("The last of each month")
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,7 +77,7 @@ class FrequencyForm(forms.ModelForm):
         self.initial = {"frequency": rule, **choice_of(rule), **self.initial}
         if "frequency" in self.fields:
             self.fields["frequency"].required = False  # only for a rule of one's own
-            self.fields["frequency"].label = "Own rule"
+            self.fields["frequency"].label = _("Own rule")
 
     def clean(self) -> dict[str, Any]:
         """Turn the choice into the rule, and refuse a rule that would count for nothing."""
@@ -85,15 +86,16 @@ class FrequencyForm(forms.ModelForm):
         if {"frequency", *CHOICE} & self.errors.keys() or "frequency" not in self.fields:
             return cleaned
         if how_often == OWN and not cleaned["frequency"]:
-            self.add_error("frequency", forms.ValidationError("Write a rule.", "required"))
+            self.add_error("frequency", forms.ValidationError(_("Write a rule."), "required"))
         elif how_often == "weekdays" and not cleaned["weekdays"]:
-            self.add_error("weekdays", forms.ValidationError("Tick a weekday.", "required"))
+            self.add_error("weekdays", forms.ValidationError(_("Tick a weekday."), "required"))
         elif how_often == "last" and not cleaned["last_weekday"]:
-            self.add_error("last_weekday", forms.ValidationError("Choose one.", "required"))
+            self.add_error("last_weekday", forms.ValidationError(_("Choose one."), "required"))
         elif how_often != OWN and cleaned["frequency"] not in ("", self.initial["frequency"]):
             self.add_error(
                 "frequency",
-                f"For this to count, choose “{dict(KINDS)[OWN]}” above; or put it back.",
+                _("For this to count, choose “%(choice)s” above; or put it back.")
+                % {"choice": dict(KINDS)[OWN]},
             )
         elif how_often != OWN:
             cleaned["frequency"] = rule_of(how_often, cleaned["weekdays"], cleaned["last_weekday"])

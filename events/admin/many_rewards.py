@@ -12,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.domain.refusals import PlanChanged
 from events.domain.rewards import (
@@ -28,6 +30,7 @@ from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.exports import download
 from raffles.web.callers import staff
+from raffles.web.formats import weekday
 from raffles.web.tables import UnreadableTable, read_text
 
 
@@ -36,20 +39,20 @@ class TableForm(forms.Form):
 
     file = forms.FileField(
         required=False,
-        label="A CSV file",
+        label=_("A CSV file"),
         widget=forms.ClearableFileInput({"accept": ".csv,text/csv,text/plain"}),
     )
     text = forms.CharField(
         required=False,
         strip=False,
-        label="Or its lines",
+        label=_("Or its lines"),
         max_length=MAX_BYTES,
         widget=forms.Textarea({"rows": 12, "class": "table-text", "spellcheck": "false"}),
     )
     order = forms.ChoiceField(
         required=False,
-        label="A date such as 02/10/2027 is",
-        choices=[("", "not in the table"), ("day", "2 October"), ("month", "10 February")],
+        label=_("A date such as 02/10/2027 is"),
+        choices=[("", _("not in the table")), ("day", _("2 October")), ("month", _("10 February"))],
     )
 
     def clean(self) -> dict[str, Any]:
@@ -61,7 +64,7 @@ class TableForm(forms.Form):
             except UnreadableTable as fault:
                 self.add_error("file", str(fault))
         elif not self.errors and not cleaned.get("text", "").strip():
-            raise ValidationError("Choose a file, or write the lines of the table.")
+            raise ValidationError(_("Choose a file, or write the lines of the table."))
         return cleaned
 
 
@@ -69,16 +72,18 @@ class CopyForm(forms.Form):
     """Which week to copy, and to how many weeks."""
 
     weeks = forms.IntegerField(
-        min_value=1, max_value=MAX_WEEKS, initial=1, label="To how many weeks after it"
+        min_value=1, max_value=MAX_WEEKS, initial=1, label=_("To how many weeks after it")
     )
 
     def __init__(self, *args: Any, mondays: Sequence[date], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        between = gettext("%(first)s to %(last)s")
         choices = [
-            (f"{day}", f"{day:%a %Y-%m-%d} to {day + WEEK * 6 / 7:%a %Y-%m-%d}") for day in mondays
+            (f"{day}", between % {"first": weekday(day), "last": weekday(day + WEEK * 6 / 7)})
+            for day in mondays
         ]
         self.fields["week"] = forms.TypedChoiceField(
-            coerce=date.fromisoformat, choices=choices, label="The week from"
+            coerce=date.fromisoformat, choices=choices, label=_("The week from")
         )
         self.order_fields(["week", "weeks"])
 
@@ -111,7 +116,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
         context |= {"text": text, "order": order, "encoding": form.cleaned_data.get("encoding")}
         context |= _counted(table.changes())
     template = "admin/events/event/import_rewards.html"
-    return admin.render(request, template, "Rewards from a table", event, context)
+    return admin.render(request, template, gettext("Rewards from a table"), event, context)
 
 
 def copy_forward(request: HttpRequest, admin: AdminPages, event: Event) -> HttpResponse:
@@ -133,18 +138,19 @@ def copy_forward(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
                 messages.error(request, str(refusal))
         context |= _counted(preview_copy(event, week, weeks=weeks, now=now))
     template = "admin/events/event/copy_week.html"
-    return admin.render(request, template, "Copy a week forward", event, context)
+    return admin.render(request, template, gettext("Copy a week forward"), event, context)
 
 
 def _done(
     request: HttpRequest, admin: AdminPages, event: Event, changes: list[Change]
 ) -> HttpResponse:
     counted = _counted(changes)
-    messages.success(request, f"{counted['settable']} rewards set.")
+    messages.success(request, _("%(count)s rewards set.") % {"count": counted["settable"]})
     if counted["same"]:
-        messages.info(request, f"{counted['same']} dates had theirs already.")
+        said = _("%(count)s dates had theirs already.")
+        messages.info(request, said % {"count": counted["same"]})
     if left := [f"{change.day} ({change.fault})" for change in changes if change.fault]:
-        messages.warning(request, f"Left as they are: {'; '.join(left)}.")
+        messages.warning(request, _("Left as they are: %(dates)s.") % {"dates": "; ".join(left)})
     return admin.to_object(event)
 
 
@@ -162,5 +168,7 @@ def _counted(changes: Sequence[Change]) -> dict[str, Any]:
 
 
 _MAY_SET = ("events.change_event", "events.add_reward", "events.change_reward")
-IMPORT = ViewPage(name="import", label="Import rewards", permissions=_MAY_SET, view=import_table)
-COPY_WEEK = ViewPage(name="copy_week", label="Copy a week", permissions=_MAY_SET, view=copy_forward)
+IMPORT = ViewPage(name="import", label=_("Import rewards"), permissions=_MAY_SET, view=import_table)
+COPY_WEEK = ViewPage(
+    name="copy_week", label=_("Copy a week"), permissions=_MAY_SET, view=copy_forward
+)

@@ -8,10 +8,14 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.utils import dateformat
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
 from events.domain.calendar import ComingDraw, planned_draws
 from events.domain.rewards import WEEK, monday_of
 from events.models import Event
-from raffles.web.formats import shown
+from raffles.web.formats import shown, weekday
 
 SHOWN = 30  # dates
 _NAMED = 8
@@ -84,16 +88,24 @@ def _clock_notes(draws: Sequence[ComingDraw]) -> dict[date, list[str]]:
     for before, draw in pairwise(draws):
         was, is_ = before.local(), draw.local()
         if was.tzname() != is_.tzname() and before.time_zone == draw.time_zone:
-            sentence = f"Clocks change: {is_:UTC%z} from here on, {was:UTC%z} before."
+            sentence = _("Clocks change: %(now)s from here on, %(before)s before.") % {
+                "now": f"{is_:UTC%z}",
+                "before": f"{was:UTC%z}",
+            }
             notes[draw.date] = [sentence]
     for draw in draws:
         wall, asked = draw.local(), draw.event.draw_time
         is_planned = draw.occurrence is None
         if is_planned and wall.time() != asked:
-            sentence = f"There is no {asked:%H:%M} on this date; it is drawn at {wall:%H:%M}."
+            sentence = _("There is no %(asked)s on this date; it is drawn at %(at)s.") % {
+                "asked": f"{asked:%H:%M}",
+                "at": f"{wall:%H:%M}",
+            }
             notes.setdefault(draw.date, []).append(sentence)
         if is_planned and wall.utcoffset() != wall.replace(fold=1).utcoffset():
-            sentence = f"{asked:%H:%M} comes twice on this date; the first counts."
+            sentence = _("%(asked)s comes twice on this date; the first counts.") % {
+                "asked": f"{asked:%H:%M}"
+            }
             notes.setdefault(draw.date, []).append(sentence)
     return notes
 
@@ -103,18 +115,20 @@ def _notes(
 ) -> Iterator[str]:
     kept = [draw for draw in draws if draw.occurrence is not None]
     if event.paused_at is not None:
-        yield "The event is paused: no other date comes until it is resumed."
+        yield gettext("The event is paused: no other date comes until it is resumed.")
     elif not draws:
-        yield "No date comes any more."
+        yield gettext("No date comes any more.")
     elif len(draws) < SHOWN:
-        yield "No date comes after these."
+        yield gettext("No date comes after these.")
     if kept:
-        yield f"Fixed by their tickets, whatever is changed: {_dates(d.date for d in kept)}."
+        said = _("Fixed by their tickets, whatever is changed: %(dates)s.")
+        yield said % {"dates": _dates(d.date for d in kept)}
     if missing := list(_missing(event, draws, now)):
         more = ", …" if len(missing) > _NAMED else ""
-        yield f"No such day, so no draw: {', '.join(missing[:_NAMED])}{more}."
+        said = _("No such day, so no draw: %(days)s.")
+        yield said % {"days": f"{', '.join(missing[:_NAMED])}{more}"}
     if event.paused_at is None and (lost := _off_schedule(draws, rewards)):
-        yield f"Rewards on dates that do not come: {_dates(lost)}."
+        yield _("Rewards on dates that do not come: %(dates)s.") % {"dates": _dates(lost)}
 
 
 def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterator[str]:
@@ -124,7 +138,7 @@ def _missing(event: Event, draws: Sequence[ComingDraw], now: datetime) -> Iterat
     month, last = max(now.date(), event.start_date).replace(day=1), draws[-1].date
     while month <= last:
         for day in event.schedule().missing(month.year, month.month):
-            yield f"{day} {month:%B %Y}"
+            yield _("%(day)s %(month)s") % {"day": day, "month": dateformat.format(month, "F Y")}
         month = (month + timedelta(days=31)).replace(day=1)
 
 
@@ -137,4 +151,4 @@ def _off_schedule(draws: Sequence[ComingDraw], rewards: Collection[date]) -> lis
 
 
 def _dates(days: Any) -> str:
-    return ", ".join(f"{day:%a %Y-%m-%d}" for day in days)
+    return ", ".join(weekday(day) for day in days)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from events.models import Occurrence, Setback
 from raffles.admin.base import ReadOnly
@@ -21,7 +22,7 @@ class OccurrenceAdmin(ReadOnly):
     list_select_related = ("event", "raffle")
     date_hierarchy = "date"
 
-    @admin.display(description="draw at", ordering="draw_at")
+    @admin.display(description=_("draw at"), ordering="draw_at")
     def draws(self, row: Occurrence) -> SafeString | str:
         """Show when, on the clocks that its event had."""
         return clock(row.draw_at, zone_of(row.time_zone))

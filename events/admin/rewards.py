@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from events.admin.forms import REWARD, RewardForm
 from events.domain.scheduling import remove_reward, set_reward
@@ -28,7 +29,7 @@ class RewardAdmin(Recorded):
     list_display = ("date", "event", "reward_name", "reward_amount")
     list_select_related = ("event",)
     search_fields = ("event__name", "event__slug", "reward_name")
-    search_help_text = "By event or reward."
+    search_help_text = _("By event or reward.")
     date_hierarchy = "date"
     ordering = ("-date", "event")
 

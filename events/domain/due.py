@@ -15,6 +15,7 @@ from typing import Literal
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from events.domain.settling import Due, due_dates, opened_since, settle_date
 from events.models import Event, Heartbeat, Setback
@@ -235,10 +236,10 @@ def missed_runs(now: datetime) -> list[str]:
     """Return a sentence if no run has finished for too long."""
     last = Heartbeat.objects.first()
     if last is None:
-        return ["draw_winners has never run."]
+        return [_("draw_winners has never run.")]
     if now - last.ran_at <= LATE_AFTER:
         return []
-    return [f"draw_winners has not run since {shown(last.ran_at)}."]
+    return [_("draw_winners has not run since %(at)s.") % {"at": shown(last.ran_at)}]
 
 
 def _overdue_draws(now: datetime) -> list[str]:

@@ -7,7 +7,6 @@ date, one ticket per user in a raffle, one ticket per order ever.
 from __future__ import annotations
 
 import hmac
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -27,6 +26,7 @@ from events.domain.refusals import (
 )
 from events.models import Event, Occurrence
 from events.schedule import local
+from raffles.domain import identities
 from raffles.domain.creating import create_raffle
 from raffles.domain.entering import Entrant, Entry, enter, enter_again
 from raffles.domain.keys import ticket_key
@@ -42,7 +42,6 @@ from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.models import EntryMode, Privacy, State, Winner
 
 OPENED_BY = "the first ticket"
-_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +97,6 @@ class _Person:
         return enter_again(which, identity=self.identity, request_key=self.request_key)
 
 
-def identity_of(username: str) -> str:
-    """Return the identity of a user, `user:` and the name normalised.
-
-    Names that differ only in case, in Unicode form or in invisible characters (joiners, variation
-    selectors) give the same identity.
-    """
-    folded = unicodedata.normalize("NFKC", username.translate(_UNSEEN)).casefold()
-    return f"user:{unicodedata.normalize('NFKC', folded)}"
-
-
 def take_part(
     event: Event, participant: Participant, *, now: datetime, draw: ComingDraw | None = None
 ) -> Taken:
@@ -138,7 +127,7 @@ def _person(event: Event, participant: Participant) -> _Person:
     elif participant.request_key is not None:
         once = f"key\0{participant.caller}\0{participant.request_key}"
     return _Person(
-        identity=identity_of(participant.username),
+        identity=identities.of_user(participant.username),
         request_key=once,
         entrant=Entrant(
             username=participant.username,

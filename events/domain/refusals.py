@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from events.models.event import TOO_MANY_REWARDS
 from raffles.domain.refusals import AlreadyEntered, Kind, Refusal, SoldOut
 
@@ -11,7 +14,7 @@ from raffles.domain.refusals import AlreadyEntered, Kind, Refusal, SoldOut
 class DrawFull(SoldOut):
     """Every ticket of the date has been handed out."""
 
-    sentence = "Tickets to this draw are no longer available"
+    sentence = _("Tickets to this draw are no longer available")
 
 
 class NoDraw(DrawFull):
@@ -23,13 +26,13 @@ class NoDraw(DrawFull):
 class AlreadyInDraw(AlreadyEntered):
     """The user, the order, or where it counts the address, already has a ticket."""
 
-    sentence = "You have already participated in this draw"
+    sentence = _("You have already participated in this draw")
 
 
 class AlreadyInOrResting(AlreadyInDraw):
     """They have a ticket or won recently: where names are hidden, the answer is the same."""
 
-    sentence = "You have already participated in this draw, or won recently"
+    sentence = _("You have already participated in this draw, or won recently")
 
 
 class WonRecently(Refusal):
@@ -37,14 +40,15 @@ class WonRecently(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "won_recently"
-    sentence = "You have won recently"
+    sentence = _("You have won recently")
 
     def __init__(self, again_on: date) -> None:
         super().__init__(again_on)
         self.again_on = again_on
 
     def __str__(self) -> str:
-        return f"You have won recently and can take part again from {self.again_on}"
+        said = gettext("You have won recently and can take part again from %(day)s")
+        return said % {"day": self.again_on}
 
 
 class PartnersOnly(Refusal):
@@ -52,7 +56,7 @@ class PartnersOnly(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "partners_only"
-    sentence = "An API key is needed to take part in this event"
+    sentence = _("An API key is needed to take part in this event")
 
 
 class RewardFrozen(Refusal):
@@ -60,7 +64,7 @@ class RewardFrozen(Refusal):
 
     kind = Kind.CONFLICT
     code = "reward_frozen"
-    sentence = "The date has tickets or is over, so its reward can't be changed"
+    sentence = _("The date has tickets or is over, so its reward can't be changed")
 
 
 class NoSuchDate(Refusal):
@@ -68,7 +72,7 @@ class NoSuchDate(Refusal):
 
     kind = Kind.MISSING
     code = "no_such_date"
-    sentence = "The event has no coming draw on this date"
+    sentence = _("The event has no coming draw on this date")
 
 
 class RewardTooLarge(Refusal):
@@ -84,11 +88,11 @@ class SlugTaken(Refusal):
 
     kind = Kind.CONFLICT
     code = "slug_taken"
-    sentence = "Another event has this slug"
+    sentence = _("Another event has this slug")
 
 
 class PlanChanged(Refusal):
     """The result would differ from what was previewed and agreed to."""
 
     code = "plan_changed"
-    sentence = "Something has changed since you looked; look again and confirm"
+    sentence = _("Something has changed since you looked; look again and confirm")

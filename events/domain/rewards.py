@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from events.domain.calendar import locked_event
 from events.domain.refusals import PlanChanged, RewardFrozen, RewardTooLarge
@@ -63,9 +64,9 @@ def _fault(
     event: Event, day: date, reward: Mapping[str, Any], frozen: set[date], now: datetime
 ) -> str:
     if day in frozen:
-        return RewardFrozen.sentence
+        return str(RewardFrozen())
     if reward["reward_amount"] > event.max_participants:
-        return RewardTooLarge.sentence
+        return str(RewardTooLarge())
     try:
         refuse_unless_planned(event, day, now)
     except Refusal as refusal:
@@ -107,7 +108,6 @@ def fingerprint(changes: Iterable[Change]) -> str:
 
 WEEK = timedelta(days=7)
 MAX_WEEKS = 52
-COPY_OF = "Copy of "
 _LONGEST_NAME, _LONGEST_SLUG = 180, 50
 
 
@@ -189,7 +189,7 @@ def duplicate_event(
 
 def name_of_copy(event: Event) -> str:
     """Return the suggested name of a copy."""
-    return f"{COPY_OF}{event.name}"[:_LONGEST_NAME]
+    return (_("Copy of %(name)s") % {"name": event.name})[:_LONGEST_NAME]
 
 
 def slug_of_copy(event: Event) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from events.domain.calendar import locked_event
 from events.domain.rewards import Change, coming_rewards, preview_rewards, set_rewards
@@ -19,6 +20,7 @@ from events.models import Event
 from raffles.domain.exports import table as write_table
 from raffles.models.raffle import MAX_PRIZES
 from raffles.web.fields import text_fault
+from raffles.web.formats import grouped
 from raffles.web.tables import Order, Row, order_of, read_date, read_table, read_whole
 
 COLUMNS = ("date", "name", "amount")
@@ -112,7 +114,8 @@ def _read_all(rows: Iterable[Row], order: Order) -> Iterator[_Read]:
     days: set[date] = set()
     for count, row in enumerate(rows, 1):
         if count > MAX_LINES:
-            yield row, f"at most {MAX_LINES:,} lines at once; this and all below", None, None
+            said = _("at most %(most)s lines at once; this and all below")
+            yield row, said % {"most": grouped(MAX_LINES)}, None, None
             return
         if row.fault:
             yield row, row.fault, None, None
@@ -121,7 +124,7 @@ def _read_all(rows: Iterable[Row], order: Order) -> Iterator[_Read]:
             day = _at(row, "date", lambda text: read_date(text, order))
             reward = _reward(row)
             if day in days:
-                raise ValueError("this date is in the table already")
+                raise ValueError(_("this date is in the table already"))
         except ValueError as fault:
             yield row, str(fault), None, None
         else:
@@ -153,7 +156,7 @@ def _fit(text: str, longest: int) -> str:
     if fault := text_fault(text):
         raise ValueError(fault)
     if len(text) > longest:
-        raise ValueError(f"at most {longest} characters")
+        raise ValueError(_("at most %(most)s characters") % {"most": longest})
     return text
 
 
@@ -162,4 +165,4 @@ def _check_address(text: str) -> None:
         if text:
             _is_url(text)
     except ValidationError:
-        raise ValueError("write an address such as https://…") from None
+        raise ValueError(_("write an address such as https://…")) from None

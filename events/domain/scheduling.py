@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from events.domain.calendar import forget_events, is_enterable, locked_event
 from events.domain.refusals import NoSuchDate, RewardFrozen, RewardTooLarge, SlugTaken
@@ -42,11 +43,11 @@ def refuse_unfit(event: Event, now: datetime) -> None:
     except BadSchedule as fault:
         errors[fault.field] = str(fault)
     if event.until is not None and event.until < event.start_date:
-        errors["until"] = "The last date can't be before the first."
+        errors["until"] = _("The last date can't be before the first.")
     if event.reward_amount > event.max_participants:
-        errors["reward_amount"] = RewardTooLarge.sentence
+        errors["reward_amount"] = str(RewardTooLarge())
     if event.slug in RESERVED:
-        errors["slug"] = SLUG_IS_RESERVED
+        errors["slug"] = _(SLUG_IS_RESERVED)
     if errors:
         raise Unfit(errors)
 

@@ -2,6 +2,7 @@
 
 from events.models.event import Event, Occurrence, Reward, Rewarding
 from events.models.runs import Heartbeat, Setback
+from raffles.models.names import translate_names
 
 __all__ = [
     "Event",
@@ -11,3 +12,5 @@ __all__ = [
     "Rewarding",
     "Setback",
 ]
+
+translate_names("events")

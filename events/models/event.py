@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from events.schedule import MAX_RULE, Schedule, local
 from raffles.models import Raffle, State
@@ -17,23 +19,23 @@ from raffles.web.versions import version_of
 from raffles.web.zones import zone_of
 
 MAX_REST_DAYS = 366
-TOO_MANY_REWARDS = "A reward's amount can't be larger than max_participants"
-SLUG_IS_RESERVED = "This word is taken by the site."
+TOO_MANY_REWARDS = gettext_noop("A reward's amount can't be larger than max_participants")
+SLUG_IS_RESERVED = gettext_noop("This word is taken by the site.")
 RESERVED = frozenset({"upcoming", "winners", "update_events"})  # words used in URLs
 
 
 class Rewarding(models.Model):
     """A reward: of one date, or the default of an event's dates."""
 
-    reward_name = models.CharField("reward", max_length=200)
+    reward_name = models.CharField(_("reward"), max_length=200)
     reward_amount = models.PositiveIntegerField(
-        "amount",
+        _("amount"),
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_PRIZES)],
-        help_text="How many are given away on a date, each to another ticket.",
+        help_text=_("How many are given away on a date, each to another ticket."),
     )
-    reward_description = models.CharField("description", max_length=1000, blank=True, default="")
-    reward_picture = models.URLField("picture", max_length=500, blank=True, default="")
+    reward_description = models.CharField(_("description"), max_length=1000, blank=True, default="")
+    reward_picture = models.URLField(_("picture"), max_length=500, blank=True, default="")
 
     class Meta:
         abstract = True
@@ -75,35 +77,35 @@ class Event(Rewarding, ClaimTerms):
     class Entry(models.TextChoices):
         """Who may ask for tickets."""
 
-        OPEN = "open", "Anybody"
-        PARTNER = "partner", "Partners with an API key"
+        OPEN = "open", _("Anybody")
+        PARTNER = "partner", _("Partners with an API key")
 
     name = models.CharField(max_length=180)
     slug = models.SlugField(
-        max_length=50, unique=True, help_text="Part of the event's address; it can't be changed."
+        max_length=50, unique=True, help_text=_("Part of the event's address; it can't be changed.")
     )
     start_date = models.DateField()
-    draw_time = models.TimeField(help_text="On the clocks of the time zone, all year.")
-    time_zone = models.CharField(max_length=64, help_text="Such as Europe/Paris.")
+    draw_time = models.TimeField(help_text=_("On the clocks of the time zone, all year."))
+    time_zone = models.CharField(max_length=64, help_text=_("Such as Europe/Paris."))
     frequency = models.CharField(
         max_length=MAX_RULE,
         default="daily",
-        help_text="daily, weekly, monthly, yearly, or an RFC 5545 rule: FREQ=MONTHLY;BYDAY=-1FR",
+        help_text=_("daily, weekly, monthly, yearly, or an RFC 5545 rule: FREQ=MONTHLY;BYDAY=-1FR"),
     )
-    until = models.DateField(null=True, blank=True, help_text="The last date; empty: no end.")
+    until = models.DateField(null=True, blank=True, help_text=_("The last date; empty: no end."))
     max_participants = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(MAX_TICKETS)],
-        help_text="Tickets of each date.",
+        help_text=_("Tickets of each date."),
     )
     entry = models.CharField(max_length=8, choices=Entry.choices, default=Entry.OPEN)
     one_per_address = models.BooleanField(
-        default=False, help_text="An address holds one ticket of a date at the most."
+        default=False, help_text=_("An address holds one ticket of a date at the most.")
     )
     privacy = models.CharField(max_length=8, choices=Privacy.choices, default=Privacy.FULL)
     rest_days = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(MAX_REST_DAYS)],
-        help_text="Days for which a winner can't take part again; 0: none.",
+        help_text=_("Days for which a winner can't take part again; 0: none."),
     )
     paused_at = models.DateTimeField(null=True, editable=False)
     settled_until = models.DateTimeField(editable=False)
@@ -129,7 +131,7 @@ class Event(Rewarding, ClaimTerms):
             models.CheckConstraint(
                 condition=Q(reward_amount__lte=F("max_participants")),
                 name="event_reward_within_tickets",
-                violation_error_message=TOO_MANY_REWARDS,
+                violation_error_message=_(TOO_MANY_REWARDS),
             ),
             models.CheckConstraint(
                 condition=Q(rest_days__lte=MAX_REST_DAYS), name="event_rest_within_limit"
@@ -137,7 +139,7 @@ class Event(Rewarding, ClaimTerms):
             models.CheckConstraint(
                 condition=~Q(slug__in=sorted(RESERVED)),
                 name="event_slug_is_free",
-                violation_error_message=SLUG_IS_RESERVED,
+                violation_error_message=_(SLUG_IS_RESERVED),
             ),
         )
 

@@ -83,7 +83,7 @@ def test_a_table_is_shown_before_it_is_set(staff: Client) -> None:
         "3 Wed 2026-02-11 2 × Washing Machine instead of 1 × Cup",
         "4 Thu 2026-02-12 1 × Book as it is already",
     ]
-    assert "2 rewards will be set, 4 prizes in all, 1 date has its already." in page
+    assert "2 rewards will be set, with 4 prizes in all. 1 date has its reward already." in page
     assert rewards() == ["2026-02-11: Cup, 1", "2026-02-12: Book, 1"]
 
     page = send(staff, "import", text=text, agreed_to=agreed(page))

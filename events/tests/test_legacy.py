@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
+from django.conf import settings
 
 from events.tests.acting import (
     DRAW,
@@ -21,6 +26,7 @@ from events.tests.acting import (
 )
 from raffles.models import Raffle, State
 from raffles.tests.api.acting import MANAGERS_ONLY, faults
+from raffles.web.logs import JSONFormatter
 
 if TYPE_CHECKING:  # a name of the stubs alone
     from rest_framework.response import _MonkeyPatchedResponse as Answer
@@ -133,3 +139,30 @@ def test_a_thousand_numbers_are_shown_at_the_most() -> None:
     body = ask(f"/ticket/alice?eventID={event['id']}").json()
     assert len(body["ticket_list"]) == 1000
     assert body["ticket_no"] not in body["ticket_list"]
+
+
+def as_set() -> JSONFormatter:
+    logs: Any = settings.LOGGING
+    return JSONFormatter(hides=logs["formatters"]["json"]["hides"])
+
+
+@pytest.mark.parametrize("name", ["alice", 'Alice%20"B"%0aSmith', "winners-bob", "ünal%3F"])
+@pytest.mark.parametrize("end", ["", "/", "?eventID=x"])
+def test_no_line_of_the_log_holds_a_name(
+    name: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(as_set())
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    ask(f"/ticket/{name}{end}")
+    logging.getLogger("elsewhere").warning("Internal Server Error: /ticket/%s", unquote(name))
+    paths = [json.loads(line).get("path", "/ticket/…") for line in stream.getvalue().splitlines()]
+    assert paths == ["/ticket/…"] * 2
+    assert [part for part in ("lice", "Smith", "bob", "fcnal") if part in stream.getvalue()] == []
+
+
+@pytest.mark.parametrize("path", ["/ticket/winners", "/ticket/upcoming", "/ticket/update_events"])
+def test_other_paths_are_logged_as_they_are(path: str) -> None:
+    line = as_set().format(logging.LogRecord("access", logging.INFO, "", 1, path, None, None))
+    assert json.loads(line)["message"] == path

@@ -25,7 +25,7 @@ from events.domain.scheduling import edit_event, schedule_event
 from events.models import Event
 from raffles.domain.announcing import announce
 from raffles.domain.refusals import Refusal
-from raffles.models import Announcement, Raffle, State, Ticket
+from raffles.models import Announcement, Raffle, RunLease, State, Ticket
 from raffles.tests.factories import clock
 from raffles.tests.nothing_lost.harness import (
     die_at,
@@ -166,6 +166,7 @@ def killings(name: str, moments: Iterator[int]) -> Iterator[list[str]]:
         if not is_killed(fork(partial(do_until, moment, do, event))):
             break
         wrong = [f"killed at {moment}: {fault}" for fault in faults(event)]
+        RunLease.objects.update(until=NOW)  # a minute passes
         try:
             do(event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it should have gone through

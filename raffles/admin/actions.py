@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from raffles.admin.base import Recorded
@@ -27,6 +28,9 @@ from raffles.domain.refusals import Refusal
 from raffles.models.raffle import MAX_REASON
 from raffles.web.callers import staff
 from raffles.web.fields import ReadableField
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +44,7 @@ class AdminPage(ABC):
 
     name: str
     permissions: Sequence[str]
-    label: str = ""
+    label: StrOrPromise = ""
     address: str = ""
     is_of_object: bool = True
     methods: Sequence[str] = ("GET", "HEAD", "POST")
@@ -87,7 +91,7 @@ class ConfirmedAction(AdminPage):
     initial values.
     """
 
-    preview: Callable[[Any], Sequence[str]]
+    preview: Callable[[Any], Sequence[StrOrPromise]]
     perform: Callable[..., Performed]
     form: type[forms.Form] = forms.Form
     initial: Callable[[Any], dict[str, Any]] = lambda _row: {}
@@ -175,6 +179,6 @@ class ReasonForm(forms.Form):
     reason = ReadableField(
         max_length=MAX_REASON,
         widget=forms.Textarea({"rows": 2}),
-        label="Reason",
-        help_text="Published as you write it.",
+        label=_("Reason"),
+        help_text=_("Published as you write it."),
     )

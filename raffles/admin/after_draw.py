@@ -9,12 +9,14 @@ from django import forms
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ViewPage
 from raffles.domain.prizes import note_all_notified
 from raffles.models import Raffle, State, Winner, WinnerState
 from raffles.models.winner import WinnerQuerySet
-from raffles.web.formats import SHORT, shown
+from raffles.web.formats import SHORT, grouped, shown
 
 COUNTED = 1_000  # prizes; beyond, the page says "more than"
 AT_ONCE = 200  # winners on a call sheet, and noted at once
@@ -32,15 +34,16 @@ def to_hand_over(raffle: Raffle, now: datetime) -> str:
     if not found:
         return ""
     if len(found) > COUNTED:
-        return f"More than {COUNTED:,} prizes to hand over."
+        return _("More than %(count)s prizes to hand over.") % {"count": grouped(COUNTED)}
     deadlines = [until for until, claimed_at in found if until and not claimed_at]
     coming = [until for until in deadlines if until > now]
     over = len(deadlines) - len(coming)
-    late = f", {over:,} past the deadline" if over else ""
+    late = _(", %(over)s past the deadline") % {"over": grouped(over)} if over else ""
     first = shown(min(coming), SHORT, zone=raffle.zone()) if coming else ""
-    deadline = f", {'next' if over else 'first'} deadline {first}" if first else ""
-    many = "1 prize" if len(found) == 1 else f"{len(found):,} prizes"
-    return f"{many} to hand over{late}{deadline}."
+    which = _(", next deadline %(at)s") if over else _(", first deadline %(at)s")
+    deadline = which % {"at": first} if first else ""
+    many = ngettext("%(count)s prize to hand over", "%(count)s prizes to hand over", len(found))
+    return f"{many % {'count': grouped(len(found))}}{late}{deadline}."
 
 
 def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpResponseBase:
@@ -51,7 +54,7 @@ def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpR
             "number": winner.ticket_number(),
             "user": winner.ticket.username,
             "prize": getattr(winner.current_prize(), "name", ""),
-            "state": winner.state(),
+            "state": winner.state().label,
             "until": shown(winner.claim_until(), SHORT, zone=raffle.zone()),
         }
         for winner in winners[:AT_ONCE]
@@ -63,7 +66,7 @@ def call_sheet(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> HttpR
         "at_once": AT_ONCE,
     }
     template = "admin/raffles/call_sheet.html"
-    return admin.render(request, template, CALL_SHEET.label, raffle, context)
+    return admin.render(request, template, str(CALL_SHEET.label), raffle, context)
 
 
 class ReachedForm(forms.Form):
@@ -71,12 +74,14 @@ class ReachedForm(forms.Form):
 
     winners = forms.TypedMultipleChoiceField(
         coerce=int,
-        label="Whom you reached",
+        label=_("Whom you reached"),
         widget=forms.CheckboxSelectMultiple,
         error_messages={
-            "invalid_choice": "Somebody else has noted something about these winners meanwhile. "
-            "Look at the list as it is now.",
-            "required": "Tick at least one.",
+            "invalid_choice": _(
+                "Somebody else has noted something about these winners meanwhile. "
+                "Look at the list as it is now."
+            ),
+            "required": _("Tick at least one."),
         },
     )
 
@@ -101,28 +106,47 @@ def _choices(raffle: Raffle) -> dict[str, Any]:
 def _line(winner: Winner) -> str:
     prize = winner.current_prize()
     holder = f" ({winner.ticket.username})" if winner.ticket.username else ""
-    return f"Ticket {winner.ticket_number():,}{holder}: {prize.name if prize else ''}"
+    number = grouped(winner.ticket_number())
+    return _("Ticket %(number)s%(holder)s: %(prize)s") % {
+        "number": number,
+        "holder": holder,
+        "prize": prize.name if prize else "",
+    }
 
 
 def _preview(raffle: Raffle) -> list[str]:
     more = _untold(raffle)[AT_ONCE : AT_ONCE + COUNTED + 1].count()
-    many = f"More than {COUNTED:,} others" if more > COUNTED else f"{more:,} more"
-    later = [f"{many} come once these are noted."] if more else []
+    later = []
+    if more > COUNTED:
+        many = _("More than %(count)s others come once these are noted.")
+        later = [many % {"count": grouped(COUNTED)}]
+    elif more:
+        many = _("%(count)s more come once these are noted.")
+        later = [many % {"count": grouped(more)}]
     return [
-        "It is noted that you notified those whom you tick, today; the record says who noted it.",
-        "Their deadlines stay as they are. To keep a prize for longer, open the winner's own page.",
+        gettext(
+            "It is noted that you notified those whom you tick, today; "
+            "the record says who noted it."
+        ),
+        gettext(
+            "Their deadlines stay as they are. "
+            "To keep a prize for longer, open the winner's own page."
+        ),
         *later,
     ]
 
 
 def _perform(raffle: Raffle, *, now: datetime, by: str, winners: list[int]) -> Performed:
     count = note_all_notified(raffle.pk, winners, now=now, by=by)
-    return Performed(f"Noted: {count:,} {'winner' if count == 1 else 'winners'} notified.")
+    said = ngettext(
+        "Noted: %(count)s winner notified.", "Noted: %(count)s winners notified.", count
+    )
+    return Performed(said % {"count": grouped(count)})
 
 
 CALL_SHEET = ViewPage(
     name="call_sheet",
-    label="Call sheet",
+    label=_("Call sheet"),
     permissions=("raffles.view_winner", "raffles.view_ticket"),
     methods=("GET", "HEAD"),
     is_offered=lambda raffle: raffle.state == State.DRAWN,
@@ -130,7 +154,7 @@ CALL_SHEET = ViewPage(
 )
 NOTIFIED = ConfirmedAction(
     name="told",
-    label="Note who was notified",
+    label=_("Note who was notified"),
     permissions=("raffles.hand_over_prize",),
     is_offered=lambda raffle: raffle.state == State.DRAWN and _untold(raffle).exists(),
     preview=_preview,

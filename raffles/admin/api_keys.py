@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from raffles.admin.base import Recorded
 from raffles.domain.api_keys import make_key
@@ -31,7 +32,8 @@ class ApiKeyForm(forms.ModelForm):
         try:
             rate(text)
         except ImproperlyConfigured as fault:
-            raise ValidationError(str(fault)) from fault
+            said = gettext("“%(text)s” is not a rate; write a number and a time, such as 120/min.")
+            raise ValidationError(said % {"text": text}) from fault
         return text
 
 
@@ -52,4 +54,5 @@ class ApiKeyAdmin(Recorded):
             super().save_model(request, obj, form, change)
             return
         text = make_key(obj, now=timezone.now(), by=staff(request))
-        messages.warning(request, f"Write this key down, it is not shown again: {text}")
+        said = gettext("Write this key down, it is not shown again: %(key)s")
+        messages.warning(request, said % {"key": text})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -18,6 +18,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, override
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.conflicts import Conflict, conflict_of, seen, typed
 from raffles.admin.widgets import IN_FORMS
@@ -25,6 +27,9 @@ from raffles.models import LogEntry, Raffle
 from raffles.models.record import actions, record
 from raffles.web.callers import staff
 from raffles.web.formats import SECOND, clock, shown
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 class ReadOnlyMixin:
@@ -172,7 +177,9 @@ class Recorded(admin.ModelAdmin):
             "deleted_at": shown(last.at, SECOND) if last else "",
             "typed": typed(request.POST, str(self.opts.model_name)),
         }
-        return self.render(request, "admin/gone.html", "Deleted meanwhile", None, context, 409)
+        return self.render(
+            request, "admin/gone.html", gettext("Deleted meanwhile"), None, context, 409
+        )
 
     def _conflict(self, request: HttpRequest, object_id: str) -> Conflict | None:
         row = self.get_object(request, object_id)
@@ -207,7 +214,9 @@ class Recorded(admin.ModelAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Any]) -> Any:
         """Record each deletion, with the name of the deleted row."""
         for row in queryset:
-            self.note(request, row, "deleted", name=str(row), pk=str(row.pk))
+            with override(None):  # the record speaks one language
+                name = str(row)
+            self.note(request, row, "deleted", name=name, pk=str(row.pk))
 
     def note(self, request: HttpRequest, row: Any, what: str, **details: Any) -> None:
         """Record that the user did this to the row, unless the domain already has."""
@@ -241,13 +250,13 @@ class Recorded(admin.ModelAdmin):
             "page_var": PAGE_VAR,
             **(extra_context or {}),
         }
-        return self.render(request, "admin/object_history.html", "History", row, context)
+        return self.render(request, "admin/object_history.html", gettext("History"), row, context)
 
     def render(
         self,
         request: HttpRequest,
         template: str,
-        subject: str,
+        subject: StrOrPromise,
         row: Any,
         context: Mapping[str, Any],
         status: int = 200,
@@ -284,7 +293,7 @@ class FirstRows(Paginator):
 class ActionFilter(admin.SimpleListFilter):
     """Entries by action."""
 
-    title = "action"
+    title = _("action")
     parameter_name = "action"
 
     def lookups(self, _request: HttpRequest, _admin: Any) -> list[tuple[str, str]]:
@@ -301,7 +310,7 @@ class LogEntryAdmin(ReadOnly):
     list_display = ("when", "action", "subject", "by", "why")
     list_filter = (ActionFilter, "at")
     search_fields = ("subject", "by", "why")
-    search_help_text = "Whom or what it was about, who did it, or the reason."
+    search_help_text = _("Whom or what it was about, who did it, or the reason.")
     ordering = ("-id",)
     sortable_by = ()
     show_facets = admin.ShowFacets.NEVER  # each facet would count all rows
@@ -311,7 +320,7 @@ class LogEntryAdmin(ReadOnly):
     fields = ("when", "action", "subject", "by", "why", "details")
     readonly_fields = fields
 
-    @admin.display(description="at")
+    @admin.display(description=_("at"))
     def when(self, entry: LogEntry) -> SafeString | str:
         """Show the time to the second."""
         return clock(entry.at, UTC, SECOND)

@@ -15,6 +15,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib.auth.forms import ReadOnlyPasswordHashField
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from raffles.models import LogEntry
 from raffles.web.formats import SECOND, shown
@@ -89,10 +90,12 @@ def conflict_of(
     if not changed:
         return None
     what = ", ".join(dict.fromkeys(changed))
-    sentence = f"Changed while you had this page open{_by(last)}: {what}."
-    found.add(
-        form.prefix or "", _WHOLE, f"{sentence} Nothing is saved yet: look it over, and save."
-    )
+    sentence = _("Changed while you had this page open%(by)s: %(what)s.") % {
+        "by": _by(last),
+        "what": what,
+    }
+    ask = _("Nothing is saved yet: look it over, and save.")
+    found.add(form.prefix or "", _WHOLE, f"{sentence} {ask}")
     return found
 
 
@@ -108,7 +111,9 @@ def typed(data: QueryDict, model: str) -> list[tuple[str, str]]:
 
 
 def _by(last: LogEntry | None) -> str:
-    return f", last by {last.by}, {shown(last.at, SECOND)}" if last else ""
+    if last is None:
+        return ""
+    return _(", last by %(by)s, %(at)s") % {"by": last.by, "at": shown(last.at, SECOND)}
 
 
 def _merge(form: Any, found: Conflict, last: LogEntry | None) -> Iterator[str]:
@@ -128,7 +133,10 @@ def _merge(form: Any, found: Conflict, last: LogEntry | None) -> Iterator[str]:
             _put(found.data, _raw(one.widget, bound.html_name, one, bound.initial))
         elif one.has_changed(bound.initial, bound.data):
             now = _in_words(one, bound.initial)
-            sentence = f"Now it is {now}{_by(last)}. What you typed is still here."
+            sentence = _("Now it is %(now)s%(by)s. What you typed is still here.") % {
+                "now": now,
+                "by": _by(last),
+            }
             found.add(form.prefix or "", name, sentence)
 
 
@@ -147,7 +155,9 @@ def _merge_rows(
     for form in stored.initial_forms:
         if mine := known.get(form.instance.pk):
             names = list(_merge(mine, found, last))
-            changed += [f"{name} of {form.instance}" for name in names]
+            changed += [
+                _("%(field)s of %(row)s") % {"field": name, "row": form.instance} for name in names
+            ]
             prefix = mine.prefix or ""
             rows.append((_row(found.data, prefix), found.said.pop(prefix, {})))
         else:
@@ -158,7 +168,9 @@ def _merge_rows(
         row = _row(found.data, form.prefix or "")
         row.pop(f"-{sent.model._meta.pk.name}", None)
         row = {name[1:]: was for name, was in row.items() if name.startswith("=")} | row
-        rows.append((row, {_WHOLE: f"Somebody has taken this row away{_by(last)}."}))
+        rows.append(
+            (row, {_WHOLE: _("Somebody has taken this row away%(by)s.") % {"by": _by(last)}})
+        )
     rows += [(_row(found.data, form.prefix or ""), {}) for form in sent.extra_forms]
     if changed:
         _renumber(found, sent.prefix, rows, first_new)
@@ -246,4 +258,4 @@ def _in_words(one: Any, value: Any) -> str:
     value = one.prepare_value(value)
     values = value if isinstance(value, (list, tuple)) else [value]
     words = [str(names.get(item, item)) for item in values if item not in (None, "")]
-    return f"“{', '.join(words)}”" if words else "empty"
+    return _("“%(value)s”") % {"value": ", ".join(words)} if words else _("empty")

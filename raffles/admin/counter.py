@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django import forms
@@ -18,6 +18,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from raffles.admin.actions import AdminPages, ViewPage
@@ -28,11 +30,15 @@ from raffles.models import Handover, LogEntry, Raffle, Winner, WinnerState
 from raffles.models.raffle import MAX_TICKETS
 from raffles.pages.notices import TooManyTries, notice_of
 from raffles.pages.page import throttle
+from raffles.pages.reasons import shown_reason
 from raffles.web.callers import staff
-from raffles.web.formats import shown
+from raffles.web.formats import grouped, shown
 from raffles.web.middleware import uses_camera
 from raffles.web.problems import STATUS
 from raffles.web.throttles import VerifyThrottle
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +55,52 @@ class Verdict:
 def verdict_on(winner: Winner | None, *, now: datetime) -> Verdict:
     """Return the verdict on a ticket whose code is right; None stands for one not drawn."""
     if winner is None:
-        return Verdict("Not a winner", ("This ticket was in the draw and has not won.",))
+        return Verdict(
+            gettext("Not a winner"), (gettext("This ticket was in the draw and has not won."),)
+        )
     prize = winner.current_prize() or winner.prize
     name, handover = prize.name if prize else "", getattr(winner, "handover", None) or Handover()
     zone = winner.raffle.zone()
     match winner.state():
         case WinnerState.ALTERNATE:
-            return Verdict("No prize so far", (f"An alternate, rank {winner.rank:,}.",))
+            which = _("An alternate, rank %(rank)s.") % {"rank": grouped(winner.rank)}
+            return Verdict(gettext("No prize so far"), (which,))
         case WinnerState.REPLACED:
             line = winner.replacement
-            when = f"It went to an alternate on {shown(line.replaced_at, zone=zone)}."
-            return Verdict("Passed on", (when, f"The reason given: {line.reason}"), prize=name)
+            when = _("It went to an alternate on %(at)s.") % {
+                "at": shown(line.replaced_at, zone=zone)
+            }
+            return Verdict(gettext("Passed on"), (when, _reason(line.reason)), prize=name)
         case WinnerState.FORFEITED:
             entry = _entry(winner, "prize.forfeited")
-            why = (f"The reason given: {entry.why}",) if entry and entry.why else ()
-            return Verdict(
-                "Forfeited",
-                (f"On {shown(handover.forfeited_at, zone=zone)}.", *why),
-                prize=name,
-            )
+            why = (_reason(entry.why),) if entry and entry.why else ()
+            on = _("On %(at)s.") % {"at": shown(handover.forfeited_at, zone=zone)}
+            return Verdict(gettext("Forfeited"), (on, *why), prize=name)
         case WinnerState.HANDED_OVER:
             entry = _entry(winner, "prize.handed_over")
-            by = f", by {entry.by}" if entry else ""
-            when = f"On {shown(handover.handed_over_at, zone=zone)}{by}."
-            return Verdict("Handed over already", (when,), "done", name)
+            at = shown(handover.handed_over_at, zone=zone)
+            when = _("On %(at)s.") % {"at": at}
+            if entry:
+                when = _("On %(at)s, by %(by)s.") % {"at": at, "by": entry.by}
+            return Verdict(gettext("Handed over already"), (when,), "done", name)
     return _held(winner, handover, name, now)
+
+
+def _reason(reason: str) -> str:
+    return _("The reason given: %(reason)s") % {"reason": shown_reason(reason)}
 
 
 def _held(winner: Winner, handover: Handover, prize: str, now: datetime) -> Verdict:
     """Return the verdict on a prize that waits for its winner."""
-    rank, zone = f"Rank {winner.rank:,}.", winner.raffle.zone()
-    kept = f"Kept until {shown(handover.claim_until, zone=zone)}."
+    rank, zone = _("Rank %(rank)s.") % {"rank": grouped(winner.rank)}, winner.raffle.zone()
+    kept = _("Kept until %(at)s.") % {"at": shown(handover.claim_until, zone=zone)}
     if handover.claimed_at:
-        claimed = f"Claimed on {shown(handover.claimed_at, zone=zone)}."
-        return Verdict("Won", (rank, claimed), "yes", prize, ("hand-over",))
+        claimed = _("Claimed on %(at)s.") % {"at": shown(handover.claimed_at, zone=zone)}
+        return Verdict(gettext("Won"), (rank, claimed), "yes", prize, ("hand-over",))
     if handover.is_overdue(now):
-        return Verdict("Too late", (kept,), prize=prize)
+        return Verdict(gettext("Too late"), (kept,), prize=prize)
     lines = (rank, kept) if handover.claim_until else (rank,)
-    return Verdict("Won", lines, "yes", prize, ("hand-over", "claim"))
+    return Verdict(gettext("Won"), lines, "yes", prize, ("hand-over", "claim"))
 
 
 def _entry(winner: Winner, action: str) -> LogEntry | None:
@@ -97,10 +111,10 @@ def _entry(winner: Winner, action: str) -> LogEntry | None:
 
 # The contents of a ticket's QR code; scanners that act as a keyboard type it into a field.
 _CARD = re.compile(r"/r/([0-9a-f-]{36})/ticket/#(\d{1,8})\.([0-9A-Z-]{20,24})\s*$", re.IGNORECASE)
-HANDED_OVER = "Handed over"
-ACTIONS: dict[str, tuple[Callable[..., Winner], str]] = {
+HANDED_OVER = _("Handed over")
+ACTIONS: dict[str, tuple[Callable[..., Winner], StrOrPromise]] = {
     "hand-over": (hand_over, HANDED_OVER),
-    "claim": (claim_prize, "Claimed, to be sent"),
+    "claim": (claim_prize, _("Claimed, to be sent")),
 }
 
 
@@ -109,9 +123,13 @@ class CounterForm(forms.Form):
 
     use_required_attribute = False  # a scanner fills one field and presses Enter
 
-    raffle = forms.UUIDField(widget=forms.Select, error_messages={"required": "Choose the raffle."})
+    raffle = forms.UUIDField(
+        label=_("Raffle"),
+        widget=forms.Select,
+        error_messages={"required": _("Choose the raffle.")},
+    )
     number = forms.CharField(
-        label="Number",
+        label=_("Number"),
         required=False,
         max_length=300,
         widget=forms.TextInput(
@@ -123,7 +141,7 @@ class CounterForm(forms.Form):
         ),
     )
     code = forms.CharField(
-        label="Code",
+        label=_("Code"),
         required=False,
         max_length=300,
         widget=forms.TextInput(
@@ -157,13 +175,13 @@ class CounterForm(forms.Form):
         text = self.cleaned_data["number"].strip().replace(",", "")
         is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_TICKETS))
         if not is_number:
-            raise forms.ValidationError("Type the number on the ticket.")
+            raise forms.ValidationError(_("Type the number on the ticket."))
         return int(text)
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
         if not code:
-            raise forms.ValidationError("Type the code on the ticket.")
+            raise forms.ValidationError(_("Type the code on the ticket."))
         return code
 
 
@@ -225,8 +243,8 @@ def _undo(request: HttpRequest) -> HttpResponse:
             raise TooLateToUndo
         which = winner.handover.handed_over_at
         undo_hand_over(winner.pk, handed_over_at=which, now=timezone.now(), by=staff(request))
-        number = f"{winner.ticket_number():,}"
-        messages.success(request, f"Undone: ticket {number} has claimed, and waits for its prize.")
+        said = gettext("Undone: ticket %(number)s has claimed, and waits for its prize.")
+        messages.success(request, said % {"number": grouped(winner.ticket_number())})
     except Refusal as refusal:
         messages.error(request, str(refusal))
     raffle = f"?raffle={winner.raffle.uuid}" if winner else ""
@@ -237,7 +255,7 @@ def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> Htt
     asked, now = form.cleaned_data, timezone.now()
     raffle = Raffle.objects.filter(uuid=asked["raffle"]).first()
     if raffle is None:
-        form.add_error("raffle", "There is no such raffle.")
+        form.add_error("raffle", gettext("There is no such raffle."))
         return _page(request, admin, form, status=400)
     ticket = {"ticket_number": asked["number"], "code": asked["code"]}
     status = 200
@@ -252,19 +270,23 @@ def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> Htt
         found = presented_winner(raffle, **ticket)
         verdict = verdict_on(found, now=now)
     except Refusal as refusal:
-        status, verdict = STATUS[refusal.kind], Verdict(str(refusal), (_ADVICE,))
+        status, verdict = STATUS[refusal.kind], Verdict(str(refusal), (gettext(_ADVICE),))
         return _page(request, admin, form, verdict, status, raffle, asked)
     fresh = CounterForm(initial={"raffle": raffle.uuid})
     return _page(request, admin, fresh, verdict, status, raffle, asked)
 
 
-_ADVICE = "Compare number and code with the ticket. Capital letters and hyphens do not matter."
+_ADVICE = gettext_noop(
+    "Compare number and code with the ticket. Capital letters and hyphens do not matter."
+)
 
 
-def _next(request: HttpRequest, raffle: Raffle, done: str, winner: Winner) -> HttpResponse:
+def _next(request: HttpRequest, raffle: Raffle, done: StrOrPromise, winner: Winner) -> HttpResponse:
     prize = winner.current_prize()
     name = prize.name if prize else ""
-    messages.success(request, f"{done}: {name}, ticket {winner.ticket_number():,}.")
+    said = gettext("%(done)s: %(prize)s, ticket %(number)s.")
+    number = grouped(winner.ticket_number())
+    messages.success(request, said % {"done": done, "prize": name, "number": number})
     address = reverse("admin:raffles_winner_counter")
     undo = f"&done={_done(winner)}" if done == HANDED_OVER else ""
     return HttpResponseRedirect(f"{address}?raffle={raffle.uuid}{undo}")
@@ -292,7 +314,7 @@ def _page(
         "done": _done(undo) if undo else "",
     }
     template = "admin/raffles/counter.html"
-    return admin.render(request, template, "Counter", None, context, status)
+    return admin.render(request, template, gettext("Counter"), None, context, status)
 
 
 COUNTER = ViewPage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -12,6 +12,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage, posted_again
 from raffles.domain.evidence import export_evidence
@@ -25,6 +27,9 @@ from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
 from raffles.web.callers import staff
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 FULL_NAMES = "raffles.view_ticket"
 
 _LAST_DAY = date.max - timedelta(days=1)
@@ -35,8 +40,8 @@ class Export(NamedTuple):
     """A file about a raffle; `write(uuid, now=, by=)` returns its pieces or raises a Refusal."""
 
     name: str
-    label: str
-    about: str
+    label: StrOrPromise
+    about: StrOrPromise
     write: Callable[..., Iterator[str] | Iterator[bytes]]
     states: Sequence[str]
     has_names: bool = False
@@ -46,32 +51,34 @@ class Export(NamedTuple):
 EXPORTS = (
     Export(
         "winners",
-        "Winners",
-        "A row for each rank, alternates too: prize, ticket number, what became of it.",
+        _("Winners"),
+        _("A row for each rank, alternates too: prize, ticket number, what became of it."),
         export_winners,
         [State.DRAWN],
         has_names=True,
     ),
     Export(
         "entries",
-        "Entries",
-        "A row for each ticket: number, when it was issued, who entered. No codes.",
+        _("Entries"),
+        _("A row for each ticket: number, when it was issued, who entered. No codes."),
         export_entries,
         State.values,
         has_names=True,
     ),
     Export(
         "record",
-        "Record",
-        "Who changed what, when and why.",
+        _("Record"),
+        _("Who changed what, when and why."),
         export_record,
         State.values,
     ),
     Export(
         "evidence",
-        "Evidence",
-        "For somebody who has to look into it: commitments, proof, keys, verifier, replacements "
-        "and record in one archive that is the same whenever it is made.",
+        _("Evidence"),
+        _(
+            "For somebody who has to look into it: commitments, proof, keys, verifier, "
+            "replacements and record in one archive that is the same whenever it is made."
+        ),
         export_evidence,
         list(FINISHED),
         kind="zip",
@@ -84,21 +91,23 @@ class WinnersOfEventForm(forms.Form):
     """An event and a period, both days inclusive."""
 
     event = forms.SlugField(
-        max_length=50, help_text="The last part of the event's address, such as morning."
+        label=_("Event"),
+        max_length=50,
+        help_text=_("The last part of the event's address, such as morning."),
     )
     since = forms.DateField(
-        label="Drawn from", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+        label=_("Drawn from"), widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
     )
     until = forms.DateField(
-        label="Drawn to",
+        label=_("Drawn to"),
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        help_text="Both days inclusive, in UTC.",
+        help_text=_("Both days inclusive, in UTC."),
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if "since" in cleaned and "until" in cleaned and cleaned["until"] < cleaned["since"]:
-            raise ValidationError("The last day comes before the first.")
+            raise ValidationError(_("The last day comes before the first."))
         return cleaned
 
 
@@ -107,10 +116,12 @@ def export_raffle(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Ht
     offered = {export.name: export for export in EXPORTS if raffle.state in export.states}
     if request.method != "POST":
         context = {"exports": offered.values(), "names": _names(request, raffle)}
-        return admin.render(request, "admin/raffles/export.html", "Export", raffle, context)
+        return admin.render(
+            request, "admin/raffles/export.html", gettext("Export"), raffle, context
+        )
     export = offered.get(request.POST.get("what", ""))
     if export is None:
-        return posted_again(request, "There is no such file of this raffle.")
+        return posted_again(request, gettext("There is no such file of this raffle."))
     how = {"full_names": request.user.has_perm(FULL_NAMES)} if export.has_names else {}
     try:
         pieces = export.write(raffle.uuid, **how, now=timezone.now(), by=staff(request))
@@ -135,16 +146,16 @@ def export_everything(request: HttpRequest, admin: AdminPages) -> HttpResponseBa
         try:
             pieces = export_winners_of_event(event, **period, **by, full_names=names)
         except Refusal:
-            form.add_error(None, "This event drew nothing in that time.")
+            form.add_error(None, gettext("This event drew nothing in that time."))
         else:
             return download(pieces, f"{event}-winners-{since}-{until}", "csv")
     status = 400 if request.method == "POST" else 200
     template = "admin/raffles/export_everything.html"
-    return admin.render(request, template, "Export", None, {"form": form}, status)
+    return admin.render(request, template, gettext("Export"), None, {"form": form}, status)
 
 
 EXPORT = ViewPage(
-    name="export", label="Export", permissions=("raffles.export_raffle",), view=export_raffle
+    name="export", label=_("Export"), permissions=("raffles.export_raffle",), view=export_raffle
 )
 EXPORT_EVERYTHING = ViewPage(
     name="exports",
@@ -168,8 +179,8 @@ def _names(request: HttpRequest, raffle: Raffle) -> str:
     if raffle.event_slug is None:
         return ""
     if request.user.has_perm(FULL_NAMES):
-        return "Names are as they were entered."
-    return "Names are as the event shows them to everybody."
+        return gettext("Names are as they were entered.")
+    return gettext("Names are as the event shows them to everybody.")
 
 
 def _last_week(request: HttpRequest) -> dict[str, Any]:

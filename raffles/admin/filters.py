@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.base import FirstRows
 from raffles.domain.search import recently_drawn
@@ -17,7 +18,7 @@ _LISTED = 15  # raffles beside the list
 class OfRaffleFilter(admin.SimpleListFilter):
     """Winners by raffle: those drawn last, and the chosen one."""
 
-    title = "raffle"
+    title = _("raffle")
     parameter_name = "raffle"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
@@ -40,11 +41,11 @@ class OfRaffleFilter(admin.SimpleListFilter):
 class StateFilter(admin.SimpleListFilter):
     """Winners by state."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        return [(state.value, state.value) for state in WinnerState]
+        return [(state.value, str(state.label)) for state in WinnerState]
 
     def queryset(self, _request: HttpRequest, winners: Any) -> Any:
         return winners.state(self.value()) if self.value() in WinnerState.values else winners

@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext, override
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.base import ReadOnly, ReadOnlyMixin
@@ -36,15 +38,17 @@ class EndpointForm(forms.ModelForm):
     """Where to send which announcements, and by which channel."""
 
     channel = forms.ChoiceField(
+        label=_("Channel"),
         choices=[
             choice for choice in Endpoint.Channel.choices if choice[0] != Endpoint.Channel.WINNERS
-        ]
+        ],
     )
     kinds = forms.MultipleChoiceField(
+        label=_("Kinds"),
         choices=Announcement.Kind.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Nothing chosen means everything.",
+        help_text=_("Nothing chosen means everything."),
     )
 
     class Meta:
@@ -72,42 +76,48 @@ def _validate_url(address: str) -> None:
     try:
         url = check_url(address)
     except ValueError as fault:
-        sentence = f"Write an address such as https://example.org/hook: {fault}."
-        raise ValidationError(sentence) from None
+        sentence = _("Write an address such as https://example.org/hook: %(fault)s.")
+        raise ValidationError(sentence % {"fault": fault}) from None
     host, allowed = str(url.hostname), networks(settings.WEBHOOK_NETWORKS)
     try:
         ip = canonical("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         if url.scheme == "http" and not allowed:
-            sentence = "Write https: without it nothing is sent, but to networks of your own."
-            raise ValidationError(sentence) from None
+            raise ValidationError(
+                _("Write https: without it nothing is sent, but to networks of your own.")
+            ) from None
         return
     if not is_within(ip, allowed) and not (url.scheme == "https" and is_public(ip)):
-        raise ValidationError("Nothing is sent to this address (see WEBHOOK_NETWORKS).")
+        raise ValidationError(_("Nothing is sent to this address (see WEBHOOK_NETWORKS)."))
 
 
 def _show(request: HttpRequest, secret: str) -> None:
-    text = "The secret, shown this once: {}"
+    text = gettext("The secret, shown this once: {}")
     messages.warning(request, format_html(text, secret))
 
 
 def send_test(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> HttpResponse:
     """Send a test message, and show the receiver's answer."""
     if not _is_testable(endpoint) or not endpoint.is_enabled:
-        messages.error(request, "Only an enabled webhook or mailbox of staff can be tested.")
+        messages.error(
+            request, gettext("Only an enabled webhook or mailbox of staff can be tested.")
+        )
         return admin.to_object(endpoint)
     with transaction.atomic():
         test = make_test(endpoint, now=database_clock())
         admin.note(request, endpoint, "tested")
-    deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
+    with override(settings.LANGUAGE_CODE):  # what is sent, and noted of it, is in one language
+        deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
     test.refresh_from_db()
     if test.last_attempt_at is None:
-        messages.warning(request, "The test waits behind other messages.")
+        messages.warning(request, gettext("The test waits behind other messages."))
     elif test.state == Delivery.State.DELIVERED:
-        took = f"in {test.last_milliseconds} ms"
-        messages.success(request, f"Delivered, {took}: {test.last_status}.")
+        said = gettext("Delivered, in %(took)s ms: %(status)s.")
+        took = {"took": test.last_milliseconds, "status": test.last_status}
+        messages.success(request, said % took)
     else:
-        messages.error(request, f"Not delivered: {test.last_status or test.last_detail}.")
+        said = gettext("Not delivered: %(why)s.")
+        messages.error(request, said % {"why": test.last_status or test.last_detail})
     return admin.to_object(endpoint)
 
 
@@ -125,7 +135,8 @@ def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) ->
             admin.note(request, endpoint, "rotated" if is_new else "secret.shown")
         _show(request, secret)
         until = shown(endpoint.rotated_at and endpoint.rotated_at + OVERLAP)
-        messages.info(request, f"The one before it signs too, until {until}; then it ends.")
+        said = gettext("The one before it signs too, until %(at)s; then it ends.")
+        messages.info(request, said % {"at": until})
     except KeyMissing as missing:
         messages.error(request, str(missing))
     return admin.to_object(endpoint)
@@ -145,7 +156,7 @@ class EndpointAdmin(AdminPages):
     pages = (
         ViewPage(
             name="test",
-            label="Send test",
+            label=_("Send test"),
             permissions=("raffles.change_endpoint",),
             methods=("POST",),
             is_offered=_is_testable,
@@ -153,7 +164,7 @@ class EndpointAdmin(AdminPages):
         ),
         ViewPage(
             name="rotate",
-            label="New secret",
+            label=_("New secret"),
             permissions=("raffles.change_endpoint",),
             methods=("POST",),
             is_offered=lambda endpoint: endpoint.channel == Endpoint.Channel.WEBHOOK,
@@ -181,10 +192,11 @@ class EndpointAdmin(AdminPages):
         """Leave out the address: it may hold a secret, and the record is never erased."""
         return {"enabled": row.is_enabled, "kinds": row.kinds, "topic": row.topic}
 
-    @admin.display(description="deliveries")
+    @admin.display(description=_("deliveries"))
     def log(self, endpoint: Endpoint) -> str:
         url = reverse("admin:raffles_delivery_changelist")
-        return format_html('<a href="{}?endpoint__id__exact={}">log</a>', url, endpoint.pk)
+        link = '<a href="{}?endpoint__id__exact={}">{}</a>'
+        return format_html(link, url, endpoint.pk, gettext("log"))
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:
         if change:
@@ -230,13 +242,15 @@ class DeliveryAdmin(ReadOnly):
     readonly_fields = fields
     actions = ("send_again",)
 
-    @admin.action(description="Send dead messages again", permissions=["replay"])
+    @admin.action(description=_("Send dead messages again"), permissions=["replay"])
     def send_again(self, request: HttpRequest, deliveries: QuerySet[Delivery]) -> None:
         chosen = Delivery.objects.filter(pk__in=deliveries.values("pk"))
         dead = chosen.filter(state=Delivery.State.DEAD).select_for_update(of=("self",))
         if resting := dead.filter(endpoint__is_enabled=False).count():
-            sentence = f"{resting} of a disabled endpoint stay as they are: enable it first."
-            self.message_user(request, sentence, messages.WARNING)
+            sentence = gettext(
+                "%(count)s of a disabled endpoint stay as they are: enable it first."
+            )
+            self.message_user(request, sentence % {"count": resting}, messages.WARNING)
         dead = dead.filter(endpoint__is_enabled=True)
         now, again = database_clock(), dict[Endpoint, list[str]]()
         for delivery in dead.select_related("endpoint"):
@@ -245,7 +259,8 @@ class DeliveryAdmin(ReadOnly):
             action = "endpoint.sent_again"
             record(endpoint, action, at=now, by=staff(request), messages=messages_)
         if count := chosen.filter(endpoint__is_enabled=True).send_again(now):
-            self.message_user(request, f"{count} to be sent again.")
+            said = gettext("%(count)s to be sent again.")
+            self.message_user(request, said % {"count": count})
 
     def about(self, row: Any) -> models.Model:
         """Return the endpoint, whose record has the replays."""

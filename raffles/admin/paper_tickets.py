@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage, posted_again
 from raffles.domain.paper_tickets import MAX_BATCH, Batch, batches_of, print_tickets
@@ -32,7 +33,7 @@ _PRINTABLE = frozenset(State.values) - FINISHED
 class BatchForm(forms.Form):
     """How many tickets to print; with the same `batch` a repeated POST gives the same tickets."""
 
-    amount = forms.IntegerField(min_value=1, max_value=MAX_BATCH, initial=10, label="Tickets")
+    amount = forms.IntegerField(min_value=1, max_value=MAX_BATCH, initial=10, label=_("Tickets"))
     batch = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
 
@@ -60,12 +61,12 @@ def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Http
         "may_repeat": raffle.state in _PRINTABLE,
     }
     template, status = "admin/raffles/print.html", 400 if posted else 200
-    return admin.render(request, template, PAPER_TICKETS.label, raffle, context, status)
+    return admin.render(request, template, str(PAPER_TICKETS.label), raffle, context, status)
 
 
 PAPER_TICKETS = ViewPage(
     name="tickets",
-    label="Tickets on paper",
+    label=_("Tickets on paper"),
     permissions=("raffles.run_raffle",),
     is_offered=lambda raffle: raffle.state in _PRINTABLE,
     view=print_batch,

@@ -13,6 +13,7 @@ from django.forms.models import BaseInlineFormSet
 from django.forms.utils import from_current_timezone
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from raffles.domain.refusals import ClosesInThePast, TooManyPrizes
 from raffles.models import Prize, Raffle, State
@@ -43,10 +44,10 @@ class PrizeFormSet(BaseInlineFormSet):
             if getattr(form, "cleaned_data", None) and not form.cleaned_data.get("DELETE")
         ]
         if not kept:
-            raise ValidationError("A raffle needs at least one prize.")
+            raise ValidationError(_("A raffle needs at least one prize."))
         tickets = self.instance.total_tickets or 0
         if sum(prize.get("amount") or 0 for prize in kept) > min(tickets, MAX_PRIZES):
-            raise ValidationError(TooManyPrizes.sentence)
+            raise ValidationError(str(TooManyPrizes()))
 
     def save_new(self, form: Any, commit: bool = True) -> Prize:
         last = self.instance.prizes.aggregate(last=models.Max("position"))["last"] or 0
@@ -82,12 +83,14 @@ def terms_open(raffle: Raffle | None) -> bool:
 class RaffleForm(forms.ModelForm):
     """A raffle's terms; it closes on the clocks of the zone that is chosen beside the time."""
 
-    time_zone = forms.ChoiceField(choices=lambda: [(zone, zone) for zone in sorted(zones())])
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(zones())]
+    )
 
     class Meta:
         model = Raffle
         fields = ("name", "total_tickets", *TERMS[1:])
-        labels = {"claim_days": "Claim within (days)"}
+        labels = {"claim_days": _("Claim within (days)")}
         field_classes = {"name": ReadableField, "promotes_alternates": forms.BooleanField}
         widgets = {"promotes_alternates": forms.CheckboxInput}
 
@@ -109,5 +112,5 @@ class RaffleForm(forms.ModelForm):
             return cleaned
         is_new = {"closes_at", "time_zone"} & set(self.changed_data)
         if is_new and cleaned["closes_at"] <= timezone.now():
-            self.add_error("closes_at", ClosesInThePast.sentence)
+            self.add_error("closes_at", str(ClosesInThePast()))
         return cleaned

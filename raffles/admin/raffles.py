@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages
 from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
@@ -27,8 +29,9 @@ from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
 from raffles.models.record import record
+from raffles.pages.reasons import shown_reason
 from raffles.web.callers import staff
-from raffles.web.formats import SECOND, clock, shown
+from raffles.web.formats import SECOND, clock, grouped, shown
 
 
 @admin.register(Raffle)
@@ -66,44 +69,47 @@ class RaffleAdmin(AdminPages):
         ordering = self.get_ordering(request)
         return raffles.order_by(*ordering) if ordering else raffles
 
-    @admin.display(description="tickets issued")
+    @admin.display(description=_("tickets issued"))
     def tickets(self, raffle: Any) -> SafeString:
-        bar = '<progress max="{}" value="{}"></progress> {} of {}'
+        bar, of = '<progress max="{}" value="{}"></progress> {}', _("%(issued)s of %(total)s")
         issued, total = raffle.issued, raffle.total_tickets
-        return format_html(bar, total, issued, f"{issued:,}", f"{total:,}")
+        said = of % {"issued": grouped(issued), "total": grouped(total)}
+        return format_html(bar, total, issued, said)
 
-    @admin.display(description="entries")
+    @admin.display(description=_("entries"))
     def taken(self, raffle: Raffle) -> SafeString:
         """Show since when tickets are handed out, and until when."""
-        since = format_html("since {}", clock(raffle.created_at, raffle.zone()))
+        since = format_html(gettext("since {}"), clock(raffle.created_at, raffle.zone()))
         until = raffle.closes_at and clock(raffle.closes_at, raffle.zone())
-        return format_html("{} until {}", since, until) if until else since
+        return format_html(gettext("{} until {}"), since, until) if until else since
 
-    @admin.display(description="prizes")
+    @admin.display(description=_("prizes"))
     def prize_count(self, raffle: Any) -> int:
         return raffle.prizes_total or 0
 
-    @admin.display(description="next")
+    @admin.display(description=_("next"))
     def next_step(self, raffle: Any) -> str:
         """Show what happens next and when, so that a late beacon or a missed draw is noticed."""
         now, waits_for = timezone.now(), raffle.waits_for
         if raffle.state == State.SEALED and waits_for:
             comes_at = datetime.fromtimestamp(time_of_round(waits_for), UTC)
-            late = " — late" if comes_at < now else ""
-            return (
-                f"beacon round {waits_for:,}, {shown(comes_at, SECOND, zone=raffle.zone())}{late}"
-            )
+            said = _("beacon round %(round)s, %(at)s")
+            if comes_at < now:
+                said = _("beacon round %(round)s, %(at)s — late")
+            at = shown(comes_at, SECOND, zone=raffle.zone())
+            return said % {"round": grouped(waits_for), "at": at}
         if raffle.state in UNDER_WAY:
-            return "draws with the next run"
+            return gettext("draws with the next run")
         if raffle.state != State.OPEN:
             return "—"
         if raffle.closes_at:
-            late = " — overdue" if raffle.closes_at < now else ""
-            return f"draws {shown(raffle.closes_at, SECOND, zone=raffle.zone())}{late}"
-        is_full = raffle.issued == raffle.total_tickets
-        return "sold out: a manager draws" if is_full else "hands out tickets until all are gone"
+            said = _("draws %(at)s — overdue") if raffle.closes_at < now else _("draws %(at)s")
+            return said % {"at": shown(raffle.closes_at, SECOND, zone=raffle.zone())}
+        if raffle.issued == raffle.total_tickets:
+            return gettext("sold out: a manager draws")
+        return gettext("hands out tickets until all are gone")
 
-    @admin.display(description="public record")
+    @admin.display(description=_("public record"))
     def public_record(self, raffle: Raffle) -> SafeString | str:
         """Show links to its public pages and files."""
         if not raffle.pk:
@@ -114,16 +120,24 @@ class RaffleAdmin(AdminPages):
             ((reverse(name, args=args), label) for label, name, args in _public(raffle)),
         )
 
+    @admin.display(description=_("void reason"))
+    def why_void(self, raffle: Raffle) -> str:
+        """Show why it was called off."""
+        return shown_reason(raffle.void_reason)
+
     def _groups(self, obj: Raffle | None) -> Any:
         terms = ("name", "total_tickets", *TERMS[1 : -len(CLAIM_TERMS)])
-        of_terms = (("Terms", {"fields": terms}), ("Claiming a prize", {"fields": CLAIM_TERMS}))
+        of_terms = (
+            (_("Terms"), {"fields": terms}),
+            (_("Claiming a prize"), {"fields": CLAIM_TERMS}),
+        )
         if obj is None:
             return of_terms
         stands: tuple[str, ...] = ("state", "next_step", "tickets", "taken", "public_record")
         if obj.state == State.VOID:
-            stands += ("voided_at", "void_reason")
+            stands += ("voided_at", "why_void")
         made = ("uuid", "created_at", "created_by")
-        return ((None, {"fields": stands}), *of_terms, ("Made", {"fields": made}))
+        return ((None, {"fields": stands}), *of_terms, (_("Made"), {"fields": made}))
 
     def get_fieldsets(self, request: HttpRequest, obj: Raffle | None = None) -> Any:
         return self.with_clocks(request, obj, self._groups(obj))
@@ -159,7 +173,7 @@ class RaffleAdmin(AdminPages):
                 self._refuse_frozen(request, object_id)
             return super().changeform_view(request, object_id, *args, **kwargs)
         except Refusal as refusal:
-            messages.error(request, refusal.sentence)
+            messages.error(request, str(refusal))
             return HttpResponseRedirect(request.path)
 
     def _refuse_frozen(self, request: HttpRequest, object_id: str) -> None:
@@ -200,13 +214,19 @@ class RaffleAdmin(AdminPages):
 def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:
     """Return the raffle's public pages and files as (label, URL name, arguments)."""
     of_it: list[Any] = [raffle.uuid]
-    found = [("page", "pages:raffle", of_it)]
+    found = [(gettext("page"), "pages:raffle", of_it)]
     if raffle.state == State.DRAWN:
-        pages = ("result", "certificate", "stage")
-        found += [(page, f"pages:{page}", of_it) for page in pages]
-    found.append(("replacements", "raffle-replacements", of_it))
+        found += [
+            (gettext("result"), "pages:result", of_it),
+            (gettext("certificate"), "pages:certificate", of_it),
+            (gettext("stage"), "pages:stage", of_it),
+        ]
+    found.append((gettext("replacements"), "raffle-replacements", of_it))
     if raffle.state in (State.SEALED, State.DRAWN):
-        found.append(("commitment", "raffle-commitment", of_it))
+        found.append((gettext("commitment"), "raffle-commitment", of_it))
     if raffle.state == State.DRAWN:
-        found += [("proof", "raffle-proof", of_it), ("verifier", "verifier", [])]
+        found += [
+            (gettext("proof"), "raffle-proof", of_it),
+            (gettext("verifier"), "verifier", []),
+        ]
     return found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.base import ReadOnly
 from raffles.models import Announcement, Draw
+from raffles.pages.reasons import shown_reason
 
 
 @admin.register(Draw)
@@ -17,15 +19,19 @@ class DrawAdmin(ReadOnly):
     search_fields = ("raffle__name", "raffle__uuid")
     fields = (
         *("raffle", "closed_at", "commitment", "round", "beacon_randomness"),
-        *("drawn_at", "voided_at", "void_reason"),
+        *("drawn_at", "voided_at", "why_void"),
     )
     readonly_fields = fields
 
-    @admin.display(description="commitment hash")
+    @admin.display(description=_("commitment hash"))
     def commitment(self, draw: Draw) -> str:
         return bytes(draw.commitment_hash).hex()
 
-    @admin.display(description="randomness")
+    @admin.display(description=_("void reason"))
+    def why_void(self, draw: Draw) -> str:
+        return shown_reason(draw.void_reason) if draw.void_reason else "—"
+
+    @admin.display(description=_("randomness"))
     def beacon_randomness(self, draw: Draw) -> str:
         return bytes(draw.randomness).hex() if draw.randomness else "—"
 

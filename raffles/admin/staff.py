@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -19,7 +19,7 @@ admin.site.unregister([User, Group])
 class StaffAdmin(Recorded, UserAdmin):
     """Who may log in, and with which rights."""
 
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields: ClassVar[tuple[str, ...]] = ("last_login", "date_joined")
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
     def facts(self, row: Any) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
 from raffles.admin.raffle_actions import PUBLIC, passed_on, preview_successor
@@ -22,24 +24,37 @@ from raffles.domain.prizes import (
 from raffles.models import Handover, Winner, WinnerState
 from raffles.models.raffle import MAX_TICKETS
 from raffles.web.fields import text_fault
-from raffles.web.formats import shown
+from raffles.web.formats import grouped, shown
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 HELD = frozenset({WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED})
-_FINAL = "It can't be undone."
+_FINAL = _("It can't be undone.")
 
 
 def _standing(winner: Winner) -> Iterator[str]:
     """Yield who holds what, and what they have heard and said of it."""
     prize, handover = winner.current_prize(), getattr(winner, "handover", None) or Handover()
     holder = f" ({winner.ticket.username})" if winner.ticket.username else ""
-    name = prize.name if prize else "no prize"
-    yield f"Ticket {winner.ticket_number():,}{holder}, rank {winner.rank:,}, holds {name}."
+    yield _("Ticket %(number)s%(holder)s, rank %(rank)s, holds %(prize)s.") % {
+        "number": grouped(winner.ticket_number()),
+        "holder": holder,
+        "rank": grouped(winner.rank),
+        "prize": prize.name if prize else _("no prize"),
+    }
     zone = winner.raffle.zone()
-    at = f"Notified on {shown(handover.notified_at, zone=zone)}"
-    yield f"{at}." if handover.notified_at else "Nobody has noted that they were notified."
-    until = f"; kept until {shown(handover.claim_until, zone=zone)}" if handover.claim_until else ""
-    at = f"Claimed on {shown(handover.claimed_at, zone=zone)}"
-    yield f"{at}." if handover.claimed_at else f"Not claimed{until}."
+    if handover.notified_at:
+        yield _("Notified on %(at)s.") % {"at": shown(handover.notified_at, zone=zone)}
+    else:
+        yield gettext("Nobody has noted that they were notified.")
+    if handover.claimed_at:
+        yield _("Claimed on %(at)s.") % {"at": shown(handover.claimed_at, zone=zone)}
+    elif handover.claim_until:
+        until = {"at": shown(handover.claim_until, zone=zone)}
+        yield _("Not claimed; kept until %(at)s.") % until
+    else:
+        yield gettext("Not claimed.")
 
 
 class TypedNumberForm(ReasonForm):
@@ -49,10 +64,10 @@ class TypedNumberForm(ReasonForm):
         min_value=1,
         max_value=MAX_TICKETS,
         localize=False,
-        label="Ticket number",
-        help_text="As above, typed by you.",
+        label=_("Ticket number"),
+        help_text=_("As above, typed by you."),
     )
-    despite_claim = forms.BooleanField(label="They have claimed it, and lose it nevertheless")
+    despite_claim = forms.BooleanField(label=_("They have claimed it, and lose it nevertheless"))
     field_order = ("ticket_number", "despite_claim", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -63,7 +78,7 @@ class TypedNumberForm(ReasonForm):
     def clean_ticket_number(self) -> int:
         number: int = self.cleaned_data["ticket_number"]
         if number != self.initial["number"]:
-            raise ValidationError("This is the number of another ticket.")
+            raise ValidationError(_("This is the number of another ticket."))
         return number
 
 
@@ -77,9 +92,9 @@ class NotifiedForm(forms.Form):
 
     claim_until = forms.SplitDateTimeField(
         required=False,
-        label="Keep it until",
+        label=_("Keep it until"),
         widget=MomentInput,
-        help_text="Empty: as it was. It can only become later.",
+        help_text=_("Empty: as it was. It can only become later."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,20 +108,24 @@ class WithoutCodeForm(ReasonForm):
 
     checked = forms.CharField(
         max_length=300,
-        label="Whom you checked, and how",
+        label=_("Whom you checked, and how"),
         widget=forms.Textarea({"rows": 2}),
-        help_text="Such as: the buyer of the order, by passport. It is kept for ever: no names, "
-        "no numbers of papers.",
+        help_text=_(
+            "Such as: the buyer of the order, by passport. It is kept for ever: no names, "
+            "no numbers of papers."
+        ),
     )
     is_handed_over = forms.BooleanField(
-        required=False, label="The prize is in their hands", help_text="Otherwise it is to be sent."
+        required=False,
+        label=_("The prize is in their hands"),
+        help_text=_("Otherwise it is to be sent."),
     )
     field_order = ("reason", "checked", "is_handed_over")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].label = "Why without the code"
-        self.fields["reason"].help_text = "For the record, which forgets nothing: no names."
+        self.fields["reason"].label = _("Why without the code")
+        self.fields["reason"].help_text = _("For the record, which forgets nothing: no names.")
 
     def clean_checked(self) -> str:
         checked: str = self.cleaned_data["checked"]
@@ -115,8 +134,8 @@ class WithoutCodeForm(ReasonForm):
         return checked
 
 
-def _preview_notified(winner: Winner) -> list[str]:
-    return [*_standing(winner), "It is noted that you notified them, today."]
+def _preview_notified(winner: Winner) -> list[StrOrPromise]:
+    return [*_standing(winner), _("It is noted that you notified them, today.")]
 
 
 def _perform_notified(
@@ -125,16 +144,18 @@ def _perform_notified(
     if claim_until:
         extend_deadline(winner, claim_until, now=now, by=by)
     note_notified([winner], now=now, by=by)
-    longer = shown(claim_until, zone=winner.raffle.zone())
-    kept = f" The prize is kept until {longer}." if claim_until else ""
-    return Performed(f"Noted that the winner was notified.{kept}")
+    said = gettext("Noted that the winner was notified.")
+    if claim_until:
+        longer = {"at": shown(claim_until, zone=winner.raffle.zone())}
+        said += f" {_('The prize is kept until %(at)s.') % longer}"
+    return Performed(said)
 
 
-def _preview_without_code(winner: Winner) -> list[str]:
+def _preview_without_code(winner: Winner) -> list[StrOrPromise]:
     return [
         *_standing(winner),
-        "Their claim is noted without the code, with your reason, and with how you made sure.",
-        "Whoever shows the code later is told that the prize is gone.",
+        _("Their claim is noted without the code, with your reason, and with how you made sure."),
+        _("Whoever shows the code later is told that the prize is gone."),
         _FINAL,
     ]
 
@@ -142,23 +163,26 @@ def _preview_without_code(winner: Winner) -> list[str]:
 def _perform_without_code(winner: Winner, *, now: datetime, by: str, **said: Any) -> Performed:
     number = winner.ticket_number()
     claim_without_code(winner.raffle.uuid, ticket_number=number, now=now, by=by, **said)
-    return Performed(f"Noted: claimed without the code, ticket {number:,}.")
+    done = _("Noted: claimed without the code, ticket %(number)s.")
+    return Performed(done % {"number": grouped(number)})
 
 
-def _preview_forfeit(winner: Winner) -> list[str]:
+def _preview_forfeit(winner: Winner) -> list[StrOrPromise]:
     successor = preview_successor(winner.raffle) if winner.raffle.promotes_alternates else ""
-    nobody = "It goes to nobody; you may pass it on afterwards."
-    loses = "The winner loses it, for the reason you give."
+    nobody = _("It goes to nobody; you may pass it on afterwards.")
+    loses = _("The winner loses it, for the reason you give.")
     return [*_standing(winner), loses, successor or nobody, _FINAL]
 
 
 def _perform_forfeit(winner: Winner, *, now: datetime, by: str, **said: Any) -> Performed:
     done = forfeit(winner.raffle.uuid, now=now, by=by, **said)
-    return passed_on(done.replacement) if done.replacement else Performed("The prize is forfeited.")
+    if done.replacement:
+        return passed_on(done.replacement)
+    return Performed(gettext("The prize is forfeited."))
 
 
-def _preview_replacement(winner: Winner) -> list[str]:
-    stays = "The first result stays and your reason stands beside it."
+def _preview_replacement(winner: Winner) -> list[StrOrPromise]:
+    stays = _("The first result stays and your reason stands beside it.")
     return [*_standing(winner), preview_successor(winner.raffle), stays, PUBLIC]
 
 
@@ -181,7 +205,7 @@ def _has_deadline(winner: Winner) -> bool:
 WINNER_ACTIONS = (
     ConfirmedAction(
         name="told",
-        label="Notified by phone",
+        label=_("Notified by phone"),
         permissions=("raffles.hand_over_prize",),
         is_offered=_can_be_notified,
         preview=_preview_notified,
@@ -191,7 +215,7 @@ WINNER_ACTIONS = (
     ),
     ConfirmedAction(
         name="without_code",
-        label="Claimed without code",
+        label=_("Claimed without code"),
         permissions=("raffles.claim_without_code",),
         is_offered=lambda winner: winner.state() in HELD,
         preview=_preview_without_code,
@@ -200,7 +224,7 @@ WINNER_ACTIONS = (
     ),
     ConfirmedAction(
         name="replace",
-        label="Replace by the next alternate",
+        label=_("Replace by the next alternate"),
         permissions=("raffles.add_replacement",),
         is_offered=lambda winner: winner.state() in HELD | {WinnerState.FORFEITED},
         preview=_preview_replacement,
@@ -211,7 +235,7 @@ WINNER_ACTIONS = (
     ),
     ConfirmedAction(
         name="forfeit",
-        label="Forfeit",
+        label=_("Forfeit"),
         permissions=("raffles.add_replacement",),
         is_offered=lambda winner: winner.state() in HELD,
         preview=_preview_forfeit,

@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from raffles.admin.actions import AdminPages, ViewPage
@@ -22,7 +24,8 @@ from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
 from raffles.admin.winner_actions import HELD, WINNER_ACTIONS
 from raffles.domain.search import find_winners, searched_without_choice
 from raffles.models import Raffle, Replacement, Winner
-from raffles.web.formats import clock
+from raffles.pages.reasons import shown_reason
+from raffles.web.formats import clock, grouped
 
 NOTHING = "—"
 _FOUND = 50  # winners shown by a search
@@ -50,7 +53,7 @@ def find(request: HttpRequest, admin: AdminPages) -> HttpResponse:
     chosen = form.cleaned_data.get("raffle")
     back = reverse("admin:raffles_winner_changelist") + (f"?raffle={chosen}" if chosen else "")
     if not is_typed:
-        messages.error(request, "Type a ticket's number or code, or a username.")
+        messages.error(request, gettext("Type a ticket's number or code, or a username."))
         return HttpResponseRedirect(back)
     raffles = list(Raffle.objects.filter(pk=chosen)) if chosen else searched_without_choice()
     found = list(find_winners(form.cleaned_data["text"], raffles=raffles)[: _FOUND + 1])
@@ -63,7 +66,7 @@ def find(request: HttpRequest, admin: AdminPages) -> HttpResponse:
         "chosen": chosen,
         "back": back,
     }
-    title = "Winners found" if found else "No such winner"
+    title = gettext("Winners found") if found else gettext("No such winner")
     return admin.render(request, "admin/raffles/winner/found.html", title, None, context)
 
 
@@ -104,66 +107,68 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
         context = {"chosen": chosen if chosen.isdecimal() else ""} | (extra_context or {})
         return super().changelist_view(request, context)
 
-    @admin.display(description="raffle")
+    @admin.display(description=_("raffle"))
     def of_raffle(self, winner: Winner) -> SafeString:
         page = reverse("admin:raffles_raffle_change", args=[winner.raffle_id])
         return format_html('<a href="{}">{}</a>', page, winner.raffle.name)
 
-    @admin.display(description="prize")
+    @admin.display(description=_("prize"))
     def prize_now(self, winner: Winner) -> str:
         prize = winner.current_prize() or winner.prize
         return prize.name if prize else NOTHING
 
-    @admin.display(description="ticket")
+    @admin.display(description=_("ticket"))
     def number(self, winner: Winner) -> str:
-        return f"{winner.ticket_number():,}"
+        return grouped(winner.ticket_number())
 
-    @admin.display(description="username")
+    @admin.display(description=_("username"))
     def user(self, winner: Winner) -> str:
         return winner.ticket.username or NOTHING
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, winner: Winner) -> str:
         handover = getattr(winner, "handover", None)
         is_late = handover is not None and handover.is_overdue(timezone.now())
-        late = ", too late to claim" if is_late and winner.state() in HELD else ""
-        return f"{winner.state()}{late}"
+        state = winner.state().label
+        if is_late and winner.state() in HELD:
+            return _("%(state)s, too late to claim") % {"state": state}
+        return str(state)
 
-    @admin.display(description="claim until")
+    @admin.display(description=_("claim until"))
     def deadline(self, winner: Winner) -> SafeString | str:
         until = winner.claim_until() if winner.state() in HELD else None
         return clock(until, winner.raffle.zone())
 
-    @admin.display(description="notified")
+    @admin.display(description=_("notified"))
     def notified(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "notified_at")
 
-    @admin.display(description="claimed")
+    @admin.display(description=_("claimed"))
     def claimed(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "claimed_at")
 
-    @admin.display(description="handed over")
+    @admin.display(description=_("handed over"))
     def handed_over(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "handed_over_at")
 
-    @admin.display(description="forfeited")
+    @admin.display(description=_("forfeited"))
     def forfeited(self, winner: Winner) -> SafeString | str:
         return _moment(winner, "forfeited_at")
 
-    @admin.display(description="passed on")
+    @admin.display(description=_("passed on"))
     def passed_on(self, winner: Winner) -> SafeString | str:
         """Show to whom or from whom the prize went, and why."""
         line = getattr(winner, "replacement", None) or getattr(winner, "replaces", None)
         if line is None:
             return NOTHING
         other = line.alternate if line.winner_id == winner.pk else line.winner
-        which = "to" if line.winner_id == winner.pk else "from"
+        is_lost = line.winner_id == winner.pk
         page = reverse("admin:raffles_winner_change", args=[other.pk])
-        text = '{} <a href="{}">ticket {}</a>, {}: {}'
-        number = f"{other.ticket_number():,}"
-        return format_html(
-            text, which, page, number, clock(line.replaced_at, winner.raffle.zone()), line.reason
-        )
+        text = gettext('from <a href="{}">ticket {}</a>, {}: {}')
+        if is_lost:
+            text = gettext('to <a href="{}">ticket {}</a>, {}: {}')
+        number, at = grouped(other.ticket_number()), clock(line.replaced_at, winner.raffle.zone())
+        return format_html(text, page, number, at, shown_reason(line.reason))
 
 
 def _moment(winner: Winner, name: str) -> SafeString | str:
@@ -175,7 +180,12 @@ def _moment(winner: Winner, name: str) -> SafeString | str:
 class ReplacementAdmin(ReadOnly):
     """Replacements: who replaced whom."""
 
-    list_display = ("raffle", "prize", "reason", "replaced_at", "actor")
+    list_display = ("raffle", "prize", "why", "replaced_at", "actor")
     list_select_related = ("raffle", "prize")
-    fields = ("raffle", "prize", "winner", "alternate", "reason", "replaced_at", "actor")
+    fields = ("raffle", "prize", "winner", "alternate", "why", "replaced_at", "actor")
     readonly_fields = fields
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def why(self, line: Replacement) -> str:
+        """Show why the prize went to another."""
+        return shown_reason(line.reason)

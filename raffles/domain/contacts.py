@@ -97,3 +97,9 @@ def forget_told(winners: Sequence[int], *, now: datetime) -> None:
 def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
     """Delete the addresses of the raffle's `tickets`, which are being erased."""
     Contact.objects.filter(raffle=raffle, slot__in=tickets.values("slot")).delete()
+
+
+def slots_of_contact(raffle: Raffle, email: str) -> list[int]:
+    """Return the slots of the raffle's tickets that this address was given with, in any case."""
+    contacts = Contact.objects.filter(raffle=raffle, email__iexact=email)
+    return list(contacts.values_list("slot", flat=True))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from django.db import connection
+from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import QuerySet
 
+from raffles.domain.clock import signed_time
 from raffles.domain.drawing import Waiting, advance
 from raffles.domain.pool import Progress
 from raffles.domain.refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
 from raffles.domain.sealing import Clock, close
 from raffles.domain.witnesses.ours.asking import ask_witnesses
-from raffles.models import Raffle, State
+from raffles.models import Raffle, RunLease, State
+from raffles.models.draw import LATE_AFTER
+from raffles.web.formats import shown
 
 log = logging.getLogger(__name__)
 AT_ONCE = 100_000  # tickets hashed while somebody waits for a page: a second or two
+LEASE = timedelta(seconds=60)  # of a run's turn with one raffle; hashing renews it
 Outcome = Literal["drawn", "void", "waiting", "busy", "failed"]
 
 
@@ -53,18 +58,26 @@ def run_due(
 
 
 def _run(raffle: Raffle, now: datetime, clock: Clock, by: str, progress: Progress | None) -> Run:
-    with _alone_with(raffle) as is_alone:
-        if not is_alone:
-            return Run(raffle, "busy", "another run is at it")
-        try:
-            advance(raffle.pk, now=now, clock=clock, by=by, progress=progress)
-        except Waiting as waiting:
-            return Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
-        except Exception as error:  # the rest is due as well; this one is tried again next time
-            log.exception("raffle %s failed", raffle.uuid)
-            return Run(raffle, "failed", f"{type(error).__name__}: {error}")
-        raffle.refresh_from_db()
-        return Run(raffle, "void" if raffle.state == State.VOID else "drawn")
+    turn = _Turn(raffle, clock)
+    if not turn.begins():
+        return _busy(raffle, signed_time(clock()))
+
+    def step(done: int, total: int) -> None:
+        turn.renew()
+        if progress:
+            progress(done, total)
+
+    try:
+        advance(raffle.pk, now=now, clock=clock, by=by, progress=step)
+    except Waiting as waiting:
+        return Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
+    except Exception as error:  # the rest is due as well; this one is tried again next time
+        log.exception("raffle %s failed", raffle.uuid)
+        return Run(raffle, "failed", f"{type(error).__name__}: {error}")
+    finally:
+        turn.end()
+    raffle.refresh_from_db()
+    return Run(raffle, "void" if raffle.state == State.VOID else "drawn")
 
 
 def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle:
@@ -83,28 +96,50 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
     return raffle
 
 
-@contextmanager
-def _alone_with(raffle: Raffle) -> Iterator[bool]:
-    """Keep two runs from hashing the same pool at once; yields False if another run has it.
+def _busy(raffle: Raffle, now: datetime) -> Run:
+    """Return the outcome of a run that found another one at it, which lasts minutes at the most."""
+    other = RunLease.objects.filter(pk=raffle.pk).first()
+    if other and now - other.since > LATE_AFTER:
+        return Run(raffle, "failed", f"another run has been at it since {shown(other.since)}")
+    return Run(raffle, "busy", "another run is at it")
 
-    It saves work and nothing depends on it. The advisory lock belongs to the session, so a killed
-    run leaves none behind.
+
+class _Turn:
+    """A run's turn with a raffle, so that two do not hash one pool: nothing but work depends on it.
+
+    It is a lease: what a killed run leaves behind ends by itself, whatever stands between this
+    process and the database.
     """
-    if connection.vendor != "postgresql":
-        yield True
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCKS, raffle.pk % 2**31])
-        (is_alone,) = cursor.fetchone()
-    try:
-        yield is_alone
-    finally:
-        if is_alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCKS, raffle.pk % 2**31])
 
+    def __init__(self, raffle: Raffle, clock: Clock) -> None:
+        self._clock = clock
+        self._lease = RunLease(raffle=raffle)
 
-_LOCKS = 0x72616666  # "raff": the namespace of our advisory locks
+    def begins(self) -> bool:
+        """Take the turn; return False if another run has it."""
+        now = signed_time(self._clock())
+        RunLease.objects.filter(pk=self._lease.pk, until__lte=now).delete()
+        self._lease.since, self._lease.until = now, now + LEASE
+        try:
+            with transaction.atomic():
+                self._lease.save(force_insert=True)
+        except IntegrityError:
+            return False
+        return True
+
+    def renew(self) -> None:
+        """Keep it for longer where half of it is over."""
+        now = signed_time(self._clock())
+        if self._lease.until - now < LEASE / 2 and self._ours().update(until=now + LEASE):
+            self._lease.until = now + LEASE
+
+    def end(self) -> None:
+        """Leave the raffle to whoever comes next; where the database is away, by and by."""
+        with suppress(DatabaseError):
+            self._ours().delete()
+
+    def _ours(self) -> QuerySet[RunLease]:
+        return RunLease.objects.filter(pk=self._lease.pk, until=self._lease.until)
 
 
 def refuse_unless_drawable(raffle: Raffle, *, now: datetime) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from raffles.domain.contacts import forget_contacts
+from raffles.domain.contacts import forget_contacts, slots_of_contact
 from raffles.domain.keys import ticket_key
 from raffles.domain.locking import locked
 from raffles.domain.pool import leaves_of
@@ -34,6 +34,18 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
     for raffle in raffles:
         tag = holder_tag(holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes), identity)
         erased += erase_tickets(raffle, Q(holder_tag=tag), now=now)
+    return erased
+
+
+def erase_mail(email: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
+    """Erase the tickets that this e-mail address was given with; return how many.
+
+    Addresses are kept until there is nothing left to send, so of older tickets nobody knows it.
+    """
+    erased = 0
+    for raffle in raffles:
+        if slots := slots_of_contact(raffle, email):
+            erased += erase_tickets(raffle, Q(slot__in=slots), now=now)
     return erased
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db.models import F
 
 from raffles.domain.privacy import shown_name
+from raffles.domain.reading import in_pieces
 from raffles.domain.refusals import NotDrawn
 from raffles.fairness.numbering import numbering
 from raffles.models import LogEntry, Privacy, Raffle, State, Ticket, Winner
@@ -60,7 +61,7 @@ def export_entries(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
         _ENTRIES,
         (
             (number(slot), issued_at, shown_name(username, privacy), erased_at)
-            for slot, issued_at, username, erased_at in rows.iterator(_CHUNK)
+            for slot, issued_at, username, erased_at in in_pieces(rows, _CHUNK)
         ),
     )
 
@@ -102,7 +103,8 @@ def export_record(raffle_id: UUID | None, *, now: datetime, by: str) -> Iterator
 
 def log_table(entries: LogEntryQuerySet) -> Iterator[str]:
     """Return the entries as a table, in their order."""
-    rows = entries.values_list("at", "subject", "action", "by", "why", "details").iterator(_CHUNK)
+    columns = entries.values_list("at", "subject", "action", "by", "why", "details")
+    rows = in_pieces(columns, _CHUNK)
     return table(
         _ACTS,
         (
@@ -145,7 +147,7 @@ def _winners(winners: WinnerQuerySet, full_names: bool) -> Iterator[str]:
     drawn = found.filter(raffle__draw__drawn_at__isnull=False).annotate(
         drawn_at=F("raffle__draw__drawn_at"), username=F("ticket__username")
     )
-    rows = drawn.order_by("drawn_at", "raffle", "rank").iterator(_CHUNK)
+    rows = in_pieces(drawn.order_by("drawn_at", "raffle", "rank"), _CHUNK)
     return table(_WINNERS, (_winner(winner, full_names) for winner in rows))
 
 

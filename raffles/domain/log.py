@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
 from raffles.domain.clock import is_database_asked
 from raffles.domain.keys import KeyMissing, signer
+from raffles.domain.reading import in_pieces
 from raffles.fairness.verify import (
     TreeBuilder,
     consistency_path,
@@ -298,7 +300,7 @@ class LogTree:
         if count <= 0:
             return b""
         if kept == 0:
-            return b"".join(map(hash_leaf, statements(first, first + count)))
+            return b"".join(hash_leaf(bytes(row)) for row in _lines(first, first + count))
         nodes = LogNode.objects.filter(level=HEIGHT * kept, index__gte=first)
         rows = nodes.filter(index__lt=first + count).order_by("index")
         return b"".join(bytes(row) for row in rows.values_list("hash", flat=True))
@@ -322,8 +324,12 @@ class LogTree:
 
 def statements(first: int, end: int) -> Iterator[bytes]:
     """Return the statements from number `first` to before `end`, in canonical bytes."""
+    return map(bytes, in_pieces(_lines(first, end)))
+
+
+def _lines(first: int, end: int) -> QuerySet[Announcement, memoryview | bytes]:
     rows = Announcement.objects.filter(sequence__gt=first, sequence__lte=end).order_by("sequence")
-    return (bytes(row) for row in rows.values_list("statement", flat=True).iterator(WIDTH))
+    return rows.values_list("statement", flat=True)
 
 
 def checkpoint(tree: LogTree) -> str:

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from raffles.domain.log import HEIGHT, WORDS, Key, LogTree, checkpoint
 from raffles.domain.pool import Progress
+from raffles.domain.reading import in_pieces
 from raffles.domain.sealing import NOTHING_SEALED
 from raffles.fairness.verify import (
     ED25519,
@@ -236,7 +237,7 @@ def _node_flaws(tree: Tree) -> Iterator[str]:
         nodes = tree.levels[level - HEIGHT]
         whole = [nodes[at : at + _HASH] for at in range(0, (tree.size >> level) * _HASH, _HASH)]
         rows = LogNode.objects.filter(level=level).order_by("index").values_list("index", "hash")
-        for index, (row, node) in enumerate(zip_longest(rows.iterator(), whole)):
+        for index, (row, node) in enumerate(zip_longest(in_pieces(rows), whole)):
             if row is None or (row[0], bytes(row[1])) != (index, node):
                 yield f"node {index} of level {level} is not the one over the statements"
                 break

@@ -14,6 +14,7 @@ from django.db import connection
 
 from raffles.domain.pool import Pages, stream_leaf_hashes
 from raffles.domain.prizes import slot_of
+from raffles.domain.reading import in_pieces
 from raffles.domain.refusals import NoProofYet, NoSuchTicket, NotSealed
 from raffles.fairness.verify import Tree, TreeBuilder, derive_seed, inclusion_path
 from raffles.models import Draw, Pool, Raffle, Winner
@@ -158,8 +159,8 @@ def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> I
     if limit:  # a page is kept in memory
         found, indices = iter(winners), array("I", [winner.index for winner in winners])
     else:
-        found = winners.iterator(_BATCH)
-        indices = array("I", winners.values_list("index", flat=True).iterator(_BATCH))
+        found = in_pieces(winners, _BATCH)
+        indices = array("I", in_pieces(winners.values_list("index", flat=True), _BATCH))
     lower = _lower_paths(raffle, Pages(raffle), indices)
     upper = _nodes(_levels(bytes(Pool.objects.get(raffle=raffle).levels), size))
     prizes: dict[int | None, str] = {prize.pk: prize.name for prize in raffle.prizes.all()}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 
 class Kind(StrEnum):
     """Why an action is refused, for callers that have to answer in a protocol's terms."""
@@ -19,14 +22,17 @@ class Kind(StrEnum):
 
 
 class Refusal(Exception):
-    """An action that is not allowed now; nothing was changed."""
+    """An action that is not allowed now; nothing was changed.
+
+    Its text is in the language of whoever reads it; that of the API is always English.
+    """
 
     kind: ClassVar[Kind]
     code: ClassVar[str]
     sentence: ClassVar[str]
 
     def __str__(self) -> str:
-        return self.sentence
+        return gettext(self.sentence)
 
 
 class SoldOut(Refusal):
@@ -34,7 +40,7 @@ class SoldOut(Refusal):
 
     kind = Kind.GONE
     code = "sold_out"
-    sentence = "Tickets to this raffle are no longer available"
+    sentence = _("Tickets to this raffle are no longer available")
 
 
 class GateShut(SoldOut):
@@ -48,7 +54,7 @@ class AlreadyEntered(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "already_entered"
-    sentence = "Your ip address has already participated in this raffle"
+    sentence = _("Your ip address has already participated in this raffle")
 
 
 class OrderUsed(AlreadyEntered):
@@ -62,7 +68,7 @@ class ThroughEvent(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "through_event"
-    sentence = "Take part through the event"
+    sentence = _("Take part through the event")
 
 
 class RequestMismatch(Refusal):
@@ -70,7 +76,7 @@ class RequestMismatch(Refusal):
 
     kind = Kind.MISMATCHED
     code = "idempotency_mismatch"
-    sentence = "This Idempotency-Key was used for another request"
+    sentence = _("This Idempotency-Key was used for another request")
 
 
 class ChangedMeanwhile(Refusal):
@@ -78,7 +84,7 @@ class ChangedMeanwhile(Refusal):
 
     kind = Kind.STALE
     code = "changed_meanwhile"
-    sentence = "Somebody has changed this since you read it"
+    sentence = _("Somebody has changed this since you read it")
 
 
 class TooManyPrizes(Refusal):
@@ -86,7 +92,7 @@ class TooManyPrizes(Refusal):
 
     kind = Kind.INVALID
     code = "too_many_prizes"
-    sentence = "Too many prizes"
+    sentence = _("Too many prizes")
 
 
 class ClosesInThePast(Refusal):
@@ -94,7 +100,7 @@ class ClosesInThePast(Refusal):
 
     kind = Kind.INVALID
     code = "closes_in_the_past"
-    sentence = "closes_at must be in the future"
+    sentence = _("closes_at must be in the future")
 
 
 class TermsFrozen(Refusal):
@@ -102,7 +108,7 @@ class TermsFrozen(Refusal):
 
     kind = Kind.CONFLICT
     code = "terms_frozen"
-    sentence = "The raffle has tickets, so its terms can't be changed"
+    sentence = _("The raffle has tickets, so its terms can't be changed")
 
 
 class TicketsAvailable(Refusal):
@@ -110,7 +116,7 @@ class TicketsAvailable(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "tickets_available"
-    sentence = "Winners can't be drawn when tickets are still available"
+    sentence = _("Winners can't be drawn when tickets are still available")
 
 
 class AlreadyDrawn(Refusal):
@@ -118,7 +124,7 @@ class AlreadyDrawn(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "already_drawn"
-    sentence = "Winners for the raffle have already been drawn"
+    sentence = _("Winners for the raffle have already been drawn")
 
 
 class BeforeDrawTime(Refusal):
@@ -126,7 +132,7 @@ class BeforeDrawTime(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "before_draw_time"
-    sentence = "Winners can't be drawn before the draw time"
+    sentence = _("Winners can't be drawn before the draw time")
 
 
 class Voided(Refusal):
@@ -134,7 +140,7 @@ class Voided(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "voided"
-    sentence = "The raffle has been voided"
+    sentence = _("The raffle has been voided")
 
 
 class NotDrawn(Refusal):
@@ -142,7 +148,7 @@ class NotDrawn(Refusal):
 
     kind = Kind.INVALID
     code = "not_drawn"
-    sentence = "Winners for the raffle have not been drawn yet"
+    sentence = _("Winners for the raffle have not been drawn yet")
 
 
 class NotSealed(Refusal):
@@ -150,7 +156,7 @@ class NotSealed(Refusal):
 
     kind = Kind.MISSING
     code = "not_sealed"
-    sentence = "The raffle has not been sealed yet"
+    sentence = _("The raffle has not been sealed yet")
 
 
 class InvalidCode(Refusal):
@@ -158,7 +164,7 @@ class InvalidCode(Refusal):
 
     kind = Kind.INVALID
     code = "invalid_code"
-    sentence = "Invalid verification code"
+    sentence = _("Invalid verification code")
 
 
 class NoAlternateLeft(Refusal):
@@ -166,7 +172,7 @@ class NoAlternateLeft(Refusal):
 
     kind = Kind.CONFLICT
     code = "no_alternate"
-    sentence = "There is no alternate left"
+    sentence = _("There is no alternate left")
 
 
 class NotAWinner(Refusal):
@@ -174,7 +180,7 @@ class NotAWinner(Refusal):
 
     kind = Kind.INVALID
     code = "not_a_winner"
-    sentence = "This ticket holds no prize"
+    sentence = _("This ticket holds no prize")
 
 
 class HandedOver(Refusal):
@@ -182,7 +188,7 @@ class HandedOver(Refusal):
 
     kind = Kind.CONFLICT
     code = "handed_over"
-    sentence = "The prize has been handed over"
+    sentence = _("The prize has been handed over")
 
 
 class NotLater(Refusal):
@@ -190,7 +196,7 @@ class NotLater(Refusal):
 
     kind = Kind.INVALID
     code = "not_later"
-    sentence = "A deadline can only be moved to a later time"
+    sentence = _("A deadline can only be moved to a later time")
 
 
 class Claimed(Refusal):
@@ -198,7 +204,7 @@ class Claimed(Refusal):
 
     kind = Kind.CONFLICT
     code = "claimed"
-    sentence = "The prize has been claimed"
+    sentence = _("The prize has been claimed")
 
 
 class TooLateToUndo(Refusal):
@@ -206,7 +212,7 @@ class TooLateToUndo(Refusal):
 
     kind = Kind.CONFLICT
     code = "too_late_to_undo"
-    sentence = "Only a hand-over of the last minute can be undone"
+    sentence = _("Only a hand-over of the last minute can be undone")
 
 
 class Forfeited(Refusal):
@@ -214,7 +220,7 @@ class Forfeited(Refusal):
 
     kind = Kind.CONFLICT
     code = "forfeited"
-    sentence = "The prize was not claimed in time"
+    sentence = _("The prize was not claimed in time")
 
 
 class NoSuchTicket(Refusal):
@@ -222,7 +228,7 @@ class NoSuchTicket(Refusal):
 
     kind = Kind.MISSING
     code = "no_such_ticket"
-    sentence = "There is no ticket with this number"
+    sentence = _("There is no ticket with this number")
 
 
 class NotFinished(Refusal):
@@ -230,7 +236,7 @@ class NotFinished(Refusal):
 
     kind = Kind.CONFLICT
     code = "not_finished"
-    sentence = "The raffle is not finished yet"
+    sentence = _("The raffle is not finished yet")
 
 
 class NoProofYet(NotDrawn):
@@ -248,7 +254,7 @@ class NotAWitness(Refusal):
 
     kind = Kind.MISSING
     code = "not_a_witness"
-    sentence = "This installation is not a witness"
+    sentence = _("This installation is not a witness")
 
 
 class NotACheckpoint(Refusal):
@@ -256,7 +262,7 @@ class NotACheckpoint(Refusal):
 
     kind = Kind.INVALID
     code = "not_a_checkpoint"
-    sentence = "The body is not an old size, a consistency proof and a checkpoint after it"
+    sentence = _("The body is not an old size, a consistency proof and a checkpoint after it")
 
 
 class UnknownLog(Refusal):
@@ -264,7 +270,7 @@ class UnknownLog(Refusal):
 
     kind = Kind.MISSING
     code = "unknown_log"
-    sentence = "This witness does not know the log of this checkpoint"
+    sentence = _("This witness does not know the log of this checkpoint")
 
 
 class UnknownLogKey(Refusal):
@@ -272,7 +278,7 @@ class UnknownLogKey(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "unknown_key"
-    sentence = "The checkpoint is not signed by a key of its log that this witness knows"
+    sentence = _("The checkpoint is not signed by a key of its log that this witness knows")
 
 
 class NotConsistent(Refusal):
@@ -280,7 +286,7 @@ class NotConsistent(Refusal):
 
     kind = Kind.MISMATCHED
     code = "not_consistent"
-    sentence = "The proof does not lead from what this witness signed last to this checkpoint"
+    sentence = _("The proof does not lead from what this witness signed last to this checkpoint")
 
 
 class SignedOtherSize(Refusal):
@@ -288,7 +294,7 @@ class SignedOtherSize(Refusal):
 
     kind = Kind.CONFLICT
     code = "other_size"
-    sentence = "This witness has signed another size of this log"
+    sentence = _("This witness has signed another size of this log")
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
@@ -300,11 +306,11 @@ class LogRefused(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "log_refused"
-    sentence = "This witness signs nothing more of this log"
+    sentence = _("This witness signs nothing more of this log")
 
     def __init__(self, flaw: str) -> None:
         super().__init__(flaw)
         self.flaw = flaw
 
     def __str__(self) -> str:
-        return f"{self.sentence}: {self.flaw}"
+        return f"{gettext(self.sentence)}: {self.flaw}"

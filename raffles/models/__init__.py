@@ -4,6 +4,7 @@ from raffles.models.announcement import Announcement, LogNode, StreamCounter
 from raffles.models.api_key import ApiKey
 from raffles.models.delivery import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.models.draw import Draw, Pool
+from raffles.models.names import translate_names
 from raffles.models.raffle import (
     ENTERABLE,
     FINISHED,
@@ -12,6 +13,7 @@ from raffles.models.raffle import (
     Privacy,
     Prize,
     Raffle,
+    RunLease,
     State,
     Stripe,
 )
@@ -43,6 +45,7 @@ __all__ = [
     "Prize",
     "Raffle",
     "Replacement",
+    "RunLease",
     "State",
     "StreamCounter",
     "Stripe",
@@ -54,3 +57,5 @@ __all__ = [
     "WitnessedLog",
     "WitnessedSeal",
 ]
+
+translate_names("raffles")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import Raffle
 
@@ -47,13 +48,13 @@ class Announcement(models.Model):
     class Kind(models.TextChoices):
         """The kinds of statements."""
 
-        SOLD_OUT = "raffle.sold_out"
-        SEALED = "draw.sealed"
-        DRAWN = "draw.drawn"
-        VOIDED = "draw.voided"
-        REPLACED = "winner.replaced"
-        KEY = "key"
-        KEY_RETIRED = "key_retired"
+        SOLD_OUT = "raffle.sold_out", _("Sold Out")
+        SEALED = "draw.sealed", _("Sealed")
+        DRAWN = "draw.drawn", _("Drawn")
+        VOIDED = "draw.voided", _("Voided")
+        REPLACED = "winner.replaced", _("Replaced")
+        KEY = "key", _("Key")
+        KEY_RETIRED = "key_retired", _("Key Retired")
 
     sequence = models.BigIntegerField(unique=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -19,16 +20,16 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
 class ApiKey(models.Model):
     """A partner's key: only its SHA-256 is stored, and its first characters as `hint`."""
 
-    name = models.CharField(max_length=200, help_text="Whose it is.")
+    name = models.CharField(max_length=200, help_text=_("Whose it is."))
     key_hash = models.BinaryField(max_length=32, unique=True, editable=False)
     hint = models.CharField(max_length=12, editable=False)
     rate = models.CharField(
         max_length=20,
         blank=True,
         default="",
-        help_text="Such as 600/min; empty: the usual rate of keys.",
+        help_text=_("Such as 600/min; empty: the usual rate of keys."),
     )
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Empty: never."))
     last_used_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.CharField(max_length=200, editable=False)
@@ -37,7 +38,7 @@ class ApiKey(models.Model):
 
     class Meta:
         db_table = "events_apikey"  # the table was created by the events app
-        verbose_name = "API key"
+        verbose_name = _("API key")
         ordering = ("-id",)
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
 from raffles.models.announcement import Announcement
 from raffles.models.raffle import Raffle
@@ -62,22 +63,22 @@ class Endpoint(models.Model):
     class Channel(models.TextChoices):
         """How to reach it; `WINNERS` is a single row, for mail to winners who left an address."""
 
-        WEBHOOK = "webhook", "webhook"
-        MAIL = "mail", "e-mail to staff"
-        WINNERS = "winners", "e-mail to winners"
+        WEBHOOK = "webhook", _("webhook")
+        MAIL = "mail", _("e-mail to staff")
+        WINNERS = "winners", _("e-mail to winners")
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     channel = models.CharField(max_length=8, choices=Channel.choices, default=Channel.WEBHOOK)
     address = models.CharField(
-        max_length=500, blank=True, default="", help_text="A URL, or an e-mail address."
+        max_length=500, blank=True, default="", help_text=_("A URL, or an e-mail address.")
     )
     kinds = models.JSONField(
-        default=list, blank=True, help_text="Which announcements; nothing chosen means all."
+        default=list, blank=True, help_text=_("Which announcements; nothing chosen means all.")
     )
     topic = models.CharField(
-        max_length=100, blank=True, default="", help_text="Only this event (its slug), or all."
+        max_length=100, blank=True, default="", help_text=_("Only this event (its slug), or all.")
     )
-    is_enabled = models.BooleanField("enabled", default=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
     disabled_because = models.CharField(max_length=200, blank=True, default="", editable=False)
     created_at = models.DateTimeField(editable=False)
     key_id = models.CharField(max_length=16, editable=False)
@@ -171,9 +172,9 @@ class Delivery(models.Model):
     class State(models.TextChoices):
         """Pending until delivered, or dead when given up; staff can send a dead one again."""
 
-        PENDING = "pending"
-        DELIVERED = "delivered"
-        DEAD = "dead"
+        PENDING = "pending", _("Pending")
+        DELIVERED = "delivered", _("Delivered")
+        DEAD = "dead", _("Dead")
 
     message_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(
@@ -198,7 +199,7 @@ class Delivery(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         constraints = (
             models.UniqueConstraint(
                 fields=("endpoint", "announcement"),
@@ -225,7 +226,8 @@ class Delivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.announcement or 'test'} to {self.endpoint}"
+        what = self.announcement or _("test")
+        return _("%(what)s to %(endpoint)s") % {"what": what, "endpoint": self.endpoint}
 
 
 class Attempt(models.Model):
@@ -242,7 +244,8 @@ class Attempt(models.Model):
         ordering = ("delivery", "id")
 
     def __str__(self) -> str:
-        return f"attempt {self.number}: {self.status or self.detail}"
+        said = {"number": self.number, "result": self.status or self.detail}
+        return _("attempt %(number)s: %(result)s") % said
 
 
 class Contact(models.Model):

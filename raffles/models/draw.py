@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from raffles.fairness.receipts import Seal, Void
 from raffles.fairness.verify import BEFORE_ROUND, LATE, VERSION, first_round_at, time_of_round
@@ -107,7 +108,7 @@ class Draw(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"draw of {self.raffle}"
+        return _("draw of %(raffle)s") % {"raffle": self.raffle}
 
     def commitment(self) -> dict[str, Any]:
         """Return the published commitment, reassembled from its inputs (section 3)."""

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 from raffles.fairness.verify import CHAIN, PAUSE, first_round_at
 from raffles.web.zones import zone_of
@@ -30,11 +31,11 @@ MAX_REASON = 200  # characters: what the protocol calls a text
 class State(models.TextChoices):
     """A raffle's state; its transitions are those that the `raffle_moves_forward` guard allows."""
 
-    OPEN = "open"
-    CLOSED = "closed"
-    SEALED = "sealed"
-    DRAWN = "drawn"
-    VOID = "void"
+    OPEN = "open", _("Open")
+    CLOSED = "closed", _("Closed")
+    SEALED = "sealed", _("Sealed")
+    DRAWN = "drawn", _("Drawn")
+    VOID = "void", _("Void")
 
 
 ENTERABLE = frozenset({State.OPEN})
@@ -45,24 +46,24 @@ FINISHED = frozenset({State.DRAWN, State.VOID})
 class Entropy(models.TextChoices):
     """Where the randomness of a draw comes from."""
 
-    SYSTEM = "system"
-    DRAND = "drand"
+    SYSTEM = "system", _("System")
+    DRAND = "drand", _("Drand")
 
 
 class Privacy(models.TextChoices):
     """How much of the participants' names is public."""
 
-    FULL = "full", "Full names"
-    INITIALS = "initials", "Initials"
-    NUMBER = "number", "Ticket numbers only"
+    FULL = "full", _("Full names")
+    INITIALS = "initials", _("Initials")
+    NUMBER = "number", _("Ticket numbers only")
 
 
 class EntryMode(models.TextChoices):
     """How people enter, in the words of the signed terms."""
 
-    ADDRESS = "address"
-    USERNAME = "username"
-    PARTNER = "partner"
+    ADDRESS = "address", _("Address")
+    USERNAME = "username", _("Username")
+    PARTNER = "partner", _("Partner")
 
 
 class RaffleQuerySet(models.QuerySet["Raffle"]):
@@ -102,24 +103,26 @@ class ClaimTerms(models.Model):
     """
 
     claim_days = models.PositiveSmallIntegerField(
-        "claim within",
+        _("claim within"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_CLAIM_DAYS)],
-        help_text="Days after the draw; a prize not claimed by then is forfeited. Empty: no limit.",
+        help_text=_(
+            "Days after the draw; a prize not claimed by then is forfeited. Empty: no limit."
+        ),
     )
     claim_place = models.CharField(  # noqa: DJ001 - see above
-        "claim at",
+        _("claim at"),
         max_length=200,
         null=True,
         blank=True,
-        help_text="Where winners come, in public.",
+        help_text=_("Where winners come, in public."),
     )
     promotes_alternates = models.BooleanField(
-        "promote alternates",
+        _("promote alternates"),
         null=True,
         blank=True,
-        help_text="A forfeited prize goes to the next alternate by itself.",
+        help_text=_("A forfeited prize goes to the next alternate by itself."),
     )
 
     class Meta:
@@ -150,17 +153,17 @@ class Raffle(ClaimTerms):
     alternates = models.PositiveSmallIntegerField(
         default=10,
         validators=[MaxValueValidator(MAX_ALTERNATES)],
-        help_text="Entries drawn beyond the prizes, to replace winners who do not come.",
+        help_text=_("Entries drawn beyond the prizes, to replace winners who do not come."),
     )
     entropy = models.CharField(max_length=8, choices=Entropy.choices, default=Entropy.SYSTEM)
     closes_at = models.DateTimeField(
-        null=True, blank=True, help_text="Empty: drawn when sold out. Whole seconds."
+        null=True, blank=True, help_text=_("Empty: drawn when sold out. Whole seconds.")
     )
     time_zone = models.CharField(  # noqa: DJ001 - see below; null is the site's
         max_length=64,
         null=True,
         blank=True,
-        help_text="Its times are shown and typed on these clocks.",
+        help_text=_("Its times are shown and typed on these clocks."),
     )
     event_slug = models.CharField(  # noqa: DJ001 - a default would make SQLite lose the triggers
         max_length=50, null=True, editable=False
@@ -192,9 +195,9 @@ class Raffle(ClaimTerms):
     class Meta:
         ordering = ("-id",)
         permissions = (
-            ("run_raffle", "Can seal and draw raffles"),
-            ("void_raffle", "Can void raffles"),
-            ("export_raffle", "Can export entries, winners and evidence"),
+            ("run_raffle", _("Can seal and draw raffles")),
+            ("void_raffle", _("Can void raffles")),
+            ("export_raffle", _("Can export entries, winners and evidence")),
         )
         constraints = (
             models.CheckConstraint(
@@ -339,3 +342,14 @@ class Stripe(models.Model):
 
     def __str__(self) -> str:
         return f"{self.issued} of {self.cap} from {self.lo}"
+
+
+class RunLease(models.Model):
+    """The turn of a run with a raffle that is due, until it ends it or `until` has come."""
+
+    raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="+")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.raffle_id} until {self.until}"

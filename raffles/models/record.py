@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
+from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import Raffle
 
@@ -38,7 +39,7 @@ class LogEntry(models.Model):
 
     class Meta:
         db_table = "raffles_act"  # its first name
-        verbose_name_plural = "log entries"
+        verbose_name_plural = _("log entries")
         ordering = ("-id",)
         indexes = (
             models.Index(fields=("subject", "id"), name="act_by_subject"),
@@ -51,7 +52,7 @@ class LogEntry(models.Model):
 
 def subject_of(row: models.Model) -> str:
     """Return the name by which the record knows a row: `raffle 5f...`, `event daily`."""
-    kind = str(row._meta.verbose_name)
+    kind = row._meta.verbose_name_raw
     if isinstance(row, Raffle):
         return f"{kind} {row.uuid}"
     name: Any = getattr(row, "slug", None) or row.pk

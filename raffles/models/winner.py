@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import MAX_REASON, Prize, Raffle
 from raffles.models.ticket import Ticket
@@ -15,13 +16,13 @@ from raffles.models.ticket import Ticket
 class WinnerState(models.TextChoices):
     """A winner's state, derived from what is stored: the last of these that applies."""
 
-    ALTERNATE = "alternate"
-    DRAWN = "drawn"
-    NOTIFIED = "notified"
-    CLAIMED = "claimed"
-    HANDED_OVER = "handed over"
-    FORFEITED = "forfeited"
-    REPLACED = "replaced"
+    ALTERNATE = "alternate", _("alternate")
+    DRAWN = "drawn", _("drawn")
+    NOTIFIED = "notified", _("notified")
+    CLAIMED = "claimed", _("claimed")
+    HANDED_OVER = "handed over", _("handed over")
+    FORFEITED = "forfeited", _("forfeited")
+    REPLACED = "replaced", _("replaced")
 
 
 class WinnerQuerySet(models.QuerySet["Winner"]):
@@ -80,7 +81,7 @@ class Winner(models.Model):
 
     class Meta:
         ordering = ("rank",)
-        permissions = (("hand_over_prize", "Can check codes and hand over prizes"),)
+        permissions = (("hand_over_prize", _("Can check codes and hand over prizes")),)
         constraints = (
             models.UniqueConstraint(fields=("raffle", "rank"), name="winner_rank_once"),
             models.UniqueConstraint(fields=("raffle", "slot"), name="winner_ticket_once"),
@@ -88,7 +89,7 @@ class Winner(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"rank {self.rank}"
+        return _("rank %(rank)s") % {"rank": self.rank}
 
     def current_prize(self) -> Prize | None:
         """Return the prize drawn for or passed on to this rank; None once it was passed on."""

@@ -23,6 +23,7 @@ from raffles.fairness.verify import read_statement
 from raffles.models import Announcement, Draw, Pool, Privacy, Raffle
 from raffles.models.announcement import AnnouncementQuerySet
 from raffles.pages.page import page
+from raffles.pages.reasons import shown_reason
 from raffles.web.fields import text_fault
 
 SHOWN: Final = 50  # statements a page
@@ -75,6 +76,10 @@ class Line:
     @property
     def name(self) -> str:
         return self.raffle.name if self.raffle else self.beside.get("name", "")
+
+    @property
+    def reason(self) -> str:
+        return shown_reason(self.beside.get("reason", ""))
 
     @property
     def hash(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework.request import Request
@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 
 from raffles.pages.notices import Notice, TooManyTries
 from raffles.web.languages import in_language_of
+from raffles.web.outages import is_outage
 from raffles.web.problems import RETRY_AFTER
 from raffles.web.throttles import AddressThrottle
 
@@ -46,7 +47,9 @@ def _answer(view: View, request: HttpRequest, *args: object, **kwargs: object) -
         return view(request, *args, **kwargs)
     except (ObjectDoesNotExist, Http404):
         return render(request, "404.html", status=404)
-    except (OperationalError, InterfaceError) as error:
+    except (DatabaseError, InterfaceError) as error:
+        if not is_outage(error):
+            raise
         log.warning("The database is not available: %s", error)
         response = render(request, "503.html", status=503)
         response["Retry-After"] = str(RETRY_AFTER)

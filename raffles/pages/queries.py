@@ -26,6 +26,7 @@ from raffles.models import (
     Winner,
     WinnerState,
 )
+from raffles.pages.reasons import shown_reason
 
 SHOWN = 1_000  # winners a page
 LISTED = 12  # raffles in a list of the home page
@@ -120,7 +121,7 @@ def _holders(
 ) -> Iterator[Holder]:
     while line := replaced.get(winner.pk):
         number = winner.ticket_number()
-        yield Holder(number, names.get(number, ""), line.reason)
+        yield Holder(number, names.get(number, ""), shown_reason(line.reason))
         winner = line.alternate
     number = winner.ticket_number()
     handover = getattr(winner, "handover", None)
@@ -166,7 +167,7 @@ def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
         return TicketOutcome()
     until, state = winner.claim_until(), winner.state()
     if state == WinnerState.REPLACED:
-        return TicketOutcome(state=state, lost=winner.replacement.reason)
+        return TicketOutcome(state=state, lost=shown_reason(winner.replacement.reason))
     is_overdue = until is not None and winner.handover.is_overdue(now)
     if state == WinnerState.FORFEITED or is_overdue:
         return TicketOutcome(state=WinnerState.FORFEITED, until=until)

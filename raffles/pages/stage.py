@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -23,6 +24,7 @@ from raffles.pages.card import qr
 from raffles.pages.forms import ReplacementForm
 from raffles.pages.page import page
 from raffles.pages.queries import forfeited, names_of, raffle_to_show
+from raffles.pages.reasons import our_reasons
 from raffles.web.callers import staff
 from raffles.web.problems import STATUS
 
@@ -53,6 +55,7 @@ def _context(
     )
     return {
         "raffle": raffle,
+        "reasons": json.dumps(our_reasons()),
         "prizes": list(raffle.prizes.all())[:_OFFERED],
         "picture": picture_of(raffle) if raffle.event_slug else "",
         "place": place,

@@ -14,6 +14,17 @@ def routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPatter
     Events live on a higher floor, so whoever knows both floors says where an event's page is, and
     which picture its draw has.
     """
+    operated = path(
+        f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
+        stage.operated_stage,
+        {"event_page": event_page, "picture_of": picture_of},
+        name="operated_stage",
+    )
+    return [*public_routes(event_page, picture_of)[0], operated], "pages"
+
+
+def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPattern], str]:
+    """Return the routes that need no login, as above."""
     to_event = {"event_page": event_page}
     on_stage = {"event_page": event_page, "picture_of": picture_of}
     return [
@@ -30,10 +41,4 @@ def routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPatter
         path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),
         path(f"r/{RAFFLE_ID}/forfeited/", stage.forfeited_prizes, name="forfeited"),
         path(f"r/{RAFFLE_ID}/draw.ics", views.calendar, name="calendar"),
-        path(
-            f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
-            stage.operated_stage,
-            on_stage,
-            name="operated_stage",
-        ),
     ], "pages"

@@ -41,6 +41,7 @@ from raffles.pages.queries import (
     story_of,
     takes_entries,
 )
+from raffles.pages.reasons import shown_reason
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
@@ -114,6 +115,7 @@ def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]
         "takes_entries": takes_entries(raffle, timezone.now()),
         "is_held": is_held,
         "story": story_of(raffle_id) if is_sealed else None,
+        "void_reason": shown_reason(raffle.void_reason),
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
 
@@ -254,6 +256,7 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
     draw = Draw.objects.filter(raffle=raffle).first()
     return {
         "raffle": raffle,
+        "reason": shown_reason(raffle.void_reason),
         "draw": draw,
         "commitment_hash": bytes(draw.commitment_hash).hex() if draw else "",
         "seal": draw and draw.seal(),

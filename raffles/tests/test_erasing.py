@@ -10,13 +10,15 @@ import time_machine
 from django.core.management import CommandError, call_command
 
 from raffles.domain.audit import audit
+from raffles.domain.contacts import keep_contact
 from raffles.domain.drawing import advance
 from raffles.domain.entering import Entry, enter
 from raffles.domain.erasing import erase_holder, erase_tickets
+from raffles.domain.identities import of_user
 from raffles.domain.prizes import check_ticket
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import InvalidCode
-from raffles.models import Prize, Raffle, State, Ticket, Winner
+from raffles.models import Contact, Prize, Raffle, State, Ticket, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -89,9 +91,47 @@ def test_address_is_erased_by_its_holder(name: str) -> None:
     assert out.getvalue().startswith("1 ticket(s) erased")
 
 
-def test_erasing_nobodys_address_says_so() -> None:
-    with pytest.raises(CommandError, match="2001:db8::g is not an address"):
-        call_command("erase_participant", "ip:2001:db8::g")
+@pytest.mark.parametrize(
+    ("typed", "status", "said"),
+    [
+        ("ip:2001:db8::g", 2, "2001:db8::g is not an address"),
+        ("ip:", 2, "Write ip:ADDRESS"),
+        ("mail:alice", 2, "Write ip:ADDRESS"),
+        ("Alice", 2, "Write ip:ADDRESS"),
+        ("user:bob", 1, "Nothing found"),
+        ("ip:203.0.113.99", 1, "Nothing found"),
+        ("mail:bob@example.org", 1, "Nothing found"),
+    ],
+)
+def test_erasing_nobody_says_so(typed: str, status: int, said: str) -> None:
+    RaffleFactory.create(state=State.DRAWN)
+    with pytest.raises(CommandError, match=said) as refused:
+        call_command("erase_participant", typed)
+    assert refused.value.returncode == status
+
+
+@pytest.mark.parametrize(
+    "typed", ["user:Alice", "USER: alice", "user:ＡＬＩＣＥ", "user:ali\u200dce"]
+)
+def test_user_is_erased_however_the_name_is_written(typed: str) -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    enter(raffle.uuid, identity=of_user("alice"), now=NOW)
+    out = StringIO()
+    call_command("erase_participant", typed, stdout=out)
+    assert out.getvalue().startswith("1 ticket(s) erased")
+    with pytest.raises(CommandError, match="Nothing found"):
+        call_command("erase_participant", typed)
+
+
+def test_address_for_mail_leads_to_its_tickets() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    for n, email in enumerate(("Alice@example.org", "bob@example.org")):
+        keep_contact(enter_nth(raffle, n), email, now=NOW)
+    out = StringIO()
+    call_command("erase_participant", "mail:alice@EXAMPLE.org", stdout=out)
+    assert out.getvalue().startswith("1 ticket(s) erased")
+    assert [contact.email for contact in Contact.objects.all()] == ["bob@example.org"]
+    assert Ticket.objects.filter(erased_at__isnull=False).count() == 1
 
 
 def test_erasing_before_the_draw_waits_for_it() -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from raffles.tests.serving import SITE, free_port, running
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = int(os.environ.get("WITNESS_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("WITNESS_ROUNDS", "2"))
 IS_ON_POSTGRESQL = "WITNESS_ROUNDS" in os.environ and connection.vendor == "postgresql"
 
+_numbers = count()
 _CONNECTIONS = 8  # more than a server's process has
 
 
@@ -41,6 +43,10 @@ class SqliteStore:
     def __init__(self, name: str, folder: Path) -> None:
         self._file, self._folder = folder / f"{name}.sqlite3", folder
         self.url = f"sqlite:///{self._file}"
+
+    def copy_of(self, other: Any) -> None:
+        """Begin with what another holds."""
+        _copy(other._file, self._file)
 
     def backup(self, name: str) -> None:
         _copy(self._file, self._folder / name)
@@ -63,12 +69,17 @@ class PostgresqlStore:
 
     def __init__(self, name: str, _folder: Path) -> None:
         self._facts = connection.settings_dict
-        self._name = f"two_installations_{os.getpid()}_{name}"
+        self._name = f"two_installations_{os.getpid()}_{next(_numbers)}_{name}"
         self._copies: list[str] = []
         host, port = self._facts["HOST"], self._facts["PORT"] or 5432
         who = f"{self._facts['USER']}:{self._facts['PASSWORD']}".removesuffix(":")
         self.url = f"postgres://{who}@{host}:{port}/{self._name}"
         self._do("CREATE DATABASE {}", self._name)
+
+    def copy_of(self, other: Any) -> None:
+        """Begin with what another holds."""
+        self._do("DROP DATABASE {}", self._name)
+        self._do("CREATE DATABASE {} TEMPLATE {}", self._name, other._name)
 
     def backup(self, name: str) -> None:
         self._copies.append(name)
@@ -214,20 +225,41 @@ def is_cosigned(log: ForeignLog, witness: Installation, old: int) -> bool:
     return time_of_cosignature(note.text, line.signature, key) is not None
 
 
-@pytest.fixture
-def clubs(tmp_path: Path) -> Iterator[tuple[Installation, Installation]]:
-    """Two clubs that are each other's witness."""
-    one, two = Installation("a", 1, tmp_path / "a"), Installation("b", 2, tmp_path / "b")
-    one.knows(two)
-    two.knows(one)
+def two(folder: Path) -> tuple[Installation, Installation]:
+    """Return two clubs that are each other's witness."""
+    one, other = Installation("a", 1, folder / "a"), Installation("b", 2, folder / "b")
+    one.knows(other)
+    other.knows(one)
+    return one, other
+
+
+@pytest.fixture(scope="module")
+def new_clubs(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Installation, Installation]]:
+    """The two on their first day: to migrate takes longer than all that is tested."""
+    clubs = two(tmp_path_factory.mktemp("new"))
     with ExitStack() as stack:
-        for club in (one, two):
+        for club in clubs:
             stack.callback(club.store.drop)
             club.manage("migrate", "--verbosity=0")
+        yield clubs
+
+
+@pytest.fixture
+def clubs(
+    new_clubs: tuple[Installation, Installation], tmp_path: Path
+) -> Iterator[tuple[Installation, Installation]]:
+    """The two, being served."""
+    clubs = two(tmp_path)
+    with ExitStack() as stack:
+        for club, new in zip(clubs, new_clubs, strict=True):
+            stack.callback(club.store.drop)
+            club.store.copy_of(new.store)
             serve = [sys.executable, "-m", "gunicorn", "--workers", "1"]
             serve += ["--bind", f"127.0.0.1:{club.port}"]
             stack.enter_context(running(serve, club.port, **club.environment))
-        yield one, two
+        yield clubs
 
 
 def test_two_clubs_vouch_for_each_other(clubs: tuple[Installation, Installation]) -> None:

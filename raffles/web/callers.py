@@ -27,8 +27,8 @@ __all__ = [
     "ManagerOrReadOnly",
     "NoHolder",
     "address_tag",
+    "caller_at",
     "caller_of",
-    "holder_of",
     "is_forwarded",
     "refuse_foreign",
     "require_holder",
@@ -90,7 +90,7 @@ def _find_caller(request: HttpRequest | Request) -> Caller:
     forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
     # An empty entry, as behind a trailing comma, says nothing (RFC 9110, 5.6.1).
     for entry in filter(None, map(str.strip, reversed(forwarded.split(",")))):
-        caller = _known(entry)
+        caller = caller_at(entry)
         if not caller.is_proxy:
             return caller
     return peer
@@ -99,7 +99,7 @@ def _find_caller(request: HttpRequest | Request) -> Caller:
 def _peer(request: HttpRequest | Request) -> Caller:
     peer = request.META.get("REMOTE_ADDR", "")
     if peer:
-        return _known(peer)
+        return caller_at(peer)
     if UNIX not in settings.TRUSTED_PROXIES:
         raise BadForwarding(
             "The request came through a UNIX socket, whose peer has no address: "
@@ -108,7 +108,8 @@ def _peer(request: HttpRequest | Request) -> Caller:
     return Caller(UNIX, UNIX, address_tag(UNIX), is_proxy=True, is_manager=False)
 
 
-def _known(text: str) -> Caller:
+def caller_at(text: str) -> Caller:
+    """Return who calls from that address. Raises BadForwarding for what is none."""
     return _caller(
         text,
         tuple(settings.MANAGER_IPS),
@@ -167,11 +168,6 @@ def _tag(text: str, secret: str) -> str:
 def address_tag(text: str) -> str:
     """Return a pseudonym for logs and counters, keyed by SECRET_KEY (12 hex)."""
     return _tag(text, settings.SECRET_KEY)
-
-
-def holder_of(address: str) -> str:
-    """Return the holder that an address belongs to. Raises BadForwarding for anything else."""
-    return _known(address).holder
 
 
 def is_forwarded(request: HttpRequest | Request) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
@@ -35,9 +36,9 @@ def text_fault(text: str) -> str | None:
     if _GRAPHEME_JOINER in text or not text.isprintable():
         for at, sign in enumerate(text):
             if _is_forbidden(sign) and not (sign in (ZWJ, ZWNJ) and is_joiner_wanted(text, at)):
-                return "Control, bidirectional and zero-width characters are not allowed."
+                return _("Control, bidirectional and zero-width characters are not allowed.")
     if not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _BLANK for sign in text):
-        return "At least one visible character is needed."
+        return _("At least one visible character is needed.")
     return None
 
 

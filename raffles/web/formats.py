@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
+from django.utils import dateformat
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_noop
 
-MINUTE: Final = "%Y-%m-%d %H:%M %Z"  # 2026-02-10 08:00 UTC
-SECOND: Final = "%Y-%m-%d %H:%M:%S %Z"  # 2026-02-10 08:00:00 UTC
-WEEKDAY: Final = "%a %Y-%m-%d %H:%M %Z"  # Tue 2026-02-10 08:00 CET
-SHORT: Final = "%a %-d %b, %H:%M %Z"  # Tue 10 Feb, 08:00 UTC
+MINUTE: Final = "Y-m-d H:i T"  # 2026-02-10 08:00 UTC
+SECOND: Final = "Y-m-d H:i:s T"  # 2026-02-10 08:00:00 UTC
+WEEKDAY: Final = "D Y-m-d H:i T"  # Tue 2026-02-10 08:00 CET
+SHORT: Final = gettext_noop("D j M, H:i T")  # Tue 10 Feb, 08:00 UTC
 
 
 def shown(
     moment: datetime | None, style: str = MINUTE, *, zone: tzinfo = UTC, missing: str = "—"
 ) -> str:
-    """Return an instant as text in `zone`, which it names; `missing` for None."""
-    return moment.astimezone(zone).strftime(style) if moment else missing
+    """Return an instant as text in `zone`, which it names; `missing` for None.
+
+    `style` is one of Django's formats of dates, whose words are translated.
+    """
+    return dateformat.format(moment.astimezone(zone), gettext(style)) if moment else missing
+
+
+def weekday(day: date) -> str:
+    """Return a day with its weekday: Tue 2026-02-10."""
+    return dateformat.format(day, "D Y-m-d")
+
+
+def grouped(count: int) -> str:
+    """Return a number of things with its thousands apart."""
+    return number_format(count, force_grouping=True)
 
 
 def clock(moment: datetime | None, zone: tzinfo, style: str = MINUTE) -> SafeString | str:

@@ -27,7 +27,14 @@ _FROM_PROXIES = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID")
 
 
 class JSONFormatter(logging.Formatter):
-    """Format a record as `time, level, logger, message, request_id`, and what `fields` adds."""
+    """Format a record as `time, level, logger, message, request_id`, and what `fields` adds.
+
+    What the pattern `hides` matches in their texts, such as a name in a path, becomes `…`.
+    """
+
+    def __init__(self, *, hides: str = "(?!)") -> None:
+        super().__init__()
+        self._hidden = re.compile(hides)
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -41,6 +48,9 @@ class JSONFormatter(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
+        for name, value in line.items():
+            if isinstance(value, str):
+                line[name] = self._hidden.sub("…", value)
         return _ENCODER.encode(line)
 
 

@@ -24,8 +24,9 @@ from rest_framework.permissions import SAFE_METHODS
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from raffles.web.callers import BadForwarding, caller_of, refuse_foreign
+from raffles.web.languages import ADMIN
 from raffles.web.parsing import is_utf8
-from raffles.web.problems import ADMIN, problem, too_large
+from raffles.web.problems import problem, too_large
 
 MAX_BODY: Final = 64 * 1024
 MAX_MANAGER_BODY: Final = 2 * 1024 * 1024

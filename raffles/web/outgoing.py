@@ -22,6 +22,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 from urllib.parse import SplitResult, urlsplit
 
+from django.utils.translation import gettext as _
+
 from raffles.web.environment import Network, networks
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -65,14 +67,14 @@ class Reply(NamedTuple):
 def check_url(url: str) -> SplitResult:
     """Split a URL that the client can request. Raises ValueError with what is wrong with it."""
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
-        raise ValueError("it is not a URL in plain ASCII without spaces")
+        raise ValueError(_("it is not a URL in plain ASCII without spaces"))
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("it does not begin with http:// or https:// and a host")
+        raise ValueError(_("it does not begin with http:// or https:// and a host"))
     if "@" in parts.netloc or "#" in url:
-        raise ValueError("it has a user name or a fragment")
+        raise ValueError(_("it has a user name or a fragment"))
     if parts.port == 0:  # reading it also refuses what is no port at all
-        raise ValueError("it names port 0")
+        raise ValueError(_("it names port 0"))
     return parts
 
 

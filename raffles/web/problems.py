@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.views import defaults
@@ -23,12 +23,12 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
 from raffles.web.callers import ForeignOrigin
-from raffles.web.languages import in_language_of
+from raffles.web.languages import ADMIN, in_language_of
+from raffles.web.outages import is_outage
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = 5
-ADMIN: Final = "/admin/"
 NON_FIELD: Final = "non_field_errors"
 # By kind of refusal.
 STATUS: Final = {
@@ -110,7 +110,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
 def translate(exc: BaseException | None) -> HttpResponse | None:
     """Return the problem for what Django and the database raise, None for anything else."""
     match exc:
-        case OperationalError() | InterfaceError():
+        case _ if is_outage(exc):
             # Django drops a connection that has failed at the end of the request.
             logger.warning("The database is not available: %s", exc)
             return unavailable()
@@ -233,7 +233,7 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:  # noqa: ARG002
-        if isinstance(exc, OperationalError | InterfaceError | RequestDataTooBig):
+        if isinstance(exc, DatabaseError | InterfaceError | RequestDataTooBig):
             return translate(exc)
         return None
 

@@ -10,6 +10,10 @@ from datetime import date
 from itertools import chain
 from typing import Literal, NamedTuple
 
+from django.utils.translation import gettext as _
+
+from raffles.web.formats import grouped
+
 Order = Literal["", "day", "month"]  # what stands first where a date is written with slashes
 
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[ T]00:00(?::00(?:\.0+)?)?)?", re.ASCII)
@@ -50,9 +54,11 @@ def read_text(content: bytes, *, most: int) -> Text:
     UTF-16 is known by its mark or its zeros; what is not UTF-8 is taken for Windows-1252.
     """
     if len(content) > most:
-        raise UnreadableTable(f"The file has more than {most:,} bytes.")
+        raise UnreadableTable(_("The file has more than %(most)s bytes.") % {"most": grouped(most)})
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
+        raise UnreadableTable(
+            _("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
+        )
     wide = _utf_16(content)
     for codec, encoding in ((wide, "UTF-16"),) if wide else _NARROW:
         try:
@@ -61,7 +67,7 @@ def read_text(content: bytes, *, most: int) -> Text:
             continue
         if "\0" not in text:
             return Text(text.removeprefix("\ufeff"), encoding)  # type: ignore[arg-type]
-    raise UnreadableTable("This is not text. Save the table as CSV (UTF-8).")
+    raise UnreadableTable(_("This is not text. Save the table as CSV (UTF-8)."))
 
 
 _NARROW = (("utf-8", "UTF-8"), ("cp1252", "Windows-1252"))
@@ -88,8 +94,8 @@ def read_table(
     """
     lines = iter(lines)
     first, skipped = next(lines, ""), 0
-    if said := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
-        separator, first, skipped = said[1], next(lines, ""), 1
+    if told := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
+        separator, first, skipped = told[1], next(lines, ""), 1
     else:
         separator = next((sign for sign in ",;\t" if sign in first), ",")
     rows = _rows(chain([first], lines), separator, skipped)
@@ -97,8 +103,11 @@ def read_table(
     columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
     known = set(columns) <= {*needed, *optional} and len(set(columns)) == len(columns)
     if head.fault or not known or not set(columns) >= set(needed):
-        also = f", and may be {','.join(optional)}" if optional else ""
-        yield Row(head.line, 1, head.cells, fault=f"the columns must be {','.join(needed)}{also}")
+        said = _("the columns must be %(needed)s, and may be %(optional)s")
+        if not optional:
+            said = _("the columns must be %(needed)s")
+        fault = said % {"needed": ",".join(needed), "optional": ",".join(optional)}
+        yield Row(head.line, 1, head.cells, fault=fault)
         return
     for row in rows:
         cells = _without_end(row.cells, least=len(columns))
@@ -106,7 +115,8 @@ def read_table(
             if row.fault:
                 yield row
         elif len(cells) != len(columns):
-            yield Row(row.line, row.row, cells, fault=f"{len(columns)} values are needed")
+            said = _("%(count)s values are needed")
+            yield Row(row.line, row.row, cells, fault=said % {"count": len(columns)})
         else:
             # One line of text is all that a name or a description may have.
             texts = (_KEPT.sub("", _BREAKS.sub(" ", cell.strip())) for cell in cells)
@@ -124,8 +134,8 @@ def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as fault:
-            why = f"this is not CSV ({fault}); is a quotation mark left open?"
-            yield Row(line, number, (), fault=why)
+            why = _("this is not CSV (%(fault)s); is a quotation mark left open?")
+            yield Row(line, number, (), fault=why % {"fault": fault})
 
 
 def _without_end(cells: Sequence[str], least: int = 0) -> Sequence[str]:
@@ -168,14 +178,14 @@ def read_date(text: str, order: Order = "") -> date:
             return date(year, month, day)
         if found := _SLASHED.fullmatch(text):
             if not order:
-                raise _Unclear("is the day or the month first? Choose it, or write 2030-01-31")
+                raise _Unclear(_("is the day or the month first? Choose it, or write 2030-01-31"))
             day, month, year = map(int, found.groups())
             return date(year, month, day) if order == "day" else date(year, day, month)
     except _Unclear:
         raise
     except ValueError:
         pass
-    raise ValueError("write a date such as 2030-01-31")
+    raise ValueError(_("write a date such as 2030-01-31"))
 
 
 class _Unclear(ValueError):
@@ -187,4 +197,6 @@ def read_whole(text: str, least: int, most: int) -> int:
     found = _WHOLE.fullmatch(text)
     if found and least <= int(found[1]) <= most:
         return int(found[1])
-    raise ValueError(f"write a number from {least} to {most}")
+    raise ValueError(
+        _("write a number from %(least)s to %(most)s") % {"least": least, "most": most}
+    )

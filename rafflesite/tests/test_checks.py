@@ -14,8 +14,14 @@ SQLITE = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql"}}
 LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 REDIS = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}
+PROVIDER = {
+    "OIDC_ISSUER": "https://id.example.org",
+    "OIDC_CLIENT_ID": "raffles",
+    "OIDC_CLIENT_SECRET": "a secret",
+    "OIDC_GROUPS": {"desk": frozenset({"Operator"})},
+}
 
-CASES = [
+CASES: list[tuple[Callable[..., list[CheckMessage]], dict[str, object], str | None]] = [
     (checks.check_networks, {}, None),
     (checks.check_networks, {"MANAGER_IPS": ["10.0.0.0/8"], "TRUSTED_PROXIES": ["::1"]}, None),
     (checks.check_networks, {"TRUSTED_PROXIES": ["unix", "10.0.0.0/8"]}, None),
@@ -68,6 +74,19 @@ CASES = [
         checks.check_witness,
         {"WITNESS_SEED": b"o" * 32, "RECEIPT_SEEDS": [b"r" * 32, b"o" * 32]},
         "rafflesite.E008",
+    ),
+    (checks.check_accounts, {"HAS_ACCOUNTS": False}, None),
+    (checks.check_accounts, {"HAS_ACCOUNTS": True, "SECOND_FACTOR": "required"}, None),
+    (checks.check_accounts, {"HAS_ACCOUNTS": True, **PROVIDER}, None),
+    (checks.check_accounts, {"HAS_ACCOUNTS": False, **PROVIDER}, "rafflesite.E009"),
+    (
+        checks.check_accounts,
+        {"HAS_ACCOUNTS": False, "SECOND_FACTOR": "optional"},
+        "rafflesite.E009",
+    ),
+    *(
+        (checks.check_accounts, {"HAS_ACCOUNTS": True, **PROVIDER, name: ""}, "rafflesite.E009")
+        for name in PROVIDER
     ),
     (checks.check_local_managers, {"MANAGER_IPS": ["192.0.2.1"]}, None),
     (

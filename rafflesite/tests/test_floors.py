@@ -39,6 +39,7 @@ TEMPLATES = {
     "admin/": "raffles.admin",
     "admin/events/": "events.admin",
     "admin/index.html": "rafflesite",
+    "admin/sign_in/": "rafflesite",
     "admin/too_many_logins.html": "rafflesite",
     "rafflesite/": "rafflesite",
 }

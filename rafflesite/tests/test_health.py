@@ -1,5 +1,8 @@
 """Health: alive, ready, and what should be looked at."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +16,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from events.models import Heartbeat
 from raffles.models import Witness
 from raffles.notifications import outbox
+from raffles.tests.factories import RaffleFactory
+from raffles.tests.serving import SITE
 from raffles.web.witness_lists import Authority, Cosigner
 from rafflesite.health import clock_warnings, warnings
 
@@ -30,7 +35,7 @@ def test_alive_without_the_database(client: Client) -> None:
 @pytest.mark.django_db
 def test_ready(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     Heartbeat.objects.create(ran_at=timezone.now())
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         response = client.get("/readyz")
     assert (response.status_code, response.json()) == (200, {"status": "ok", "warnings": []})
 
@@ -44,6 +49,49 @@ def test_unapplied_migration_is_503(client: Client) -> None:
         503,
         f"Migrations are not applied: auth.{last.name}.",
     )
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("/readyz", "GET"), ("/raffles/{}/participate/", "POST"), ("/r/{}/", "POST")],
+)
+def test_database_that_can_only_be_read_is_503_and_left(
+    client: Client, path: str, method: str
+) -> None:
+    path = path.format(RaffleFactory.create().uuid)
+    with connection.cursor() as cursor:  # as this connection has it, once the primary is another
+        cursor.execute("SET default_transaction_read_only = on")
+    try:
+        kind = "application/x-www-form-urlencoded" if path.startswith("/r/") else ""
+        refused, again = (client.generic(method, path, content_type=kind) for _ in range(2))
+    finally:
+        connection.close()
+    assert (refused.status_code, refused["Retry-After"]) == (503, "5")
+    assert again.status_code in (200, 201)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_role_that_may_not_write_is_not_ready(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DROP ROLE IF EXISTS raffles_reader; CREATE ROLE raffles_reader;"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO raffles_reader;"
+            "GRANT INSERT ON ALL TABLES IN SCHEMA public TO raffles_reader;"
+            "REVOKE INSERT ON raffles_ticket FROM raffles_reader; SET ROLE raffles_reader"
+        )
+    try:
+        assert client.get("/readyz").status_code == 503
+        assert "may not write to raffles_ticket" in caplog.text
+        assert client.get("/readyz").status_code == 200  # by another connection, as the owner
+    finally:
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute("DROP OWNED BY raffles_reader; DROP ROLE raffles_reader")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -105,3 +153,17 @@ def test_a_witness_that_has_signed_another_log_is_a_warning(settings: Settings) 
     Witness.objects.create(url="https://no-longer-listed.example", disagrees_since=timezone.now())
     (sentence,) = set(warnings()) - set(before)
     assert sentence.startswith("The witness club.example/witness has signed statements that this")
+
+
+def test_command_without_its_database_says_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check_draws"],
+        cwd=SITE,
+        env=os.environ | {"ENV_FILE": "", "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database is not available: ")
+    assert done.stderr.count("\n") == 1

@@ -1,32 +1,22 @@
 """Settings as a new process reads them."""
 
-import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from runpy import run_path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from raffles.web.witness_lists import WatchedLog
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY, SEED = "ab" * 40, "cd" * 32
 KEYHEX = "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
-SHOWN = """
-import json
-from django.conf import settings as s
-print(json.dumps({
-    "debug": s.DEBUG, "managers": s.MANAGER_IPS, "hosts": s.ALLOWED_HOSTS,
-    "origins": s.CSRF_TRUSTED_ORIGINS, "missing": sorted(s.EPHEMERAL_SECRETS),
-    "keys": [key.hex() for key in s.TICKET_KEYS], "seeds": [key.hex() for key in s.RECEIPT_SEEDS],
-    "redirect": s.SECURE_SSL_REDIRECT, "hsts": s.SECURE_HSTS_SECONDS,
-    "secure": [s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE],
-    "engine": s.DATABASES["default"]["ENGINE"], "options": s.DATABASES["default"]["OPTIONS"],
-    "age": s.DATABASES["default"].get("CONN_MAX_AGE"), "cache": s.CACHES["default"]["BACKEND"],
-    "relays": s.DRAND_RELAYS,
-    "cosigners": s.COSIGNERS, "authorities": s.TIMESTAMP_AUTHORITIES,
-}))
-"""
 
 
 def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -40,26 +30,26 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-def load(**environment: str) -> dict[str, Any]:
-    """Return the settings that a process with exactly this environment has."""
-    done = run(SHOWN, environment)
-    assert done.returncode == 0, done.stderr
-    loaded: dict[str, Any] = json.loads(done.stdout)
-    return loaded
+def load(**environment: str) -> SimpleNamespace:
+    """Return the settings as they are read with exactly this environment."""
+    with patch.dict(os.environ, {"ENV_FILE": ""} | environment, clear=True):
+        return SimpleNamespace(**run_path(str(ROOT / "rafflesite" / "settings.py")))
 
 
 def test_nothing_set() -> None:
     loaded = load()
-    assert loaded["debug"] is False
-    assert loaded["managers"] == []
-    assert loaded["missing"] == ["RECEIPT_KEY", "SECRET_KEY", "TICKET_KEY"]
-    assert loaded["hosts"] == ["localhost", "localhost", "127.0.0.1", "[::1]"]
-    assert (loaded["redirect"], loaded["hsts"], loaded["secure"]) == (False, 0, [False, False])
-    assert loaded["engine"] == "django.db.backends.sqlite3"
-    assert loaded["options"]["transaction_mode"] == "IMMEDIATE"
-    assert loaded["options"]["timeout"] == 20
-    assert loaded["cache"].endswith("LocMemCache")
-    assert loaded["keys"] != load()["keys"]
+    assert loaded.DEBUG is False
+    assert loaded.MANAGER_IPS == []
+    assert sorted(loaded.EPHEMERAL_SECRETS) == ["RECEIPT_KEY", "SECRET_KEY", "TICKET_KEY"]
+    assert loaded.ALLOWED_HOSTS == ["localhost", "localhost", "127.0.0.1", "[::1]"]
+    assert (loaded.SECURE_SSL_REDIRECT, loaded.SECURE_HSTS_SECONDS) == (False, 0)
+    assert (loaded.SESSION_COOKIE_SECURE, loaded.CSRF_COOKIE_SECURE) == (False, False)
+    database = loaded.DATABASES["default"]
+    assert database["ENGINE"] == "django.db.backends.sqlite3"
+    assert database["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert database["OPTIONS"]["timeout"] == 20
+    assert loaded.CACHES["default"]["BACKEND"].endswith("LocMemCache")
+    assert loaded.TICKET_KEYS != load().TICKET_KEYS
 
 
 def test_production() -> None:
@@ -75,25 +65,28 @@ def test_production() -> None:
         COSIGNERS=f"one {SEED} https://w.example/1\ntwo {KEY[:64]} https://w.example/2/",
         TIMESTAMP_AUTHORITIES="First TSA https://tsa.example/; Second http://tsa.example/2",
     )
-    assert loaded["missing"] == []
-    assert (loaded["keys"], loaded["seeds"]) == ([KEY, SEED], [SEED])
-    assert loaded["managers"] == ["10.0.0.0/8", "2001:db8::/32"]
-    assert loaded["hosts"][0] == "draws.example.org"
-    assert loaded["origins"] == ["https://draws.example.org"]
-    assert (loaded["redirect"], loaded["secure"]) == (True, [True, True])
-    assert loaded["hsts"] > 0
-    assert loaded["engine"] == "django.db.backends.postgresql"
-    assert loaded["options"] == {"sslmode": "require", "connect_timeout": 5}
-    assert loaded["age"] == 600
-    assert loaded["cache"].endswith("RedisCache")
-    assert loaded["relays"] == ["https://one.example", "https://two.example"]
-    assert loaded["cosigners"] == [
-        ["one", SEED, "https://w.example/1"],
-        ["two", KEY[:64], "https://w.example/2"],
-    ]
-    assert loaded["authorities"] == [
-        ["First TSA", "https://tsa.example/"],
-        ["Second", "http://tsa.example/2"],
+    assert not loaded.EPHEMERAL_SECRETS
+    assert [key.hex() for key in loaded.TICKET_KEYS] == [KEY, SEED]
+    assert [seed.hex() for seed in loaded.RECEIPT_SEEDS] == [SEED]
+    assert loaded.MANAGER_IPS == ["10.0.0.0/8", "2001:db8::/32"]
+    assert loaded.ALLOWED_HOSTS[0] == "draws.example.org"
+    assert loaded.CSRF_TRUSTED_ORIGINS == ["https://draws.example.org"]
+    assert loaded.SECURE_SSL_REDIRECT
+    assert (loaded.SESSION_COOKIE_SECURE, loaded.CSRF_COOKIE_SECURE) == (True, True)
+    assert loaded.SECURE_HSTS_SECONDS > 0
+    database = loaded.DATABASES["default"]
+    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
+    assert database["CONN_MAX_AGE"] == 600
+    assert loaded.CACHES["default"]["BACKEND"].endswith("RedisCache")
+    assert loaded.DRAND_RELAYS == ["https://one.example", "https://two.example"]
+    assert [
+        ("one", SEED, "https://w.example/1"),
+        ("two", KEY[:64], "https://w.example/2"),
+    ] == loaded.COSIGNERS
+    assert loaded.TIMESTAMP_AUTHORITIES == [
+        ("First TSA", "https://tsa.example/"),
+        ("Second", "http://tsa.example/2"),
     ]
 
 
@@ -117,21 +110,25 @@ def test_production() -> None:
         ("WITNESS_LOGS", f"a.example {KEYHEX} https://a.example/?b", "the address has a query"),
         ("WITNESS_LOGS", "; ".join([f"a.example {KEYHEX} https://b"] * 2), "uses one name twice"),
         ("COSIGNERS", f"one {SEED}", "COSIGNERS: in"),
+        ("SECOND_FACTOR", "on", "set optional, required, or nothing"),
+        ("OIDC_ISSUER", "http://id.example.org", "set the provider's https:// address"),
+        ("OIDC_ISSUER", "https://id.example.org/?a", "set the provider's https:// address"),
+        ("OIDC_GROUPS", "desk=Operator; board", "'board' is not VALUE=GROUP"),
+        ("OIDC_GROUPS", "=Operator", "'=Operator' is not VALUE=GROUP"),
         ("TIMESTAMP_AUTHORITIES", "https://tsa.example.org", "TIMESTAMP_AUTHORITIES: in"),
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
-    done = run(SHOWN, {name: value})
-    assert done.returncode == 1
-    assert "ImproperlyConfigured" in done.stderr
-    assert sentence in done.stderr
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        load(**{name: value})
 
 
 def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     file = tmp_path / "env"
     file.write_text(f"MANAGER_IPS=10.0.0.1\nTICKET_KEY={KEY}\nDEBUG=on\n")
     loaded = load(ENV_FILE=str(file), MANAGER_IPS="10.0.0.2")
-    assert (loaded["managers"], loaded["keys"], loaded["debug"]) == (["10.0.0.2"], [KEY], True)
+    assert (loaded.MANAGER_IPS, loaded.DEBUG) == (["10.0.0.2"], True)
+    assert [key.hex() for key in loaded.TICKET_KEYS] == [KEY]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +143,7 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
 def test_state_is_beside_the_database_file_or_where_it_is_set(
     environment: dict[str, str], folder: Path
 ) -> None:
-    done = run("from django.conf import settings; print(settings.STATE_DIR)", environment)
-    assert done.stdout.strip() == str(folder)
+    assert folder == load(**environment).STATE_DIR
 
 
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
@@ -163,14 +159,29 @@ def test_serving_from_postgresql_needs_a_folder_of_the_machine(module: str, tmp_
 @pytest.mark.parametrize("between", ["\n", "; ", ";\n", "\n\n  "])
 def test_logs_to_witness_are_one_a_line_or_divided_by_semicolons(between: str) -> None:
     lines = f"a.example/log {KEYHEX} https://a.example/log/", f"b {KEYHEX},{SEED} http://b:80/b"
+    assert list(load(WITNESS_LOGS=between.join(lines)).WITNESS_LOGS.values()) == [
+        WatchedLog("a.example/log", (KEYHEX,), "https://a.example/log"),
+        WatchedLog("b", (KEYHEX, SEED), "http://b:80/b"),
+    ]
+
+
+def test_groups_of_a_claim_may_have_names_of_a_directory() -> None:
+    listed = "CN=desk,OU=x=Operator; board=Manager;\nboard = Auditor"
     done = run(
-        "from django.conf import settings; print(*settings.WITNESS_LOGS.values())",
-        {"WITNESS_LOGS": between.join(lines)},
+        "from django.conf import settings as s\n"
+        "print({value: sorted(groups) for value, groups in s.OIDC_GROUPS.items()})",
+        {"OIDC_GROUPS": listed},
     )
-    assert done.stdout.strip() == (
-        f"WatchedLog(origin='a.example/log', keys=('{KEYHEX}',), url='https://a.example/log') "
-        f"WatchedLog(origin='b', keys=('{KEYHEX}', '{SEED}'), url='http://b:80/b')"
-    )
+    wanted = {"CN=desk,OU=x": ["Operator"], "board": ["Auditor", "Manager"]}
+    assert done.stdout.strip() == str(wanted)
+
+
+@pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
+def test_serving_needs_all_of_a_provider(module: str) -> None:
+    secrets = {"SECRET_KEY": "s" * 60, "TICKET_KEY": KEY, "RECEIPT_KEY": SEED}
+    done = run(f"import {module}", secrets | {"OIDC_ISSUER": "https://id.example.org"})
+    assert done.returncode == 1
+    assert "OIDC_ISSUER without OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_GROUPS" in done.stderr
 
 
 @pytest.mark.parametrize("module", ["rafflesite.wsgi", "rafflesite.asgi"])
@@ -211,6 +222,7 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
         "DATABASE_URL": "postgres://site:databases@127.0.0.1/site",
         "REDIS_URL": "redis://:cached@127.0.0.1/0",
         "EMAIL_URL": "smtp://site:mailed@127.0.0.1",
+        "OIDC_CLIENT_SECRET": "provided",
     }
     (tmp_path / "copied.py").write_text("from rafflesite.settings import *\nDEBUG = 1\n")
     said = run(
@@ -222,5 +234,5 @@ def test_diffsettings_shows_no_secret(options: list[str], seen: str, tmp_path: P
     assert said.returncode == 0, said.stderr
     assert seen in said.stdout
     raw = [repr(bytes.fromhex(secret)) for secret in (KEY, SEED)]
-    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed"]
+    secret = ["the secret key", KEY, SEED, *raw, "databases", "cached@", "mailed", "provided"]
     assert [text for text in secret if text in said.stdout] == []

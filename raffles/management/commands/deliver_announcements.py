@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from raffles.domain.witnesses.ours.asking import keep_asking
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver_all
+from raffles.web.outages import is_outage
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class Command(BaseCommand):
         while True:
             try:
                 self._run_once(over.is_set, options["verbosity"])
-            except (OperationalError, InterfaceError) as error:
-                if not options["watch"]:
+            except (DatabaseError, InterfaceError) as error:
+                if not options["watch"] or not is_outage(error):
                     raise
                 log.warning("The database is away: %s", error)
                 connection.close()

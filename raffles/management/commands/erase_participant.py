@@ -3,50 +3,61 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from raffles.domain.erasing import erase_holder
+from raffles.domain import identities
+from raffles.domain.erasing import erase_holder, erase_mail
 from raffles.domain.keys import KeyMissing
 from raffles.models import Raffle
-from raffles.web.callers import BadForwarding, holder_of
+from raffles.web.callers import BadForwarding
+
+_FORMS = "Write ip:ADDRESS, user:NAME or mail:ADDRESS."
 
 
 class Command(BaseCommand):
-    """Takes an identity such as ip:203.0.113.7 or user:alice."""
+    """Takes whom to erase as people write it. Exit status: 0 erased, 1 nothing found, 2 usage."""
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("identity", help="ip:203.0.113.7 or user:alice")
+        parser.add_argument(
+            "participant", help="ip:203.0.113.7, user:Alice, mail:alice@example.org"
+        )
         parser.add_argument("--raffle", type=UUID, help="only this raffle")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        kind, _colon, name = options["identity"].partition(":")
-        if kind not in ("ip", "user") or not name:
-            raise CommandError("Write ip:ADDRESS or user:NAME.", returncode=2)
+        kind, _colon, name = options["participant"].strip().partition(":")
         raffles = Raffle.objects.order_by("pk")
         if options["raffle"]:
             raffles = raffles.filter(uuid=options["raffle"])
-        now = timezone.now()
+            if not raffles:
+                raise CommandError(f"There is no raffle {options['raffle']}.", returncode=2)
         try:
-            erased = sum(
-                erase_holder(identity, now=now, raffles=raffles.iterator())
-                for identity in _identities(kind, name)
-            )
+            erased = _erase(kind.lower(), name.strip(), raffles)
         except KeyMissing as missing:
             raise CommandError(str(missing)) from missing
+        if not erased:
+            raise CommandError("Nothing found: no ticket that is not erased has this holder.")
         self.stdout.write(f"{erased} ticket(s) erased; tags of undrawn raffles go with their draw.")
 
 
-def _identities(kind: str, name: str) -> set[str]:
-    """Return identities that a ticket may have; for an address also its holder, an IPv6 network."""
-    if kind == "user":
-        return {f"user:{name}"}
-    try:
-        return {f"ip:{name}", f"ip:{holder_of(name)}"}
-    except BadForwarding:
-        raise CommandError(f"{name} is not an address.", returncode=2) from None
+def _erase(kind: str, name: str, raffles: Iterable[Raffle]) -> int:
+    """Erase somebody from the raffles; return how many tickets."""
+    now = timezone.now()
+    match kind:
+        case "mail" if "@" in name:
+            return erase_mail(name, now=now, raffles=raffles)
+        case "user" if name:
+            return erase_holder(identities.of_user(name), now=now, raffles=raffles)
+        case "ip" if name:
+            try:
+                found = identities.of_address(name.strip("[]"))
+            except BadForwarding:
+                raise CommandError(f"{name} is not an address.", returncode=2) from None
+            return sum(erase_holder(each, now=now, raffles=raffles) for each in found)
+    raise CommandError(_FORMS, returncode=2)

@@ -6,12 +6,13 @@ const form = document.querySelector("[data-counter]");
 const { raffle, number, code } = form.elements;
 const button = form.querySelector("[data-scan]");
 const video = form.querySelector("[data-camera]");
+const scanning = button.textContent;
 const fault = form.querySelector("[data-fault]");
 let camera = null;
 
 function fill(ticket) {
   if (![...raffle.options].some(({ value }) => value === ticket.raffle)) {
-    raffle.add(new Option("The ticket's raffle", ticket.raffle));
+    raffle.add(new Option(form.dataset.other, ticket.raffle));
   }
   raffle.value = ticket.raffle;
   number.value = ticket.number;
@@ -29,19 +30,19 @@ button.hidden = !(await canScan());
 button.addEventListener("click", async () => {
   if (camera) return camera.abort();
   camera = new AbortController();
-  button.textContent = "Stop the camera";
+  button.textContent = button.dataset.stop;
   video.hidden = false;
   fault.hidden = true;
   let found = null;
   try {
     await scan(video, (text) => (found = ticketIn(text)) !== null, camera.signal);
   } catch (error) {
-    fault.textContent = `The camera cannot be used (${error.name}). Type number and code.`;
+    fault.textContent = fault.dataset.words.replace("{name}", error.name);
     fault.hidden = false;
   }
   camera = null;
   video.hidden = true;
-  button.textContent = "Scan the QR code";
+  button.textContent = scanning;
   if (found) {
     fill(found);
     form.requestSubmit();

@@ -155,6 +155,11 @@ function show(name) {
   }
 }
 
+/** A reason that the site itself wrote, in the page's language; people's stay as they are. */
+function inWords(reason) {
+  return JSON.parse(find("[data-reason]").dataset.ours)[reason] ?? reason;
+}
+
 /** What is read from the last row, which is a thirtieth of the wall. */
 const smallest = () => Math.max(14, wall.clientHeight / 30);
 
@@ -182,7 +187,7 @@ function fit(box) {
 function paintWaiting() {
   if (steps.length || !raffle) return;
   if (raffle.state === "void") {
-    find("[data-reason]").textContent = raffle.void_reason;
+    find("[data-reason]").textContent = inWords(raffle.void_reason);
     return stage.dataset.now === "void" || scene("void");
   }
   const due = raffle.state === "sealed" ? drawsAt : raffle.state === "open" && raffle.closes_at;
@@ -266,11 +271,7 @@ function one(place, rolls) {
   name.textContent = holder.lost || holder.name;
   const passed = find(".scene .passed");
   passed.hidden = !holder.line;
-  if (holder.line) {
-    passed.textContent = words(passed.dataset.words, {
-      number: holder.line.ticket_number, reason: holder.line.reason,
-    });
-  }
+  passed.textContent = passedOn(holder);
   scene("one"); // in the size that the settled ticket needs
   const settle = () => {
     number.className = holder.lost ? "forfeited" : "";
@@ -284,6 +285,13 @@ function one(place, rolls) {
     const unknown = Array.from(digits.slice(settled), anyDigit);
     number.replaceChildren(element("i", "", digits.slice(0, settled)), unknown.join(""));
   }, settle);
+}
+
+/** Whose place the holder took, and why. */
+function passedOn({ line }) {
+  if (!line) return "";
+  const values = { number: line.ticket_number, reason: inWords(line.reason) };
+  return words(find(".passed").dataset.words, values);
 }
 
 const textOf = ({ number }) => (isRehearsal ? "•••" : String(number));
@@ -410,11 +418,8 @@ function sayRound(places) {
   const [first, last] = [places[0].rank, places.at(-1).rank].map(figure.format);
   const { prize } = places[0];
   const tickets = places.map(holderOf).map((holder) => {
-    const passed = holder.line && words(find(".passed").dataset.words, {
-      number: holder.line.ticket_number, reason: holder.line.reason,
-    });
-    const said = [words(ticket, { number: holder.number }), holder.lost || holder.name, passed];
-    return said.filter(Boolean).join(", ");
+    const said = [words(ticket, { number: holder.number }), holder.lost || holder.name];
+    return [...said, passedOn(holder)].filter(Boolean).join(", ");
   });
   const who = places.length === 1 ? words(rank, { rank: first, prize }) : words(ranks, { first, last, prize });
   return `${who} ${tickets.join("; ")}.`;

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -129,23 +130,21 @@ def prepared(route: str, method: str) -> str:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("method", METHODS)
-def test_everybody_gets_what_the_table_says(route: str, method: str) -> None:
-    body = BODIES.get(route) if method == "POST" else None
+def test_everybody_gets_what_the_table_says(route: str) -> None:
     answered, wanted = {}, {}
-    path = ""
-    for who, (peer, forwarded) in CALLERS.items():
+    path = prepared(route, "GET")  # what nobody changes is made once
+    for method, who in product(METHODS, CALLERS):
+        peer, forwarded = CALLERS[who]
         headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
-        # What nobody changes is made once.
-        path = path if path and method != "POST" else prepared(route, method)
+        body = BODIES.get(route) if method == "POST" else None
         response = caller(peer, **headers).generic(
             method,
-            path,
+            prepared(route, method) if method == "POST" and method in ROUTES[route] else path,
             json.dumps(body) if body else "",
             content_type="application/json" if body else "",
         )
-        answered[who] = response.status_code
-        wanted[who] = expected(route, method, who)
+        answered[method, who] = response.status_code
+        wanted[method, who] = expected(route, method, who)
     assert answered == wanted
 
 
@@ -189,7 +188,7 @@ def _admin_paths() -> list[str]:
     return ["/" + re.sub("<.*?>", key, route) for route in routes]
 
 
-OPEN_ADMIN = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/"}
+OPEN_ADMIN = {"/admin/login/", "/admin/logout/", "/admin/jsi18n/", "/admin/language/"}
 
 
 @pytest.mark.parametrize("who", ["stranger", "manager"])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 from pytest_django import DjangoDbBlocker
 
 from raffles.tests.browser.serving import Site, announce_keys_long_ago
@@ -15,6 +16,9 @@ from raffles.tests.browser.visiting import CHROMIUM, Visit, Visitor
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import Browser, BrowserContext
+
+
+collect_ignore = [] if settings.HAS_ACCOUNTS else ["test_staff_accounts.py"]
 
 
 # Of the package, not of the session: Playwright keeps an event loop running, in which no test of

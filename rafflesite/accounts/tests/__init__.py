@@ -1,0 +1,1 @@
+"""Tests of staff accounts, where django-allauth is installed."""
