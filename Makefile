@@ -6,8 +6,9 @@ PY = $(VENV)/bin/python
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
 
-run: $(VENV)/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins
-	$(PY) manage.py demo
+PORT ?= 8000
+run: $(VENV)/.site ## serve a first look at http://127.0.0.1:8000, with demo data and logins (PORT=9000)
+	$(PY) manage.py demo 127.0.0.1:$(PORT)
 
 PYTEST ?= -n auto --dist worksteal
 test: $(VENV)/.site ## run the tests on SQLite, with nothing else installed (PYTEST="-k parsing")

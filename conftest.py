@@ -102,6 +102,7 @@ def site(settings: Settings, tmp_path: Path) -> None:
     settings.ADMIN_FOR_MANAGERS = False
     settings.DRAW_ENTROPY = "system"
     settings.COSIGNERS, settings.TIMESTAMP_AUTHORITIES = [], []
+    settings.EMBED_ORIGINS = []
     settings.SECOND_FACTOR = settings.OIDC_ISSUER = settings.OIDC_CLIENT_ID = ""
     settings.OIDC_CLIENT_SECRET, settings.OIDC_GROUPS = "", {}
     settings.PUBLIC_URL = "http://testserver"

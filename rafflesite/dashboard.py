@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
@@ -18,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Heartbeat
 from raffles.domain.statistics import entries_by_day
-from raffles.models import ApiKey, Draw, Endpoint, Handover, LogEntry, Raffle
+from raffles.models import Draw, Handover, LogEntry, Raffle, Ticket
 from raffles.models.raffle import FINISHED
 from raffles.models.record import subject_of
 from raffles.models.winner import Winner
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 DAYS: Final = 14  # of the chart
 _SOON: Final = timedelta(days=3)  # a deadline within this time is highlighted
 _LATELY: Final = timedelta(days=30)  # draws whose prizes somebody may still come for
+_OF_THIS_MACHINE: Final = ("", "localhost", "127.0.0.1", "::1")
 _COUNTED: Final = 1_000  # prizes counted; beyond, the panel says "more than"
 
 Staff = User | AnonymousUser
@@ -94,12 +97,13 @@ class DayBar:
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """One of the first steps on an empty site."""
+    """One of the first steps on a new site: pages where it is done, or what to write elsewhere."""
 
     label: StrOrPromise
     why: StrOrPromise
-    address: str
-    is_done: bool
+    ways: tuple[tuple[StrOrPromise, str], ...] = ()  # labels and addresses
+    command: str = ""
+    is_done: bool = False
 
 
 @dataclass(slots=True)
@@ -108,6 +112,7 @@ class Home:
 
     tasks: list[Task] = field(default_factory=list)
     steps: list[FirstStep] = field(default_factory=list)
+    is_new: bool = False
     starts: list[tuple[StrOrPromise, str]] = field(default_factory=list)
     coming: list[NextDraw] = field(default_factory=list)
     unclaimed: list[Unclaimed] = field(default_factory=list)
@@ -124,7 +129,7 @@ def home(user: Staff, now: datetime) -> Home:
     """Return the page as `user` may see it."""
     page = Home(sees=frozenset(name for name, may in _SEES.items() if user.has_perms(may)))
     if "draws" in page.sees:
-        page.steps = _first_steps(user)
+        page.steps, page.is_new = _first_steps(user)
         page.tasks += tasks_of_draws(now)
         page.coming = _coming(now)
         page.bars = _bars(entries_by_day(now.date() - timedelta(days=DAYS - 1), now.date()))
@@ -136,7 +141,7 @@ def home(user: Staff, now: datetime) -> Home:
         page.unclaimed = _unclaimed(now)
         page.waiting = _waiting(page.unclaimed)
         page.undated = _undated(now)
-    if not page.steps:
+    if not page.is_new:
         page.starts = _starts(user)
     if "actions" in page.sees:
         page.actions = _latest_actions()
@@ -160,39 +165,72 @@ def _starts(user: Staff) -> list[tuple[StrOrPromise, str]]:
     return [(label, reverse(name)) for label, may, name in _STARTS if user.has_perm(may)]
 
 
-def _first_steps(user: Staff) -> list[FirstStep]:
-    """Return the first steps that the user may take, none once there is an event or a raffle."""
-    events, raffles = Event.objects.exists(), Raffle.objects.exists()
-    if events or raffles:
-        return []
-    steps = (
-        (
-            *(_("Schedule an event"), _("A draw that recurs, each date with its reward.")),
-            *("events.add_event", "admin:events_event_add", events),
+def _first_steps(user: Staff) -> tuple[list[FirstStep], bool]:
+    """Return the first steps, none once all are done or something is drawn; and whether nothing
+    is scheduled yet.
+
+    A first draw ends them whatever is undone: who runs a site alone has no staff to add.
+    """
+    if not user.has_perm("events.add_event") or Draw.objects.exclude(drawn_at=None).exists():
+        return [], False
+    event, raffle = Event.objects.first(), Raffle.objects.filter(event_slug=None).first()
+    is_new = event is None and raffle is None
+    steps = [_have_staff()] if user.has_perm("auth.add_user") else []
+    steps += [
+        _set_address(),
+        FirstStep(
+            _("Schedule the first draw"),
+            _("An event draws again and again, each date with its reward; a raffle draws once."),
+            (
+                (_("Schedule an event"), reverse("admin:events_event_add")),
+                (_("Create a raffle"), reverse("admin:raffles_raffle_add")),
+            ),
+            is_done=not is_new,
         ),
-        (
-            *(_("Create a raffle"), _("Numbered tickets, some prizes, one draw.")),
-            *("raffles.add_raffle", "admin:raffles_raffle_add", raffles),
+        FirstStep(
+            _("Let draw_winners run"),
+            _("Cron draws what is due, each minute."),
+            command="* * * * * manage.py draw_winners",
+            is_done=Heartbeat.objects.exists(),
         ),
-        (
-            *(_("Give partners a key"), _("A shop's server can then hand out tickets.")),
-            *("raffles.add_apikey", "admin:raffles_apikey_add", ApiKey.objects.exists()),
+        FirstStep(
+            _("Print the poster"),
+            _("With a QR code that leads to the page where people take part."),
+            _posters(event, raffle),
+            is_done=Ticket.objects.exists(),
         ),
-        (
-            *(_("Say who is notified"), _("Webhooks and mail, whenever something is drawn.")),
-            *("raffles.add_endpoint", "admin:raffles_endpoint_add", Endpoint.objects.exists()),
-        ),
+    ]
+    return ([] if all(step.is_done for step in steps) else steps), is_new
+
+
+def _have_staff() -> FirstStep:
+    others = User.objects.filter(is_staff=True, is_superuser=False, is_active=True)
+    return FirstStep(
+        _("Add your staff"),
+        _("Each with a name, a password and a group that says what they may do."),
+        ((_("Add somebody"), reverse("admin:auth_user_add")),),
+        is_done=others.exists(),
     )
-    found = [
-        FirstStep(label, why, reverse(name), is_done)
-        for label, why, may, name, is_done in steps
-        if user.has_perm(may)
-    ]
-    ran = Heartbeat.objects.exists()
-    return [
-        *found,
-        FirstStep(_("Let draw_winners run"), _("Cron draws what is due, each minute."), "", ran),
-    ]
+
+
+def _set_address() -> FirstStep:
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    return FirstStep(
+        _("Set the address"),
+        _("Links and QR codes lead to %(url)s. In the settings, write the address of the site:")
+        % {"url": settings.PUBLIC_URL},
+        command="PUBLIC_URL=https://draws.example.org",
+        is_done=host not in _OF_THIS_MACHINE,
+    )
+
+
+def _posters(event: Event | None, raffle: Raffle | None) -> tuple[tuple[str, str], ...]:
+    rows = (("admin:events_event_poster", event), ("admin:raffles_raffle_poster", raffle))
+    return tuple(
+        (_("Poster: %(name)s") % {"name": row}, reverse(name, args=[row.pk]))
+        for name, row in rows
+        if row is not None
+    )
 
 
 # --- What is coming ------------------------------------------------------------------------

@@ -16,4 +16,11 @@ def frame(request: HttpRequest) -> dict[str, dict[str, Any]]:
     return {"frame": {**links, "editions": editions(request)}}
 
 
-_LINKS = {"home": "event_pages:home", "calendar": "events-calendar", "docs": "docs"}
+_LINKS = {
+    "home": "event_pages:home",
+    "winners": "event_pages:winners",
+    "feed": "event_pages:feed",
+    "calendar": "event_pages:calendar",
+    "my_tickets": "pages:my_tickets",
+    "docs": "docs",
+}

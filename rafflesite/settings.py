@@ -18,7 +18,7 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
-from raffles.web.environment import hex_secrets, items, networks, proxy_networks, rate
+from raffles.web.environment import hex_secrets, items, networks, origins, proxy_networks, rate
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
@@ -170,6 +170,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "rafflesite.frame.frame",
             ],
+            "libraries": {"lists": "raffles.admin.lists"},
         },
     },
 ]
@@ -247,6 +248,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_INCLUDE_SCHEMA": False,
     "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
     "SWAGGER_UI_DIST": "SIDECAR",
+    # Its links to a call stand within a button, which no screen reader can tell apart.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": False},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
@@ -267,6 +270,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGES = [(language, LANG_INFO[language]["name"]) for language in SPOKEN]
 USE_TZ = True
 
+CSRF_FAILURE_VIEW = "raffles.web.problems.csrf_failure"
+
 # --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
 
 CONTENT_SECURITY_POLICY = {
@@ -277,11 +282,14 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
+        "worker-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
 }
+# Whose pages may show a raffle in a frame (/embed/...); empty: nobody's, and there is none.
+EMBED_ORIGINS = origins("EMBED_ORIGINS", env.str("EMBED_ORIGINS", default=""))
 SECURE_SSL_REDIRECT = _is_https
 # Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.refusals import SlugTaken
 from events.domain.rewards import coming_rewards, duplicate_event, name_of_copy, slug_of_copy
-from events.domain.scheduling import edit_event
+from events.domain.scheduling import Unfit, edit_event, end_event, first_free
 from events.models import Event
 from events.models.event import RESERVED, SLUG_IS_RESERVED
 from raffles.admin.actions import ConfirmedAction, Performed
+from raffles.admin.widgets import DayInput
 from raffles.web.fields import ReadableField
 from raffles.web.formats import WEEKDAY, grouped
 
@@ -95,6 +96,56 @@ def _resume(event: Event, *, now: datetime, by: str) -> Performed:
     return Performed(_("%(event)s is resumed.") % {"event": event})
 
 
+class EndForm(forms.Form):
+    """After which date no other comes."""
+
+    last = forms.DateField(
+        required=False,
+        widget=DayInput,
+        label=gettext_lazy("The last date"),
+        help_text=gettext_lazy("Empty: no further date comes from now on."),
+    )
+
+
+def _preview_end(event: Event) -> Iterator[str]:
+    yield gettext(
+        "No date comes after the last one: nobody gets a ticket for it, and nothing is drawn."
+    )
+    with_tickets = [draw for draw in _next(event, 30) if draw.occurrence]
+    for draw in with_tickets:
+        issued = draw.participants()
+        yield ngettext(
+            "%(when)s is drawn all the same, whatever you choose: it has %(issued)s ticket, and "
+            "%(left)s are left until then.",
+            "%(when)s is drawn all the same, whatever you choose: it has %(issued)s tickets, and "
+            "%(left)s are left until then.",
+            issued,
+        ) % {
+            "when": draw.shown(WEEKDAY),
+            "issued": f"{issued:,}",
+            "left": f"{draw.max_participants - issued:,}",
+        }
+    if with_tickets:
+        yield gettext("To call such a date off, void its raffle, with a public reason.")
+    else:
+        yield gettext("No date that is still to come has tickets.")
+    yield gettext(
+        "Past draws, winners and the page of the event stay. Rewards of later dates are kept, "
+        "should you choose a later last date in the form."
+    )
+
+
+def _end(event: Event, *, now: datetime, by: str, last: date | None) -> Performed:
+    try:
+        ended, kept = end_event(event.pk, last, now=now, by=by)
+    except Unfit as unfit:
+        raise ValidationError({"last": unfit.errors["until"]}) from unfit
+    sentence = _("%(event)s ends: %(day)s is its last day.") % {"event": ended, "day": ended.until}
+    if dates := ", ".join(str(row.date) for row in kept):
+        sentence += " " + _("Dates with tickets are drawn as they stood: %s.") % dates
+    return Performed(sentence)
+
+
 def _preview_duplicate(event: Event) -> Iterator[str]:
     count = len(coming_rewards(event, timezone.now()))
     said = _("A new event on the terms of %(event)s: schedule, default reward, rules and claiming.")
@@ -138,6 +189,15 @@ RESUME = ConfirmedAction(
     preview=lambda event: list(_preview_resume(event)),
     perform=_resume,
     is_offered=lambda event: event.paused_at is not None,
+)
+END = ConfirmedAction(
+    name="end",
+    label=gettext_lazy("End"),
+    permissions=("events.change_event",),
+    preview=lambda event: list(_preview_end(event)),
+    perform=_end,
+    form=EndForm,
+    is_offered=lambda event: first_free(event, timezone.now()) is not None,
 )
 DUPLICATE = ConfirmedAction(
     name="duplicate",

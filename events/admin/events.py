@@ -15,16 +15,18 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from events.admin.event_actions import DUPLICATE, PAUSE, RESUME
+from events.admin.event_actions import DUPLICATE, END, PAUSE, RESUME
 from events.admin.forms import CLAIM, REWARD, RULES, SCHEDULE, EventForm, RewardForm, RewardFormSet
 from events.admin.frequency import CHOICE
 from events.admin.many_rewards import COPY_WEEK, IMPORT
+from events.admin.poster import POSTER
 from events.admin.preview import calendar_of
 from events.domain.calendar import ComingDraw, coming_draws
 from events.domain.rewards import coming_rewards
 from events.domain.scheduling import edit_event, remove_reward, schedule_event, set_reward
 from events.models import Event, Occurrence, Reward
 from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.base import Beginning
 from raffles.admin.widgets import IN_FORMS
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
@@ -100,7 +102,12 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
                 prefix = make_formset.get_default_prefix()
                 how = admin.get_formset_kwargs(request, form.instance, inline, prefix)
                 rewards = make_formset(**how).preview(rewards)
-        context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now())
+        month = request.GET.get("month", "")
+        context["calendar"] = calendar_of(form.instance, rewards, now=timezone.now(), month=month)
+        context["preview_url"] = request.path
+        # What the form held is sent again for another month.
+        typed = request.POST.lists()
+        context["typed"] = [row for row in typed if row[0] != "csrfmiddlewaretoken"]
     return admin.render(
         request, "admin/events/event/preview.html", gettext("Preview"), None, context
     )
@@ -110,11 +117,16 @@ def preview(request: HttpRequest, admin: EventAdmin, event: Event | None = None)
 class EventAdmin(AdminPages):
     """Events: their dates follow the form, except those that have tickets."""
 
+    purpose = _(
+        "An event draws again and again, each day or each last Friday, every date with its reward. "
+        "Its dates come by themselves."
+    )
+    beginning = Beginning(_("Schedule an event"), "admin:events_event_add", "events.add_event")
     form = EventForm
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
     pages = (
-        *(IMPORT, COPY_WEEK, PAUSE, RESUME, DUPLICATE),
+        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE, POSTER),
         ViewPage(
             name="preview",
             is_of_object=False,

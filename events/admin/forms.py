@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
@@ -17,6 +18,7 @@ from events.domain.refusals import RewardTooLarge
 from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
 from events.models import Event, Reward
+from events.schedule import local
 from raffles.web.fields import ReadableField
 from raffles.web.zones import zones
 
@@ -69,7 +71,9 @@ class EventForm(FrequencyForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["time_zone"].initial = "UTC"
+        self.fields["time_zone"].initial = settings.RAFFLE_ZONE
+        today = local(timezone.now(), settings.RAFFLE_ZONE).date()
+        self.fields["start_date"].initial = today
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
 

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from events.models import Occurrence, Setback
-from raffles.admin.base import ReadOnly
+from raffles.admin.base import Beginning, ReadOnly
 from raffles.web.formats import clock
 from raffles.web.zones import zone_of
 
@@ -17,6 +17,13 @@ from raffles.web.zones import zone_of
 class OccurrenceAdmin(ReadOnly):
     """Dates that have tickets, or that nobody entered."""
 
+    purpose = _(
+        "Dates of events that are fixed: each comes here with its first ticket, or when it has "
+        "passed without one. What is still to come is in the event’s calendar."
+    )
+    beginning = Beginning(
+        _("Look at the events"), "admin:events_event_changelist", "events.view_event"
+    )
     list_display = ("event", "date", "draws", "reward_name", "raffle")
     list_filter = ("event",)
     list_select_related = ("event", "raffle")
@@ -37,5 +44,6 @@ class OccurrenceAdmin(ReadOnly):
 class SetbackAdmin(ReadOnly):
     """Failures that are retried."""
 
+    purpose = _("Draws that failed and are tried again by themselves. None is good news.")
     list_display = ("__str__", "raffle", "event", "attempts", "failed_at", "next_try_at")
     list_select_related = ("event", "raffle")

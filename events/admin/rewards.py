@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from events.admin.forms import REWARD, RewardForm
 from events.domain.scheduling import remove_reward, set_reward
 from events.models import Reward
-from raffles.admin.base import Recorded
+from raffles.admin.base import Beginning, Recorded
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
 
@@ -22,6 +22,13 @@ from raffles.web.callers import staff
 class RewardAdmin(Recorded):
     """Rewards of coming dates can be changed and removed here; they are added with their event."""
 
+    purpose = _(
+        "A date may have a reward of its own in place of its event’s default. It is written on the "
+        "event’s page, in the calendar or from a table."
+    )
+    beginning = Beginning(
+        _("Choose the event"), "admin:events_event_changelist", "events.view_event"
+    )
     form = RewardForm
     domain_records = frozenset({"added", "changed", "deleted"})
     fields = ("event", "date", *REWARD)

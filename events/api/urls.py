@@ -8,7 +8,7 @@ from django.urls import path, register_converter
 from rest_framework.routers import SimpleRouter
 
 from events.api import legacy
-from events.api.feeds import event_stream, event_winners_feed, events_calendar
+from events.api.feeds import event_stream
 from events.api.views import EventViewSet
 
 
@@ -31,8 +31,6 @@ router.register("events", EventViewSet, basename="event")
 
 urlpatterns = [
     *router.urls,
-    path("events/<slug:slug>/winners.atom", event_winners_feed, name="event-winners-feed"),
     path("events/<slug:slug>/stream/", event_stream, name="event-stream"),
-    path("events.ics", events_calendar, name="events-calendar"),
     *legacy.urlpatterns,
 ]

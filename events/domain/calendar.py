@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -139,10 +140,36 @@ def planned_draws(
 ) -> list[ComingDraw]:
     """Return at most `each` next draws of an event, which may be unsaved, with `rewards` by date.
 
-    One query, and none for a new event.
+    Coming dates that were called off are among them, and count for none. One query, and none for a
+    new event.
     """
     opened = _opened([event], now).get(event.pk, {}) if event.pk else {}
-    return _coming(event, opened, rewards, now, None, each)
+    draws = _coming(event, opened, rewards, now, None, each)
+    called_off = [
+        ComingDraw.kept(event, row)
+        for row in opened.values()
+        if row.draw_at > now and row.state() == State.VOID
+        if len(draws) < each or row.draw_at < draws[-1].draw_at
+    ]
+    return sorted([*draws, *called_off], key=lambda draw: draw.draw_at)
+
+
+def draws_between(
+    event: Event, rewards: Mapping[date, Rewarding], *, first: date, last: date, now: datetime
+) -> list[ComingDraw]:
+    """Return all dates of an event, past, called off or coming, otherwise as `planned_draws`."""
+    opened = {}
+    if event.pk:
+        rows = event.occurrences.filter(date__range=(first, last)).with_participants()
+        opened = {row.date: row for row in rows.select_related("raffle")}
+    draws = [ComingDraw.kept(event, row) for row in opened.values()]
+    if event.paused_at is None and is_zone(event.time_zone):
+        schedule, after = event.schedule(), max(now, event.settled_until)
+        for day in takewhile(lambda day: day <= last, schedule.dates(first)):
+            draw_at = schedule.draw_at(day)
+            if day not in opened and draw_at > after:
+                draws.append(_planned(event, day, draw_at, rewards))
+    return sorted(draws, key=lambda draw: draw.draw_at)
 
 
 def coming_on(event: Event, day: date, *, now: datetime) -> ComingDraw | None:
@@ -184,11 +211,16 @@ def _coming(
         if (until is not None and draw_at > until) or free == each:
             break
         if day not in opened:
-            reward = rewards.get(day, event)
-            tickets = event.max_participants
-            draws.append(ComingDraw(event, day, draw_at, event.time_zone, reward, tickets, None))
+            draws.append(_planned(event, day, draw_at, rewards))
             free += 1
     return sorted(draws, key=lambda draw: draw.draw_at)[:each]
+
+
+def _planned(
+    event: Event, day: date, draw_at: datetime, rewards: Mapping[date, Rewarding]
+) -> ComingDraw:
+    reward = rewards.get(day, event)
+    return ComingDraw(event, day, draw_at, event.time_zone, reward, event.max_participants, None)
 
 
 def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:

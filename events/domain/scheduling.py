@@ -6,7 +6,7 @@ A date's time, reward and size are fixed from its first ticket on; everything el
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,8 +17,9 @@ from events.domain.refusals import NoSuchDate, RewardFrozen, RewardTooLarge, Slu
 from events.domain.settling import settle
 from events.models import Event, Occurrence, Reward
 from events.models.event import RESERVED, SLUG_IS_RESERVED
-from events.schedule import BadSchedule, check
+from events.schedule import BadSchedule, check, local
 from raffles.domain.keys import current_key_id
+from raffles.domain.privacy import forget_names
 from raffles.domain.refusals import ChangedMeanwhile
 from raffles.models import Raffle
 from raffles.models.record import record
@@ -103,12 +104,50 @@ def edit_event(
         event.changed_at, event.changed_by = now, by
         event.save()
         if "privacy" in changed:
-            Raffle.objects.filter(occurrence__event=event).update(privacy=event.privacy)
+            raffles = Raffle.objects.filter(occurrence__event=event)
+            raffles.update(privacy=event.privacy)
+            forget_names(raffles)
         if changed:
             record(event, "event.changed", at=now, by=by, **changed)
         transaction.on_commit(forget_events)
         opened = event.occurrences.recent(now).select_related("raffle").order_by("date")
         return event, [row for row in opened if is_enterable(row, now)]
+
+
+def end_event(
+    event_pk: int, last: date | None, *, now: datetime, by: str
+) -> tuple[Event, list[Occurrence]]:
+    """Let no date come after `last`, or from now on; return the same as `edit_event`.
+
+    Raises Unfit, whose errors are of `until`.
+    """
+    with transaction.atomic():
+        event = locked_event(event_pk)
+        if last is None:
+            last = _last_until(event, now)
+        elif last < local(now, event.time_zone).date():
+            raise Unfit({"until": _("Choose today or a later date, or none to end it now.")})
+        elif event.until is not None and last > event.until:
+            raise Unfit({"until": _("It ends on %(day)s already.") % {"day": event.until}})
+        return edit_event(event_pk, {"until": last}, now=now, by=by)
+
+
+def first_free(event: Event, now: datetime) -> date | None:
+    """Return the first date to come that has no tickets, as if the event were not paused."""
+    opened = set(event.occurrences.recent(now).values_list("date", flat=True))
+    coming = (day for day, _at in event.schedule().after(max(now, event.settled_until)))
+    return next((day for day in coming if day not in opened), None)
+
+
+def _last_until(event: Event, now: datetime) -> date | None:
+    """Return the last date of an event that gets no further one, but keeps those with tickets."""
+    free = first_free(event, now)
+    if free is None:
+        return event.until
+    if free <= event.start_date:
+        raise Unfit({"until": _("Its first date is still to come: delete it, or choose a date.")})
+    today = local(now, event.time_zone).date()
+    return max(min(free - timedelta(days=1), today), event.start_date)
 
 
 def set_reward(

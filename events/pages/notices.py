@@ -18,8 +18,11 @@ WORDS: notices.Words = {
         _("The event is over or takes a break. Its past draws stay here."),
     ),
     refusals.AlreadyInDraw: (
-        _("You already hold a ticket."),
-        _("This name, or your internet address, is in the next draw. It counts once."),
+        _("This name has its ticket."),
+        _(
+            "A name counts once in a draw. If it is not you, add what tells you apart, such as the "
+            "first letter of your surname."
+        ),
     ),
     refusals.AlreadyInOrResting: (
         _("You already hold a ticket, or rest."),
@@ -32,5 +35,14 @@ WORDS: notices.Words = {
     refusals.PartnersOnly: (
         _("Tickets come from our partners."),
         _("Ask where you shop or order: they hand the tickets out."),
+    ),
+}
+
+# Where an address counts once as well, nobody is told which of the two it was.
+WORDS_BY_ADDRESS: notices.Words = {
+    **WORDS,
+    refusals.AlreadyInDraw: (
+        _("You already hold a ticket."),
+        _("This name, or your internet address, is in the next draw. It counts once."),
     ),
 }

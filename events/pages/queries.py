@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from django.conf import settings
-from django.db.models import Prefetch
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Occurrence, Rewarding
-from raffles.domain.privacy import shown_name
-from raffles.models import Draw, Prize, Raffle, Winner
-from raffles.pages.queries import LISTED, PODIUM, next_draws
+from raffles.models import Announcement, Draw, Prize, Raffle
+from raffles.pages.queries import (
+    LISTED,
+    PODIUM,
+    Given,
+    Place,
+    full_raffles,
+    given,
+    next_draws,
+    open_raffles,
+    podiums,
+    takes_entries,
+)
 
 _LATELY = timedelta(days=7)
 _AHEAD = 7  # coming dates on an event's page
@@ -31,24 +42,43 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A coming draw, of an event or a raffle."""
+    """A draw to come, of an event or a raffle; without `at` it comes with the last ticket.
+
+    `closes` says that entries end at that time, and that the draw may be a little later.
+    """
 
     name: str
     address: str
-    at: datetime
+    at: datetime | None
     time_zone: str
     prizes: Sequence[Offer | Prize]
     picture: str
     left: int
     total: int
+    takes_entries: bool
+    closes: bool = False
+
+    def taken(self) -> int:
+        """Return the tickets handed out, while it takes entries."""
+        return self.total - self.left
 
 
 def coming(now: datetime) -> list[Coming]:
     """Return each event's next draw and the raffles with a known time, soonest first."""
     events = list(Event.objects.running())
-    found = [_of_event(draw) for draw in coming_draws(events, now=now, each=1)]
-    found += [_of_raffle(raffle) for raffle in next_draws()]
-    return sorted(found, key=lambda draw: draw.at)[:LISTED]
+    found = [(draw.draw_at, _of_event(draw)) for draw in coming_draws(events, now=now, each=1)]
+    found += [(each.closes_at, _of_raffle(each, now)) for each in next_draws() if each.closes_at]
+    return [draw for _, draw in sorted(found, key=itemgetter(0))[:LISTED]]
+
+
+def until_sold_out(now: datetime) -> list[Coming]:
+    """Return the raffles without a closing time, with tickets left, latest first."""
+    return [_of_raffle(raffle, now) for raffle in open_raffles()]
+
+
+def to_be_drawn(now: datetime) -> list[Coming]:
+    """Return the raffles without a closing time whose last ticket is gone, latest first."""
+    return [_of_raffle(raffle, now) for raffle in full_raffles()]
 
 
 def _of_event(draw: ComingDraw) -> Coming:
@@ -61,11 +91,11 @@ def _of_event(draw: ComingDraw) -> Coming:
         picture=picture_of(draw.reward),
         left=draw.max_participants - draw.participants(),
         total=draw.max_participants,
+        takes_entries=draw.participants() < draw.max_participants,
     )
 
 
-def _of_raffle(raffle: Raffle) -> Coming:
-    assert raffle.closes_at  # noqa: S101 - that is what `next_draws` asks for
+def _of_raffle(raffle: Raffle, now: datetime) -> Coming:
     return Coming(
         name=raffle.name,
         address=reverse("pages:raffle", args=[raffle.uuid]),
@@ -75,6 +105,8 @@ def _of_raffle(raffle: Raffle) -> Coming:
         picture="",
         left=raffle.available,
         total=raffle.total_tickets,
+        takes_entries=takes_entries(raffle, now),
+        closes=True,
     )
 
 
@@ -94,47 +126,51 @@ def picture_of_draw(raffle: Raffle) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Won:
-    """A prize of a finished draw and its holder; `holder` is empty where privacy hides names."""
-
-    prize: str
-    ticket_number: int
-    holder: str
-
-
-@dataclass(frozen=True, slots=True)
 class Drawn:
-    """A finished draw with its first winners."""
+    """A finished draw with its first places, as they stand now."""
 
     name: str
     address: str
     at: datetime
-    winners: list[Won]
+    time_zone: str
+    places: list[Place]
+    given: Given
 
 
 def latest(now: datetime) -> list[Drawn]:
     """Return the draws of the last week, latest first."""
-    podium = Winner.objects.with_state().select_related("ticket").filter(rank__lte=PODIUM)
-    winners = Prefetch("raffle__winners", podium.order_by("rank"), to_attr="podium")
     lately = Draw.objects.filter(drawn_at__gt=now - _LATELY)
-    draws = lately.select_related("raffle__occurrence__event").prefetch_related(winners)
-    return [_drawn(draw) for draw in draws.order_by("-drawn_at")[:LISTED]]
+    return _drawn(_with_raffles(lately).order_by("-drawn_at")[:LISTED])
 
 
-def _drawn(draw: Draw) -> Drawn:
-    assert draw.drawn_at  # noqa: S101 - that is what was asked for
-    raffle = draw.raffle
-    occurrence: Occurrence | None = getattr(raffle, "occurrence", None)
-    winners = [
-        Won(
-            prize.name,
-            winner.ticket_number(),
-            shown_name(winner.ticket.username, raffle.privacy) or "",
+def drawn_in(statements: Sequence[Announcement]) -> list[Drawn]:
+    """Return the draws that statements of the log tell of, in their order."""
+    keys = [statement.raffle_id for statement in statements]
+    draws = Draw.objects.filter(raffle__in=keys)
+    return _drawn(sorted(_with_raffles(draws), key=lambda draw: keys.index(draw.raffle_id)))
+
+
+def _with_raffles(draws: QuerySet[Draw]) -> QuerySet[Draw]:
+    joined = draws.select_related("raffle__occurrence__event", "raffle__pool")
+    return joined.defer("raffle__pool__levels", "log").prefetch_related("raffle__prizes")
+
+
+def _drawn(draws: Iterable[Draw]) -> list[Drawn]:
+    rows = list(draws)
+    raffles = [draw.raffle for draw in rows]
+    first = podiums(raffles)
+    return [
+        Drawn(
+            raffle.name,
+            result_address(raffle, getattr(raffle, "occurrence", None)),
+            draw.drawn_at,
+            str(raffle.zone()),
+            first[raffle.pk],
+            given(raffle, raffle.pool.tickets),
         )
-        for winner in raffle.podium  # type: ignore[attr-defined]
-        if (prize := winner.held_prize())
+        for draw, raffle in zip(rows, raffles, strict=True)
+        if draw.drawn_at
     ]
-    return Drawn(raffle.name, result_address(raffle, occurrence), draw.drawn_at, winners)
 
 
 def result_address(raffle: Raffle, occurrence: Occurrence | None) -> str:

@@ -18,19 +18,31 @@ from events.domain.calendar import find_event
 from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
 from events.pages.forms import ParticipationForm
-from events.pages.notices import WORDS
-from events.pages.queries import coming, latest, next_dates, past_dates, picture_of
+from events.pages.notices import WORDS, WORDS_BY_ADDRESS
+from events.pages.queries import (
+    coming,
+    drawn_in,
+    latest,
+    next_dates,
+    past_dates,
+    picture_of,
+    to_be_drawn,
+    until_sold_out,
+)
 from events.schedule import shown_zone
 from raffles.domain.contacts import keep_contact
 from raffles.domain.refusals import Refusal
-from raffles.models import Raffle
-from raffles.pages.card import card_of
+from raffles.models import Announcement, Raffle
+from raffles.pages.log import SearchForm, page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
-from raffles.pages.queries import names_of, open_raffles
-from raffles.pages.views import shown_certificate, shown_result
+from raffles.pages.queries import names_of
+from raffles.pages.result import shown_result
+from raffles.pages.views import just_taken, shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
+
+_ARCHIVED = 24  # draws a page of the archive
 
 
 @require_safe
@@ -38,8 +50,33 @@ from raffles.web.throttles import EntryThrottle
 def home(request: HttpRequest) -> HttpResponse:
     """Show the next draws, the open raffles and the latest winners."""
     now = timezone.now()
-    context = {"coming": coming(now), "open_raffles": open_raffles(), "latest": latest(now)}
+    context = {
+        "coming": coming(now),
+        "unplanned": until_sold_out(now),
+        "full": to_be_drawn(now),
+        "latest": latest(now),
+    }
     return render(request, "events/home.html", context)
+
+
+@require_safe
+@page
+def winners(request: HttpRequest) -> HttpResponse:
+    """Show all finished draws, the latest first; 400 with a sentence for what cannot be sought."""
+    form = SearchForm(request.GET)
+    if not form.is_valid():
+        return render(request, "events/winners.html", {"form": form}, status=400)
+    asked = form.cleaned_data
+    draws = Announcement.objects.filter(kind=Announcement.Kind.DRAWN)
+    rows, has_newer, has_older = page_of(draws, asked, _ARCHIVED)
+    context = {
+        "form": form,
+        "draws": drawn_in(rows),
+        "asked": {name: value for name, value in asked.items() if value not in (None, "")},
+        "newer": rows[0].sequence - 1 if has_newer else None,
+        "older": rows[-1].sequence - 1 if has_older else None,
+    }
+    return render(request, "events/winners.html", context)
 
 
 @csrf_exempt  # other sites are refused for every address, so nobody needs a cookie
@@ -52,16 +89,18 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     form = ParticipationForm(request.POST)
     if not form.is_valid():
         return _event(request, slug, form, status=400)
+    words = WORDS
     try:
         throttle(request, EntryThrottle())
         now = timezone.now()
         found, draw = find_event(now, slug=slug)
+        words = WORDS_BY_ADDRESS if found.one_per_address else WORDS
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
         if email := form.cleaned_data["email"]:
             keep_contact(taken.entry, email, now=now)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _event(request, slug, form, notice=notice_of(refusal, WORDS))
+        return _event(request, slug, form, notice=notice_of(refusal, words))
     return _event(request, slug, form, status=201, taken=taken)
 
 
@@ -82,14 +121,15 @@ def _event(
     taken: Taken | None = None,
 ) -> HttpResponse:
     context = {
-        **_state(slug, timezone.now(), is_held=taken is not None),
+        **state_of(slug, timezone.now(), is_held=taken is not None),
         "form": form,
         "notice": notice,
-        "card": card_of(taken.entry) if taken else None,
-        "raffle": Raffle.objects.get(uuid=taken.entry.raffle_id) if taken else None,
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
+    if taken:
+        raffle = context["raffle"] = Raffle.objects.get(uuid=taken.entry.raffle_id)
+        context |= just_taken(raffle, taken.entry)
     return answered(request, "events/event.html", context, notice, status)
 
 
@@ -97,11 +137,11 @@ def _event(
 @page
 def event_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer the part of an event's page that changes, for a page that is open."""
-    context = _state(slug, timezone.now(), is_held="held" in request.GET)
+    context = state_of(slug, timezone.now(), is_held="held" in request.GET)
     return render(request, "events/_state.html", context)
 
 
-def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
+def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
     found = Event.objects.get(slug=slug)
     dates = next_dates(found, now)
     draw = dates[0] if dates else None
@@ -112,6 +152,7 @@ def _state(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
         "is_held": is_held,
         "draw": draw,
         "left": draw.max_participants - draw.participants() if draw else 0,
+        "taken": draw.participants() if draw else 0,
         "picture": picture_of(draw.reward) if draw else "",
         "later": dates[1:],
         "past": past_dates(found, now),

@@ -14,7 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from events.models import Event, Reward
 from events.tests.acting import DAY, DRAW, NOW, at, read, run, scheduled, taken
-from raffles.models import ApiKey, LogEntry
+from raffles.domain.drawing import void_raffle
+from raffles.models import ApiKey, LogEntry, Raffle
 from raffles.web.callers import address_tag
 
 SAM = f"staff sam from {address_tag('127.0.0.1')}"
@@ -190,6 +191,65 @@ def test_the_preview_of_a_form_saves_nothing(staff: Client) -> None:
     assert (event.frequency, str(event.rewards.get())) == ("daily", "2026-02-11: Washing Machine")
 
 
+def turned(page: str) -> list[str]:
+    """Return the months that the calendar can be turned to."""
+    return re.findall(
+        r'formaction="[^"?]*(?:\?month=(.*?))?" formtarget="_\w+" formnovalidate', page
+    )
+
+
+def month(staff: Client, which: str, now: Any, **changes: Any) -> str:
+    with at(now):
+        staff.force_login(User.objects.get(username="sam"))
+    address = f"{change()[: -len('change/')]}preview/?month={which}"
+    return post(staff, address, form(**changes), now)
+
+
+def test_dates_say_what_became_of_them(staff: Client) -> None:
+    post(staff, ADD, form())
+    taken("alice")
+    with at(NOW):
+        void_raffle(Raffle.objects.get().uuid, reason="Rain", now=NOW, by="test")
+        page = staff.get(change()).content.decode()
+    assert cells(page)[:2] == [
+        "Tue 10 Feb 08:00 CET 1 × Coffee called off",
+        "Wed 11 Feb 08:00 CET 1 × Coffee default",
+    ]
+    assert "The next 30 dates, on the clocks of Europe/Paris" in page
+    assert "Fixed by their tickets" not in page
+    run(DRAW + DAY)
+    taken("alice", now=DRAW + DAY)
+    run(DRAW + 2 * DAY)
+    taken("alice", now=DRAW + 2 * DAY)
+
+    page = month(staff, "2026-02", DRAW + 2 * DAY)
+
+    assert cells(page)[:5] == [
+        "Tue 10 Feb 08:00 CET 1 × Coffee called off",
+        "Wed 11 Feb 08:00 CET 1 × Coffee nobody came",
+        "Thu 12 Feb 08:00 CET 1 × Coffee drawn, 1 ticket",
+        "Fri 13 Feb 08:00 CET 1 × Coffee fixed: 1 of 3 tickets taken",
+        "Sat 14 Feb 08:00 CET 1 × Coffee default",
+    ]
+    assert len(cells(page)) == 19
+    assert "February 2026, on the clocks of Europe/Paris" in page
+
+
+def test_calendar_turns_from_month_to_month_and_ends(staff: Client) -> None:
+    post(staff, ADD, form())
+    with at(NOW):
+        assert turned(staff.get(change()).content.decode()) == ["2026-02", "2026-03"]
+    assert turned(month(staff, "2026-02", NOW)) == ["2026-03", ""]
+    assert turned(month(staff, "2026-03", NOW)) == ["2026-02", "2026-04", ""]
+    page = month(staff, "2026-03", NOW, until="2026-03-02")
+    assert turned(page) == ["2026-02", ""]
+    assert [cell[:10] for cell in cells(page)] == ["Sun 1 Mar ", "Mon 2 Mar "]
+    assert 'name="until" value="2026-03-02"' in page  # where no script runs
+    assert month(staff, "1999-01", NOW).count("February 2026") == 1
+    assert turned(month(staff, "9999-12", NOW)) == ["2031-01", ""]
+    assert turned(month(staff, "2026-13", NOW)) == ["2026-02", "2026-03"]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_queries_do_not_grow(
     staff: Client, count: int, django_assert_num_queries: DjangoAssertNumQueries
@@ -204,7 +264,7 @@ def test_queries_do_not_grow(
     path = change()
     with at(NOW):
         staff.get(path)  # remembers the content type
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             staff.get(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from events.tests.acting import (
     participate,
     read,
     refused,
+    run,
     scheduled,
     taken,
 )
@@ -94,6 +96,88 @@ def test_the_form_neither_pauses_nor_resumes(staff: Client) -> None:
     with at(NOW):
         page = staff.get(address("change")).content.decode()
     assert 'name="paused"' not in page
+
+
+def test_ending_says_what_is_drawn_all_the_same(staff: Client) -> None:
+    scheduled(start_date="2026-02-09")
+    taken("alice")
+    assert previewed(staff, "end") == [
+        "No date comes after the last one: nobody gets a ticket for it, and nothing is drawn.",
+        (
+            "Tue 2026-02-10 08:00 CET is drawn all the same, whatever you choose: it has 1 "
+            "ticket, and 2 are left until then."
+        ),
+        "To call such a date off, void its raffle, with a public reason.",
+        (
+            "Past draws, winners and the page of the event stay. Rewards of later dates are kept, "
+            "should you choose a later last date in the form."
+        ),
+    ]
+    page = confirm(staff, "end")
+    assert "Breakfast ends: 2026-02-10 is its last day." in page
+    assert "Dates with tickets are drawn as they stood: 2026-02-10." in page
+    assert "End</a>" not in page
+    taken("bob")
+    assert refused(participate("carl", now=DRAW)) == NO_DRAW
+    assert run(DRAW) != []
+    confirm(staff, "end")  # a second tab
+    assert actions() == ["event.scheduled", "event.changed"]
+
+
+def test_form_with_a_refused_rule_still_offers_to_end(staff: Client) -> None:
+    scheduled()
+    fields = {"name": "Breakfast", "frequency": "every now and then", "start_date": "2026-02-10"}
+    with at(NOW):
+        answer = staff.post(address("change"), fields)
+    assert answer.status_code == 200
+    assert "End</a>" in answer.content.decode()
+
+
+def test_ending_after_a_date(staff: Client) -> None:
+    scheduled()
+    confirm(staff, "end", last="2026-02-11")
+    days = [draw["draw_at"][:10] for draw in read("/events/upcoming/?days=30")]
+    assert days == ["2026-02-10", "2026-02-11"]
+    page = confirm(staff, "end", last="2026-02-20")
+    assert "It ends on 2026-02-11 already." in page
+    assert 'value="2026-02-20"' in page
+    assert Event.objects.get().until == date(2026, 2, 11)
+
+
+@pytest.mark.parametrize(
+    ("start", "last", "sentence"),
+    [
+        ("2026-02-01", "2026-02-09", "Choose today or a later date, or none to end it now."),
+        ("2026-03-01", "2026-02-20", "The last date can&#x27;t be before the first."),
+        ("2026-03-01", "", "Its first date is still to come: delete it, or choose a date."),
+        ("2026-03-01", "soon", "Enter a valid date."),
+    ],
+)
+def test_last_date_is_today_or_later_and_not_before_the_first(
+    staff: Client, start: str, last: str, sentence: str
+) -> None:
+    scheduled(start_date=start)
+    assert sentence in confirm(staff, "end", last=last)
+    assert Event.objects.get().until is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "last"),
+    [
+        ({}, NOW + DAY, date(2026, 2, 10)),  # before the draw of the 11th
+        ({}, DRAW + DAY, date(2026, 2, 11)),  # after it
+        ({"frequency": "weekly"}, NOW + 3 * DAY, date(2026, 2, 13)),
+    ],
+)
+def test_ending_at_once_keeps_what_is_past(
+    staff: Client, changes: dict[str, Any], now: Any, last: date
+) -> None:
+    scheduled(**changes)
+    with at(now):
+        staff.force_login(User.objects.get(username="sam"))
+        staff.post(address("end"), {"last": ""})
+    assert Event.objects.get().until == last
+    assert read("/events/upcoming/?days=30", now) == []
 
 
 def test_a_duplicate_has_all_terms_and_the_coming_rewards(staff: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from io import StringIO
 
 import pytest
@@ -38,6 +39,35 @@ def test_demo_refuses_without_debug(settings: LazySettings) -> None:
     settings.DEBUG, settings.EPHEMERAL_SECRETS = False, frozenset()
     with pytest.raises(CommandError, match="DEBUG=on"):
         call_command("demo", "--no-server", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_welcome_tells_the_pages_where_they_are_served(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG, settings.EPHEMERAL_SECRETS, settings.PUBLIC_URL = True, frozenset(), "http://a"
+    monkeypatch.delenv("PUBLIC_URL", raising=False)
+    said = StringIO()
+
+    call_command("demo", "0.0.0.0:9123", "--no-server", stdout=said)
+
+    url = "http://127.0.0.1:9123"
+    assert url == settings.PUBLIC_URL
+    open_, drawn = Raffle.objects.get(name="Summer fair"), Raffle.objects.get(name="School trip")
+    for path in ("/", f"/r/{open_.uuid}/", f"/r/{drawn.uuid}/stage/", "/e/morning-luck/"):
+        assert f" {url}{path}\n" in said.getvalue()
+
+
+def test_port_that_is_taken_is_said_before_anything_else() -> None:
+    said = StringIO()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"127.0.0.1:{port}: Address already in use"):
+            call_command("demo", f"127.0.0.1:{port}", stdout=said)
+    for wrong in ("here", "127.0.0.1:", "127.0.0.1:0", "70000"):
+        with pytest.raises(CommandError, match="host:port"):
+            call_command("demo", wrong, stdout=said)
+    assert said.getvalue() == ""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -48,7 +48,7 @@ def test_calendar_holds_each_coming_draw_with_its_reward() -> None:
 
     assert dates() == [
         {
-            "uid": f"breakfast-202602{day}@lucky-draws",
+            "uid": f"breakfast-202602{day}@testserver/log",
             "start": datetime(2026, 2, day, 8, tzinfo=PARIS),
             "summary": summary,
         }
@@ -90,9 +90,63 @@ def test_calendar_says_when_to_readers_who_know_only_its_own_zones(
     starts = [entry.decoded("dtstart") for entry in read.walk("VEVENT")]
     assert body["time_zone"] == zone
     assert len(starts) > 90
-    assert [start.replace(tzinfo=clocks).astimezone(UTC) for start in starts] == [
-        draw.draw_at for draw in coming
+    on_own = [
+        start if start.tzname() == "UTC" else start.replace(tzinfo=clocks) for start in starts
     ]
+    assert [start.astimezone(UTC) for start in on_own] == [draw.draw_at for draw in coming]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Australia/Lord_Howe", "America/Sao_Paulo"])
+def test_zones_of_the_calendar_change_on_the_clocks_still_in_use(zone: str) -> None:
+    """As readers compute it that know only RFC 5545: the last onset before a date decides."""
+    scheduled(time_zone=zone, draw_time="02:30")
+
+    (told,) = calendar().walk("VTIMEZONE")
+    parts = [part for part in told.subcomponents if part.name in ("STANDARD", "DAYLIGHT")]
+    assert all("RDATE" not in part and "RRULE" not in part for part in parts)
+    onsets = [
+        (
+            part.decoded("dtstart") - part.decoded("tzoffsetfrom"),  # in UTC
+            part.decoded("tzoffsetto"),
+        )
+        for part in parts
+    ]
+    for entry in calendar().walk("VEVENT"):
+        start = entry.decoded("dtstart")
+        moment = start.astimezone(UTC).replace(tzinfo=None)
+        assert max(onset for onset in onsets if onset[0] <= moment)[1] == start.utcoffset()
+
+
+def test_changed_entries_rise_in_sequence_and_stamp() -> None:
+    scheduled(until="2026-02-12")
+    day = "/events/breakfast/rewards/2026-02-11/"
+    seen = []
+    changes: list[tuple[str, str, Any]] = [
+        ("put", day, {"name": "Phone"}),
+        ("put", day, {"name": "Phone", "amount": 2}),
+        ("delete", day, None),
+        ("patch", "/events/breakfast/", {"name": "Brunch"}),
+    ]
+    for minute, change in enumerate([None, *changes]):
+        if change:
+            manage(*change, now=NOW + timedelta(minutes=minute))
+        entry = calendar(NOW + timedelta(minutes=minute)).walk("VEVENT")[1]
+        seen.append((entry["sequence"], entry.decoded("dtstamp"), str(entry["summary"])))
+        calendar(NOW + timedelta(minutes=minute))  # which changes nothing
+    assert [summary for *_, summary in seen] == [
+        "Breakfast: Coffee",
+        "Breakfast: Phone",
+        "Breakfast: 2 × Phone",
+        "Breakfast: Coffee",
+        "Brunch: Coffee",
+    ]
+    assert [stamp for _, stamp, _ in seen] == [NOW + timedelta(minutes=n) for n in range(5)]
+    assert [sequence for sequence, *_ in seen] == [1, 2, 3, 4, 5]
+
+
+def test_calendar_leads_to_the_page_of_the_event() -> None:
+    scheduled()
+    assert calendar().walk("VEVENT")[0]["url"] == "http://testserver/e/breakfast/"
 
 
 def test_calendar_of_many_events_ends_with_the_thousandth_draw() -> None:
@@ -129,7 +183,7 @@ def test_date_keeps_its_uid_when_it_is_opened_and_changed() -> None:
 
 def test_paused_and_past_dates_are_not_in_the_calendar() -> None:
     scheduled(until="2026-02-11")
-    assert [entry["uid"] for entry in dates(DRAW)] == ["breakfast-20260211@lucky-draws"]
+    assert [entry["uid"] for entry in dates(DRAW)] == ["breakfast-20260211@testserver/log"]
     manage("patch", "/events/breakfast/", {"paused": True})
     assert dates() == []
 
@@ -142,7 +196,7 @@ def test_calendar_costs_the_same_for_one_and_for_three() -> None:
             dates()
         counts.append(len(queries))
 
-    assert counts == [3, 3, 3]
+    assert counts == [5, 5, 5]
 
 
 @pytest.mark.parametrize(
@@ -172,16 +226,49 @@ def test_an_erased_winner_is_named_nowhere_any_more() -> None:
     run(DRAW)
     raffle = Raffle.objects.get()
     before = read_after(0)
+    etag = caller().get("/events/breakfast/winners.atom")["ETag"]
 
     assert erase_holder("user:ada lovelace", now=DRAW, raffles=[raffle]) == 1
 
-    told = [read_after(0), caller().get("/events/breakfast/winners.atom").content]
+    feed = caller().get("/events/breakfast/winners.atom", headers={"if-none-match": etag})
+    told = [read_after(0), feed.content]
     assert "Ada" in str(before)
     assert "Ada" not in str(told)
     assert "Grace Hopper" in str(told[0])
     assert "Grace Hopper" in str(told[1])
     assert [event.sequence for event in told[0]] == [event.sequence for event in before]
     assert [step.name for step in audit(raffle)][-1] == "replacements"
+
+
+@pytest.mark.parametrize("privacy", ["initials", "number"])
+def test_name_that_is_hidden_after_the_draw_is_gone_from_feed_and_stream(privacy: str) -> None:
+    scheduled()
+    taken("Ada Lovelace")
+    run(DRAW)
+    path = "/events/breakfast/winners.atom"
+    etag = caller().get(path)["ETag"]
+
+    def told() -> str:
+        again = caller().get(path, headers={"if-none-match": etag})
+        assert again.status_code == 200, "readers would keep the name"
+        return str([read_after(0), again.content])
+
+    manage("patch", "/events/breakfast/", {"privacy": privacy}, now=DRAW)
+    assert "Lovelace" not in told()
+    with at(DRAW):
+        assert "Lovelace" not in caller().get("/events/winners/").content.decode()
+
+
+def test_feed_leads_to_the_page_of_the_date() -> None:
+    scheduled()
+    taken("alice")
+    run(DRAW)
+
+    feed = caller().get("/winners.atom").content.decode()
+    (entry,) = re.findall("<entry>(.*?)</entry>", feed)
+    assert 'href="http://testserver/e/breakfast/2026-02-10/"' in entry
+    own = caller().get("/events/breakfast/winners.atom").content.decode()
+    assert "<title>Winners of Breakfast</title>" in own
 
 
 def test_feed_of_one_event_leaves_out_the_others() -> None:

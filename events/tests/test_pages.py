@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from events.tests.acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
 from raffles.domain.prizes import forfeit, replace_winner
-from raffles.models import Contact, State, Ticket, Winner
+from raffles.models import Contact, Raffle, State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.pages.visiting import head_of, notice, press, text_of, ticket_on, visitor
 
@@ -68,14 +69,90 @@ def test_home_names_winners_as_far_as_privacy_shows_them() -> None:
     assert "Carol" not in text
 
 
-def test_home_puts_nobody_forward_whose_prize_was_forfeited() -> None:
-    raffle_id = drawn("Alice", name="Breakfast")
-    number = Winner.objects.get().ticket_number()
-    assert "Coffee Alice Ticket" in text_of(look("/", DRAW))
+def test_home_and_archive_show_who_holds_a_prize_now() -> None:
+    raffle_id = drawn("Alice", "Bob")
+    first, second = (
+        (str(winner.ticket.username), winner.ticket_number())
+        for winner in Winner.objects.select_related("ticket").order_by("rank")
+    )
+    assert f"Coffee {first[0]} Ticket {first[1]}" in text_of(look("/", DRAW))
 
-    forfeit(raffle_id, ticket_number=number, reason="Away", now=DRAW, by="staff")
+    replace_winner(raffle_id, ticket_number=first[1], reason="Away", now=DRAW, by="staff")
+    for path in ("/", "/winners/"):
+        text = text_of(look(path, DRAW))
+        assert f"Coffee {second[0]} Ticket {second[1]}" in text
+        assert first[0] not in text
 
-    assert "Alice" not in text_of(look("/", DRAW))
+    forfeit(raffle_id, ticket_number=second[1], reason="Away", now=DRAW, by="staff")
+    for path in ("/", "/winners/"):
+        text = text_of(look(path, DRAW))
+        assert "Coffee Forfeited" in text
+        assert second[0] not in text
+
+
+def test_home_says_that_there_were_fewer_tickets_than_prizes() -> None:
+    drawn("Alice", "Bob", default_reward={"name": "Coffee", "amount": 3})
+    raffle = Raffle.objects.get()
+
+    said = "Fewer tickets than prizes: 2 for 3. One prize was not won."
+    for path in ("/", "/winners/", f"/r/{raffle.uuid}/", f"/e/breakfast/{DATE}/"):
+        assert said in text_of(look(path, DRAW)), path
+
+
+def test_sold_out_raffle_is_not_among_the_open_ones() -> None:
+    RaffleFactory.create(name="Tombola", tickets=3, now=NOW)
+    RaffleFactory.create(name="Bazaar", tickets=2, total_tickets=3, now=NOW)
+
+    _, _, rest = text_of(look("/")).partition("Open raffles")
+    unplanned, _, full = rest.partition("Sold out")
+
+    assert "Bazaar" in unplanned
+    assert "1 of 3 tickets left" in unplanned
+    assert "Tombola" not in unplanned
+    assert "Tombola" in full
+    assert 'value="2" max="3" aria-label="Tickets taken"' in look("/").content.decode()
+
+
+def test_archive_is_searched_and_turned_page_by_page() -> None:
+    drawn("Alice", slug="first", name="First <b>light</b>")
+    for number in range(25):
+        RaffleFactory.create(name=f"Fair {number}", state=State.DRAWN)
+
+    newest = look("/winners/", DRAW)
+    (older,) = re.findall(r'href="(\?before=\d+)" rel="next"', newest.content.decode())
+    oldest = look(f"/winners/{older}", DRAW)
+    (back,) = re.findall(r'href="(\?after=\d+)" rel="prev"', oldest.content.decode())
+
+    assert "Fair 24" in text_of(newest)
+    assert "Fair 0 " not in text_of(newest)
+    assert "Fair 0 " in text_of(oldest)
+    assert "First <b>light</b>" in text_of(oldest)
+    assert (
+        text_of(look(f"/winners/{back}", DRAW)).partition("Draws ")[2]
+        == (text_of(newest).partition("Draws ")[2])
+    )
+    found = text_of(look("/winners/?name=LIGHT", DRAW))
+    assert "Coffee Alice Ticket" in found
+    assert "Fair" not in found
+    assert "Nothing was found." in text_of(look("/winners/?name=nowhere", DRAW))
+    assert "Nothing was found." in text_of(look("/winners/?until=2020-01-01", DRAW))
+    for wrong in ("until=yesterday", "before=-1", "after=x", "name=%00"):
+        assert look(f"/winners/?{wrong}", DRAW).status_code == 400
+
+
+def test_archive_before_the_first_draw_says_so() -> None:
+    assert "Nothing has been drawn yet." in text_of(look("/winners/"))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_archive_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(count):
+        drawn("Alice", slug=f"event-{number}")
+
+    with django_assert_num_queries(5):
+        look("/winners/", DRAW)
 
 
 def test_home_forgets_winners_after_a_week() -> None:
@@ -95,7 +172,7 @@ def test_home_costs_the_same_for_one_and_for_three(
         RaffleFactory.create(now=NOW)
         RaffleFactory.create(closes_at=NOW + 9 * DAY, now=NOW)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         look("/", DRAW + timedelta(minutes=1))
 
 
@@ -205,9 +282,24 @@ def test_same_name_is_refused_in_words() -> None:
 
     assert response.status_code == 403
     assert notice(response) == (
+        "This name has its ticket. A name counts once in a draw. If it is not you, add what tells "
+        "you apart, such as the first letter of your surname."
+    )
+    assert "What you can do" not in text_of(response)
+
+
+def test_address_that_counts_once_is_explained_with_what_else_works() -> None:
+    scheduled(one_per_address=True)
+    enter("Alice")
+
+    response = enter("Bob")
+
+    assert notice(response) == (
         "You already hold a ticket. This name, or your internet address, is in the next draw. It "
         "counts once."
     )
+    assert "What you can do" in text_of(response)
+    assert "Switch your telephone to mobile data" in text_of(response)
 
 
 def test_full_draw_is_refused_in_words() -> None:
@@ -356,3 +448,22 @@ def test_stage_shows_the_picture_of_the_reward_if_it_is_from_here(
     body = look(f"/r/{raffle_id}/stage/").content.decode()
 
     assert body.count(f'src="{picture}"') == shown
+
+
+def test_frame_shows_the_next_draw_and_the_last_result(settings: Settings) -> None:
+    drawn("Alice Archer", "Bob", default_reward={"name": "Breakfast", "amount": 1})
+    assert look("/embed/e/breakfast/", DRAW).status_code == 404
+    settings.EMBED_ORIGINS = ["https://club.example.org"]
+
+    page = look("/embed/e/breakfast/", DRAW)
+
+    number = Winner.objects.get(rank=1).ticket_number()
+    text = text_of(page)
+    assert page.status_code == 200
+    assert "tickets left Take part The winners of" in text
+    assert f"Ticket {number}" in text
+    assert "Alice" not in text
+    assert "frame-ancestors https://club.example.org" in page["Content-Security-Policy"]
+    assert 'href="/e/breakfast/2026-02-10/"' in page.content.decode()
+    assert look("/embed/e/breakfast/state/", DRAW).status_code == 200
+    assert look("/embed/e/lunch/", DRAW).status_code == 404

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
@@ -87,8 +87,8 @@ class ConfirmedAction(AdminPage):
     """An action that cannot be undone: a page with its consequences, then one button.
 
     `preview(row)` returns the consequences, in sentences; `perform(row, now=, by=, **values of the
-    form)` acts or raises a Refusal, whose sentence is shown. `initial(row)` returns the form's
-    initial values.
+    form)` acts or raises a Refusal, whose sentence is shown, or a ValidationError, whose sentences
+    stand beside the fields of the form. `initial(row)` returns the form's initial values.
     """
 
     preview: Callable[[Any], Sequence[StrOrPromise]]
@@ -106,11 +106,14 @@ class ConfirmedAction(AdminPage):
                 outcome = self.perform(
                     row, now=timezone.now(), by=staff(request), **form.cleaned_data
                 )
+            except ValidationError as fault:
+                form.add_error(None, fault)
             except Refusal as refusal:
                 messages.error(request, str(refusal))
                 return admin.to_object(row)
-            messages.success(request, outcome.message)
-            return HttpResponseRedirect(outcome.to) if outcome.to else admin.to_object(row)
+            else:
+                messages.success(request, outcome.message)
+                return HttpResponseRedirect(outcome.to) if outcome.to else admin.to_object(row)
         context = {"action": self, "form": form, "preview": self.preview(row)}
         return admin.render(request, "admin/confirm.html", self.label, row, context)
 
@@ -152,6 +155,8 @@ class AdminPages(Recorded):
     ) -> HttpResponse:
         """Show the object's page with a button for each page that is offered and permitted."""
         row = context.get("original")
+        if row is not None and request.method == "POST":  # it holds the refused values
+            row = self.get_queryset(request).filter(pk=row.pk).first()
         context["pages"] = [
             page
             for page in self.pages

@@ -10,8 +10,9 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from raffles.admin.base import Recorded
+from raffles.admin.base import Beginning, Recorded
 from raffles.domain.api_keys import make_key
 from raffles.models import ApiKey
 from raffles.web.callers import staff
@@ -41,6 +42,11 @@ class ApiKeyForm(forms.ModelForm):
 class ApiKeyAdmin(Recorded):
     """API keys of partners; the text is shown once, when the key is created."""
 
+    purpose = _(
+        "With a key, a partner’s server, such as a shop’s, hands out tickets. Give each partner "
+        "one of their own: it can be ended without touching the others."
+    )
+    beginning = Beginning(_("Make a key"), "admin:raffles_apikey_add", "raffles.add_apikey")
     form = ApiKeyForm
     list_display = ("name", "hint", "rate", "expires_at", "last_used_at")
     readonly_fields = ("hint", "last_used_at", "created_at", "created_by")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -15,6 +15,7 @@ from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.safestring import SafeString
@@ -45,6 +46,19 @@ class ReadOnlyMixin:
         return False
 
 
+class Beginning(NamedTuple):
+    """Where a list gets its first row: a label, the route of the page, and who may go there."""
+
+    label: Any
+    route: str
+    permission: str
+
+    @property
+    def address(self) -> str:
+        """Return the URL of the page."""
+        return reverse(self.route)
+
+
 _MOST = 10_000  # rows reachable by paging; a search or a filter reaches the rest
 _PAGE = 100
 
@@ -52,10 +66,13 @@ _PAGE = 100
 class Recorded(admin.ModelAdmin):
     """A ModelAdmin that records additions, changes and deletions, and shows them in History.
 
-    `domain_records` are those of the three that the domain already records for this model.
+    `domain_records` are those of the three that the domain already records for this model. An
+    empty list shows its `purpose`, and its `beginning` to who may go there.
     """
 
     domain_records: ClassVar[frozenset[str]] = frozenset()
+    purpose: ClassVar[Any] = ""
+    beginning: ClassVar[Beginning | None] = None
     formfield_overrides: ClassVar[Any] = IN_FORMS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,6 +118,15 @@ class Recorded(admin.ModelAdmin):
             (title, {**options, "fields": [shown_as(name) for name in options["fields"]]})
             for title, options in fieldsets
         ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Return the list; an empty one says what it is for and how to begin."""
+        first = self.beginning
+        may = first is not None and request.user.has_perm(first.permission)
+        context = {"purpose": self.purpose, "beginning": first if may else None}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def facts(self, _row: Any) -> dict[str, Any]:
         """Return what the record stores about a row, besides the names of the changed fields."""
@@ -307,6 +333,9 @@ class ActionFilter(admin.SimpleListFilter):
 class LogEntryAdmin(ReadOnly):
     """The record of the whole site, latest first."""
 
+    purpose = _(
+        "Who of the staff did what, when and why. Nobody can edit it; every act adds a line."
+    )
     list_display = ("when", "action", "subject", "by", "why")
     list_filter = (ActionFilter, "at")
     search_fields = ("subject", "by", "why")

@@ -19,7 +19,7 @@ from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage
-from raffles.admin.base import ReadOnly, ReadOnlyMixin
+from raffles.admin.base import Beginning, ReadOnly, ReadOnlyMixin
 from raffles.domain.keys import KeyMissing, current_key_id
 from raffles.models import Announcement, Attempt, Delivery, Endpoint
 from raffles.models.record import record
@@ -146,6 +146,13 @@ def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) ->
 class EndpointAdmin(AdminPages):
     """Webhooks and mailboxes; a secret is shown when it is created, and never again."""
 
+    purpose = _(
+        "Who is told when something is sold out, sealed, drawn or called off: servers by webhook, "
+        "people by mail."
+    )
+    beginning = Beginning(
+        _("Add an endpoint"), "admin:raffles_endpoint_add", "raffles.add_endpoint"
+    )
     form = EndpointForm
     list_display = (
         *("__str__", "channel", "topic", "is_enabled"),
@@ -228,6 +235,13 @@ class AttemptInline(ReadOnlyMixin, admin.TabularInline):
 class DeliveryAdmin(ReadOnly):
     """The log of deliveries; dead ones can be sent again."""
 
+    purpose = _(
+        "Each message to an endpoint and what became of it. They come when something is announced "
+        "that an endpoint is to be told."
+    )
+    beginning = Beginning(
+        _("Look at the endpoints"), "admin:raffles_endpoint_changelist", "raffles.view_endpoint"
+    )
     inlines = (AttemptInline,)
     list_display = ("announcement", "endpoint", "state", "attempts", "next_try_at", "finished_at")
     list_filter = ("state", "endpoint")

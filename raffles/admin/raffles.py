@@ -18,8 +18,10 @@ from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages
 from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
+from raffles.admin.base import Beginning
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
 from raffles.admin.paper_tickets import PAPER_TICKETS
+from raffles.admin.poster import POSTER
 from raffles.admin.raffle_actions import RUNNING
 from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
 from raffles.domain.creating import hold_terms, set_given
@@ -38,6 +40,11 @@ from raffles.web.formats import SECOND, clock, grouped, shown
 class RaffleAdmin(AdminPages):
     """Raffles: the terms can change until the first ticket, nothing can by hand afterwards."""
 
+    purpose = _(
+        "A raffle has numbered tickets, some prizes and one draw. Each date of an event becomes "
+        "one, too, with its first ticket."
+    )
+    beginning = Beginning(_("Create a raffle"), "admin:raffles_raffle_add", "raffles.add_raffle")
     form = RaffleForm
     inlines = (PrizeInline,)
     domain_records = frozenset({"added"})
@@ -47,7 +54,7 @@ class RaffleAdmin(AdminPages):
     date_hierarchy = "created_at"
     show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
-    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, EXPORT_EVERYTHING)
+    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, POSTER, EXPORT_EVERYTHING)
 
     class Media:
         css = {"all": ("raffles/counter.css",)}

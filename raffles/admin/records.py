@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from raffles.admin.base import ReadOnly
+from raffles.admin.base import Beginning, ReadOnly
 from raffles.models import Announcement, Draw
 from raffles.pages.reasons import shown_reason
 
@@ -14,6 +14,12 @@ from raffles.pages.reasons import shown_reason
 class DrawAdmin(ReadOnly):
     """Draws: what was committed to, and what decided."""
 
+    purpose = _(
+        "Every pool that was sealed, and what decided its draw. A raffle’s page seals and draws it."
+    )
+    beginning = Beginning(
+        _("Look at the raffles"), "admin:raffles_raffle_changelist", "raffles.view_raffle"
+    )
     list_display = ("raffle", "closed_at", "round", "drawn_at", "voided_at")
     list_select_related = ("raffle",)
     search_fields = ("raffle__name", "raffle__uuid")
@@ -40,6 +46,9 @@ class DrawAdmin(ReadOnly):
 class AnnouncementAdmin(ReadOnly):
     """Announcements, in their order."""
 
+    purpose = _(
+        "What was said in public, numbered: seals, draws, call-offs. Every such act adds a line."
+    )
     list_display = ("sequence", "kind", "raffle", "announced_at", "announced_by")
     list_filter = ("kind",)
     list_select_related = ("raffle",)

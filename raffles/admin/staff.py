@@ -9,8 +9,9 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
-from raffles.admin.base import Recorded
+from raffles.admin.base import Beginning, Recorded
 
 admin.site.unregister([User, Group])
 
@@ -19,6 +20,10 @@ admin.site.unregister([User, Group])
 class StaffAdmin(Recorded, UserAdmin):
     """Who may log in, and with which rights."""
 
+    purpose = _(
+        "Who works here. Add each by name and password, and give them the rights of a group."
+    )
+    beginning = Beginning(_("Add somebody"), "admin:auth_user_add", "auth.add_user")
     readonly_fields: ClassVar[tuple[str, ...]] = ("last_login", "date_joined")
     list_display = ("username", "first_name", "last_name", "is_active", "last_login")
 
@@ -46,6 +51,11 @@ class StaffAdmin(Recorded, UserAdmin):
 @admin.register(Group)
 class RoleAdmin(Recorded, GroupAdmin):
     """The permissions of a group's members."""
+
+    purpose = _(
+        "What the members of a group may do. Manager, Operator and Auditor come by themselves."
+    )
+    beginning = Beginning(_("Add a group"), "admin:auth_group_add", "auth.add_group")
 
     def facts(self, row: Any) -> dict[str, Any]:
         """Return the permissions that it grants from now on."""

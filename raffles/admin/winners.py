@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from raffles.admin.actions import AdminPages, ViewPage
-from raffles.admin.base import ReadOnly, ReadOnlyMixin
+from raffles.admin.base import Beginning, ReadOnly, ReadOnlyMixin
 from raffles.admin.counter import COUNTER
 from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
 from raffles.admin.winner_actions import HELD, WINNER_ACTIONS
@@ -74,6 +74,12 @@ def find(request: HttpRequest, admin: AdminPages) -> HttpResponse:
 class WinnerAdmin(ReadOnlyMixin, AdminPages):
     """Winners and alternates in order of rank."""
 
+    purpose = _(
+        "Who has won what, and whether they have it. Winners come here when a raffle is drawn."
+    )
+    beginning = Beginning(
+        _("Look at the raffles"), "admin:raffles_raffle_changelist", "raffles.view_raffle"
+    )
     change_list_template = "admin/raffles/winner/change_list.html"
     list_display = ("rank", "prize_now", "state", "number", "user", "deadline", "of_raffle")
     list_display_links = ("rank", "prize_now")
@@ -180,6 +186,13 @@ def _moment(winner: Winner, name: str) -> SafeString | str:
 class ReplacementAdmin(ReadOnly):
     """Replacements: who replaced whom."""
 
+    purpose = _(
+        "Prizes that passed from a winner to the next alternate, with the public reason. It is "
+        "done on the winner’s page."
+    )
+    beginning = Beginning(
+        _("Look at the winners"), "admin:raffles_winner_changelist", "raffles.view_winner"
+    )
     list_display = ("raffle", "prize", "why", "replaced_at", "actor")
     list_select_related = ("raffle", "prize")
     fields = ("raffle", "prize", "winner", "alternate", "why", "replaced_at", "actor")

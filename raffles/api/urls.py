@@ -6,7 +6,6 @@ from django.urls import path, re_path
 from rest_framework.routers import SimpleRouter
 
 from raffles.api import log
-from raffles.api.feeds import winners_feed
 from raffles.api.proofs import KeysView, verifier, verifier_checksum
 from raffles.api.views import RaffleViewSet
 from raffles.api.witness import AddCheckpointView
@@ -18,7 +17,6 @@ router.register("raffles", RaffleViewSet, basename="raffle")
 
 urlpatterns = [
     *router.urls,
-    path("winners.atom", winners_feed, name="winners-feed"),
     path("stream/", stream, name="stream"),
     path(f"raffles/{RAFFLE_ID}/stream/", stream, name="raffle-stream"),
     path(".well-known/raffle-keys.json", KeysView.as_view(), name="keys"),

@@ -16,10 +16,10 @@ from raffles.domain.contacts import forget_contacts, slots_of_contact
 from raffles.domain.keys import ticket_key
 from raffles.domain.locking import locked
 from raffles.domain.pool import leaves_of
-from raffles.fairness.numbering import numbering
+from raffles.domain.privacy import forget_names
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
-from raffles.models import FINISHED, Announcement, Handover, Raffle, Ticket
+from raffles.models import FINISHED, Handover, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
 
 _CHUNK = 5_000
@@ -58,7 +58,8 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
         marked = tickets.update(erased_at=now, request_tag=None, username=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)
-            _forget_names(raffle)
+            if raffle.event_slug is not None:  # of no other is anybody named
+                forget_names(Raffle.objects.filter(pk=raffle.pk))
     return marked
 
 
@@ -67,22 +68,6 @@ def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
     ended = Raffle.objects.filter(Q(draw__drawn_at__lt=moment) | Q(voided_at__lt=moment))
     waiting = Handover.objects.unclaimed().filter(claim_until__gt=now)
     return ended.exclude(pk__in=waiting.values("winner__raffle")).distinct()
-
-
-def _forget_names(raffle: Raffle) -> None:
-    """Remove the names of erased winners from announcements: the only part that may change."""
-    if raffle.event_slug is None:
-        return  # nobody was named
-    number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
-    for announcement in raffle.announcements.filter(kind=Announcement.Kind.DRAWN):
-        winners = announcement.payload["winners"]
-        slots = [number.slot(winner["ticket_number"]) for winner in winners]
-        erased = Ticket.objects.filter(raffle=raffle, slot__in=slots, erased_at__isnull=False)
-        gone = {number.number(slot) for slot in erased.values_list("slot", flat=True)}
-        for winner in winners:
-            if winner["ticket_number"] in gone:
-                winner.pop("username", None)
-        announcement.save(update_fields=["payload"])
 
 
 def finish_erasures(raffle: Raffle) -> None:

@@ -386,6 +386,11 @@ def checked_slot(raffle: Raffle, *, ticket_number: int, code: str) -> int:
     """
     if raffle.state != State.DRAWN:
         raise NotDrawn
+    return slot_with_code(raffle, ticket_number=ticket_number, code=code)
+
+
+def slot_with_code(raffle: Raffle, *, ticket_number: int, code: str) -> int:
+    """Return the slot of the ticket that has this code, drawn or not. Raises InvalidCode."""
     written = read_code(code)
     if written is None or not 1 <= ticket_number <= raffle.total_tickets:
         raise InvalidCode

@@ -24,6 +24,7 @@ _FULL = 1 << KEPT_FROM  # leaves per block; the last may have fewer
 _READ = 32  # the most neighbouring blocks read together: 8,192 rows
 _BATCH = 1_000  # winners read at once
 _HASH = 32
+_HEAD, _ENTRY = 2_000, 225  # bytes of a proof without winners, of a winner without its path
 
 Node = Callable[[int, int], bytes]  # (level, index within it) to the node's hash
 
@@ -104,6 +105,12 @@ def commitment_file(draw: Draw) -> dict[str, Any]:
         "commitment_hash": bytes(draw.commitment_hash).hex(),
         **draw.seal(),
     }
+
+
+def proof_size(*, entries: int, tickets: int) -> int:
+    """Return about how many bytes a proof of that many winners and alternates has."""
+    path = 68 * tickets.bit_length()  # a hash in hex, quoted and separated, for each level
+    return _HEAD + entries * (path + _ENTRY)
 
 
 def seed_of(draw: Draw) -> bytes:

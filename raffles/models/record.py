@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,15 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     def about(self, subject: models.Model) -> LogEntryQuerySet:
         """Return all entries about a row, oldest first."""
         return self.filter(subject=subject_of(subject)).order_by("pk")
+
+    def revisions(self, subjects: Iterable[str]) -> dict[str, tuple[int, datetime]]:
+        """Return how many entries there are about each subject, and the time of the last.
+
+        The record only grows, so both rise with each change.
+        """
+        about = self.filter(subject__in=list(subjects)).order_by().values_list("subject")
+        rows = about.annotate(entries=models.Count("pk"), last=models.Max("at"))
+        return {subject: (entries, last) for subject, entries, last in rows}
 
 
 class LogEntry(models.Model):

@@ -73,7 +73,7 @@ def _to_staff(delivery: Delivery, address: str) -> EmailMultiAlternatives:
 
 
 def _url(raffle_id: Any) -> str:
-    return f"{settings.PUBLIC_URL}/raffles/{raffle_id}/"
+    return f"{settings.PUBLIC_URL}/r/{raffle_id}/"  # its page
 
 
 def _mail(

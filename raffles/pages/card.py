@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 from uuid import UUID
 
 import segno
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
-from raffles.domain.entering import Entry
+from raffles.fairness.receipts import Receipt
+from raffles.models import Raffle
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What only the holder sees; `file` is a data: URL, so that saving it needs no server."""
+    """What only the holder sees."""
 
-    raffle_id: UUID
     number: int
     code: str
-    receipt: str
     qr: SafeString
-    file: str
-    file_name: str
 
     @property
     def groups(self) -> list[str]:
@@ -33,28 +32,73 @@ class Card:
         return self.code.split("-")
 
 
-def card_of(entry: Entry, *, mask: int | None = None) -> Card:
-    """Return the card of a ticket; `mask` as in `qr`.
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A ticket as files, by `data:` URLs, so that saving them needs no server.
 
-    The QR leads to the page that looks the ticket up, with number and code behind the `#`:
-    browsers send that part to nobody.
+    The page opens anywhere, and has the JSON in it; `name` is without an ending.
     """
-    number, code = entry.ticket_number, entry.verification_code
-    place = reverse("pages:ticket", args=[entry.raffle_id])
+
+    name: str
+    page: str
+    json: str
+
+
+def card_of(raffle_id: UUID, number: int, code: str, *, mask: int | None = None) -> Card:
+    """Return the card of a ticket; `mask` as in `qr`."""
+    return Card(number, code, _qr_of(raffle_id, number, code, mask))
+
+
+def saved(raffle: Raffle, card: Card, receipt: Receipt, file: str) -> Saved:
+    """Return the files of a ticket just taken, from `file_of`; later only its holder has these."""
     kept = {
-        "raffle_id": str(entry.raffle_id),
-        "ticket_number": number,
-        "verification_code": code,
-        "receipt": entry.receipt,
+        "raffle_id": str(raffle.uuid),
+        "ticket_number": card.number,
+        "verification_code": card.code,
+        "receipt": receipt,
     }
-    return Card(
-        raffle_id=entry.raffle_id,
-        receipt=json.dumps(entry.receipt),
-        number=number,
-        code=code,
-        qr=qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask),
-        file="data:application/json," + quote(json.dumps(kept, indent=2)),
-        file_name=f"ticket-{number}.json",
+    text = json.dumps(kept, indent=2)
+    parts = {
+        "number": str(card.number),
+        "code": card.code,
+        "qr": card.qr,
+        "json": text.replace("<", r"\u003c"),
+    }
+    page = re.sub("@@([a-z]+)@@", lambda found: parts.get(found[1], found[0]), file)
+    return Saved(
+        name=f"ticket-{card.number}",
+        page="data:text/html;charset=utf-8," + quote(page),
+        json="data:application/json," + quote(text),
+    )
+
+
+def file_of(raffle: Raffle) -> str:
+    """Return the page that is saved of a ticket, with a place (`@@code@@`) for what is secret."""
+    page = settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle.uuid])
+    return render_to_string("raffles/ticket_file.html", {"raffle": raffle, "page": page})
+
+
+def _qr_of(raffle_id: UUID, number: int, code: str, mask: int | None = None) -> SafeString:
+    """Return the QR of a ticket's page, with number and code behind the `#`.
+
+    Browsers send that part to nobody.
+    """
+    place = reverse("pages:ticket", args=[raffle_id])
+    return qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask)
+
+
+def to_keep(raffle: Raffle, card: Card | None = None, receipt: Receipt | None = None) -> str:
+    """Return as JSON what a browser keeps of a raffle, and of a ticket of it; see tickets.js."""
+    return json.dumps(
+        {
+            "raffle": str(raffle.uuid),
+            "number": card and card.number,
+            "code": card and card.code,
+            "receipt": receipt,
+            "name": raffle.name,
+            "closes_at": raffle.closes_at and raffle.closes_at.isoformat(),
+            "home": reverse("pages:ticket", args=[raffle.uuid]),
+        }
     )
 
 

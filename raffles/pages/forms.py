@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from django import forms
+from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import MAX_TICKETS
@@ -25,6 +29,36 @@ class TicketForm(forms.Form):
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
     )
+
+
+class NumberForm(forms.Form):
+    """A ticket's number to look for, as people write it: "#1,234" is 1234."""
+
+    number = forms.CharField(
+        label=_("Find your number"),
+        required=False,
+        widget=forms.TextInput(
+            attrs={
+                "maxlength": "20",
+                "inputmode": "numeric",
+                "autocomplete": "off",
+                "aria-describedby": "found",
+            }
+        ),
+    )
+
+    def __init__(self, *args: Any, most: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.most = most
+
+    def clean_number(self) -> int:
+        """Return the number, 1 to `most`."""
+        written = re.sub(r"[#\s.,'\u2019\u202f]", "", self.cleaned_data["number"])
+        number = int(written) if re.fullmatch(r"\d{1,8}", written) else 0
+        if not 1 <= number <= self.most:
+            limit = formats.number_format(self.most, force_grouping=True)
+            raise forms.ValidationError(_("Write a number from 1 to %(most)s.") % {"most": limit})
+        return number
 
 
 class ReplacementForm(forms.Form):

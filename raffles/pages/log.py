@@ -38,8 +38,8 @@ _DAYS = (
 )
 
 
-class LogForm(forms.Form):
-    """What of the log is looked for, and the place in it: below or above a number."""
+class SearchForm(forms.Form):
+    """What is looked for in the log, or its draws, and the place: below or above a number."""
 
     name = forms.CharField(label=_("Name of a raffle or event"), max_length=200, required=False)
     until = forms.DateField(
@@ -102,13 +102,13 @@ class Line:
 @page
 def log(request: HttpRequest) -> HttpResponse:
     """A page of statements, the latest first; 400 with a sentence for what cannot be looked for."""
-    form = LogForm(request.GET)
+    form = SearchForm(request.GET)
     context: dict[str, Any] = {"form": form, "origin": origin(), "size": size()}
     context["disagreeing"] = disagreeing()
     if not form.is_valid():
         return render(request, "raffles/log.html", context, status=400)
     asked = form.cleaned_data
-    rows, has_newer, has_older = _page(asked)
+    rows, has_newer, has_older = page_of(Announcement.objects.all(), asked)
     context |= {
         "lines": _lines(rows),
         "is_search": bool(asked["name"]),
@@ -119,22 +119,24 @@ def log(request: HttpRequest) -> HttpResponse:
     return render(request, "raffles/log.html", context)
 
 
-def _page(asked: dict[str, Any]) -> tuple[list[Announcement], bool, bool]:
-    """Return statements, latest first, and whether there are newer and older ones."""
-    found = _found(asked)
+def page_of(
+    statements: AnnouncementQuerySet, asked: dict[str, Any], shown: int = SHOWN
+) -> tuple[list[Announcement], bool, bool]:
+    """Return those looked for, latest first, and whether there are newer and older ones."""
+    found = _found(statements, asked)
     before, after = asked["before"], asked["after"]
     if before is None and after is not None:
-        rows = list(found.filter(sequence__gt=after + 1).order_by("sequence")[: SHOWN + 1])
-        has_newer = len(rows) > SHOWN
-        return rows[:SHOWN][::-1], has_newer, bool(rows)
+        rows = list(found.filter(sequence__gt=after + 1).order_by("sequence")[: shown + 1])
+        has_newer = len(rows) > shown
+        return rows[:shown][::-1], has_newer, bool(rows)
     if before is not None:
         found = found.filter(sequence__lte=before)
-    rows = list(found.order_by("-sequence")[: SHOWN + 1])
-    return rows[:SHOWN], before is not None and bool(rows), len(rows) > SHOWN
+    rows = list(found.order_by("-sequence")[: shown + 1])
+    return rows[:shown], before is not None and bool(rows), len(rows) > shown
 
 
-def _found(asked: dict[str, Any]) -> AnnouncementQuerySet:
-    found = Announcement.objects.select_related("raffle")
+def _found(statements: AnnouncementQuerySet, asked: dict[str, Any]) -> AnnouncementQuerySet:
+    found = statements.select_related("raffle")
     if asked["name"]:
         raffles = Raffle.objects.filter(name__icontains=asked["name"]).order_by()
         few = list(raffles.values_list("pk", flat=True)[: _FEW + 1])

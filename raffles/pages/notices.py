@@ -25,12 +25,16 @@ class TooManyTries(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A refusal as a page shows it; `retry_after` is in seconds where waiting helps."""
+    """A refusal as a page shows it; `retry_after` is in seconds where waiting helps.
+
+    `code` is the refusal's, for the page to tell them apart.
+    """
 
     title: str | Promise
     text: str | Promise
     status: int
     retry_after: int | None = None
+    code: str = ""
 
 
 Words = Mapping[type[Refusal], tuple[str | Promise, str | Promise]]
@@ -45,11 +49,8 @@ WORDS: Words = {
         _("No more tickets are given out. You can still watch the draw here."),
     ),
     refusals.AlreadyEntered: (
-        _("You already hold a ticket."),
-        _(
-            "Somebody at your internet address has taken part, and each address gets one ticket. "
-            "If it was you, the ticket is where you saved it."
-        ),
+        _("This address has its ticket."),
+        _("Somebody at your internet address has taken part, and each address gets one ticket."),
     ),
     refusals.ThroughEvent: (
         _("Tickets come with the event."),
@@ -80,4 +81,4 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = W
         )
     status = STATUS[error.kind]
     said = words.get(type(error), (error.sentence, ""))
-    return Notice(*said, status)
+    return Notice(*said, status, code=error.code)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from raffles.domain.privacy import shown_name
-from raffles.domain.proofs import proof_head, published_draw
+from raffles.domain.prizes import slot_of
+from raffles.domain.proofs import inclusion, proof_head, published_draw
+from raffles.domain.refusals import NoSuchTicket
 from raffles.domain.witnesses.ours.named import answered_so_far
 from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.models import (
@@ -23,14 +26,20 @@ from raffles.models import (
     Prize,
     Raffle,
     Replacement,
+    Stripe,
     Winner,
     WinnerState,
 )
+from raffles.models.raffle import UNDER_WAY
+from raffles.models.winner import WinnerQuerySet
 from raffles.pages.reasons import shown_reason
 
-SHOWN = 1_000  # winners a page
+SHOWN = 1_000  # winners on a certificate
 LISTED = 12  # raffles in a list of the home page
 PODIUM = 3  # winners or prizes of a draw that are shown where there is little room
+
+# The names to be shown behind a rank, by ticket number.
+Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 def raffle_to_show(raffle_id: UUID) -> Raffle:
@@ -52,7 +61,9 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
 def _to_list() -> QuerySet[Raffle]:
     """Return raffles with only the columns that a list shows: the home page is read most."""
     prizes = Prize.objects.only("raffle", "name", "amount")
-    shown = Raffle.objects.only("uuid", "name", "total_tickets", "closes_at", "time_zone")
+    shown = Raffle.objects.only(
+        "uuid", "name", "total_tickets", "closes_at", "time_zone", "state", "event_slug"
+    )
     return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
 
 
@@ -64,10 +75,20 @@ def next_draws() -> list[Raffle]:
     return list(planned.order_by("closes_at", "pk")[:LISTED])
 
 
+_HAS_TICKETS = Exists(Stripe.objects.filter(raffle=OuterRef("pk"), issued__lt=F("cap")))
+
+
 def open_raffles() -> list[Raffle]:
-    """Return the raffles that are drawn once they sell out, latest first."""
-    unplanned = _to_list().filter(event_slug=None, closes_at=None, state__in=ENTERABLE)
-    return list(unplanned.order_by("-id")[:LISTED])
+    """Return the raffles with tickets left that are drawn once they sell out, latest first."""
+    unplanned = _to_list().filter(_HAS_TICKETS, event_slug=None, closes_at=None)
+    return list(unplanned.filter(state__in=ENTERABLE).order_by("-id")[:LISTED])
+
+
+def full_raffles() -> list[Raffle]:
+    """Return the raffles without a closing time that are to be drawn now, latest first."""
+    unplanned = _to_list().filter(event_slug=None, closes_at=None).exclude(state__in=FINISHED)
+    full = unplanned.filter(Q(state__in=UNDER_WAY) | ~_HAS_TICKETS)
+    return list(full.order_by("-id")[:LISTED])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +127,77 @@ def places(
     raffle: Raffle, *, after: int = 0, limit: int = SHOWN, names: Mapping[int, str] | None = None
 ) -> list[Place]:
     """Return at most `limit` prize ranks after rank `after`; `names` are by ticket number."""
-    winners = Winner.objects.of_prizes().filter(raffle=raffle, rank__gt=after)
-    lines = Replacement.objects.filter(raffle=raffle).select_related("alternate__handover")
-    replaced = {line.winner_id: line for line in lines}
+    winners = Winner.objects.filter(raffle=raffle, rank__gt=after, rank__lte=after + limit)
+    return _places([raffle], winners, lambda winner: (names or {}).get(winner.ticket_number(), ""))
+
+
+def podiums(raffles: Sequence[Raffle]) -> dict[int, list[Place]]:
+    """Return the first places of each raffle by its key, with the names that everybody may see.
+
+    Two queries for any number of raffles.
+    """
+    by_key = {raffle.pk: raffle for raffle in raffles}
+
+    def name_of(winner: Winner) -> str:
+        return shown_name(winner.ticket.username, by_key[winner.raffle_id].privacy) or ""
+
+    winners = Winner.objects.filter(raffle__in=by_key, rank__lte=PODIUM).select_related("ticket")
+    found: dict[int, list[Place]] = {key: [] for key in by_key}
+    for place in _places(raffles, winners, name_of, "alternate__ticket"):
+        found[place.prize.raffle_id].append(place)
+    return found
+
+
+def _places(
+    raffles: Sequence[Raffle],
+    winners: WinnerQuerySet,
+    name_of: Callable[[Winner], str],
+    *also: str,
+) -> list[Place]:
+    lines = Replacement.objects.filter(raffle__in=raffles)
+    replaced = {line.winner_id: line for line in lines.select_related("alternate__handover", *also)}
+    drawn = winners.of_prizes().select_related("prize", "handover").order_by("rank")
     return [
-        Place(winner.rank, winner.prize, list(_holders(winner, replaced, names or {})))
-        for winner in winners.select_related("prize", "handover").order_by("rank")[:limit]
+        Place(winner.rank, winner.prize, list(_holders(winner, replaced, name_of)))
+        for winner in drawn
         if winner.prize
     ]
 
 
 def _holders(
-    winner: Winner, replaced: Mapping[int, Replacement], names: Mapping[int, str]
+    winner: Winner, replaced: Mapping[int, Replacement], name_of: Callable[[Winner], str]
 ) -> Iterator[Holder]:
     while line := replaced.get(winner.pk):
-        number = winner.ticket_number()
-        yield Holder(number, names.get(number, ""), shown_reason(line.reason))
+        yield Holder(winner.ticket_number(), name_of(winner), shown_reason(line.reason))
         winner = line.alternate
-    number = winner.ticket_number()
     handover = getattr(winner, "handover", None)
     yield Holder(
-        number,
-        names.get(number, ""),
+        winner.ticket_number(),
+        name_of(winner),
         forfeited=_forfeited(handover) if handover else "",
         has_it_in_hand=bool(handover and handover.handed_over_at),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many prizes of a drawn raffle there were, and how many tickets to win them."""
+
+    prizes: int
+    tickets: int
+
+    def unwon(self) -> int:
+        """Return how many prizes no ticket was left for."""
+        return max(self.prizes - self.tickets, 0)
+
+    def more(self) -> int:
+        """Return how many winners there are beyond those of a podium."""
+        return max(min(self.prizes, self.tickets) - PODIUM, 0)
+
+
+def given(raffle: Raffle, tickets: int) -> Given:
+    """Count the prizes of a raffle; no query where they are prefetched."""
+    return Given(sum(prize.amount for prize in raffle.prizes.all()), tickets)
 
 
 def _forfeited(handover: Handover) -> str:
@@ -148,12 +215,56 @@ def forfeited(raffle: Raffle) -> dict[int, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a draw says of a number, without its code.
+
+    `row` is the rank in whose row of the winners it stands, as who holds its prize or `has_lost`
+    it; `alternate` its place among those who were drawn beyond the prizes; `place` its place among
+    the `tickets` that were sealed. Each is None where there is none.
+    """
+
+    number: int
+    tickets: int
+    row: int | None = None
+    prize: Prize | None = None
+    has_lost: bool = False
+    alternate: int | None = None
+    place: int | None = None
+
+
+def find_number(raffle: Raffle, number: int) -> Found:
+    """Return what a drawn raffle says of one of its numbers."""
+    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot_of(raffle, number)).first()
+    if winner is None:
+        return _not_drawn(raffle, number)
+    tickets = published_draw(raffle.uuid).raffle.pool.tickets
+    row = winner
+    while row.prize_id is None and (line := getattr(row, "replaces", None)):
+        row = Winner.objects.select_related("replaces", "prize").get(pk=line.winner_id)
+    if row.prize_id is None:
+        ranks = Winner.objects.of_prizes().filter(raffle=raffle).aggregate(last=Max("rank"))
+        return Found(number, tickets, alternate=winner.rank - ranks["last"])
+    return Found(number, tickets, row.rank, row.prize, has_lost=winner.held_prize() is None)
+
+
+def _not_drawn(raffle: Raffle, number: int) -> Found:
+    try:
+        place = inclusion(raffle.uuid, number)
+    except NoSuchTicket:
+        return Found(number, published_draw(raffle.uuid).raffle.pool.tickets)
+    return Found(number, place["tickets"], place=place["index"] + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class TicketOutcome:
     """The outcome of a drawn ticket: a prize to be claimed by `until`, or why it has none.
 
-    `lost` is the public reason why its prize went to an alternate.
+    `rank` and `drawn` (a prize's name) are those of the draw, whatever came afterwards; `lost` is
+    the public reason why its prize went to an alternate.
     """
 
+    rank: int | None = None
+    drawn: str = ""
     prize: Prize | None = None
     state: WinnerState | None = None
     until: datetime | None = None
@@ -166,12 +277,13 @@ def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
     if winner is None:
         return TicketOutcome()
     until, state = winner.claim_until(), winner.state()
+    drawn = (winner.rank, winner.prize.name if winner.prize else "")
     if state == WinnerState.REPLACED:
-        return TicketOutcome(state=state, lost=shown_reason(winner.replacement.reason))
+        return TicketOutcome(*drawn, state=state, lost=shown_reason(winner.replacement.reason))
     is_overdue = until is not None and winner.handover.is_overdue(now)
     if state == WinnerState.FORFEITED or is_overdue:
-        return TicketOutcome(state=WinnerState.FORFEITED, until=until)
-    return TicketOutcome(winner.held_prize(), state, until)
+        return TicketOutcome(*drawn, state=WinnerState.FORFEITED, until=until)
+    return TicketOutcome(*drawn, winner.held_prize(), state, until)
 
 
 @dataclass(frozen=True, slots=True)

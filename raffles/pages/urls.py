@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from raffles.pages import beacon, log, stage, views
+from raffles.pages import beacon, embed, log, result, stage, views
 from raffles.web.converters import RAFFLE_ID
 
 
@@ -29,16 +29,20 @@ def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[UR
     on_stage = {"event_page": event_page, "picture_of": picture_of}
     return [
         path("robots.txt", views.robots, name="robots"),
+        path("my-tickets/", views.my_tickets, name="my_tickets"),
         path("log/", log.log, name="log"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
         path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
-        path(f"r/{RAFFLE_ID}/result/", views.result, to_event, name="result"),
+        path(f"r/{RAFFLE_ID}/ticket/<int:number>/state/", views.ticket_state, name="ticket_state"),
+        path(f"r/{RAFFLE_ID}/result/", result.result, to_event, name="result"),
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
         path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),
         path(f"r/{RAFFLE_ID}/certificate/", views.certificate, name="certificate"),
         path(f"r/{RAFFLE_ID}/stage/", stage.stage, on_stage, name="stage"),
         path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),
         path(f"r/{RAFFLE_ID}/forfeited/", stage.forfeited_prizes, name="forfeited"),
+        path(f"embed/r/{RAFFLE_ID}/", embed.embed, to_event, name="embed"),
+        path(f"embed/r/{RAFFLE_ID}/state/", embed.embed_state, to_event, name="embed_state"),
         path(f"r/{RAFFLE_ID}/draw.ics", views.calendar, name="calendar"),
     ], "pages"

@@ -1,12 +1,9 @@
-"""The pages of a raffle: take part, look a ticket up, check the draw, print a certificate."""
+"""The pages of a raffle: take part, look a ticket up, print a certificate."""
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,16 +15,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
-from icalendar import Calendar, Event
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
-from raffles.domain.entering import enter
-from raffles.domain.log import published_keys
-from raffles.domain.prizes import checked_slot
+from raffles.domain.entering import Entry, enter
+from raffles.domain.log import origin
+from raffles.domain.prizes import slot_of, slot_with_code
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
+from raffles.fairness.tickets import read_code, show_code
 from raffles.models import Draw, Raffle, State
-from raffles.pages.card import Card, card_of, qr
+from raffles.models.record import LogEntry, subject_of
+from raffles.pages.card import card_of, file_of, qr, saved, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
@@ -35,6 +33,8 @@ from raffles.pages.paper import sheet_of
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    Names,
+    given,
     outcome_of,
     places,
     raffle_to_show,
@@ -42,16 +42,10 @@ from raffles.pages.queries import (
     takes_entries,
 )
 from raffles.pages.reasons import shown_reason
+from raffles.web import calendars
 from raffles.web.callers import require_holder
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import EntryThrottle, VerifyThrottle
-
-_LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
-_SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
-_LASTS = timedelta(minutes=15)  # of a draw in a calendar
-
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -73,19 +67,19 @@ def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpRespon
         )
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _raffle(request, raffle_id, event_page, notice=notice_of(refusal))
-    return _raffle(request, raffle_id, event_page, card=card_of(entry))
+    return _raffle(request, raffle_id, event_page, entry=entry)
 
 
 def _raffle(
     request: HttpRequest,
     raffle_id: UUID,
     event_page: str,
-    card: Card | None = None,
+    entry: Entry | None = None,
     notice: Notice | None = None,
 ) -> HttpResponse:
-    context = _state(raffle_id, event_page, is_held=card is not None)
+    context = state_of(raffle_id, event_page, is_held=entry is not None)
     context |= {
-        "card": card,
+        **(just_taken(context["raffle"], entry) if entry else {}),
         "named": [
             each["name"]
             for kind in ("cosigners", "authorities")
@@ -95,26 +89,41 @@ def _raffle(
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
-    return answered(request, "raffles/raffle.html", context, notice, 201 if card else 200)
+    return answered(request, "raffles/raffle.html", context, notice, 201 if entry else 200)
+
+
+def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
+    """Return what the page that answers the button shows of the ticket, and keeps of it."""
+    card = card_of(raffle.uuid, entry.ticket_number, entry.verification_code)
+    file = file_of(raffle)
+    return {
+        "card": card,
+        "ticket": to_keep(raffle, card, entry.receipt),
+        "file": file,
+        "saved": saved(raffle, card, entry.receipt, file),
+    }
 
 
 @require_safe
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    context = _state(raffle_id, event_page, is_held="held" in request.GET)
+    context = state_of(raffle_id, event_page, is_held="held" in request.GET)
     return render(request, "raffles/_state.html", context)
 
 
-def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
+def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
+    story = story_of(raffle_id) if is_sealed else None
     return {
         "raffle": raffle,
         "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
         "takes_entries": takes_entries(raffle, timezone.now()),
+        "taken": raffle.total_tickets - raffle.available,
+        "given": given(raffle, story.tickets) if story and raffle.is_drawn else None,
         "is_held": is_held,
-        "story": story_of(raffle_id) if is_sealed else None,
+        "story": story,
         "void_reason": shown_reason(raffle.void_reason),
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
@@ -127,7 +136,12 @@ def _state(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]
 def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Look a ticket up: number and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
-    context: dict[str, Any] = {"raffle": shown, "form": TicketForm()}
+    context: dict[str, Any] = {
+        "raffle": shown,
+        "form": TicketForm(),
+        "ticket": to_keep(shown),
+        "file": file_of(shown),
+    }
     if request.method != "POST":
         return answered(request, "raffles/ticket.html", context)
     form = context["form"] = TicketForm(request.POST)
@@ -138,13 +152,42 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     try:
         throttle(request, VerifyThrottle())
         code = form.cleaned_data["verification_code"]
-        slot = checked_slot(shown, ticket_number=number, code=code)
-        outcome = outcome_of(shown, slot, timezone.now())
-        context["inclusion"] = _inclusion(raffle_id, number)
-        context |= {"number": number, "outcome": outcome, "form": TicketForm()}
+        slot = slot_with_code(shown, ticket_number=number, code=code)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         notice = context["notice"] = notice_of(refusal)
+    else:
+        card = card_of(raffle_id, number, show_code(read_code(code) or ""))
+        context |= {
+            "card": card,
+            "ticket": to_keep(shown, card),
+            **_fate(shown, number, slot),
+            "form": TicketForm(),
+        }
     return answered(request, "raffles/ticket.html", context, notice)
+
+
+@require_safe
+@page
+def ticket_state(request: HttpRequest, raffle_id: UUID, number: int) -> HttpResponse:
+    """Answer the part of a ticket's page that changes: what anybody may know of that number."""
+    shown = raffle_to_show(raffle_id)
+    if not 1 <= number <= shown.total_tickets:
+        raise Http404
+    fate = _fate(shown, number, slot_of(shown, number))
+    if shown.is_drawn and not fate["inclusion"]:
+        raise Http404  # nobody holds it
+    return render(request, "raffles/_fate.html", fate)
+
+
+def _fate(raffle: Raffle, number: int, slot: int) -> dict[str, Any]:
+    is_sealed = raffle.state == State.SEALED
+    return {
+        "raffle": raffle,
+        "number": number,
+        "draws_at": story_of(raffle.uuid).draws_at if is_sealed else raffle.closes_at,
+        "outcome": outcome_of(raffle, slot, timezone.now()) if raffle.is_drawn else None,
+        "inclusion": _inclusion(raffle.uuid, number),
+    }
 
 
 def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
@@ -157,50 +200,9 @@ def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
 
 @require_safe
 @page
-def result(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
-    """Show the winners and how they came about, for the visitor's own device to check."""
-    paper = reverse("pages:certificate", args=[raffle_id])
-    return shown_result(request, raffle_id, event_page, certificate=paper)
-
-
-def shown_result(
-    request: HttpRequest,
-    raffle_id: UUID,
-    event_page: str,
-    *,
-    certificate: str,
-    names: Names | None = None,
-) -> HttpResponse:
-    """Return the result page with the URL of its certificate."""
-    shown = raffle_to_show(raffle_id)
-    if not shown.is_drawn:
-        context = _state(raffle_id, event_page, is_held=True)
-        return render(request, "raffles/result_pending.html", context)
-    after = _rank(request)
-    rows = places(shown, after=after, names=names(after) if names else {})
-    story = story_of(raffle_id)
-    hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
-    context = {
-        "raffle": shown,
-        "story": story,
-        "places": rows,
-        "is_light": hashes <= _LIGHT,
-        "is_small": hashes <= _LIGHT and story.tickets <= _SMALL,
-        "following": after + SHOWN if len(rows) == SHOWN else None,
-        "after": after,
-        "keys": json.dumps(published_keys()),
-        "checksum": VERIFIER_CHECKSUM,
-        "certificate": certificate,
-    }
-    return render(request, "raffles/result.html", context)
-
-
-def _rank(request: HttpRequest) -> int:
-    """Return the rank that the page follows. Raises Http404 for anything else."""
-    text = request.GET.get("after", "0")
-    if not (text.isascii() and text.isdecimal() and len(text) <= 6):
-        raise Http404
-    return int(text)
+def my_tickets(request: HttpRequest) -> HttpResponse:
+    """Show the tickets that the visitor's browser keeps; this service learns nothing of them."""
+    return render(request, "raffles/my_tickets.html")
 
 
 @require_safe
@@ -273,18 +275,20 @@ def _called_off(raffle: Raffle) -> dict[str, Any]:
 def calendar(_request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Answer the draw as a calendar file; 404 without a known time."""
     shown = Raffle.objects.get(uuid=raffle_id, closes_at__isnull=False)
-    draw = Event()
-    draw.add("uid", f"{shown.uuid}@raffle")
-    draw.add("dtstamp", shown.created_at)
-    draw.add("dtstart", shown.closes_at)
-    draw.add("duration", _LASTS)
-    draw.add("summary", _("Draw: %(name)s") % {"name": shown.name})
-    draw.add("url", settings.PUBLIC_URL + reverse("pages:raffle", args=[raffle_id]))
-    feed = Calendar()
-    feed.add("prodid", "-//raffles//draws//EN")
-    feed.add("version", "2.0")
-    feed.add_component(draw)
-    response = HttpResponse(feed.to_ical(), content_type="text/calendar; charset=utf-8")
+    assert shown.closes_at  # noqa: S101 - that is what was asked for
+    subject = subject_of(shown)
+    changes = LogEntry.objects.revisions([subject])
+    revision, revised_at = changes.get(subject, (0, shown.created_at))
+    entry = calendars.Entry(
+        uid=f"{shown.uuid}@{origin()}",
+        starts_at=shown.closes_at.astimezone(shown.zone()),
+        summary=_("Draw: %(name)s") % {"name": shown.name},
+        # Not with the secret, since calendars are shared; the browser that keeps it knows it.
+        url=settings.PUBLIC_URL + reverse("pages:ticket", args=[raffle_id]),
+        revision=revision,
+        revised_at=revised_at,
+    )
+    response = HttpResponse(calendars.calendar([entry]), content_type=calendars.CONTENT_TYPE)
     response["Content-Disposition"] = 'attachment; filename="draw.ics"'
     return response
 

@@ -297,6 +297,7 @@ BREAKS = (
     broken("raffle_terms_frozen", OPEN, update(Raffle, entry="partner"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, witnesses={"cosigners": []}), tickets=1),
     broken("raffle_finished_unchangeable", DRAWN, update(Raffle, created_by="Nobody")),
+    broken("raffle_finished_unchangeable", DRAWN, update(Raffle, witnesses={"cosigners": []})),
     broken("raffle_finished_unchangeable", VOID, update(Raffle, void_reason="Other")),
     # Its prizes
     broken("prize_position_once", OPEN, again(Prize)),

@@ -59,6 +59,18 @@ def _network(item: str) -> Network:
     return network
 
 
+def origins(name: str, text: str) -> list[str]:
+    """Return the comma-separated origins of `name`: scheme and host, with a port or without."""
+    listed = items(text)
+    for item in listed:
+        if not re.fullmatch(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", item):
+            raise ImproperlyConfigured(
+                f"{name}: {item!r} is not an origin such as https://club.example.org: scheme and "
+                "host in small letters, no path and no slash at its end."
+            )
+    return listed
+
+
 def hex_secrets(name: str, text: str, *, least: int, most: int | None = None) -> list[bytes]:
     """Return the comma-separated hexadecimal secrets of `name`, newest first.
 

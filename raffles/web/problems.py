@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.views import defaults
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
@@ -201,6 +202,14 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     return denied(exception)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form whose token is missing or of another session: Django's has no language."""
+    logger.info("A form was refused: %s", reason)
+    if _is_page(request):
+        return in_language_of(request, lambda: render(request, "403_csrf.html", status=403))
+    return problem(403, "csrf_failed", "Load the page anew and try again.")
+
+
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer paths that do not exist."""
     if _is_page(request):
@@ -210,11 +219,29 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def handler500(request: HttpRequest) -> HttpResponse:
     """Answer a fault of ours, or 503 when it is the database's (seen by other middleware)."""
-    if away := translate(sys.exc_info()[1]):
+    if away := _translated(request, sys.exc_info()[1]):
         return away
     if _is_page(request):
-        return in_language_of(request, lambda: defaults.server_error(request))
+        return in_language_of(request, lambda: _server_error(request))
     return problem(500, "server_error", "Something went wrong here. It has been noted.")
+
+
+def _server_error(request: HttpRequest) -> HttpResponse:
+    try:
+        return render(request, "500.html", status=500)
+    except Exception:  # whatever is broken, there is an answer
+        logger.exception("The page of the error cannot be made")
+        return defaults.server_error(request)
+
+
+def _translated(request: HttpRequest, exc: BaseException | None) -> HttpResponse | None:
+    """Return the problem, and to people the page that says the database is away."""
+    answer = translate(exc)
+    if answer is None or answer.status_code != 503 or not _is_page(request):
+        return answer
+    shown = in_language_of(request, lambda: render(request, "503.html", status=503))
+    shown["Retry-After"] = str(RETRY_AFTER)
+    return shown
 
 
 class ProblemMiddleware:
@@ -232,9 +259,9 @@ class ProblemMiddleware:
             )
         return response
 
-    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:  # noqa: ARG002
+    def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
         if isinstance(exc, DatabaseError | InterfaceError | RequestDataTooBig):
-            return translate(exc)
+            return _translated(request, exc)
         return None
 
 

@@ -21,6 +21,7 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?: 00:00(?::00)?)?", re.ASC
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: 0?0:00(?::00)?)?", re.ASCII)
 # How an export keeps a spreadsheet from computing a text (raffles.domain.exports), to be undone.
 _KEPT = re.compile(r"(?:^|(?<=;))'(?=\s*[=+\-@＝＋－＠])")
+_SERIAL = re.compile(r"[1-9]\d{4}(?:[.,]\d+)?", re.ASCII)  # days since 1900, unformatted
 _BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _WHOLE = re.compile(r"(\d{1,18})(?:[.,]0+)?", re.ASCII)
 
@@ -184,7 +185,12 @@ def read_date(text: str, order: Order = "") -> date:
     except _Unclear:
         raise
     except ValueError:
-        pass
+        sentence = _("there is no such day; write a date such as 2030-01-31")
+        raise ValueError(sentence) from None
+    if _SERIAL.fullmatch(text):
+        raise ValueError(
+            _("this is a number; show it as a date, or write a date such as 2030-01-31")
+        )
     raise ValueError(_("write a date such as 2030-01-31"))
 
 

@@ -11,6 +11,8 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ConfirmedAction, Performed
 from raffles.admin.staff import StaffAdmin
@@ -22,19 +24,24 @@ admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, So
 
 def _preview(user: User) -> Sequence[str]:
     return (
-        f"{user} loses the second factor and all recovery codes, and is signed out everywhere.",
-        "Whoever has the password can then set up a new one: make sure that it is they who ask.",
+        gettext(
+            "%(user)s loses the second factor and all recovery codes, and is signed out everywhere."
+        )
+        % {"user": user},
+        gettext(
+            "Whoever has the password can then set up a new one: make sure that it is they who ask."
+        ),
     )
 
 
 def _reset(user: User, *, now: datetime, by: str) -> Performed:
     remove_factor(user, now=now, by=by)
-    return Performed("The second factor is reset.")
+    return Performed(gettext("The second factor is reset."))
 
 
 RESET = ConfirmedAction(
     name="reset_second_factor",
-    label="Reset the second factor",
+    label=_("Reset the second factor"),
     permissions=("auth.change_user",),
     preview=_preview,
     perform=_reset,
@@ -53,15 +60,19 @@ class AccountAdmin(AdminPages, StaffAdmin):
     def get_fieldsets(self, request: Any, obj: Any = None) -> Any:
         """Return the groups of fields, with how an existing user signs in."""
         found = super().get_fieldsets(request, obj)
-        return [*found, ("Signing in", {"fields": ("signs_in",)})] if obj else found
+        return [*found, (_("Signing in"), {"fields": ("signs_in",)})] if obj else found
 
-    @admin.display(description="by")
+    @admin.display(description=_("by"))
     def signs_in(self, user: User) -> str:
         """Say by what the user signs in."""
         identities = SocialAccount.objects.filter(user=user).order_by("pk")
-        found = [f"{row.provider}, as {row.uid}" for row in identities]
+        found = [
+            gettext("%(provider)s, as %(name)s") % {"provider": row.provider, "name": row.uid}
+            for row in identities
+        ]
         if user.has_usable_password():
-            factor = factor_of(user)
-            since = f" since {factor.created_at:%Y-%m-%d}" if factor else ""
-            found.append(f"password{f' and second factor{since}' if factor else ''}")
-        return "; ".join(found) or "nothing"
+            found.append(gettext("password"))
+        if factor := factor_of(user):
+            since = {"day": f"{factor.created_at:%Y-%m-%d}"}
+            found.append(gettext("second factor since %(day)s") % since)
+        return "; ".join(found) or gettext("nothing")

@@ -28,8 +28,9 @@ SAME = re.compile(
     | (raffle|event|manager|staff|user|endpoint)(\ [\w-]+)?(:\ [\w.]+)? | [a-z]+\.[a-z_.]+ | 1\ key
     | API | CSV | UTC | UUID | Export | Index | Name:? | Rate:? | Status:? | Slug | Partner | System
     | daily | weekly | monthly | yearly | draw_winners | https?://\S+
-    | Search | True | False | None | Group-permission.* | (Can|\w+\ \|).*
-    | Code: | Filter | Manager | Operator | Auditor | ada | somebody | alice | ‹\ 2026
+    | Search | True | False | None | Group-permission.* | (Can|[\w\ ]+\ \|).*
+    | Code: | Filter | Manager | Operator | Auditor | ada | somebody | alice
+    | ‹\ (\w+\ )?2026 | testserver/.*
     | Breakfast.* | breakfast | Coffee | Cup | Phone | (Export:\ )?Spring\ raffle
     | Shop.* | Rain | :?\ ?Ill | the\ (service|first\ ticket)
     )""",

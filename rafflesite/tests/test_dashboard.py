@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 
 from events.models import Event, Heartbeat, Setback
 from events.tests.acting import DAY, NOW, at, scheduled, taken
@@ -58,26 +60,60 @@ def tasks(user: User, now: datetime = NOW) -> list[tuple[str, str, bool]]:
 # --- Where to begin
 
 
-def test_empty_site_shows_the_first_steps(boss: User) -> None:
-    found = shown(boss)
-    assert [(step.label, step.address, step.is_done) for step in found.steps] == [
-        ("Schedule an event", "/admin/events/event/add/", False),
-        ("Create a raffle", "/admin/raffles/raffle/add/", False),
-        ("Give partners a key", "/admin/raffles/apikey/add/", False),
-        ("Say who is notified", "/admin/raffles/endpoint/add/", False),
-        ("Let draw_winners run", "", False),
+def steps(user: User) -> list[tuple[str, bool, list[str]]]:
+    """Return the first steps, whether each is done, and where it is done."""
+    found = shown(user).steps
+    return [(str(step.label), step.is_done, [place for _, place in step.ways]) for step in found]
+
+
+def test_empty_site_shows_the_first_steps(boss: User, settings: Settings) -> None:
+    settings.PUBLIC_URL = "http://localhost:8000"
+    scheduling = ["/admin/events/event/add/", "/admin/raffles/raffle/add/"]
+    assert steps(boss) == [
+        ("Add your staff", False, ["/admin/auth/user/add/"]),
+        ("Set the address", False, []),
+        ("Schedule the first draw", False, scheduling),
+        ("Let draw_winners run", False, []),
+        ("Print the poster", False, []),
     ]
-    assert "First steps" in page(boss)
+    text = page(boss)
+    assert "lead to http://localhost:8000." in text
+    assert "What needs you" not in text
+    for address in scheduling:
+        assert f'<a href="{address}">' in text
 
 
-def test_step_that_is_done_says_so(boss: User) -> None:
-    ran()
-    assert [step.is_done for step in shown(boss).steps] == [False] * 4 + [True]
-
-
-def test_first_steps_go_with_the_first_event(boss: User) -> None:
+def test_first_steps_stay_until_each_is_done(boss: User, settings: Settings) -> None:
+    settings.PUBLIC_URL = "http://localhost:8000"
     scheduled()
-    assert shown(boss).steps == []
+    event = Event.objects.get()
+    assert steps(boss)[2:] == [
+        ("Schedule the first draw", True, ANY),
+        ("Let draw_winners run", False, []),
+        ("Print the poster", False, [f"/admin/events/event/{event.pk}/poster/"]),
+    ]
+    assert "What needs you" in page(boss)
+    taken("alice")
+    ran()
+    User.objects.create_user("mia", is_staff=True)
+    assert [label for label, is_done, _ in steps(boss) if not is_done] == ["Set the address"]
+    settings.PUBLIC_URL = "https://draws.example.org"
+    assert steps(boss) == []
+
+
+def test_first_draw_ends_the_first_steps(boss: User) -> None:
+    RaffleFactory.create(state=State.DRAWN)
+    assert steps(boss) == []
+    assert "First steps" not in page(boss)
+
+
+def test_first_steps_are_for_those_who_can_take_them() -> None:
+    mia, otto = (User.objects.create_user(name, is_staff=True) for name in ("mia", "otto"))
+    mia.groups.set([Group.objects.get(name="Manager")])
+    otto.groups.set([Group.objects.get(name="Operator")])
+    assert "Add your staff" not in [label for label, *_ in steps(mia)]
+    assert steps(otto) == []
+    assert "What needs you" in page(otto)
 
 
 # --- What needs somebody
@@ -275,5 +311,5 @@ def test_queries_do_not_grow_with_the_rows(boss: User) -> None:
             found = shown(boss, DRAWN_AT)
         assert all([found.tasks, found.coming, found.unclaimed, found.undated, found.actions])
         counts.append(len(queries))
-    assert counts == [20, 20]
+    assert counts == [19, 19]
     assert Event.objects.count() == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -35,10 +36,13 @@ DEMO_PASSWORD={password}
 """
 
 _LINES = """
-  Site    {url}/              API docs  {url}/api/docs/
-  Admin   {url}/admin/        user {user}, password {password}
-  “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/raffles/{soon_id}/winners/
-  “{event}” draws every day at {event_at:%H:%M} UTC: {url}/events/winners/
+  Site    {url}/
+  Page    {url}/r/{open}/
+  Stage   {url}/r/{drawn}/stage/
+  Admin   {url}/admin/ (user {user}, password {password})
+  API     {url}/api/docs/
+  “{soon}” draws at {soon_at:%H:%M:%S} UTC: {url}/r/{soon_id}/
+  “{event}” draws every day at {event_at:%H:%M} UTC: {url}/e/{slug}/
 
 Paste these into another terminal. You are a manager at 127.0.0.1 and somebody else at 127.0.0.2.
 
@@ -76,9 +80,16 @@ class Command(BaseCommand):
         parser.add_argument("--no-server", action="store_true", help="only make the demo data")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        host, port = _place(options["address"])
+        is_to_serve = not (options["no_server"] or options["walkthrough"])
+        if is_to_serve:
+            _refuse_taken(host, port)
         self._have_secrets()
         if not settings.DEBUG:
             raise CommandError("The demo prints passwords, so it needs DEBUG=on.")
+        if "PUBLIC_URL" not in os.environ:
+            # Codes, certificates and feeds lead to where it is served.
+            settings.PUBLIC_URL = _url(host, port)
         call_command("migrate", verbosity=0)
         if options["walkthrough"]:
             self._walk_through(options["participants"])
@@ -87,10 +98,10 @@ class Command(BaseCommand):
         password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(9)
         self._have_admin(password)
         demo = make_demo_data(timezone.now())
-        self._explain(demo, password, f"http://{options['address']}")
-        if not options["no_server"]:
+        self._explain(demo, password, settings.PUBLIC_URL)
+        if is_to_serve:
             Thread(target=_tick, daemon=True).start()
-            call_command("runserver", options["address"], use_reloader=False)
+            call_command("runserver", f"{host}:{port}", use_reloader=False)
 
     def _have_secrets(self) -> None:
         """Write `.env` once and start again with it: the settings read secrets when imported."""
@@ -148,6 +159,32 @@ class Command(BaseCommand):
         widths = [max(len(step.act) for step in steps), max(len(step.caller) for step in steps)]
         for step in steps:
             self.stdout.write(f"{step.act:<{widths[0]}}  {step.caller:<{widths[1]}}  {step.answer}")
+
+
+def _place(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port`, or of a port alone. Raises CommandError."""
+    host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):
+        raise CommandError(f"{address} is no host:port, such as 127.0.0.1:9000.")
+    return host or "127.0.0.1", int(port)
+
+
+def _url(host: str, port: int) -> str:
+    """Return the URL under which this machine reaches it."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - if that is asked for
+    return f"http://{everywhere.get(host, host)}:{port}"
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Raise CommandError where nobody can be served, before anything is said of it."""
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), port), family=family).close()
+    except OSError as fault:
+        raise CommandError(
+            f"Nobody can be served at {host}:{port}: {fault.strerror}. "
+            f"Choose another port: make run PORT={port + 1000 if port < 64_000 else 9000}"
+        ) from fault
 
 
 def _tick() -> None:

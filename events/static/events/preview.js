@@ -3,10 +3,13 @@
 const button = document.getElementById("preview");
 let timer = 0;
 let asked = 0;
+let month = ""; // such as 2026-02; without one, the next dates
 
 async function show() {
   const mine = ++asked;
-  const answer = await fetch(button.formAction, { method: "POST", body: new FormData(button.form) });
+  const address = new URL(button.formAction);
+  if (month) address.searchParams.set("month", month);
+  const answer = await fetch(address, { method: "POST", body: new FormData(button.form) });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const calendar = page.getElementById("calendar");
   // An answer that was overtaken shows a form that is no longer there.
@@ -19,10 +22,13 @@ function replace(calendar) {
   const focused = old.contains(document.activeElement) && document.activeElement;
   const day = focused && focused.closest("[data-day]")?.dataset.day;
   const act = focused && focused.dataset.act;
+  const turn = focused && focused.dataset.turn;
   old.replaceWith(calendar);
   offer();
   tellNext();
   if (day) calendar.querySelector(`[data-day="${day}"] [data-act="${act}"]`)?.focus();
+  // The last month has no later one: then to the way back.
+  if (turn) (calendar.querySelector(`[data-turn="${turn}"]`) ?? calendar.querySelector("[data-turn]"))?.focus();
 }
 
 // --- The month: a date writes its reward, and the reward can be repeated on others. Only the form
@@ -117,17 +123,19 @@ function choose() {
 }
 
 function tellNext() {
-  if (!often) return;
+  if (!often || month) return;
   const next = document.getElementById("next-five") ?? document.createElement("p");
   next.id = "next-five";
   next.className = "help";
-  const days = [...document.querySelectorAll("#calendar td.on time b")].slice(0, 5);
+  const days = [...document.querySelectorAll("#calendar td.on:not(.over) time b")].slice(0, 5);
   const said = days.length ? days : [...document.querySelectorAll("#calendar .calendar-note")];
   next.textContent = said.map((one) => one.textContent.trim()).join(" · ");
   document.querySelector(".form-row.field-how_often").append(next);
 }
 
-function soon() {
+function soon(event) {
+  // Whoever changes the schedule sees its next dates again.
+  if (event && !event.target.closest("#rewards-group")) month = "";
   clearTimeout(timer);
   timer = setTimeout(() => show().catch(() => {}), 400);
 }
@@ -140,6 +148,18 @@ if (button) {
   button.addEventListener("click", (event) => {
     event.preventDefault();
     show().catch(() => button.form.requestSubmit(button));
+  });
+  button.form.addEventListener("click", (event) => {
+    const to = event.target.closest("#calendar [data-turn]");
+    if (!to) return;
+    event.preventDefault();
+    const before = month;
+    month = new URL(to.formAction).searchParams.get("month") ?? "";
+    show().catch(() => {
+      month = before;
+      to.formTarget = "_blank"; // one that came with an answer would take the form's place
+      button.form.requestSubmit(to);
+    });
   });
   button.form.addEventListener("input", soon);
   button.form.addEventListener("change", soon);

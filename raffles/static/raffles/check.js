@@ -1,13 +1,18 @@
-/** The check of a draw on its result page: a row ticks as soon as it has been computed here. */
+/**
+ * The check of a draw on its result page. It begins by itself once the page is there, unless it is
+ * large or the visitor saves data; a row ticks as soon as it has been computed here.
+ */
 import { onFiles } from "./dropping.js";
-import { verifyApart } from "./verify-apart.js";
-import { verify } from "./verify.js";
+import { load, Unreachable } from "./loading.js";
+import { differenceTo, reasonOf, sayingOf, tell, wordsOf } from "./verdicts.js";
 
-const SHOWN = 1000; // winners a page
+const TRIES = 5; // of a check that a busy site turns away
+const LONGEST = 120; // seconds that it waits for the next
 const section = document.querySelector("[data-proof]");
-const button = section.querySelector("[data-act=check]");
-const checks = section.querySelector(".checks");
-const running = section.querySelector("[data-running]");
+const [line, asking, running, steps, checks] = [
+  ".verdict", "[data-asking]", "[data-running]", "details", ".checks",
+].map((name) => section.querySelector(name));
+const buttons = section.querySelectorAll("[data-act=check]");
 // Of a step that holds, but shows less than it could.
 const DOUBTS =
   /the operator's word$|shows no log$|, (?:not among|answered too|an answer that|no answer)/;
@@ -17,22 +22,43 @@ let stopping = new AbortController();
 const ROWS = {
   commitment: "kept", receipt: "receipt", inclusion: "inclusion", leaves: "leaves", keys: "signer", log: "statements",
 };
-// A small proof comes with the page, so that the check needs no network any more, nor a worker;
-// and so do the leaves of a small pool, by which a saved ticket is found in it.
-const { proof: proofAddress, leaves: leavesAddress } = section.dataset;
-const ahead = "ahead" in section.dataset ? fetched(proofAddress).catch(() => null) : null;
-const leavesAhead = "small" in section.dataset ? fetchedBytes(leavesAddress).catch(() => null) : null;
-const judge = ahead ? verify : verifyApart;
+const { proof: address, size, leaves: leavesAddress } = section.dataset;
+const isLarge = "large" in section.dataset;
+// A small proof is kept, so that the next check needs no network any more; and so are the leaves of
+// a small pool, by which a saved ticket is found in it.
+const ours = onlyOnce(() => load(address));
+const smallLeaves = onlyOnce(() => load(leavesAddress));
 
 /** What is missing is the place of the visitor's ticket, not the proof. */
 class NoPlace extends Error {}
 
-button.addEventListener("click", () => check());
+for (const button of buttons) button.addEventListener("click", () => check());
 running.querySelector("[data-act=stop]").addEventListener("click", () => stopping.abort());
-onFiles(section.querySelector("[data-act=drop]"), (files) => {
+onFiles(document.querySelector("[data-act=drop]"), async (files) => {
   for (const { text } of files) keep(text);
-  check();
+  await check();
+  line.scrollIntoView({ block: "center" });
+  line.focus({ preventScroll: true });
 });
+if (isLarge || navigator.connection?.saveData || matchMedia("print").matches) asking.hidden = false;
+else whenSeen(() => whenIdle(() => check()));
+
+function whenSeen(act) {
+  if (document.visibilityState === "visible") return act();
+  document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
+}
+
+function whenIdle(act) {
+  if (document.readyState !== "complete") addEventListener("load", () => whenIdle(act), { once: true });
+  else if ("requestIdleCallback" in window) requestIdleCallback(act, { timeout: 2000 });
+  else setTimeout(act, 200);
+}
+
+/** A function that remembers what it brought, and forgets that it failed. */
+function onlyOnce(bring) {
+  let brought = null;
+  return () => (brought ??= bring().catch((error) => ((brought = null), Promise.reject(error))));
+}
 
 /** Tells files apart by what is in them, not by their names. */
 function keep(text) {
@@ -66,43 +92,65 @@ function receiptIn(text) {
   }
 }
 
-async function answered(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw new TypeError(response.statusText);
-  return response;
-}
-
-async function fetched(address) {
-  return (await answered(address)).text();
-}
-
-async function fetchedBytes(address) {
-  return new Uint8Array(await (await answered(address)).arrayBuffer());
-}
-
 async function check() {
-  button.disabled = true;
   begin();
   stopping = new AbortController();
+  const { signal } = stopping;
   try {
-    const files = { keys: section.dataset.keys, commitment: seal(), ...kept };
-    files.proof ??= (await ahead) ?? (await fetched(proofAddress));
-    if (files.receipt && !files.inclusion) Object.assign(files, await placeOf(files.receipt));
-    const onProgress = (percent) => (running.querySelector("progress").value = percent);
-    const begun = performance.now();
-    const answer = await judge(files, { onStep: tick, onProgress, signal: stopping.signal });
-    const expected = Object.keys(files).filter((name) => files[name]).map((name) => ROWS[name]);
-    finish(answer, expected, performance.now() - begun);
+    for (let tries = 1; ; tries++) {
+      try {
+        const { answer, expected, took } = await judged(signal);
+        finish(answer, expected, took);
+        break;
+      } catch (error) {
+        const isBusy = error instanceof Unreachable && error.wait !== null && error.wait <= LONGEST;
+        if (!isBusy || tries === TRIES) throw error;
+        await wait(error.wait, signal);
+      }
+    }
   } catch (error) {
     forget();
-    const isStopped = stopping.signal.aborted;
-    const isOffline = error instanceof TypeError || error instanceof NoPlace;
+    const isStopped = signal.aborted;
+    const isOffline = error instanceof Unreachable || error instanceof NoPlace;
     const missing = error instanceof NoPlace ? "placeless" : "unreachable";
     say(isStopped ? "stopped" : missing);
+    asking.hidden = false;
     if (!isStopped && !isOffline) throw error;
   }
-  running.hidden = true;
-  button.disabled = false;
+  end();
+}
+
+/** The answer of verify() on all that there is, the rows that it has to tick, and its time in ms. */
+async function judged(signal) {
+  // Only now: the page is there, and the verifier is as heavy as all of it.
+  const { verifyApart } = await import("./verify-apart.js").catch((error) => {
+    throw new Unreachable(error.message);
+  });
+  signal.throwIfAborted();
+  const files = { keys: section.dataset.keys, commitment: seal(), ...kept };
+  files.proof ??= "light" in section.dataset ? await ours() : { address: new URL(address, location).href, size };
+  if (files.receipt && !files.inclusion) Object.assign(files, await placeOf(files.receipt));
+  const begun = performance.now();
+  const answer = await verifyApart(files, { onStep: tick, onProgress: progress, signal });
+  const took = performance.now() - begun;
+  if ("small" in section.dataset) smallLeaves().catch(() => null);
+  return { answer, expected: Object.keys(files).filter((name) => files[name]).map((name) => ROWS[name]), took };
+}
+
+/** Until the site has time; those who were turned away together come back apart. */
+async function wait(seconds, signal) {
+  const spread = Math.ceil(seconds * (1 + Math.random()));
+  say("busy", { seconds: spread });
+  await new Promise((resolve, reject) => {
+    setTimeout(resolve, 1000 * spread);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  say(null);
+}
+
+function progress(percent) {
+  running.querySelector("progress").value = percent;
+  for (const place of section.querySelectorAll("[data-percent]")) place.textContent = percent < 100 ? `${percent} %` : "";
 }
 
 /**
@@ -110,107 +158,87 @@ async function check() {
  * no place of it, all leaves decide: they alone can prove that it is missing.
  */
 async function placeOf(receipt) {
-  const leaves = await leavesAhead;
-  if (leaves) return { leaves };
+  if ("small" in section.dataset) {
+    const leaves = await smallLeaves().catch(() => null);
+    if (leaves) return { leaves };
+  }
   const leaf = /"leaf"\s*:\s*"[0-9a-f]{32}([0-9a-f]{16})/.exec(receipt);
   const number = BigInt(`0x${leaf?.[1] ?? 0}`);
   try {
     const place = await fetch(section.dataset.inclusion.replace("/0/", `/${number}/`));
     if (place.ok) return { inclusion: await place.text() };
-    if (place.status === 404) return { leaves: await fetchedBytes(leavesAddress) };
+    if (place.status === 404) return { leaves: await load(leavesAddress) };
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error instanceof TypeError || error instanceof Unreachable)) throw error;
   }
   throw new NoPlace();
 }
 
 function begin() {
-  checks.hidden = false;
-  running.hidden = false;
-  running.querySelector("progress").value = 0;
+  for (const button of buttons) button.disabled = true;
+  // Where the visitor was asked there is room for it; else nothing moves for a check of its own.
+  running.hidden = asking.hidden;
+  asking.hidden = true;
+  progress(0);
   for (const row of checks.children) {
     row.classList.remove("done", "failed", "vouched");
-    for (const line of row.querySelectorAll(".hash")) line.remove();
+    for (const said of row.querySelectorAll(".hash")) said.remove();
     row.hidden = "told" in row.dataset; // these come when there is something to tell
   }
+  section.querySelector("[data-line]").textContent = "";
   say(null);
+}
+
+function end() {
+  asking.hidden &&= running.hidden;
+  running.hidden = true;
+  progress(100);
+  for (const button of buttons) button.disabled = false;
 }
 
 const row = (name) => checks.querySelector(`[data-step="${name}"]`);
 
+function write(row, text) {
+  const said = document.createElement("p");
+  said.className = "hash";
+  said.lang = "en";
+  said.textContent = text;
+  row.append(said);
+  row.hidden = false;
+}
+
 /** Several steps of one name share a row. */
 function tick({ name, computed }) {
-  const line = document.createElement("p");
-  line.className = "hash";
-  line.lang = "en";
-  line.textContent = computed;
-  row(name).append(line);
-  row(name).hidden = false;
+  write(row(name), computed);
   row(name).classList.add("done");
   if (name === "" || name === "stranger" || DOUBTS.test(computed)) row(name).classList.add("vouched");
 }
 
 /** `expected` are rows of files that were given, `took` the time of the check in milliseconds. */
-function finish({ exit, verdict, raffle, winners, counted }, expected, took) {
+function finish(answer, expected, took) {
+  const { exit, verdict } = answer;
+  section.querySelector("[data-line]").textContent = verdict;
   if (exit === 1 || exit === 2) {
     const due = Array.from(checks.children).find(
       ({ classList, dataset: { step, told } }) =>
         !classList.contains("done") && step !== "shown" && (told === undefined || expected.includes(step)),
     );
-    if (due) due.hidden = false;
+    if (due) write(due, verdict.replace("INVALID: ", ""));
     due?.classList.add("failed");
-    section.querySelector("[data-why]").textContent = verdict.replace("INVALID: ", "");
-    say(exit === 1 ? "invalid" : "unreadable");
+    steps.open = true;
+    say(exit === 1 ? "invalid" : "unreadable", {}, reasonOf(verdict));
     return forget();
   }
-  const difference = differenceTo(raffle, winners);
+  const rows = Array.from(document.querySelectorAll("[data-rank]"), ({ dataset }) => dataset);
+  const difference = differenceTo(answer, section.dataset, rows);
   if (!difference) {
-    tick({ name: "shown", computed: shownRows().map((shown) => shown.dataset.tickets).join(", ") });
-    return say(sayingOf(exit, verdict), wordsOf(verdict, counted, took));
+    tick({ name: "shown", computed: rows.map(({ tickets }) => tickets).join(", ") });
+    return say(sayingOf(answer), wordsOf(answer, took));
   }
   row("shown").classList.add("failed");
+  steps.open = true;
   say(difference);
   forget();
-}
-
-/** Which of the verdicts on the page a verdict of verify() is: all but the first leave a doubt. */
-function sayingOf(exit, verdict) {
-  if (exit === 3) return "promised";
-  if (verdict.includes("witnessed before")) return "witnessed";
-  if (verdict.includes("older than")) return "older";
-  return verdict.endsWith("by the operator only") ? "vouched" : "unseen";
-}
-
-/** What stands in the places that a verdict leaves open. */
-function wordsOf(verdict, counted, took) {
-  const [, seen, of] = /(\d+) of (\d+)/.exec(verdict) ?? [];
-  // Of those that the verdict counts, which come first.
-  const seconds = Math.min(...counted.slice(0, seen).map((answer) => answer.seconds));
-  const tenths = { maximumFractionDigits: 1, minimumFractionDigits: 1 };
-  const time = new Intl.NumberFormat(document.documentElement.lang, tenths).format(took / 1000);
-  return { verdict, seen, of, seconds, took: time };
-}
-
-const shownRows = () => Array.from(document.querySelectorAll("[data-rank]"));
-
-/** What the page shows, held against a proof that holds: null, or which verdict it is instead. */
-function differenceTo(raffle, winners) {
-  if (raffle !== section.dataset.raffle.replaceAll("-", "")) return "another";
-  const alternates = new Set(winners.filter(({ prize }) => prize === null).map(ticketOf));
-  const isBehind = ({ prize, rank }) => prize !== null && rank > Number(section.dataset.after);
-  const drawn = winners.filter(isBehind).slice(0, SHOWN);
-  const rows = shownRows().map(({ dataset }) => dataset);
-  const isAsDrawn = ({ rank, prize, tickets }, index) => {
-    const [first, ...others] = tickets.split(" ");
-    const winner = drawn[index];
-    return winner && Number(rank) === winner.rank && prize === winner.prize
-      && first === ticketOf(winner) && others.every((other) => alternates.has(other));
-  };
-  return rows.length === drawn.length && rows.every(isAsDrawn) ? null : "different";
-}
-
-function ticketOf({ ticket_number: number }) {
-  return String(number);
 }
 
 /** What does not hold is not kept, so that the next check starts from the page's own proof. */
@@ -218,12 +246,6 @@ function forget() {
   for (const key of Object.keys(kept)) delete kept[key];
 }
 
-/** Shows that verdict and no other; `words` go where it has a place for them. */
-function say(verdict, words = {}) {
-  for (const line of section.querySelectorAll("[data-verdict]")) {
-    line.hidden = line.dataset.verdict !== verdict;
-    for (const part of line.querySelectorAll("[data-words]")) {
-      part.textContent = part.dataset.words.replace(/\{(\w+)\}/g, (_, name) => words[name]);
-    }
-  }
+function say(verdict, words, reason) {
+  tell(line, verdict, words, reason);
 }

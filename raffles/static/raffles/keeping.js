@@ -5,9 +5,12 @@
  * What is kept stays in this browser. A seal that is kept is never overwritten by another one.
  */
 import { follow } from "./live.js";
+import { ticketIn } from "./scan.js";
+import { find, tickets } from "./tickets.js";
 
 const POLL = 15000; // ms between two looks; the stream tells sooner where there is one
 const STAMPEDE = 1000; // ms over which those who are told the same spread their looks
+const MANY = 20000; // hashes of a proof, beyond which only the result page checks it
 const PATIENCE = 600000; // ms that a site may take from the round to its result
 // What stands above the form that looks a ticket up; all else is beneath.
 const FOREMOST = new Set(["won", "alternate", "lost", "second", "wrong", "missing", "withheld", "called-off"]);
@@ -46,13 +49,20 @@ export function holdTicket(number, receipt) {
   keep("ticket", JSON.stringify({ number: Number(number), receipt }));
 }
 
-/** The number and, where there is one, the receipt of the visitor's ticket. */
+/** The receipt of the ticket with that number, as an object, where this browser has it. */
+export function receiptOf(number) {
+  const held = JSON.parse(read("ticket") ?? "null");
+  return held?.number === Number(number) && held.receipt ? JSON.parse(held.receipt) : undefined;
+}
+
+/** The number and, where there is one, the receipt of the visitor's ticket: the one that is shown first. */
 function ticket() {
-  const { number, receipt } = section.dataset;
-  if (number) holdTicket(number, receipt);
-  const kept = JSON.parse(read("ticket") ?? "null");
-  const typed = form?.elements.ticket_number.value ?? "";
-  return kept ?? (/^[1-9][0-9]{0,7}$/.test(typed) ? { number: Number(typed) } : null);
+  const at = document.querySelector(".mine:not([hidden])") && ticketIn(location.href);
+  const kept = at ? find({ raffle, number: Number(at.number) }) : tickets(raffle)[0];
+  const number = Number(at?.number ?? kept?.number ?? 0);
+  if (!number) return JSON.parse(read("ticket") ?? "null");
+  const receipt = kept?.receipt ?? receiptOf(number);
+  return { number, receipt: receipt && JSON.stringify(receipt) };
 }
 
 // --- What the site says --------------------------------------------------------------------
@@ -69,7 +79,7 @@ async function get(address, cache = "no-cache") {
   }
 }
 
-async function look() {
+export async function look() {
   clearTimeout(timer);
   looking ??= witness().finally(() => (looking = null));
   await looking;
@@ -78,7 +88,8 @@ async function look() {
 }
 
 async function witness() {
-  const { state, voided_at: voidedAt } = JSON.parse((await get(url)) ?? "{}");
+  const shown = JSON.parse((await get(url)) ?? "{}");
+  const { state } = shown;
   if (state === "open" || state === "closed") return show("waiting");
   // Not the browser's copy: a second seal has to be seen.
   const text = await get(`${url}commitment/`, "reload");
@@ -86,7 +97,7 @@ async function witness() {
   const own = ticket();
   try {
     const seal = await sealOf(text, own, verifier);
-    if (seal) await tell(seal, own, { state, voidedAt }, verifier);
+    if (seal) await tell(seal, own, shown, verifier);
     else if (text === null) section.hidden = true; // called off before it was sealed
   } catch (error) {
     if (!(error instanceof verifier.Invalid || error instanceof verifier.Unreadable)) throw error;
@@ -149,7 +160,8 @@ async function signatureOf() {
 
 // --- What is told --------------------------------------------------------------------------
 
-async function tell({ commitment }, own, { state, voidedAt }, verifier) {
+async function tell({ commitment }, own, shown, verifier) {
+  const { state, voided_at: voidedAt } = shown;
   const { round } = commitment;
   const due = round ? 1000 * verifier.timeOfRound(round) : Infinity;
   const kept = new Date(read("since") ?? Date.now());
@@ -164,12 +176,13 @@ async function tell({ commitment }, own, { state, voidedAt }, verifier) {
   const inclusion = await inclusionOf(own, verifier);
   if (own?.receipt && inclusion === null) said.unshift(["missing", own]);
   const late = Date.now() - due;
+  if (!round && state === "drawn") await checkProof(own, shown, verifier);
   if (late < 0) return showAll(said);
   const relay = `https://api.drand.sh/${verifier.CHAIN}/public/${round}`;
   section.querySelector("[data-relay]").href = relay;
   const signature = await signatureOf();
   if (!signature) said.push(["beacon"]);
-  else if (inclusion) said.push(...(await outcome(own, inclusion, signature, verifier)));
+  else if (inclusion) said.push(...(await outcome(own, inclusion, signature, kept < due, verifier)));
   if (state === "void" && Date.parse(voidedAt) >= due) said.push(["called-off"]);
   if (state !== "drawn" && state !== "void") {
     said.push(late < PATIENCE ? ["soon"] : ["withheld", { minutes: Math.floor(late / 60000) }]);
@@ -177,11 +190,12 @@ async function tell({ commitment }, own, { state, voidedAt }, verifier) {
   showAll(said);
 }
 
-async function outcome({ number }, inclusion, signature, { outcomeOf, Invalid }) {
+async function outcome({ number }, inclusion, signature, isOlder, { outcomeOf, Invalid }) {
   try {
     const files = { commitment: read("seal"), inclusion };
     const { rank, prize, isCertain } = await outcomeOf(files, signature);
     keep("signature", signature);
+    if (isCertain) found({ number, rank, prize, how: isOlder ? "own" : "late" });
     const drawn = prize === null ? "alternate" : "won";
     const lines = [[rank === null ? "lost" : drawn, { number, rank, prize }], ["computed"]];
     return isCertain ? lines : [...lines, ["uncertain"]];
@@ -193,12 +207,27 @@ async function outcome({ number }, inclusion, signature, { outcomeOf, Invalid })
   }
 }
 
+/** Without a beacon only the proof tells the randomness, so the draw is checked as a whole. */
+async function checkProof(own, { prizes, alternates, total_tickets: total }, { verify }) {
+  const winners = prizes.reduce((sum, { amount }) => sum + amount, alternates);
+  if (!own || winners * (Math.log2(total) + 3) > MANY) return;
+  const [proof, keys] = [await get(`${url}proof/`), await get(keysAddress)];
+  if (!proof || !keys) return;
+  const answer = await verify({ proof, keys, commitment: read("seal") });
+  const winner = answer.winners.find(({ ticket_number: number }) => Number(number) === own.number);
+  const { rank = null, prize = null } = winner ?? {};
+  found({ number: own.number, rank, prize, how: answer.exit === 0 ? "operator" : "differs" });
+}
+
+/** Tells the page what this device has computed for the ticket: rank and prize are null without one. */
+const found = (detail) => document.dispatchEvent(new CustomEvent("computed", { detail }));
+
 const show = (name, words) => showAll([[name, words]]);
 
 function showAll(said) {
   const lines = new Map(said);
   section.hidden = false;
-  if (form && [...lines.keys()].some((name) => FOREMOST.has(name))) form.before(section);
+  if (form && [...lines.keys()].some((name) => FOREMOST.has(name))) form.closest("details").before(section);
   for (const line of section.querySelectorAll("[data-line]")) {
     const words = lines.get(line.dataset.line) ?? {};
     const parts = "words" in line.dataset ? [line] : line.querySelectorAll("[data-words]");

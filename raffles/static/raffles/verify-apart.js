@@ -1,28 +1,38 @@
 /** A check that does not hold the page up, however long it is. */
-import { verify } from "./verify.js";
+import { Unreachable } from "./loading.js";
+
+let resting = null; // a worker that is ready, so that the next check needs no network
 
 /**
- * verify() of verify.js, in a worker where the browser has them for modules. Takes what it takes
- * and answers what it answers; `signal` ends the worker and rejects with its reason.
+ * verifyLoaded() of verify-loaded.js, in a worker where the browser has them for modules. Takes what
+ * it takes and answers what it answers; `signal` ends the worker and rejects with its reason.
  */
 export async function verifyApart(files, { onStep, onProgress, signal } = {}) {
   signal?.throwIfAborted();
-  const worker = await started();
-  if (!worker) return verify(files, { onStep, onProgress, signal });
+  const worker = resting ?? (await started());
+  resting = null;
+  if (!worker) {
+    const { verifyLoaded } = await import("./verify-loaded.js");
+    return verifyLoaded(files, { onStep, onProgress, signal });
+  }
+  let isDone = false;
   try {
     return await new Promise((resolve, reject) => {
       worker.onerror = ({ message }) => reject(new Error(message));
-      worker.onmessage = ({ data: { step, percent, answer } }) => {
+      worker.onmessage = ({ data: { step, percent, answer, missing, wait } }) => {
         if (step) onStep?.(step);
         if (percent !== undefined) onProgress?.(percent);
+        isDone ||= answer !== undefined || missing !== undefined;
         if (answer) resolve(answer);
+        if (missing !== undefined) reject(new Unreachable(missing, wait));
       };
       signal?.addEventListener("abort", () => reject(signal.reason));
       signal?.throwIfAborted();
       worker.postMessage(files);
     });
   } finally {
-    worker.terminate();
+    if (isDone && !resting) resting = worker;
+    else worker.terminate();
   }
 }
 

@@ -1,13 +1,15 @@
-/** verify() in a thread of its own: files in; each {step} and {percent} out, at last the {answer}. */
-import { verify } from "./verify.js";
+/** verifyLoaded() in a thread of its own: files in; each {step} and {percent} out, at last the {answer}. */
+import { Unreachable } from "./loading.js";
+import { verifyLoaded } from "./verify-loaded.js";
 
 addEventListener("message", async ({ data: files }) => {
   const onStep = (step) => postMessage({ step });
   const onProgress = (percent) => postMessage({ percent });
   try {
-    postMessage({ answer: await verify(files, { onStep, onProgress }) });
+    postMessage({ answer: await verifyLoaded(files, { onStep, onProgress }) });
   } catch (error) {
-    reportError(error); // a rejection would stay in here
+    if (error instanceof Unreachable) postMessage({ missing: error.message, wait: error.wait });
+    else reportError(error); // a rejection would stay in here
   }
 });
 postMessage({ isReady: true });

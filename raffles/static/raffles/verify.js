@@ -774,8 +774,8 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
 
 /** Reads the whole text before it says what is wrong: not JSON at all is another exit status. */
 class Reader {
-  constructor(text, label) {
-    [this.text, this.label, this.at] = [text, label, 0];
+  constructor(text, label, onRead) {
+    [this.text, this.label, this.at, this.onRead] = [text, label, 0, onRead];
     this.faults = { number: false, key: false, depth: false };
   }
 
@@ -853,6 +853,7 @@ class Reader {
     if (this.take(/\]/y)) return items;
     do {
       items.push(this.value(depth));
+      this.onRead?.(this.at / this.text.length);
     } while (this.take(/[ \t\r\n]*,[ \t\r\n]*/y));
     this.expect(/[ \t\r\n]*\]/y);
     return items;
@@ -886,9 +887,12 @@ function readText(source, label) {
   }
 }
 
-/** The one value of a text or of UTF-8 bytes; Unreadable if not JSON, Invalid if not strict. */
-export function readJson(source, label) {
-  return new Reader(readText(source, label), label).read();
+/**
+ * The one value of a text or of UTF-8 bytes; Unreadable if not JSON, Invalid if not strict.
+ * onRead is told the share that has been read.
+ */
+export function readJson(source, label, onRead) {
+  return new Reader(readText(source, label), label, onRead).read();
 }
 
 // --- Shapes and bounds (sections 2, 3, 7 and 8) ----------------------------------------------
@@ -1895,18 +1899,24 @@ function verdictOn({ entropy, cosigners, authorities }, counted, hasLog) {
 // What things cost, in hashes of a node of a tree; for the progress that is told.
 const COST = { draw: 3, statement: 20, signature: 2000, beacon: 40000 };
 
+const READING = 20; // percent of a check in which its proof is read
+
 /** Tells how far a long check is, lets the page breathe and stops when it is told to. */
 class Work {
-  constructor(onProgress, signal) {
-    [this.onProgress, this.signal, this.whole, this.done] = [onProgress, signal, 1, 0];
+  constructor(onProgress, signal, from = 0) {
+    [this.onProgress, this.signal, this.from, this.whole, this.done] = [onProgress, signal, from, 1, 0];
     [this.told, this.paused] = [0, performance.now()];
+  }
+
+  tell(share) {
+    const percent = Math.min(99, Math.floor(share));
+    if (percent > this.told) this.onProgress?.((this.told = percent));
   }
 
   async did(units) {
     this.done += units;
     if (performance.now() - this.paused < 16) return; // a frame
-    const percent = Math.min(99, Math.floor((100 * this.done) / this.whole));
-    if (percent > this.told) this.onProgress?.((this.told = percent));
+    this.tell(this.from + ((100 - this.from) * this.done) / this.whole);
     await new Promise((resolve) => setTimeout(resolve));
     this.signal?.throwIfAborted();
     this.paused = performance.now();
@@ -1927,10 +1937,10 @@ function sizeOfWork({ proof, leaves, log }) {
 const JSON_FILES = ["proof", "receipt", "commitment", "inclusion", "keys"];
 
 /** The files as values; leaves and log stay bytes. What was not given is not in it. */
-function readFiles(files) {
+function readFiles(files, onRead) {
   const given = {};
   for (const name of JSON_FILES) {
-    if (files[name] != null) given[name] = readJson(files[name], name);
+    if (files[name] != null) given[name] = readJson(files[name], name, name === "proof" ? onRead : null);
   }
   for (const name of ["leaves", "log"]) {
     if (files[name] != null) given[name] = toBinary(files[name]);
@@ -2026,8 +2036,9 @@ export async function verify(files, { onStep, onProgress, signal } = {}) {
   };
   let [judged, raffle, winners] = [null, null, []];
   try {
-    const given = readFiles(files);
-    judged = await judge(given, tell, new Work(onProgress, signal));
+    const work = new Work(onProgress, signal, READING);
+    const given = readFiles(files, (share) => work.tell(READING * share));
+    judged = await judge(given, tell, work);
     raffle = given.proof.commitment.terms.raffle_id;
     winners = given.proof.winners.map(({ rank, prize, index, ticket_number }) => ({
       rank,

@@ -35,10 +35,10 @@ CALLERS: dict[str, tuple[str, str | None]] = {
 MANAGERS = {"manager", "manager by proxy", "manager by two proxies"}
 PROXIES = {"proxy", "proxy named"}
 
-# The staff's pages, below; the events' routes and pages, which have tables of their own; and the
-# pages of a raffle, which show what everybody may know.
+# The staff's pages, below; the events' routes and pages, which have tables of their own; the pages
+# of a raffle, which show what everybody may know; and those for frames, in test_embed.py.
 PAGES = "r/<UUID:raffle_id>/"
-ELSEWHERE = ("admin/", "events/", "ticket/", "e/", PAGES)
+ELSEWHERE = ("admin/", "events/", "ticket/", "e/", "embed/", PAGES)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
@@ -60,6 +60,7 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}tickets/<int:ticket_number>/inclusion/": {"GET": READ},
     f"{RAFFLE}stream/": {"GET": READ},
     "stream/": {"GET": READ},
+    "winners/": {"GET": READ},
     "winners.atom": {"GET": READ},
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},

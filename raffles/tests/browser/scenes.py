@@ -72,6 +72,7 @@ def make_scenes() -> list[Scene]:
     sealed = RaffleFactory.create(name="Book fair", state=State.CLOSED, entropy="drand")
     seal(sealed.pk, build_tree(sealed), clock=timezone.now, by=STAFF)
     drawn, winner, loser = _drawn()
+    there = reverse("pages:result", args=[drawn.uuid])
     void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
     void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
     event, day = _event(now)
@@ -91,6 +92,8 @@ def make_scenes() -> list[Scene]:
         page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
         page("raffle drawn", "pages:raffle", drawn.uuid),
         page("raffle called off", "pages:raffle", void.uuid),
+        page("my tickets", "pages:my_tickets", act=lambda v: _keep(v, soon, "/my-tickets/")),
+        page("raffle of a ticket kept", "pages:raffle", soon.uuid, act=lambda v: _keep(v, soon)),
         page("my ticket", "pages:ticket", drawn.uuid),
         page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
         page("my ticket did not win", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, loser)),
@@ -101,7 +104,9 @@ def make_scenes() -> list[Scene]:
         page("result checked", "pages:result", drawn.uuid, act=_check),
         page("result by beacon, checked", "pages:result", beacon.uuid, act=_check),
         page("result, witnessed, checked", "pages:result", witnessed.uuid, act=_check),
-        page("result, not as promised, checked", "pages:result", broken.uuid, act=_check_broken),
+        page("result, not as promised, checked", "pages:result", broken.uuid, act=_check),
+        Scene("result, number not drawn", "pages:result", f"{there}?number={loser.ticket_number}"),
+        Scene("result, no number", "pages:result", f"{there}?number=many", status=400),
         page("certificate", "pages:certificate", beacon.uuid),
         page("certificate, witnessed", "pages:certificate", witnessed.uuid),
         page("stage of a witnessed draw", "pages:stage", witnessed.uuid, act=_begin),
@@ -124,10 +129,16 @@ def make_scenes() -> list[Scene]:
         ),
         page("stage called off", "pages:stage", void.uuid),
         page("stage operated", "pages:operated_stage", drawn.uuid, act=_not_here, user=staff),
+        page("winners", "event_pages:winners"),
         page("event", "event_pages:event", event.slug),
         page("event, ticket just taken", "event_pages:event", event.slug, act=_enter, status=201),
         page("result of an event", "event_pages:draw", event.slug, day),
         page("certificate of an event", "event_pages:certificate", event.slug, day),
+        page("raffle in a frame", "pages:embed", soon.uuid),
+        page("raffle in a frame, sealed", "pages:embed", sealed.uuid),
+        page("raffle in a frame, checked", "pages:embed", witnessed.uuid, act=_check_in_frame),
+        page("raffle in a frame, called off", "pages:embed", void.uuid),
+        page("event in a frame", "event_pages:embed", event.slug),
         page("nothing there", "pages:result", uuid4(), status=404),
     ]
 
@@ -241,14 +252,27 @@ def _look_up_wrongly(visitor: Visitor) -> None:
 
 def _take_part(visitor: Visitor) -> None:
     visitor.press("Take part")
-    visitor.see("This is your ticket")
+    visitor.see("This browser keeps your ticket.")
+
+
+def _keep(visitor: Visitor, raffle: Raffle, path: str = "") -> None:
+    """Have the browser keep a ticket, and see its way home there."""
+    home = f"/r/{raffle.uuid}/ticket/"
+    ticket = {"raffle": str(raffle.uuid), "number": 7, "code": "CODE", "name": raffle.name}
+    ticket |= {"home": home, "closes_at": (timezone.now() + HOUR).isoformat()}
+    keep = "(ticket) => localStorage.setItem(`mine ${ticket.raffle} 7`, JSON.stringify(ticket))"
+    visitor.run(keep, ticket)
+    visitor.go(path or f"/r/{raffle.uuid}/")
+    visitor.page.locator(f"main a[href='{home}#7.CODE']").wait_for()
 
 
 def _take_part_twice(visitor: Visitor) -> None:
+    path = visitor.page.url.removeprefix(visitor.url)
     _take_part(visitor)
-    visitor.go(visitor.page.url.removeprefix(visitor.url))
+    visitor.run("() => localStorage.clear()")
+    visitor.go(path)
     visitor.press("Take part")
-    visitor.see("You already hold a ticket.")
+    visitor.see("This address has its ticket.")
 
 
 def _enter(visitor: Visitor) -> None:
@@ -257,13 +281,13 @@ def _enter(visitor: Visitor) -> None:
 
 
 def _check(visitor: Visitor) -> None:
-    visitor.press("Check this draw")
-    visitor.see("Verified here")
+    visitor.see("Checked by this device")
+    visitor.page.locator(".self-check summary").click()
 
 
-def _check_broken(visitor: Visitor) -> None:
-    visitor.press("Check this draw")
-    visitor.see("Not as promised.")
+def _check_in_frame(visitor: Visitor) -> None:
+    visitor.press("Check it")
+    visitor.see("Checked by this device")
 
 
 def _await_the_seal(visitor: Visitor) -> None:

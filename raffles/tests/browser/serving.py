@@ -25,7 +25,8 @@ from raffles.tests.serving import database_url, free_port, running
 class Site:
     """A server on the tests' database, with their secrets; `url` stays when it is killed.
 
-    `environment` has further settings by name.
+    `environment` has further settings by name. Pages of `embedder`, where nobody listens yet, may
+    show it in a frame.
     """
 
     def __init__(self, interface: str = "wsgi", **environment: str) -> None:
@@ -33,6 +34,7 @@ class Site:
         self.environment = environment
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.embedder = f"http://127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextmanager
@@ -48,6 +50,7 @@ class Site:
             ALLOWED_HOSTS="127.0.0.1",
             DATABASE_URL=database_url(),
             DEBUG="off",
+            EMBED_ORIGINS=self.embedder,
             ENV_FILE="",
             MANAGER_IPS="127.0.0.9",
             PUBLIC_URL=self.url,

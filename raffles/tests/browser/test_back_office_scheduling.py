@@ -76,6 +76,13 @@ def test_event_is_scheduled_filled_copied_duplicated_and_paused(
     visitor.see("was changed successfully")
     own |= {first + DAY * 3: "Radio", first + DAY * 5: "Radio"}
     assert rewards(event) == own
+    page.locator("[data-turn=later]").press("Enter")
+    following = (today.replace(day=1) + DAY * 31).replace(day=1)
+    visitor.see(f"{following:%B %Y}, on the clocks of Europe/Paris")
+    page.locator("[data-turn=earlier]:focus, [data-turn=later]:focus").wait_for()
+    assert page.locator("#calendar [data-day]").count() >= 27
+    page.locator("[data-turn=next]").press("Enter")
+    visitor.see("The next 30 dates")
 
     month = [f"{first + DAY * n},Day {n},1" for n in range(7, 37)]
     broken = [*month[:3], f"{first},,1", *month[3:], f"{first - DAY * 30},Too late,1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,9 @@ pytestmark = BROWSER
 BEFORE = ["raffle", "close", "commitment", "seal", "randomness", "seed", "draw", "tickets"]
 STEPS = [*BEFORE, "signer", "", "shown"]
 BY_BEACON = [*BEFORE, "log", "signer", "", "shown"]
-UNSEEN = "Verified here, but not witnessed."
-VOUCHED = "Verified here, but for one number."
-INVALID = "This does not hold."
-LARGE = 80  # tickets, all of which win: too much to come with the page
+# The names of verdicts, under which the page has the words.
+UNSEEN, VOUCHED, INVALID = "unseen", "vouched", "invalid"
+SEVERAL = 80  # tickets, all of which win: too much to be kept for the next check
 Proof = dict[str, Any]
 
 
@@ -39,10 +39,18 @@ def proof_of(raffle: Raffle) -> Proof:
     return proof
 
 
-def at_the_result(visit: Visit, raffle: Raffle) -> Visitor:
-    visitor = visit()
+def at_the_result(visit: Visit, raffle: Raffle, **kind: Any) -> Visitor:
+    """Return a visitor whose device has checked the draw when the page opened."""
+    visitor = visit(**kind)
     visitor.go(f"/r/{raffle.uuid}/result/")
+    checked(visitor)
     return visitor
+
+
+def checked(visitor: Visitor) -> None:
+    """Wait until a check has ended."""
+    visitor.page.locator("[data-act=check]:enabled").first.wait_for(state="attached")
+    visitor.page.locator("[data-verdict]:visible").wait_for()
 
 
 def drop(visitor: Visitor, *files: object) -> None:
@@ -56,39 +64,50 @@ def drop(visitor: Visitor, *files: object) -> None:
         for number, file in enumerate(files)
     ]
     visitor.page.set_input_files("#files", payloads)
-    visitor.page.locator("[data-act=check]:enabled").wait_for()
+    visitor.page.locator(".verdict:focus").wait_for()
+    checked(visitor)
 
 
 def verdict(visitor: Visitor) -> str:
-    return visitor.text(".verdict p:visible strong")
+    return visitor.page.locator("[data-verdict]:visible").get_attribute("data-verdict") or ""
+
+
+def reason(visitor: Visitor) -> str:
+    """Return why a draw does not hold, in the visitor's words."""
+    return visitor.text("[data-reason]:visible")
 
 
 def steps(visitor: Visitor, state: str) -> list[str]:
     """Return the steps that are `done` or have `failed`."""
-    rows = visitor.page.locator(f".checks li.{state}:visible").all()
+    rows = visitor.page.locator(f".checks li.{state}:not([hidden])").all()
     return [row.get_attribute("data-step") or "" for row in rows]
 
 
-def press_check(visitor: Visitor) -> None:
-    visitor.press("Check this draw")
-    visitor.page.locator("[data-act=check]:enabled").wait_for()
+def check_again(visitor: Visitor) -> None:
+    if not visitor.page.get_by_role("button", name="Check again").is_visible():
+        visitor.page.locator(".self-check summary").click()
+    hide = "(lines) => lines.forEach((line) => { line.hidden = true; })"
+    visitor.page.locator("[data-verdict]").evaluate_all(hide)
+    visitor.press("Check again")
+    checked(visitor)
 
 
 def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
     visitor = at_the_result(visit, drawn_by_beacon())
+    assert (verdict(visitor), steps(visitor, "done")) == (UNSEEN, BY_BEACON)
     visitor.page.wait_for_load_state("networkidle")
     visitor.page.context.set_offline(True)
 
-    press_check(visitor)
+    check_again(visitor)
 
     assert (verdict(visitor), steps(visitor, "done")) == (UNSEEN, BY_BEACON)
-    assert visitor.lost == []
+    assert (visitor.lost, visitor.shift()) == ([], 0)
 
 
 # Of three witnesses; the verdict, what is said, and its colour by name.
 SEEN = {
-    2: ("Verified here.", "seen by 2 of 3 witnesses, 43 seconds or more before", "green"),
-    1: ("Not as promised.", "only 1 of 3 promised witnesses saw the seal in time", "amber"),
+    2: ("witnessed", "seen by 2 of 3 witnesses, 43 seconds or more before", "green"),
+    1: ("promised", "only 1 of 3 promised witnesses saw the seal in time", "amber"),
 }
 
 
@@ -96,22 +115,18 @@ SEEN = {
 def test_witnesses_are_counted_and_green_is_for_a_majority_alone(visit: Visit, seen: int) -> None:
     visitor = at_the_result(visit, draw_by_beacon(sealed_for_beacon(of=3), seen=seen))
 
-    press_check(visitor)
-
     said, words, colour = SEEN[seen]
     assert verdict(visitor) == said
-    assert words in visitor.text(".verdict p:visible")
+    assert words in visitor.text("[data-verdict]:visible")
     assert steps(visitor, "done") == [*BEFORE, "log", "witness", "signer", "", "shown"]
     is_so = "(name) => getComputedStyle(document.querySelector(name)).color"
-    painted = visitor.run(is_so, ".verdict p:not([hidden]) strong")
+    painted = visitor.run(is_so, "[data-verdict]:not([hidden]) strong")
     assert painted == {"green": "rgb(27, 107, 80)", "amber": "rgb(138, 90, 0)"}[colour]
     assert visitor.run(is_so, ".seen") == painted
 
 
 def test_operators_number_is_called_that(visit: Visit) -> None:
     visitor = at_the_result(visit, RaffleFactory.create(state=State.DRAWN))
-
-    press_check(visitor)
 
     assert (verdict(visitor), steps(visitor, "vouched")) == (VOUCHED, ["randomness", ""])
 
@@ -163,8 +178,8 @@ def test_tampered_proofs_are_refused(visit: Visit) -> None:
         tamper(proof)
         drop(visitor, proof)
         found[name] = (verdict(visitor), steps(visitor, "failed"))
-        assert visitor.text("[data-why]"), "it says why"
-    press_check(visitor)
+        assert reason(visitor), "it says what that means"
+    check_again(visitor)
 
     assert found == {name: (INVALID, [step]) for name, (_, step) in TAMPERED.items()}
     assert verdict(visitor) == UNSEEN  # the page's own proof again
@@ -176,7 +191,7 @@ def test_what_is_no_proof_is_not_read(visit: Visit, text: str) -> None:
 
     drop(visitor, text)
 
-    assert verdict(visitor) in ("We cannot read that file.", INVALID)
+    assert verdict(visitor) in ("unreadable", INVALID)
     assert steps(visitor, "done") == []
 
 
@@ -186,7 +201,7 @@ def test_proof_of_another_draw_says_nothing_of_this_page(visit: Visit) -> None:
 
     drop(visitor, other)
 
-    assert verdict(visitor) == "This is the proof of another draw."
+    assert verdict(visitor) == "another"
     assert steps(visitor, "failed") == ["shown"]
 
 
@@ -195,9 +210,9 @@ def test_page_that_shows_another_winner_than_the_proof_is_found_out(visit: Visit
     visitor = at_the_result(visit, raffle)
     visitor.run("() => { document.querySelector('[data-rank]').dataset.tickets = '77'; }")
 
-    press_check(visitor)
+    check_again(visitor)
 
-    assert (verdict(visitor), steps(visitor, "failed")) == (INVALID, ["shown"])
+    assert (verdict(visitor), steps(visitor, "failed")) == ("different", ["shown"])
     visitor.see("The winners on this page are not those that the proof leads to.")
 
 
@@ -207,23 +222,87 @@ def test_alternate_who_took_over_is_as_the_proof_says(visit: Visit) -> None:
     replace_winner(raffle.uuid, ticket_number=first, reason="Ill", now=NOW, by=STAFF)
     visitor = at_the_result(visit, raffle)
 
-    press_check(visitor)
-
     assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
 
 
-def test_winners_behind_the_first_thousand_are_compared_too(visit: Visit) -> None:
+def test_large_proof_is_asked_for_with_its_size_and_can_be_stopped(visit: Visit) -> None:
     raffle = RaffleFactory.create(
         total_tickets=1001, prizes=(("Book", 1001),), alternates=0, state=State.DRAWN
     )
-    visitor = at_the_result(visit, raffle)
+    visitor = visit()
+    loaded: list[str] = []
+    visitor.page.on("request", lambda request: loaded.append(request.url))
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    visitor.write("Find your number", str(Winner.objects.get(rank=1001).ticket_number()))
+    visitor.page.keyboard.press("Enter")
+    visitor.page.wait_for_url("**/result/?number=*&after=1000#rank-1001")
+    assert visitor.page.locator(":focus").get_attribute("id") == "rank-1001"
+    visitor.page.wait_for_load_state("networkidle")
+    assert not [url for url in loaded if "verify" in url or "proof" in url]
+    real = len(Client().get(f"/raffles/{raffle.uuid}/proof/").getvalue())
+    said = re.search(r"up to ([\d.]+) KB", visitor.text("[data-asking]"))
+    assert said
+    assert real < float(said[1]) * 1024 < 1.25 * real
 
-    visitor.press("More winners")
-    visitor.page.wait_for_url("**/result/?after=1000")
-    press_check(visitor)
+    visitor.run("() => { window.Worker = undefined; }")
+    with visitor.page.expect_request("**/proof/"):
+        visitor.page.route("**/proof/", lambda _: None)
+        visitor.press("Check this draw")
+    visitor.press("Stop")
+    checked(visitor)
+    assert verdict(visitor) == "stopped"
+    visitor.page.unroute("**/proof/")
+    visitor.go(visitor.page.url.removeprefix(visitor.url))
+    visitor.press("Check this draw")
+    checked(visitor)
 
     assert visitor.page.locator("[data-rank]").count() == 1
     assert (verdict(visitor), steps(visitor, "done")) == (VOUCHED, STEPS)
+
+
+def test_number_is_gone_to_on_the_page_and_back_with_the_keyboard(visit: Visit) -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=200, prizes=(("Book", 190),), alternates=0, state=State.DRAWN
+    )
+    numbers = [winner.ticket_number() for winner in Winner.objects.order_by("rank")]
+    visitor = at_the_result(visit, raffle)
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
+
+    visitor.write("Find your number", f"# {numbers[149]}")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator("#rank-150:focus").wait_for()
+
+    assert asked == []
+    visitor.page.go_back()
+    assert visitor.page.url.endswith("/result/")
+    left = next(number for number in range(1, 201) if number not in numbers)
+    visitor.write("Find your number", str(left))
+    visitor.page.keyboard.press("Enter")
+    visitor.see(f"Ticket {left} was not drawn.")
+    focused = visitor.page.locator("input[name=number]:focus")
+    focused.wait_for()
+    assert focused.get_attribute("aria-describedby") == "found"
+    height = visitor.run("() => document.documentElement.scrollHeight")
+    assert height < 4000, "all of them are seen without much scrolling"
+
+
+def test_who_saves_data_is_asked_and_who_is_turned_away_comes_again(visit: Visit) -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    visitor = visit(locale="de-DE")
+    turned_away = {"status": 429, "headers": {"Retry-After": "1"}}
+    visitor.page.route("**/proof/", lambda route: route.fulfill(**turned_away), times=1)
+    saves = "Object.defineProperty(navigator, 'connection', { value: { saveData: true } })"
+    visitor.page.add_init_script(saves)
+    visitor.go(f"/r/{raffle.uuid}/result/")
+    visitor.page.wait_for_timeout(300)
+    assert not visitor.page.locator("[data-verdict]:visible").count()
+
+    visitor.press("Diese Ziehung prüfen")
+    visitor.see("Gerade prüfen viele.")
+    visitor.see("Von diesem Gerät in")
+
+    assert verdict(visitor) == VOUCHED
 
 
 class TestSavedTicket:
@@ -242,8 +321,10 @@ class TestSavedTicket:
         with visitor.page.expect_download() as saving:
             visitor.press("Save the ticket")
         ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
+        visitor.go("/")  # the raffle's page would keep the seal, if it has the time
         advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
         visitor.go(f"/r/{raffle.uuid}/result/")
+        checked(visitor)
         return visitor, ticket
 
     def test_receipt_and_place_are_checked(self, visit: Visit) -> None:
@@ -251,26 +332,26 @@ class TestSavedTicket:
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-line]")
         assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "leaves"])
 
     def test_place_is_asked_for_where_nothing_comes_with_the_page(self, visit: Visit) -> None:
-        visitor, ticket = self.saved(visit, LARGE)
+        visitor, ticket = self.saved(visit, SEVERAL)
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-line]")
         assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "inclusion"])
 
     def test_place_that_cannot_be_fetched_is_called_that(self, visit: Visit) -> None:
-        visitor, ticket = self.saved(visit, LARGE)
+        visitor, ticket = self.saved(visit, SEVERAL)
         visitor.page.route("**/inclusion/", lambda route: route.abort())
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == "We could not fetch the place of your ticket."
+        assert verdict(visitor) == "placeless"
 
-    @pytest.mark.parametrize("total_tickets", [1, LARGE])
+    @pytest.mark.parametrize("total_tickets", [1, SEVERAL])
     def test_ticket_that_was_left_out_is_missing_from_the_tree(
         self, visit: Visit, total_tickets: int
     ) -> None:
@@ -283,6 +364,7 @@ class TestSavedTicket:
         drop(visitor, ticket)
 
         assert (verdict(visitor), steps(visitor, "failed")) == (INVALID, ["receipt"])
+        assert "it was left out of the draw" in reason(visitor)
         visitor.see("the receipt's ticket is not in the committed tree")
 
     def test_receipt_is_checked_without_a_network(self, visit: Visit) -> None:
@@ -292,7 +374,7 @@ class TestSavedTicket:
 
         drop(visitor, ticket)
 
-        assert verdict(visitor) == VOUCHED, visitor.text("[data-why]")
+        assert verdict(visitor) == VOUCHED, visitor.text("[data-line]")
         assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "leaves"])
 
     def test_file_is_dropped_with_the_mouse(self, visit: Visit) -> None:
@@ -309,7 +391,7 @@ class TestSavedTicket:
             }""",
             json.dumps(ticket),
         )
-        visitor.see(VOUCHED)
+        visitor.page.locator(".verdict:focus").wait_for()
 
         assert "receipt" in steps(visitor, "done")
 

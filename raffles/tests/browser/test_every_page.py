@@ -13,17 +13,23 @@ from raffles.tests.browser.scenes import make_scenes
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 pytestmark = BROWSER
-HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures
+HEAVIEST = 60 * 1024  # bytes of a page, compressed, in all but pictures and the verifier
 # Parts of pages, and what is no page.
 PARTS = {
     "pages:beacon",
+    "pages:embed_state",
     "pages:seen",
     "pages:calendar",
     "pages:forfeited",
     "pages:robots",
     "pages:state",
+    "pages:ticket_state",
     "pages:names",
+    "event_pages:embed_state",
     "event_pages:state",
+    "event_pages:feed",
+    "event_pages:event_feed",
+    "event_pages:calendar",
 }
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AXE = """async (rules) => (await axe.run(document, { runOnly: rules })).violations.flatMap(
@@ -86,14 +92,19 @@ def test_every_page_is_sound(visit: Visit, axe: str, part: int) -> None:
     assert {name: said for name, said in found.items() if said} == {}
 
 
-def test_description_of_the_api_is_readable_and_asks_nobody_else(visit: Visit) -> None:
-    visitor = visit()
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_description_of_the_api_is_readable_and_asks_nobody_else(
+    visit: Visit, axe: str, dark: bool
+) -> None:
+    visitor = visit(dark=dark)
 
     visitor.go("/api/docs/")
     visitor.see("Raffles and lucky draws that anyone can verify.")
     visitor.page.locator(".opblock-summary-control").first.click()
     visitor.see("Responses")
 
+    assert inaccessible(visitor, axe, RULES) == []
+    assert ("dark" in (visitor.page.get_attribute("html", "class") or "")) == dark
     assert (visitor.faults, visitor.foreign, visitor.lost) == ([], [], [])
 
 

@@ -99,7 +99,7 @@ def hand_in(visitor: Visitor, entry: Entry) -> None:
             "buffer": json.dumps(saved).encode(),
         },
     )
-    visitor.see("The draw has not taken place yet.")
+    visitor.see("Number and code belong together.")
 
 
 def look_again(visitor: Visitor) -> None:
@@ -155,6 +155,11 @@ def test_result_is_computed_before_the_site_tells_it(
     raffle.refresh_from_db()
     assert raffle.state == State.SEALED
     assert told == words_by_ticket(raffle, relay, settings)
+    for visitor, entry in zip(windows, entries, strict=True):
+        has_won = told[entry.ticket_number].endswith("Binoculars")
+        visitor.see("You have won!" if has_won else "This ticket has not won.")
+        visitor.see("Checked by this device")
+        assert visitor.page.locator(".keeping .lead:visible").count() == 0
 
 
 def test_result_stays_with_a_reload_in_another_tab_and_without_the_inclusion(
@@ -355,10 +360,12 @@ def test_kept_seal_takes_part_in_the_check(
         [f"seal {raffle.uuid}", json.dumps(kept_seal)],
     )
 
-    visitor.press("Check this draw")
+    visitor.go(f"/r/{raffle.uuid}/result/")
 
     if is_another:
+        visitor.see("The operator signed a second seal for this draw.")
         visitor.see("two signed commitments for one draw")
     else:
-        visitor.see("the commitment you kept is the drawn one")
         visitor.see("Verified here, but not witnessed.")
+        visitor.page.locator(".self-check summary").click()
+        visitor.see("the commitment you kept is the drawn one")

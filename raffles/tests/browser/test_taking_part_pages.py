@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from django.utils import timezone
 
@@ -39,6 +42,11 @@ Object.defineProperty(navigator, "mediaDevices", { value: {
   },
 } });
 """
+PRESS_THRICE = """() => {
+  const button = document.querySelector("form.lookup .act");
+  for (const wait of [0, 150, 300]) setTimeout(() => button.click(), wait);
+}"""
+PICTURE = "ticket-1.png"
 IS_OFF = "() => cameras.every((c) => c.getTracks().every((t) => t.readyState === 'ended'))"
 
 
@@ -147,8 +155,75 @@ def test_countdown_and_the_visitors_own_time_move_nothing(visit: Visit) -> None:
     visitor.go("/e/daily/")
     visitor.page.locator(".countdown", has_text=":").wait_for()
 
-    assert "your time" in visitor.text(".own")
+    assert "your time" in visitor.text(".moment time")
+    assert re.search(r"\d\d:\d\d E[SD]T$", visitor.text(".own"))
+    assert "Draw" in visitor.text(".due")
     assert visitor.shift() == 0
+    visitor.run("() => dispatchEvent(new Event('beforeprint'))")
+    assert "your time" not in visitor.text(".moment time")
+
+
+def test_page_counts_by_the_servers_clock_and_its_button_goes_at_the_closing(visit: Visit) -> None:
+    closes_at = timezone.now().replace(microsecond=0) + timedelta(seconds=12)
+    raffle = RaffleFactory.create(closes_at=closes_at, now=timezone.now())
+    with Site("asgi").up() as site:  # whose stream says nothing of a closing
+        visitor = visit(site.url)
+        # The visitor's machine is an hour behind.
+        visitor.page.clock.install(time=timezone.now() - timedelta(hours=1))
+        page = visitor.go(f"/r/{raffle.uuid}/")
+        page.locator(".countdown", has_text="00:00:").wait_for()
+        assert "Entries close" in visitor.text(".due")
+        assert page.is_visible("#take-part-button")
+
+        page.wait_for_selector("#take-part-button", state="hidden")
+        gone_at = timezone.now()
+        visitor.see("The draw is about to begin.")
+        told_at = timezone.now()
+        visitor.go("/livez")
+
+    assert timedelta(0) <= gone_at - closes_at < timedelta(seconds=2)
+    assert told_at - closes_at < timedelta(seconds=5)
+
+
+def test_card_of_the_first_page_is_a_link_as_a_whole(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets(closes_at=timezone.now() + timedelta(hours=1))
+    visitor = visit()
+    visitor.go("/")
+
+    stub = visitor.page.locator(".cards .ticket-stub")
+    stub.click(position={"x": 5, "y": 20}, force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+    visitor.page.go_back()
+    visitor.page.locator(".cards .prize").click(force=True)
+    visitor.page.wait_for_url(f"**/r/{raffle.uuid}/")
+
+
+def test_page_says_that_it_has_no_connection_and_goes_on_by_itself(visit: Visit) -> None:
+    raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go("/")
+
+    page.context.set_offline(True)
+    page.wait_for_selector(".unconnected", state="visible")
+    page.context.set_offline(False)
+    page.wait_for_selector(".unconnected", state="hidden")
+
+
+def test_form_that_was_sent_is_sent_once(visit: Visit) -> None:
+    raffle, _ = raffle_with_tickets()
+    visitor = visit()
+    page = visitor.go(f"/r/{raffle.uuid}/ticket/")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.route("**/ticket/", lambda route: route.fulfill(status=204))  # so that the page stays
+    visitor.write("Number", "1")
+    visitor.write("Code", "0000-0000-0000-0000-0000")
+
+    visitor.run(PRESS_THRICE)
+    page.wait_for_timeout(1_000)
+
+    assert sent.count("POST") == 1
+    assert visitor.run("() => document.querySelector('form.lookup').ariaBusy") == "true"
 
 
 class TestScanning:
@@ -172,8 +247,6 @@ class TestScanning:
         visitor.see("That QR code is no ticket.")
         visitor.run("(code) => { window.seen = code; }", code_of(raffle, entry))
         visitor.see("You have won!")
-
-        assert visitor.page.url.endswith("/ticket/")  # the code is in no address
 
     def test_camera_goes_off_when_it_is_stopped(self, visit: Visit) -> None:
         raffle, _ = raffle_with_tickets()
@@ -204,7 +277,7 @@ class TestScanning:
 
         visitor.press("Scan the QR code")
         visitor.run("(code) => { window.seen = code; }", code_of(there, entry))
-        visitor.page.wait_for_url(f"**/r/{there.uuid}/ticket/")
+        visitor.page.wait_for_url(f"**/r/{there.uuid}/ticket/#*")
 
         assert visitor.page.input_value("#id_ticket_number") == str(entry.ticket_number)
         assert visitor.page.input_value("#id_verification_code") == entry.verification_code
@@ -221,20 +294,59 @@ class TestScanning:
         visitor.see("You have won!")
 
 
-def test_saved_file_is_looked_up_and_another_is_refused(visit: Visit, tmp_path: Path) -> None:
+SHARES = """
+navigator.canShare = () => true;
+navigator.share = async ({ title, url, files }) => {
+  const [file] = files;
+  window.shared = { title, url, type: file.type, size: file.size };
+};
+"""
+
+
+def test_ticket_is_saved_where_people_keep_things(visit: Visit, tmp_path: Path) -> None:
+    """As a page, JSON and a picture; the page opens by itself, and is taken back."""
     raffle = RaffleFactory.create(total_tickets=1, now=timezone.now())
-    visitor = visit()
+    visitor = visit(accept_downloads=True)
+    visitor.page.add_init_script(SHARES)
     visitor.go(f"/r/{raffle.uuid}/")
     visitor.press("Take part")
-    with visitor.page.expect_download() as saved:
-        visitor.press("Save the ticket")
-    saved.value.save_as(tmp_path / "ticket.json")
+    visitor.see("This browser keeps your ticket.")
+    address = visitor.page.url
+    number, code = address.partition("#")[2].split(".")
+    for name in ("Save the ticket", "As JSON", "As a picture"):
+        with visitor.page.expect_download() as saving:
+            visitor.press(name)
+        saving.value.save_as(tmp_path / saving.value.suggested_filename)
+    assert {path.name for path in tmp_path.iterdir()} == {"ticket-1.html", "ticket-1.json", PICTURE}
+    assert (tmp_path / PICTURE).read_bytes().startswith(b"\x89PNG")
+    visitor.press("Share")
+    visitor.page.wait_for_function("() => window.shared")
+    shared = visitor.run("() => window.shared")
+    assert shared.pop("size") > 10_000
+    assert shared == {"title": "Spring raffle", "url": address, "type": "image/png"}
+
+    alone = visit(java_script_enabled=False)
+    alone.page.context.set_offline(True)
+    alone.page.goto("data:text/html," + quote((tmp_path / "ticket-1.html").read_text()))
+    alone.see(code)
+    assert alone.text("dd.number") == number
+    assert alone.page.get_by_role("link").get_attribute("href") == address
+    assert alone.page.locator(".qr svg").is_visible()
+
     take_to(State.DRAWN, raffle)
-    visitor.go(f"/r/{raffle.uuid}/ticket/")
-
     (tmp_path / "other.json").write_text('{"number": 1}')
-    visitor.page.set_input_files("#file", tmp_path / "other.json")
-    visitor.see("That file is no ticket.")
-    visitor.page.set_input_files("#file", tmp_path / "ticket.json")
+    for saved in ("ticket-1.html", "ticket-1.json"):
+        reader = visit()
+        reader.go(f"/r/{raffle.uuid}/ticket/")
+        reader.page.set_input_files("#file", tmp_path / "other.json")
+        reader.see("That file is no ticket.")
+        reader.page.set_input_files("#file", tmp_path / saved)
+        reader.see("You have won!")
+        reader.press("Keep it in this browser")
+        reader.see("This browser keeps your ticket.")
+        kept = reader.run("(key) => localStorage.getItem(key)", f"mine {raffle.uuid} 1")
+        assert json.loads(kept)["receipt"].keys() >= {"leaf", "signature"}
 
-    visitor.see("You have won!")
+    reader.go(f"/r/{raffle.uuid}/result/")
+    reader.page.set_input_files("#files", tmp_path / "ticket-1.html")
+    reader.page.locator(".checks .done[data-step=receipt]").wait_for()

@@ -30,6 +30,8 @@ CHROMIUM = [
     "--no-first-run",
     "--no-sandbox",
 ]
+# What comes once a page is there, within a budget of its own (test_compressed.py).
+VERIFIER = re.compile(r"/static/raffles/(verify[a-z-]*|loading)\.js$")
 PATIENCE = 30_000  # milliseconds
 # A browser tells these alone of what it refuses, and of what moves under the reader's eyes.
 WATCH = """
@@ -100,12 +102,17 @@ class Visitor:
         return " ".join(self.page.locator(selector).first.inner_text().split())
 
     def weight(self) -> int:
-        """Return the bytes of all that the page loaded except pictures, compressed as by nginx."""
+        """Return the bytes of all that the page loaded, compressed as by nginx.
+
+        Pictures and the verifier are not in them.
+        """
         kinds = ("document", "script", "stylesheet", "fetch", "xhr", "other")
         return sum(
             len(gzip.compress(response.body(), compresslevel=5))
             for response in self._responses
-            if response.request.resource_type in kinds and response.ok
+            if response.request.resource_type in kinds
+            and response.ok
+            and not VERIFIER.search(response.url)
         )
 
     def shift(self) -> float:

@@ -42,7 +42,7 @@ def test_feed_tells_draws_and_replacements_latest_first(client: Client) -> None:
 
     assert drawn["title"] == "Drawn: Spring <&> raffle"
     assert drawn["summary"] == f"1. ticket {winner}: Phone"
-    assert drawn["link"] == f"http://testserver/raffles/{raffle.uuid}/"
+    assert drawn["link"] == f"http://testserver/r/{raffle.uuid}/result/"
     assert drawn["updated"] == "2026-02-10T12:00:00+00:00"
     assert replaced["summary"] == (
         f"Phone: ticket {winner} is replaced by ticket {alternate}. Away"
@@ -50,6 +50,24 @@ def test_feed_tells_draws_and_replacements_latest_first(client: Client) -> None:
     assert replaced["id"].startswith("urn:uuid:")
     assert replaced["id"] != drawn["id"]
     assert entries(client) == [replaced, drawn]
+
+
+def test_names_are_text_to_every_reader_and_break_no_feed(client: Client) -> None:
+    for name in ("Buch <Band 2> & Tee", "A\uffffB", "<script>alert(1)</script>"):
+        RaffleFactory.create(state=State.DRAWN, name=name, prizes=((name, 1),))
+
+    root = ElementTree.fromstring(client.get("/winners.atom").content)
+
+    told = [
+        (
+            entry.findtext(f"{ATOM}title"),
+            entry.find(f"{ATOM}summary").attrib["type"],  # type: ignore[union-attr]
+            str(entry.findtext(f"{ATOM}summary")).partition(": ")[2],
+        )
+        for entry in root.findall(f"{ATOM}entry")
+    ]
+    names = ["<script>alert(1)</script>", "A\ufffdB", "Buch <Band 2> & Tee"]
+    assert told == [(f"Drawn: {name}", "text", name) for name in names]
 
 
 def test_feed_is_not_sent_again_until_something_happens(client: Client) -> None:

@@ -47,7 +47,7 @@ def test_staff_are_told_of_a_draw(server: MailServer) -> None:
     assert mail.message["Auto-Submitted"] == "auto-generated"
     assert mail.message["Subject"] == "Drawn: Spring <b>raffle</b>"
     assert f"1. ticket {number}: Phone" in mail.part("text/plain")
-    assert f"https://draws.example.org/raffles/{raffle.uuid}/" in mail.part("text/plain")
+    assert f"https://draws.example.org/r/{raffle.uuid}/" in mail.part("text/plain")
     assert "Spring &lt;b&gt;raffle&lt;/b&gt;" in mail.part("text/html")
     assert "<b>" not in mail.part("text/html")
 

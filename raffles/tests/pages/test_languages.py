@@ -34,7 +34,7 @@ ONE = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 MARKS = ONE | {"ngettext", "pgettext_lazy"}
 # What looks like a sentence, or a word by itself, and is for a machine.
 FOR_MACHINES = re.compile(
-    r"text/csv.*|attachment; .*|.*<(progress|span).*|somebody from .*|Any|User|Request"
+    r"text/csv.*|attachment; .*|.*<(progress|span).*|somebody from .*|\* \* .*|Any|User|Request"
 )
 
 
@@ -116,13 +116,18 @@ def test_catalogue_is_whole(catalogue: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=str)
 def test_every_sentence_is_in_the_catalogue(catalogue: Path) -> None:
-    stored = _messages((catalogue / "django.mo").read_bytes())
-    known = {(key if isinstance(key, str) else key[0]).rpartition("\4")[2] for key in stored}
+    # What stands in Django's templates, which ours change, is in its own.
+    djangos = Path(admin.__file__).parent / "locale" / catalogue.relative_to(catalogue.parents[1])
+    known = {
+        (key if isinstance(key, str) else key[0]).rpartition("\4")[2]
+        for folder in (catalogue, djangos)
+        for key in _messages((folder / "django.mo").read_bytes())
+    }
 
     said = [marked_in_code(), marked_in_templates(), names()]
     missing = [text for each in said for text in each if text not in known]
 
-    assert not missing, "run makemessages"
+    assert missing == [], "run makemessages"
     # They find what is marked.
     assert [len(each) > least for each, least in zip(said, (500, 400, 90), strict=True)] == [
         True

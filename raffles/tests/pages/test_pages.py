@@ -12,7 +12,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import connection
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -32,8 +32,18 @@ from raffles.tests.factories import (
     take_to,
 )
 from raffles.tests.pages.visiting import PAGES, head_of, notice, press, text_of, visitor
-from raffles.web.problems import handler400, handler403, handler500
+from raffles.web.problems import (
+    ProblemMiddleware,
+    csrf_failure,
+    handler400,
+    handler403,
+    handler500,
+)
 
+WRONG = (
+    "Number and code do not belong together. Compare both with your ticket. Capital letters and "
+    "hyphens do not matter."
+)
 pytestmark = pytest.mark.django_db
 
 STATES = {
@@ -163,26 +173,21 @@ def test_forfeited_prizes_cost_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         forfeit(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         visitor().get(f"/r/{raffle.uuid}/result/")
     with django_assert_num_queries(2):
         assert len(visitor().get(f"/r/{raffle.uuid}/forfeited/").json()) == count
 
 
-def test_result_goes_on_behind_a_thousand_winners() -> None:
+def test_certificate_is_cut_behind_a_thousand_winners() -> None:
     raffle = RaffleFactory.create(
         total_tickets=1001, prizes=(("Book", 1001),), alternates=0, state=State.DRAWN
     )
 
-    first = visitor().get(f"/r/{raffle.uuid}/result/")
-    second = visitor().get(f"/r/{raffle.uuid}/result/?after=1000")
-
     paper = visitor().get(f"/r/{raffle.uuid}/certificate/")
-    assert [len(page.context["places"]) for page in (first, second)] == [1000, 1]
+
     assert "These are the first 1,000 winners." in text_of(paper)
     assert ranks(text_of(paper)) == list(range(1, 1001))
-    assert '<a href="?after=1000" rel="next">' in first.content.decode()
-    assert 'rel="next"' not in second.content.decode()
 
 
 def ranks(text: str) -> list[int]:
@@ -346,11 +351,39 @@ class TestMyTicket:
         assert "This ticket was drawn, and its prize was passed on." in text
         assert "The reason given: Did not come" in text
 
-    def test_before_the_draw_it_is_too_early(self) -> None:
-        status, said, _ = self.look_up(self.number, self.code)
+    def test_before_the_draw_number_and_code_are_compared(self) -> None:
+        status, said, text = self.look_up(self.number, self.code.lower())
+        refused = self.look_up(self.number, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("The draw has not taken place yet.")
+        assert (status, said) == (200, "")
+        assert f"Ticket {self.number} Code {self.code[:4]}" in text
+        assert "Number and code belong together. Tickets are gone. The draw comes next." in text
+        assert refused[:2] == (400, WRONG)
+
+    def test_open_page_learns_what_anybody_may_know_of_its_number(self) -> None:
+        before = self.state_of(self.number)
+        winner, other = self.draw()
+
+        assert before == (200, "Tickets are gone. The draw comes next.")
+        assert self.state_of(winner[0])[1].startswith("You have won! Phone Claim it until")
+        assert self.state_of(other[0])[1].startswith("This ticket has not won.")
+        assert [self.state_of(number)[0] for number in (0, 3, 10**30)] == [404, 404, 404]
+
+    def test_number_that_nobody_holds_has_no_outcome(self) -> None:
+        raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
+        take_to(State.DRAWN, raffle)
+        held = raffle.winners.get().ticket_number()
+
+        answers = {number: self.state_of(number, raffle)[0] for number in (1, 2, 3)}
+
+        assert answers == {1: 404, 2: 404, 3: 404} | {held: 200}
+
+    def state_of(self, number: int, raffle: Raffle | None = None) -> tuple[int, str]:
+        """Return status and text of what an open page of a ticket asks for."""
+        uuid = (raffle or self.raffle).uuid
+        with time_machine.travel(NOW, tick=False):
+            response = visitor().get(f"/r/{uuid}/ticket/{number}/state/")
+        return response.status_code, text_of(response)
 
     @pytest.mark.parametrize("number", [0, 99])
     def test_wrong_code_or_number_is_refused(self, number: int) -> None:
@@ -358,8 +391,7 @@ class TestMyTicket:
 
         status, said, text = self.look_up(number or right, "0000-0000-0000-0000-0000")
 
-        assert status == 400
-        assert said.startswith("Number and code do not belong together.")
+        assert (status, said) == (400, WRONG)
         assert "won" not in text.replace("win?", "")
 
     def test_what_is_no_number_is_said_at_the_field(self) -> None:
@@ -388,7 +420,7 @@ def test_result_costs_the_same_for_one_and_for_three(
         number = winner.ticket_number()
         replace_winner(raffle.uuid, ticket_number=number, reason="Ill", now=NOW, by=STAFF)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         visitor().get(f"/r/{raffle.uuid}/result/")
 
 
@@ -494,18 +526,33 @@ def test_unknown_address_is_a_page_in_the_browsers_language(
         (lambda request: handler400(request, BadRequest()), 400, "nicht verstanden"),
         (lambda request: handler403(request, PermissionDenied()), 403, "Das dürfen Sie nicht."),
         (handler500, 500, "Hier ist etwas schiefgegangen."),
+        (
+            lambda request: ProblemMiddleware(handler500).process_exception(
+                request, OperationalError()
+            ),
+            503,
+            "Unsere Bücher",
+        ),
+        (csrf_failure, 403, "nicht verstanden"),
     ],
 )
 def test_other_faults_are_pages_too(
     handler: Callable[[HttpRequest], HttpResponse], status: int, words: str
 ) -> None:
-    asked = RequestFactory().get("/", headers={"Accept": "text/html", "Accept-Language": "de"})
+    wish = {"Accept": "text/html", "Accept-Language": "de"}
+    asked = RequestFactory().get("/e/spring/?day=1", headers=wish)
 
     response = handler(asked)
 
     assert (response.status_code, response["Content-Language"]) == (status, "de")
     assert words in text_of(response)
     assert head_of(response)["robots"] == "noindex"
+    # A way on, and a frame whose links lead somewhere.
+    body = response.content.decode()
+    ways = set(re.findall(r'<a [^>]*href="([^"]*)"', body.partition("<h1>")[2]))
+    assert "/" in ways
+    assert ("/e/spring/?day=1" in ways) == (status >= 500 or handler is csrf_failure)
+    assert "" not in ways
 
 
 def test_robots_may_read_pages_and_not_the_machinery() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from html import unescape
+from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -31,10 +34,11 @@ from raffles.tests.pages.visiting import (
 )
 
 pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
 
 ENTERED = (
-    "You already hold a ticket. Somebody at your internet address has taken part, and each "
-    "address gets one ticket. If it was you, the ticket is where you saved it."
+    "This address has its ticket. Somebody at your internet address has taken part, and each "
+    "address gets one ticket."
 )
 GONE = "Tickets are gone. Every ticket has been given out. You can still watch the draw here."
 CLOSED = "Entries are closed. No more tickets are given out. You can still watch the draw here."
@@ -51,14 +55,41 @@ def test_button_gives_a_ticket_to_keep() -> None:
     assert Ticket.objects.filter(raffle=raffle).count() == 1
     assert "2 of 3 tickets left" in text_of(response)
     assert "Take part" not in text_of(response)
-    saved = response.content.decode().partition('href="data:application/json,')[2]
-    kept = json.loads(unquote(saved.partition('"')[0]))
+    kept = json.loads(saved_on(response, "application/json"))
     assert {key: kept[key] for key in ("raffle_id", "ticket_number", "verification_code")} == {
         "raffle_id": str(raffle.uuid),
         "ticket_number": number,
         "verification_code": code,
     }
     assert kept["receipt"].keys() == {"leaf", "terms_hash", "issued_at", "public_key", "signature"}
+
+
+def saved_on(response: Any, kind: str) -> str:
+    """Return the text of the file of that type which a page offers, as its `data:` URL holds it."""
+    address = response.content.decode().partition(f'href="data:{kind},')[2]
+    return unquote(address.partition('"')[0])
+
+
+def test_saved_page_holds_the_ticket_and_asks_nobody() -> None:
+    name = "</script><b>Spring & Sons"
+    raffle = RaffleFactory.create(name=name, prizes=(("Phone", 1),), closes_at=NOW + HOUR)
+
+    with time_machine.travel(NOW, tick=False):
+        response = take_part(raffle.uuid)
+
+    page = saved_on(response, "text/html;charset=utf-8")
+    number, code = ticket_on(response)
+    kept = re.findall(r'<script type="application/json" id="ticket">([^<]+)</script>', page)
+    assert [json.loads(text) for text in kept] == [
+        json.loads(saved_on(response, "application/json"))
+    ]
+    text = " ".join(unescape(re.sub("(?s)<(style|script).*?</\\1>|<[^>]*>", " ", page)).split())
+    assert f"{name} Ticket {number} Code {code} Draw Tuesday, Feb. 10, 2026, 13:00 UTC" in text
+    assert "What can be won Phone" in text
+    place = f"http://testserver/r/{raffle.uuid}/ticket/"
+    assert re.findall(r'(?:href|src|action)="([^"]*)"', page) == [f"{place}#{number}.{code}"]
+    assert "@@" not in page
+    assert "<svg" in page
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -121,9 +152,9 @@ def test_sold_out_says_so() -> None:
 
 
 def test_closed_raffle_says_so() -> None:
-    raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
+    raffle = RaffleFactory.create(closes_at=NOW + HOUR, tickets=1)
 
-    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+    with time_machine.travel(NOW + HOUR, tick=False):
         response = take_part(raffle.uuid)
 
     assert (response.status_code, notice(response)) == (410, CLOSED)
@@ -228,14 +259,14 @@ def test_database_away_says_so() -> None:
 
 
 def test_calendar_holds_the_draw() -> None:
-    raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1))
+    raffle = RaffleFactory.create(closes_at=NOW + HOUR)
 
     response = visitor().get(f"/r/{raffle.uuid}/draw.ics")
 
     (draw,) = Calendar.from_ical(response.content).walk("VEVENT")
     assert str(draw["SUMMARY"]) == "Draw: Spring raffle"
-    assert draw.decoded("DTSTART") == NOW + timedelta(hours=1)
-    assert draw["URL"] == f"http://testserver/r/{raffle.uuid}/"
+    assert draw.decoded("DTSTART") == NOW + HOUR
+    assert draw["URL"] == f"http://testserver/r/{raffle.uuid}/ticket/"
 
 
 def test_calendar_without_a_time_is_404() -> None:

@@ -49,7 +49,8 @@ def head_of(response: Any) -> dict[str, str]:
 def notice(response: Any) -> str:
     """Return the refusal on a page; empty without one."""
     found = re.search(
-        r'(?s)<div class="notice" role="alert">(.*?)</div>', response.content.decode()
+        r'(?s)<div class="notice" role="alert" data-notice[^>]*>(.*?)</div>',
+        response.content.decode(),
     )
     return " ".join(unescape(re.sub("<[^>]*>", " ", found[1])).split()) if found else ""
 
@@ -57,8 +58,8 @@ def notice(response: Any) -> str:
 def ticket_on(response: Any) -> tuple[int, str]:
     """Return number and code of the ticket card."""
     body = response.content.decode()
-    number = re.search(r'class="ticket-number".*?<b>(\d+)</b>', body)
-    code = re.search(r'class="code".*?<b>(.*?)</b>', body)
+    number = re.search(r'class="ticket-number".*?<b data-number>(\d+)</b>', body)
+    code = re.search(r'class="code".*?<b data-code>(.*?)</b>', body)
     assert number, "no ticket on the page"
     assert code, "no code on the page"
     return int(number[1]), re.sub("<[^>]*>", "", code[1])

@@ -155,6 +155,22 @@ def test_other_dates_are_told(text: str) -> None:
         read_date(text, "day")
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("31.2.2027", "there is no such day"),
+        ("2027-02-30", "there is no such day"),
+        ("31/02/2027", "there is no such day"),
+        ("46428", "this is a number; show it as a date"),
+        ("46428.5", "this is a number; show it as a date"),
+        ("4642", "^write a date such as"),
+    ],
+)
+def test_date_that_a_spreadsheet_has_otherwise_is_told_apart(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read_date(text, "day")
+
+
 def test_what_stands_first_is_seen_where_it_can_be() -> None:
     assert order_of(["2027-02-10", "x"]) is None
     assert order_of(["02/10/2027", "03/10/2027"]) == ""
