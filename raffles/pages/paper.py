@@ -17,6 +17,7 @@ _FRONT = 20  # winners on the first page, at most
 _LINE = 95
 _LINES = 44
 _WORDS = 25  # characters of rank and number, or of the words around a reason
+_NOTE = 2  # lines that lead to the annex
 _TITLE = 50  # characters of its line
 _ROOMY = 28  # so many lines can be larger, with the space around a prize as a third of one
 
@@ -54,11 +55,15 @@ def sheet_of(places: Sequence[Place], *, title: str, witnesses: int) -> Sheet:
     """Return the sheet of these places, which are in the order of their ranks."""
     above = _width(title) // _TITLE + witnesses
     count = min(len(places), _FRONT)
-    while count > 1 and _lines(_by_prize(places[:count])) > _LINES - above:
+    while count > 1 and _lines(_by_prize(places[:count])) > _room(places, count) - above:
         count -= 1
     front = _by_prize(places[:count])
     is_roomy = _lines(front) + len(front) / 3 <= _ROOMY - above
     return Sheet(front, _by_prize(places[count:]), is_roomy)
+
+
+def _room(places: Sequence[Place], count: int) -> int:
+    return _LINES if count == len(places) else _LINES - _NOTE
 
 
 def _lines(wons: Iterable[Won]) -> int:
