@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import include, path
 
 from events.pages import urls as events_pages
+from events.pages.queries import picture_of_draw
 from raffles.pages import urls as raffles_pages
 from raffles.web.languages import LANGUAGES, chosen_language
 from raffles.web.middleware import GetResponse
@@ -27,7 +28,7 @@ class ChosenUrls:
 
     def __init__(self, language: str) -> None:
         pages: list[Any] = [
-            path("", include(raffles_pages.public_routes(event_page="event_pages:event"))),
+            path("", include(raffles_pages.public_routes("event_pages:event", picture_of_draw))),
             path("", include(events_pages)),
         ]
         self.urlpatterns = [path(f"{language}/", include(pages)), *urls.without_pages]

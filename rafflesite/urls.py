@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from events.pages.queries import picture_of_draw
 from raffles.pages import urls as raffles_pages
 from raffles.web.problems import handler400, handler403, handler404, handler500
 from rafflesite.health import livez, readyz
@@ -18,7 +19,7 @@ _api = [
     path("", include("events.api.urls")),
 ]
 _pages = [
-    path("", include(raffles_pages.routes(event_page="event_pages:event"))),
+    path("", include(raffles_pages.routes("event_pages:event", picture_of_draw))),
     path("", include("events.pages.urls")),
 ]
 _more = [

@@ -119,6 +119,12 @@ def picture_of(reward: Rewarding) -> str:
     return picture if picture.startswith(f"{settings.PUBLIC_URL}/") else ""
 
 
+def picture_of_draw(raffle: Raffle) -> str:
+    """Return the URL of the picture of what an event's draw gives away, as above."""
+    draw = Occurrence.objects.filter(raffle=raffle).first()
+    return picture_of(draw) if draw else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A finished draw with its first places, as they stand now."""

@@ -400,9 +400,9 @@ def test_certificate_of_a_date_names_as_far_as_privacy_shows(privacy: str, shown
     paper = look(path, DRAW)
 
     text = text_of(paper)
-    assert f"1 Coffee {number} {shown}".strip() in text
+    assert f"Coffee Rank 1 Ticket {number} {shown}".strip() in text
     assert ("Alice Archer" in text) == (privacy == "full")
-    assert f"http://testserver/e/breakfast/{DATE}/ Print" in text
+    assert f"Anyone can check this draw: http://testserver/e/breakfast/{DATE}/ " in text
     assert f'href="/e/breakfast/{DATE}/"' in paper.content.decode()
     assert f'href="{path}"' in look(f"/e/breakfast/{DATE}/", DRAW).content.decode()
     assert "Archer" not in text_of(look(f"/r/{raffle_id}/certificate/", DRAW))
@@ -435,6 +435,19 @@ def test_stage_learns_names_with_the_draw_and_of_winners_alone() -> None:
     }
     assert look(f"/r/{before}/names/", DRAW).json() == {}
     assert f'data-names="/r/{raffle_id}/names/"' in look(f"/r/{raffle_id}/stage/").content.decode()
+
+
+@pytest.mark.parametrize(("host", "shown"), [("draws.example", 2), ("elsewhere.example", 0)])
+def test_stage_shows_the_picture_of_the_reward_if_it_is_from_here(
+    settings: Settings, host: str, shown: int
+) -> None:
+    settings.PUBLIC_URL = "https://draws.example"
+    picture = f"https://{host}/cup.jpg"
+    raffle_id = drawn("Alice", default_reward={"name": "Cup", "picture": picture})
+
+    body = look(f"/r/{raffle_id}/stage/").content.decode()
+
+    assert body.count(f'src="{picture}"') == shown
 
 
 def test_frame_shows_the_next_draw_and_the_last_result(settings: Settings) -> None:

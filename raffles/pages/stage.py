@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.conf import settings
@@ -27,17 +28,25 @@ from raffles.pages.reasons import our_reasons
 from raffles.web.callers import staff
 from raffles.web.problems import STATUS
 
+# The URL of the picture of what an event's draw gives away, or an empty string.
+PictureOf: TypeAlias = Callable[[Raffle], str]
 _OFFERED = 8  # prizes that are shown while the room waits
 
 
 @require_safe
 @page
-def stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
+def stage(
+    request: HttpRequest, raffle_id: UUID, event_page: str, picture_of: PictureOf
+) -> HttpResponse:
     """Show the stage to anybody; it changes nothing."""
-    return render(request, "raffles/stage.html", _context(raffle_id, event_page))
+    return render(
+        request, "raffles/stage.html", _context(request, raffle_id, event_page, picture_of)
+    )
 
 
-def _context(raffle_id: UUID, event_page: str) -> dict[str, Any]:
+def _context(
+    request: HttpRequest, raffle_id: UUID, event_page: str, picture_of: PictureOf
+) -> dict[str, Any]:
     raffle = raffle_to_show(raffle_id)
     place = (
         reverse(event_page, args=[raffle.event_slug])
@@ -48,6 +57,9 @@ def _context(raffle_id: UUID, event_page: str) -> dict[str, Any]:
         "raffle": raffle,
         "reasons": json.dumps(our_reasons()),
         "prizes": list(raffle.prizes.all())[:_OFFERED],
+        "picture": picture_of(raffle) if raffle.event_slug else "",
+        "place": place,
+        "is_rehearsal": "rehearsal" in request.GET,
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
     }
 
@@ -73,9 +85,11 @@ def forfeited_prizes(_request: HttpRequest, raffle_id: UUID) -> JsonResponse:
 @permission_required("raffles.add_replacement", raise_exception=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
-def operated_stage(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
+def operated_stage(
+    request: HttpRequest, raffle_id: UUID, event_page: str, picture_of: PictureOf
+) -> HttpResponse:
     """Show the stage with a form that gives an absent winner's prize to the next alternate."""
-    context = {**_context(raffle_id, event_page), "form": ReplacementForm()}
+    context = {**_context(request, raffle_id, event_page, picture_of), "form": ReplacementForm()}
     if request.method != "POST":
         return render(request, "raffles/stage.html", context)
     form = ReplacementForm(request.POST)

@@ -8,23 +8,25 @@ from raffles.pages import beacon, embed, log, result, stage, views
 from raffles.web.converters import RAFFLE_ID
 
 
-def routes(event_page: str) -> tuple[list[URLPattern], str]:
+def routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPattern], str]:
     """Return the routes; `event_page` is the route of an event's page, which takes its slug.
 
-    Events live on a higher floor, so whoever knows both floors says where an event's page is.
+    Events live on a higher floor, so whoever knows both floors says where an event's page is, and
+    which picture its draw has.
     """
     operated = path(
         f"admin/raffles/raffle/{RAFFLE_ID}/stage/",
         stage.operated_stage,
-        {"event_page": event_page},
+        {"event_page": event_page, "picture_of": picture_of},
         name="operated_stage",
     )
-    return [*public_routes(event_page)[0], operated], "pages"
+    return [*public_routes(event_page, picture_of)[0], operated], "pages"
 
 
-def public_routes(event_page: str) -> tuple[list[URLPattern], str]:
+def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPattern], str]:
     """Return the routes that need no login, as above."""
     to_event = {"event_page": event_page}
+    on_stage = {"event_page": event_page, "picture_of": picture_of}
     return [
         path("robots.txt", views.robots, name="robots"),
         path("my-tickets/", views.my_tickets, name="my_tickets"),
@@ -37,7 +39,7 @@ def public_routes(event_page: str) -> tuple[list[URLPattern], str]:
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
         path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),
         path(f"r/{RAFFLE_ID}/certificate/", views.certificate, name="certificate"),
-        path(f"r/{RAFFLE_ID}/stage/", stage.stage, to_event, name="stage"),
+        path(f"r/{RAFFLE_ID}/stage/", stage.stage, on_stage, name="stage"),
         path(f"r/{RAFFLE_ID}/names/", stage.names, name="names"),
         path(f"r/{RAFFLE_ID}/forfeited/", stage.forfeited_prizes, name="forfeited"),
         path(f"embed/r/{RAFFLE_ID}/", embed.embed, to_event, name="embed"),

@@ -29,6 +29,7 @@ from raffles.pages.card import card_of, file_of, qr, saved, to_keep
 from raffles.pages.forms import TicketForm
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
+from raffles.pages.paper import sheet_of
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
@@ -232,11 +233,14 @@ def shown_certificate(
         raise Http404
     story = story_of(raffle_id)
     rows = places(shown, limit=SHOWN + 1, names=names(0) if names else {})
+    seen = story.seen()
+    witnesses = len(seen.answers) if seen else 0
     context = {
         "raffle": shown,
         "story": story,
         "signature": bytes(story.draw.signature).hex(),
-        "places": rows[:SHOWN],
+        "sheet": sheet_of(rows[:SHOWN], title=shown.name, witnesses=witnesses),
+        "shown": SHOWN,
         "is_cut": len(rows) > SHOWN,
         "result": result,
         "address": f"{settings.PUBLIC_URL}{result}",

@@ -121,6 +121,12 @@ def make_scenes() -> list[Scene]:
         page("stage at the draw", "pages:stage", drawn.uuid, act=_begin),
         page("stage at a winner", "pages:stage", drawn.uuid, act=_reveal),
         page("stage with all winners", "pages:stage", drawn.uuid, act=_reveal_all),
+        Scene(
+            "stage rehearsed",
+            "pages:stage",
+            f"{reverse('pages:stage', args=[soon.uuid])}?rehearsal",
+            act=_rehearse,
+        ),
         page("stage called off", "pages:stage", void.uuid),
         page("stage operated", "pages:operated_stage", drawn.uuid, act=_not_here, user=staff),
         page("winners", "event_pages:winners"),
@@ -300,6 +306,12 @@ def _reveal(visitor: Visitor) -> None:
     _begin(visitor)
     for _ in range(3):
         visitor.page.keyboard.press(" ")
+        visitor.page.keyboard.press(" ")
+
+
+def _rehearse(visitor: Visitor) -> None:
+    visitor.see("The rehearsal begins.")
+    for _ in range(3):
         visitor.page.keyboard.press(" ")
 
 

@@ -305,15 +305,6 @@ def test_who_saves_data_is_asked_and_who_is_turned_away_comes_again(visit: Visit
     assert verdict(visitor) == VOUCHED
 
 
-def test_certificate_is_one_sheet_of_paper(visit: Visit) -> None:
-    visitor = visit()
-    visitor.go(f"/r/{drawn_by_beacon().uuid}/certificate/")
-
-    paper = visitor.page.pdf(format="A4")
-
-    assert len(re.findall(rb"/Type\s*/Page\b", paper)) == 1
-
-
 class TestSavedTicket:
     """The file that a visitor saved is checked with its receipt."""
 

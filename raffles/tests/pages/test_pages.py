@@ -140,7 +140,7 @@ def test_forfeited_prize_has_no_winner_until_somebody_takes_it() -> None:
     )
     assert "Phone Forfeited Book Not claimed in time See and check" in state
     paper = text_of(visitor().get(f"{path}certificate/"))
-    assert f"1 Phone {first} Forfeited Nobody 2 Book {second} Not claimed in time Nobody" in paper
+    assert f"Phone Rank 1 Nobody {first} Forfeited Book Rank 2 Nobody {second} Not claimed" in paper
     assert visitor().get(f"{path}forfeited/").json() == {
         str(first): "Forfeited",
         str(second): "Not claimed in time",
@@ -186,8 +186,29 @@ def test_certificate_is_cut_behind_a_thousand_winners() -> None:
 
     paper = visitor().get(f"/r/{raffle.uuid}/certificate/")
 
-    assert len(paper.context["places"]) == 1000
     assert "These are the first 1,000 winners." in text_of(paper)
+    assert ranks(text_of(paper)) == list(range(1, 1001))
+
+
+def ranks(text: str) -> list[int]:
+    """Return the ranks on a certificate, in its order."""
+    return [int(rank.replace(",", "")) for rank in re.findall(r"Rank ([\d,]+) Ticket", text)]
+
+
+def test_certificate_has_an_annex_for_more_than_twenty_winners() -> None:
+    twenty, more = (
+        RaffleFactory.create(
+            total_tickets=count, prizes=(("Phone", 1), ("Book", count - 1)), state=State.DRAWN
+        )
+        for count in (20, 22)
+    )
+
+    full = text_of(visitor().get(f"/r/{twenty.uuid}/certificate/"))
+    front, annex = text_of(visitor().get(f"/r/{more.uuid}/certificate/")).split("Annex:")
+
+    assert (ranks(full), "annex" in full) == (list(range(1, 21)), False)
+    assert (ranks(front), ranks(annex)) == (list(range(1, 21)), [21, 22])
+    assert "The winners from rank 21 on are in the annex." in front
 
 
 @pytest.mark.parametrize("rank", ["x", "-1", "1234567", "²"])
