@@ -227,11 +227,11 @@ function isOwn(moment) {
 function paintMoment(element) {
   const { moment, words, plain } = element.dataset;
   const [time, beside] = element.children;
-  const theirs = (element.dataset.theirs ??= time.textContent);
+  element.dataset.theirs ??= time.textContent;
   const far = plain === undefined ? distance(moment) : ""; // a countdown says it already
   if (isOwn(moment)) return write(beside, far);
   write(time, words.replace("{time}", onOwnClocks(moment)));
-  write(beside, [theirs, far].filter(Boolean).join(" · "));
+  write(beside, [element.dataset.beside, far].filter(Boolean).join(" · "));
 }
 
 /** On paper nobody knows whose time it was. */

@@ -61,6 +61,7 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}stream/": {"GET": READ},
     "stream/": {"GET": READ},
     "winners/": {"GET": READ},
+    "my-tickets/": {"GET": READ},
     "winners.atom": {"GET": READ},
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},
@@ -126,7 +127,7 @@ def prepared(route: str, method: str) -> str:
         raffle = RaffleFactory.create(tickets=3)
     else:
         raffle = RaffleFactory.create(state=state)
-    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid))
+    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid)).replace("<int:number>", "1")
     return path.replace("<int:ticket_number>", "1")
 
 
@@ -172,7 +173,7 @@ def _pages() -> list[str]:
 @pytest.mark.parametrize("route", _pages())
 def test_pages_of_a_raffle_are_read_by_everybody(route: str) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
-    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid))
+    path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid)).replace("<int:number>", "1")
     statuses = set()
     for peer, forwarded in CALLERS.values():
         headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
