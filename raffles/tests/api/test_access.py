@@ -64,6 +64,7 @@ ROUTES: dict[str, dict[str, str]] = {
     ".well-known/raffle-keys.json": {"GET": READ},
     "witness/add-checkpoint": {"POST": ACT},
     "log/": {"GET": READ},
+    "my-tickets/": {"GET": READ},
     "log/checkpoint": {"GET": READ},
     "log/statements": {"GET": READ},
     TILE: {"GET": READ},
@@ -173,6 +174,7 @@ def _pages() -> list[str]:
 def test_pages_of_a_raffle_are_read_by_everybody(route: str) -> None:
     raffle = RaffleFactory.create(state=State.DRAWN)
     path = f"/{route}".replace("<UUID:raffle_id>", str(raffle.uuid))
+    path = path.replace("<int:number>", "1")
     statuses = set()
     for peer, forwarded in CALLERS.values():
         headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
