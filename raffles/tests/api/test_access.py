@@ -67,6 +67,7 @@ ROUTES: dict[str, dict[str, str]] = {
     ".well-known/raffle-keys.json": {"GET": READ},
     "witness/add-checkpoint": {"POST": ACT},
     "log/": {"GET": READ},
+    "my-tickets/": {"GET": READ},
     "log/checkpoint": {"GET": READ},
     "log/statements": {"GET": READ},
     TILE: {"GET": READ},
