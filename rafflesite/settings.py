@@ -82,6 +82,10 @@ rate(THROTTLE_API_KEY)
 rate(THROTTLE_ENTRY)
 rate(THROTTLE_VERIFY)
 
+# --- Logging in: where a form without an address goes on to
+
+LOGIN_REDIRECT_URL = "/admin/"
+
 # --- Draws
 
 DRAW_ENTROPY: str = env.str("DRAW_ENTROPY", default="system")

@@ -204,6 +204,11 @@ def test_session_is_the_admins_and_ends_with_the_browser(sam: User) -> None:
     }
 
 
+def test_form_without_an_address_leads_to_the_back_office(sam: User, client: Client) -> None:
+    answer = client.post("/admin/login/", {"username": "sam", "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, HOME)
+
+
 def test_session_is_secure_over_https(sam: User, settings: Settings) -> None:
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     assert cookie_of(log_in("sam", PASSWORD))["secure"]
