@@ -181,9 +181,9 @@ function begin() {
   asking.hidden = true;
   progress(0);
   for (const row of checks.children) {
+    row.style.minHeight = `${row.offsetHeight}px`; // nothing moves while they tick again
     row.classList.remove("done", "failed", "vouched");
     for (const said of row.querySelectorAll(".hash")) said.remove();
-    row.hidden = "told" in row.dataset; // these come when there is something to tell
   }
   section.querySelector("[data-line]").textContent = "";
   say(null);
@@ -193,6 +193,11 @@ function end() {
   asking.hidden &&= running.hidden;
   running.hidden = true;
   progress(100);
+  for (const row of checks.children) {
+    row.style.minHeight = "";
+    // These are there when there is something to tell.
+    row.hidden = "told" in row.dataset && !row.querySelector(".hash") && !row.classList.contains("failed");
+  }
   for (const button of buttons) button.disabled = false;
 }
 

@@ -16,7 +16,9 @@ async function check(draw, button) {
   const label = button.textContent;
   const { signal } = (stopping = new AbortController());
   const { keys, proof, size } = draw.dataset;
-  [button.textContent, progress.hidden, progress.value] = [button.dataset.stop, false, 0];
+  button.style.minWidth = `${button.offsetWidth}px`; // what stands beside it stays there
+  [button.textContent, progress.value] = [button.dataset.stop, 0];
+  progress.classList.remove("idle");
   let tell = null;
   try {
     const verdicts = await import("./verdicts.js");
@@ -32,7 +34,8 @@ async function check(draw, button) {
     tell?.(line, signal.aborted ? "stopped" : "unreachable");
   }
   stopping = null;
-  [button.textContent, progress.hidden] = [label, true];
+  button.textContent = label;
+  progress.classList.add("idle");
 }
 
 function say(line, draw, { differenceTo, reasonOf, sayingOf, tell, wordsOf }, answer, took) {

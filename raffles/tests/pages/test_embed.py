@@ -99,4 +99,4 @@ def test_frame_shows_the_first_winners_at_a_constant_cost(
 
     assert f"Phone Ticket {first} Book Ticket {second} Book Ticket {third}" in text
     assert "The random number is vouched for by the operator only." in text
-    assert "Check it See the whole result" in text
+    assert "Check it See the whole result ! The random number" in text
