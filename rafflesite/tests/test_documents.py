@@ -115,6 +115,8 @@ def test_addresses_of_the_documents_lead_somewhere() -> None:
     found = {path for document in DOCUMENTS for path in place.findall(document.read_text())}
     raffle = "9d3a4c5e-0000-4000-8000-000000000000"
     for path in found - {"/"}:
+        if "..." in path:  # where the reader's own follows
+            continue
         resolve(path.replace("<id>", raffle).replace("<slug>", "daily"))
     assert len(found) > 2
 
