@@ -249,8 +249,9 @@ class TestSavedTicket:
         visitor = visit()
         visitor.go(f"/r/{raffle.uuid}/")
         visitor.press("Take part")
+        visitor.see("This browser keeps your ticket.")
         with visitor.page.expect_download() as saving:
-            visitor.press("Save the ticket")
+            visitor.press("As JSON")
         ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
         advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
         visitor.go(f"/r/{raffle.uuid}/result/")
