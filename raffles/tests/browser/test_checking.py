@@ -319,8 +319,9 @@ class TestSavedTicket:
         visitor = visit()
         visitor.go(f"/r/{raffle.uuid}/")
         visitor.press("Take part")
+        visitor.see("This browser keeps your ticket.")
         with visitor.page.expect_download() as saving:
-            visitor.press("Save the ticket")
+            visitor.press("As JSON")
         ticket: dict[str, Any] = json.loads(saving.value.path().read_text())
         visitor.go("/")  # the raffle's page would keep the seal, if it has the time
         advance(raffle.pk, now=timezone.now(), clock=timezone.now, by=STAFF)
