@@ -7,7 +7,6 @@ date, one ticket per user in a raffle, one ticket per order ever.
 from __future__ import annotations
 
 import hmac
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -38,11 +37,10 @@ from raffles.domain.refusals import (
     RequestMismatch,
     SoldOut,
 )
-from raffles.fairness.tickets import holder_key, holder_tag
+from raffles.fairness.tickets import fold, holder_key, holder_tag
 from raffles.models import EntryMode, Privacy, State, Winner
 
 OPENED_BY = "the first ticket"
-_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +97,8 @@ class _Person:
 
 
 def identity_of(username: str) -> str:
-    """Return the identity of a user, `user:` and the name normalised.
-
-    Names that differ only in case, in Unicode form or in invisible characters (joiners, variation
-    selectors) give the same identity.
-    """
-    folded = unicodedata.normalize("NFKC", username.translate(_UNSEEN)).casefold()
-    return f"user:{unicodedata.normalize('NFKC', folded)}"
+    """Return the identity of a user, `user:` and the name as names are compared."""
+    return f"user:{fold(username)}"
 
 
 def take_part(

@@ -19,7 +19,7 @@ from raffles.domain.pool import leaves_of
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import holder_key, holder_tag
 from raffles.fairness.verify import hash_leaf
-from raffles.models import FINISHED, Announcement, Handover, Raffle, Ticket
+from raffles.models import FINISHED, Announcement, Handover, Privacy, Raffle, Ticket
 from raffles.models.raffle import RaffleQuerySet
 
 _CHUNK = 5_000
@@ -59,7 +59,7 @@ def finished_before(moment: datetime, *, now: datetime) -> RaffleQuerySet:
 
 def _forget_names(raffle: Raffle) -> None:
     """Remove the names of erased winners from announcements: the only part that may change."""
-    if raffle.event_slug is None:
+    if raffle.privacy == Privacy.NUMBER:
         return  # nobody was named
     number = numbering(bytes(raffle.numbering_key), raffle.total_tickets)
     for announcement in raffle.announcements.filter(kind=Announcement.Kind.DRAWN):

@@ -23,6 +23,8 @@ _DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
 _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
+_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+
 _TAG_KEY = b"ticket key\0"  # local to this service: no file of a draw names a ticket key
 
 
@@ -49,6 +51,16 @@ def holder_tag(key: bytes, identity: str) -> bytes:
     reversed in minutes.
     """
     return hmac.digest(key, identity.encode(), "sha256")[:16]
+
+
+def fold(name: str) -> str:
+    """Return a name as names are compared.
+
+    Those that differ only in case, in Unicode form or in invisible characters (joiners, variation
+    selectors) are the same.
+    """
+    folded = unicodedata.normalize("NFKC", name.translate(_UNSEEN)).casefold()
+    return unicodedata.normalize("NFKC", folded)
 
 
 def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:

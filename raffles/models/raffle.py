@@ -62,6 +62,7 @@ class EntryMode(models.TextChoices):
 
     ADDRESS = "address"
     USERNAME = "username"
+    LIST = "list"
     PARTNER = "partner"
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import iterdecode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from io import BytesIO
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import BinaryIO, Literal, NamedTuple
 
 Order = Literal["", "day", "month"]  # what stands first where a date is written with slashes
 
@@ -21,6 +24,9 @@ _BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _WHOLE = re.compile(r"(\d{1,18})(?:[.,]0+)?", re.ASCII)
 
 
+Encoding = Literal["UTF-8", "UTF-16", "Windows-1252"]
+
+
 class UnreadableTable(ValueError):
     """Why a file is not text that could hold a table."""
 
@@ -29,7 +35,7 @@ class Text(NamedTuple):
     """A file's text, and the encoding that it was read in."""
 
     text: str
-    encoding: Literal["UTF-8", "UTF-16", "Windows-1252"] = "UTF-8"
+    encoding: Encoding = "UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +57,73 @@ def read_text(content: bytes, *, most: int) -> Text:
     """
     if len(content) > most:
         raise UnreadableTable(f"The file has more than {most:,} bytes.")
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    codec, encoding = find_codec(BytesIO(content))
+    return Text(content.decode(codec), encoding)
+
+
+def find_codec(file: BinaryIO) -> tuple[str, Encoding]:
+    """Return the codec that reads all of a file, and its name; in constant memory.
+
+    Raises UnreadableTable.
+    """
+    head = file.read(_HEAD)
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise UnreadableTable("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
-    wide = _utf_16(content)
-    for codec, encoding in ((wide, "UTF-16"),) if wide else _NARROW:
+    wide = _utf_16(head)
+    codecs: Sequence[tuple[str, Encoding]] = ((wide, "UTF-16"),) if wide else _NARROW
+    for codec, encoding in codecs:
+        file.seek(0)
         try:
-            text = content.decode(codec)
+            if not any(
+                "\0" in text for text in iterdecode(iter(partial(file.read, _PIECE), b""), codec)
+            ):
+                return codec, encoding
         except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return Text(text.removeprefix("\ufeff"), encoding)  # type: ignore[arg-type]
+            pass
     raise UnreadableTable("This is not text. Save the table as CSV (UTF-8).")
 
 
-_NARROW = (("utf-8", "UTF-8"), ("cp1252", "Windows-1252"))
+_HEAD, _PIECE = 200, 1 << 16  # bytes
+_NARROW: Sequence[tuple[str, Encoding]] = (("utf-8-sig", "UTF-8"), ("cp1252", "Windows-1252"))
 
 
-def _utf_16(content: bytes) -> str:
+def _utf_16(head: bytes) -> str:
     """Return the codec of UTF-16 that the first bytes speak for, or nothing."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    for codec, halves in ("utf-16-le", content[1:200:2]), ("utf-16-be", content[:200:2]):
+    for codec, halves in ("utf-16-le", head[1::2]), ("utf-16-be", head[::2]):
         if halves.count(0) * 2 > len(halves):
             return codec
     return ""
 
 
 def read_table(
-    lines: Iterable[str], *, needed: Sequence[str], optional: Sequence[str] = ()
+    lines: Iterable[str],
+    *,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    called: Mapping[str, str] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows below the names of the columns, in constant memory; skip empty ones.
 
     The separator is what a line `sep=;` says, else the first of comma, semicolon and tab that the
     names have. Empty columns at the end do not count. A row that does not fit has a `fault`; if
     the names are wrong the one row is theirs, and after a quotation mark left open comes nothing.
+
+    `called` has the columns that the table calls something else (`{"holder": "E-mail"}`); its
+    other columns are then passed over. Otherwise an unknown one is a fault: it may be misspelt.
     """
-    lines = iter(lines)
-    first, skipped = next(lines, ""), 0
-    if said := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
-        separator, first, skipped = said[1], next(lines, ""), 1
-    else:
-        separator = next((sign for sign in ",;\t" if sign in first), ",")
-    rows = _rows(chain([first], lines), separator, skipped)
-    head = next(rows, Row(1 + skipped, 1, ()))
+    head, rows = _opened(lines)
+    known = {*needed, *optional}
     columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
-    known = set(columns) <= {*needed, *optional} and len(set(columns)) == len(columns)
-    if head.fault or not known or not set(columns) >= set(needed):
+    if called:
+        meant = {heading.strip().casefold(): column for column, heading in called.items()}
+        columns = [meant.get(cell, cell) for cell in columns]
+        columns = [cell if cell in known else "" for cell in columns]
+        known.add("")
+    named = [column for column in columns if column]
+    is_known = known >= set(columns) and len(set(named)) == len(named)
+    if head.fault or not is_known or not set(columns) >= set(needed):
         also = f", and may be {','.join(optional)}" if optional else ""
         yield Row(head.line, 1, head.cells, fault=f"the columns must be {','.join(needed)}{also}")
         return
@@ -113,6 +140,23 @@ def read_table(
             values = dict(zip(columns, texts, strict=True))
             places = {column: f"{_letters(at)}{row.row}" for at, column in enumerate(columns)}
             yield Row(row.line, row.row, cells, values, places)
+
+
+def read_heading(lines: Iterable[str]) -> list[str]:
+    """Return the names of a table's columns as they are written; empty if they cannot be read."""
+    return [cell.strip() for cell in _without_end(_opened(lines)[0].cells)]
+
+
+def _opened(lines: Iterable[str]) -> tuple[Row, Iterator[Row]]:
+    """Return the row of the columns' names, and the rows below."""
+    lines = iter(lines)
+    first, skipped = next(lines, ""), 0
+    if said := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
+        separator, first, skipped = said[1], next(lines, ""), 1
+    else:
+        separator = next((sign for sign in ",;\t" if sign in first), ",")
+    rows = _rows(chain([first], lines), separator, skipped)
+    return next(rows, Row(1 + skipped, 1, ())), rows
 
 
 def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[Row]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from raffles.domain.entering_lists import identity_of as of_list
 from raffles.domain.erasing import erase_holder
 from raffles.domain.keys import KeyMissing
 from raffles.models import Raffle
@@ -16,18 +17,18 @@ from raffles.web.callers import BadForwarding, holder_of
 
 
 class Command(BaseCommand):
-    """Takes an identity such as ip:203.0.113.7 or user:alice."""
+    """Takes an identity such as ip:203.0.113.7, user:alice or list:A-17."""
 
     help = __doc__
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("identity", help="ip:203.0.113.7 or user:alice")
+        parser.add_argument("identity", help="ip:203.0.113.7, user:alice or list:A-17")
         parser.add_argument("--raffle", type=UUID, help="only this raffle")
 
     def handle(self, *_: Any, **options: Any) -> None:
         kind, _colon, name = options["identity"].partition(":")
-        if kind not in ("ip", "user") or not name:
-            raise CommandError("Write ip:ADDRESS or user:NAME.", returncode=2)
+        if kind not in ("ip", "user", "list") or not name:
+            raise CommandError("Write ip:ADDRESS, user:NAME or list:HOLDER.", returncode=2)
         raffles = Raffle.objects.order_by("pk")
         if options["raffle"]:
             raffles = raffles.filter(uuid=options["raffle"])
@@ -46,6 +47,8 @@ def _identities(kind: str, name: str) -> set[str]:
     """Return identities that a ticket may have; for an address also its holder, an IPv6 network."""
     if kind == "user":
         return {f"user:{name}"}
+    if kind == "list":
+        return {of_list(name)}
     try:
         return {f"ip:{name}", f"ip:{holder_of(name)}"}
     except BadForwarding:

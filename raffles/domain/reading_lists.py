@@ -1,0 +1,80 @@
+"""The list that somebody brings: a table as a spreadsheet saves it, or JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from raffles.web.fields import text_fault
+from raffles.web.parsing import Malformed, read_object
+from raffles.web.tables import read_table
+
+NEEDED, OPTIONAL = ("holder",), ("name", "tickets")
+LONGEST_HOLDER, LONGEST_NAME = 200, 150
+_COLUMNS = f"{','.join(NEEDED)}, and may be {','.join(OPTIONAL)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the list by its number in the file (the first is 1), or its fault.
+
+    `holder` is what tells entrants apart, such as a customer's number.
+    """
+
+    number: int
+    holder: str = ""
+    name: str = ""
+    fault: str = ""
+
+
+def read_list(lines: Iterable[str], called: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """Yield the entrants of a table or, where the first line begins with a brace, of JSON lines.
+
+    In constant memory; `called` as in `read_table`.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    lines = chain([first], lines)
+    if first.lstrip().startswith("{"):
+        yield from _of_json(lines, called or {})
+        return
+    for row in read_table(lines, needed=NEEDED, optional=OPTIONAL, called=called):
+        yield Line(row.line, fault=row.fault) if row.fault else _line(row.line, row.values)
+
+
+def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
+    meant = {said: column for column, said in called.items()}
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            said = read_object(text.encode())
+        except Malformed as fault:
+            yield Line(number, fault=f"this is not a line of JSON: {fault.detail}")
+            continue
+        values = {meant.get(key, key): value for key, value in said.items()}
+        unknown = values.keys() - {*NEEDED, *OPTIONAL}
+        if "holder" not in values or (unknown and not called):
+            yield Line(number, fault=f"the keys must be {_COLUMNS}")
+        else:
+            yield _line(number, values)
+
+
+def _line(number: int, values: Mapping[str, Any]) -> Line:
+    holder, name = values["holder"], values.get("name") or ""
+    for column, text, longest in ("holder", holder, LONGEST_HOLDER), ("name", name, LONGEST_NAME):
+        if fault := _fault(column, text, longest):
+            return Line(number, fault=f"{column}: {fault}")
+    if values.get("tickets") not in (None, "", "1", 1):
+        return Line(number, fault="tickets: a line is one ticket; write 1 or nothing")
+    return Line(number, holder, name)
+
+
+def _fault(column: str, text: Any, longest: int) -> str | None:
+    if not isinstance(text, str):
+        return "write a text"
+    if not text:
+        return "it is empty" if column in NEEDED else None
+    return f"at most {longest} characters" if len(text) > longest else text_fault(text)
