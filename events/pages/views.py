@@ -27,7 +27,7 @@ from raffles.models import Raffle
 from raffles.pages.card import card_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
-from raffles.pages.queries import names_of, open_raffles
+from raffles.pages.queries import open_raffles
 from raffles.pages.views import shown_certificate, shown_result
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
@@ -128,7 +128,7 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
         raffle.uuid,
         "event_pages:event",
         certificate=reverse("event_pages:certificate", args=[slug, day]),
-        names=lambda after: names_of(raffle, after=after),
+        is_of_date=True,
     )
 
 
@@ -137,12 +137,8 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
 def certificate(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     """Show the draw of a date as a printable certificate, with the names that its result shows."""
     raffle = _drawn_on(slug, day)
-    return shown_certificate(
-        request,
-        raffle.uuid,
-        result=reverse("event_pages:draw", args=[slug, day]),
-        names=lambda after: names_of(raffle, after=after),
-    )
+    result = reverse("event_pages:draw", args=[slug, day])
+    return shown_certificate(request, raffle.uuid, result=result, is_of_date=True)
 
 
 def _drawn_on(slug: str, day: date) -> Raffle:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from io import StringIO
 from itertools import islice
 from typing import Any
@@ -64,6 +65,22 @@ _LAND = """
 def identity_of(holder: str) -> str:
     """Return the identity of a holder on a list, compared as names are."""
     return f"list:{fold(holder)}"
+
+
+def check_list(lines: Iterable[Line]) -> int:
+    """Return how many entrants there are, and enter none. Raises BadLines."""
+    with transaction.atomic(), _staged(lines, b"", uuid4(), keeps_names=False) as count:
+        return count
+
+
+def request_for(digest: str, *, columns: Mapping[str, str], terms: Mapping[str, Any]) -> Request:
+    """Return the request for a raffle of the file with that digest.
+
+    The same file on the same terms is the same raffle for whoever brings it: nobody draws again
+    until they like the winners.
+    """
+    body = {"columns": dict(columns), "terms": dict(terms)}
+    return Request("list", f"{digest} {sha256(canonical(body)).hexdigest()}", body)
 
 
 def create_from_list(

@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db.models import F
 
 from raffles.domain.privacy import shown_name
+from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import NotDrawn
 from raffles.fairness.numbering import numbering
 from raffles.models import LogEntry, Privacy, Raffle, State, Ticket, Winner
@@ -41,6 +42,7 @@ _WINNERS = (
     *("holds", "claim until (UTC)", "notified at (UTC)", "claimed at (UTC)"),
     *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
 )
+_LISTED = ("rank", "prize", "ticket number", "line", "holder", "name")
 _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
 
@@ -75,6 +77,24 @@ def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
         raise NotDrawn
     record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=full_names)
     return _winners(Winner.objects.filter(raffle=raffle), full_names)
+
+
+def export_winners_of_list(
+    raffle_id: UUID, lines: Iterable[Line], *, now: datetime, by: str
+) -> Iterator[str]:
+    """Return the winners of a raffle of a list with what their lines say, which is kept nowhere.
+
+    The alternates follow, without a prize. Raises Raffle.DoesNotExist, NotDrawn.
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    winners = Winner.objects.filter(raffle=raffle).select_related("raffle", "prize")
+    slots = set(winners.values_list("slot", flat=True))
+    found = {slot: line for slot, line in enumerate(lines) if slot in slots}
+    record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=True)
+    by_rank = winners.order_by("rank").iterator(_CHUNK)
+    return table(_LISTED, (_listed(winner, found[winner.slot]) for winner in by_rank))
 
 
 def export_winners_of_event(
@@ -161,3 +181,8 @@ def _winner(winner: Any, full_names: bool) -> Row:
         *(getattr(handover, moment, None) for moment in moments),
         *((line.alternate.ticket_number(), line.reason) if line else (None, None)),
     )
+
+
+def _listed(winner: Winner, line: Line) -> Row:
+    prize = winner.prize and winner.prize.name
+    return winner.rank, prize, winner.ticket_number(), line.number, line.holder, line.name

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES
 from raffles.web.fields import text_fault
 from raffles.web.parsing import Malformed, read_object
 from raffles.web.tables import read_table
@@ -14,6 +16,27 @@ from raffles.web.tables import read_table
 NEEDED, OPTIONAL = ("holder",), ("name", "tickets")
 LONGEST_HOLDER, LONGEST_NAME = 200, 150
 _COLUMNS = f"{','.join(NEEDED)}, and may be {','.join(OPTIONAL)}"
+
+
+_PRIZE = re.compile(r"\s*(\d{1,6})\s*[x×]?\s+(\S.*?)\s*")
+
+
+def read_prizes(text: str) -> list[tuple[str, int]]:
+    """Return the prizes, (name, amount), of "1 Phone, 3 Mug", in order of rank.
+
+    Raises ValueError with a sentence.
+    """
+    prizes = []
+    for part in filter(str.strip, re.split(r"[,;\n]", text)):
+        found = _PRIZE.fullmatch(part)
+        if not found or not 1 <= int(found[1]) <= MAX_PRIZES:
+            raise ValueError(f"Write a number and a name, such as 3 Mug, for {part.strip()!r}.")
+        if fault := _fault("prize", found[2], LONGEST_HOLDER):
+            raise ValueError(f"{part.strip()}: {fault}")
+        prizes.append((found[2], int(found[1])))
+    if not 1 <= len(prizes) <= MAX_PRIZE_KINDS:
+        raise ValueError(f"Write 1 to {MAX_PRIZE_KINDS:,} prizes, such as 1 Phone, 3 Mug.")
+    return prizes
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -34,6 +37,7 @@ from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
+    names_of,
     outcome_of,
     places,
     raffle_to_show,
@@ -47,9 +51,6 @@ from raffles.web.throttles import EntryThrottle, VerifyThrottle
 _LIGHT = 360  # hashes of a proof that comes with the page, so that the check needs no network
 _SMALL = 100  # tickets of a pool whose leaves come with the page: 32 bytes each, as they are
 _LASTS = timedelta(minutes=15)  # of a draw in a calendar
-
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
 
 
 # Exempt from the token alone: what another site's page sends is refused for every address, so that
@@ -166,15 +167,15 @@ def shown_result(
     event_page: str,
     *,
     certificate: str,
-    names: Names | None = None,
+    is_of_date: bool = False,
 ) -> HttpResponse:
-    """Return the result page with the URL of its certificate."""
+    """Return the result page with the URL of its certificate; `is_of_date` as in `_names`."""
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
         context = _state(raffle_id, event_page, is_held=True)
         return render(request, "raffles/result_pending.html", context)
     after = _rank(request)
-    rows = places(shown, after=after, names=names(after) if names else {})
+    rows = places(shown, after=after, names=_names(shown, after, is_of_date=is_of_date))
     story = story_of(raffle_id)
     hashes = (len(rows) + shown.alternates) * (story.tickets.bit_length() + 3)
     context = {
@@ -218,7 +219,7 @@ def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 
 
 def shown_certificate(
-    request: HttpRequest, raffle_id: UUID, *, result: str, names: Names | None = None
+    request: HttpRequest, raffle_id: UUID, *, result: str, is_of_date: bool = False
 ) -> HttpResponse:
     """Return the certificate with the URL of its result; a void raffle's says why."""
     shown = raffle_to_show(raffle_id)
@@ -226,9 +227,27 @@ def shown_certificate(
         return render(request, "raffles/certificate_void.html", _called_off(shown))
     if not shown.is_drawn:
         raise Http404
-    story = story_of(raffle_id)
-    rows = places(shown, limit=SHOWN + 1, names=names(0) if names else {})
-    context = {
+    context = _certificate(shown, result, is_of_date=is_of_date)
+    return render(request, "raffles/certificate.html", context)
+
+
+def certificate_file(raffle_id: UUID) -> str:
+    """Return the certificate of a drawn raffle as one HTML file, which needs nothing beside it."""
+    context = _certificate(raffle_to_show(raffle_id), reverse("pages:result", args=[raffle_id]))
+    styles = [finders.find(f"raffles/{name}.css") for name in ("site", "result")]
+    context["styles"] = [Path(str(found)).read_text() for found in styles]
+    return render_to_string("raffles/certificate_file.html", context)
+
+
+def _names(shown: Raffle, after: int, *, is_of_date: bool) -> Mapping[int, str]:
+    """Return names behind a rank; those of an event's raffle stand on its date's pages alone."""
+    return names_of(shown, after=after) if is_of_date or shown.event_slug is None else {}
+
+
+def _certificate(shown: Raffle, result: str, *, is_of_date: bool = False) -> dict[str, Any]:
+    story = story_of(shown.uuid)
+    rows = places(shown, limit=SHOWN + 1, names=_names(shown, 0, is_of_date=is_of_date))
+    return {
         "raffle": shown,
         "story": story,
         "signature": bytes(story.draw.signature).hex(),
@@ -236,12 +255,11 @@ def shown_certificate(
         "is_cut": len(rows) > SHOWN,
         "result": result,
         "address": f"{settings.PUBLIC_URL}{result}",
-        "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[raffle_id]),
+        "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[shown.uuid]),
         "verifier": settings.PUBLIC_URL + reverse("verifier"),
         "checksum": VERIFIER_CHECKSUM,
         "qr": qr(f"{settings.PUBLIC_URL}{result}"),
     }
-    return render(request, "raffles/certificate.html", context)
 
 
 def _called_off(raffle: Raffle) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from raffles.domain.entering_lists import identity_of as of_list
 from raffles.domain.erasing import erase_holder
 from raffles.domain.keys import KeyMissing
+from raffles.fairness.tickets import fold
 from raffles.models import Raffle
 from raffles.web.callers import BadForwarding, holder_of
 
@@ -45,10 +45,8 @@ class Command(BaseCommand):
 
 def _identities(kind: str, name: str) -> set[str]:
     """Return identities that a ticket may have; for an address also its holder, an IPv6 network."""
-    if kind == "user":
-        return {f"user:{name}"}
-    if kind == "list":
-        return {of_list(name)}
+    if kind != "ip":
+        return {f"{kind}:{fold(name)}"}
     try:
         return {f"ip:{name}", f"ip:{holder_of(name)}"}
     except BadForwarding:
