@@ -36,7 +36,7 @@ from raffles.models.record import record
 
 ADDED = "entries.added"
 NAMED = 1_000  # faults that are told
-_CHUNK = 20_000  # lines at once
+_CHUNK = 5_000  # lines at once
 
 _STAGE = """
     CREATE TEMPORARY TABLE raffles_staged (
@@ -58,7 +58,7 @@ _THERE = """
 _LAND = """
     INSERT INTO raffles_ticket (raffle_id, slot, holder_tag, code_tag, issued_at, username)
     SELECT %s, n + %s, holder_tag, code_tag, %s, username FROM raffles_staged
-    WHERE n >= %s AND n < %s ORDER BY n
+    WHERE n >= %s AND n < %s
 """
 
 

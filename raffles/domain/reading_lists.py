@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES
 from raffles.web.fields import text_fault
@@ -39,8 +38,7 @@ def read_prizes(text: str) -> list[tuple[str, int]]:
     return prizes
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of the list by its number in the file (the first is 1), or its fault.
 
     `holder` is what tells entrants apart, such as a customer's number.

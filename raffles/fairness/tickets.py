@@ -59,6 +59,8 @@ def fold(name: str) -> str:
     Those that differ only in case, in Unicode form or in invisible characters (joiners, variation
     selectors) are the same.
     """
+    if name.isascii():
+        return name.lower()
     folded = unicodedata.normalize("NFKC", name.translate(_UNSEEN)).casefold()
     return unicodedata.normalize("NFKC", folded)
 
@@ -70,7 +72,7 @@ def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:
     and can be derived again when an answer is lost, so it is never stored.
     """
     digest = hmac.digest(key, holder_tag + nth.to_bytes(4, "big"), "sha256")
-    return base64.b32encode(digest)[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
+    return base64.b32encode(digest[:15])[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
 
 
 def show_code(code: str) -> str:

@@ -6,11 +6,11 @@ import csv
 import re
 from codecs import iterdecode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from io import BytesIO
 from itertools import chain
+from types import MappingProxyType
 from typing import BinaryIO, Literal, NamedTuple
 
 Order = Literal["", "day", "month"]  # what stands first where a date is written with slashes
@@ -38,16 +38,20 @@ class Text(NamedTuple):
     encoding: Encoding = "UTF-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row that is not empty: its line in the file, its place in the spreadsheet, its values."""
 
     line: int  # in the file, from 1; values with line breaks take several
     row: int  # in the spreadsheet, from 1
     cells: Sequence[str]
-    values: Mapping[str, str] = field(default_factory=dict)  # by column, stripped
-    places: Mapping[str, str] = field(default_factory=dict)  # such as "B7", by column
+    columns: Sequence[str] = ()
+    values: Mapping[str, str] = MappingProxyType({})  # by column, stripped
     fault: str = ""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Return places such as "B7", by column."""
+        return {column: f"{_letters(at)}{self.row}" for at, column in enumerate(self.columns)}
 
 
 def read_text(content: bytes, *, most: int) -> Text:
@@ -135,11 +139,16 @@ def read_table(
         elif len(cells) != len(columns):
             yield Row(row.line, row.row, cells, fault=f"{len(columns)} values are needed")
         else:
-            # One line of text is all that a name or a description may have.
-            texts = (_KEPT.sub("", _BREAKS.sub(" ", cell.strip())) for cell in cells)
-            values = dict(zip(columns, texts, strict=True))
-            places = {column: f"{_letters(at)}{row.row}" for at, column in enumerate(columns)}
-            yield Row(row.line, row.row, cells, values, places)
+            values = dict(zip(columns, map(_text, cells), strict=True))
+            yield Row(row.line, row.row, cells, columns, values)
+
+
+def _text(cell: str) -> str:
+    """Return a cell's text: one line is all that a name or a description may have."""
+    text = cell.strip()
+    if "\n" in text or "\r" in text:
+        text = _BREAKS.sub(" ", text)
+    return _KEPT.sub("", text) if "'" in text else text
 
 
 def read_heading(lines: Iterable[str]) -> list[str]:
