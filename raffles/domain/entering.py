@@ -242,20 +242,18 @@ def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
     return _entry(facts, claim, ticket.slot, ticket.issued_at, is_repeat=True)
 
 
-def tickets_of(raffle: Raffle, identities: Sequence[str]) -> list[Entry]:
-    """Return the tickets of those identities that have one, in their order."""
+def tickets_of(raffle: Raffle, identities: Sequence[str]) -> dict[str, Entry]:
+    """Return the tickets of those identities that have one."""
     facts = Facts.of(raffle)
-    tags = [holder_tag(facts.holder_key, identity) for identity in identities]
-    held = Ticket.objects.filter(raffle=raffle, holder_tag__in=tags)
-    rows = held.values_list("holder_tag", "slot", "issued_at")
-    found = {bytes(tag): (slot, issued_at) for tag, slot, issued_at in rows if tag}
-    entries = []
-    for tag in filter(found.__contains__, tags):
-        code, (slot, issued_at) = derive_code(facts.code_key, tag, 0), found[tag]
-        number = facts.numbering.number(slot)
+    tags = {holder_tag(facts.holder_key, identity): identity for identity in identities}
+    entries = {}
+    for ticket in Ticket.objects.filter(raffle=raffle, holder_tag__in=list(tags)):
+        assert ticket.holder_tag  # noqa: S101 - it was found by its tag
+        tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
+        code = derive_code(facts.code_key, tag, 0)
         leaf = make_leaf(facts.uuid, number, tag, code_tag(code))
-        receipt = signer().receipt(leaf, facts.terms_hash, int(issued_at.timestamp()))
-        entries.append(Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True))
+        receipt = signer().receipt(leaf, facts.terms_hash, int(ticket.issued_at.timestamp()))
+        entries[tags[tag]] = Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True)
     return entries
 
 

@@ -118,19 +118,19 @@ def enter_list(
     now: datetime,
     by: str,
     request: Request | None = None,
-) -> list[Entry]:
-    """Enter the lines in a raffle under way, and return their tickets in the same order.
+) -> dict[str, Entry | None]:
+    """Enter the lines in a raffle under way, and return their tickets by holder, in their order.
 
-    A repeated `request` returns the same tickets; another body under its key raises
-    RequestMismatch. Raises Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut (fewer are left
-    than lines, and none was entered), BadLines.
+    A repeated `request` returns the same tickets, and None for who was erased since; another body
+    under its key raises RequestMismatch. Raises Raffle.DoesNotExist, ThroughEvent, GateShut,
+    SoldOut (fewer are left than lines, and none was entered), BadLines.
     """
     announce_keys(now)
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         key = ticket_key(raffle.ticket_key_id)
         asked = _asked(holder_key(key, raffle.uuid.bytes), request)
-        if not _is_repeat(raffle, asked):
+        if lines and not _is_repeat(raffle, asked):
             if raffle.event_slug is not None:
                 raise ThroughEvent
             if raffle.state != State.OPEN or (raffle.closes_at and now >= raffle.closes_at):
@@ -139,7 +139,9 @@ def enter_list(
             with _staged(lines, key, raffle.uuid, keeps_names=keeps_names) as count:
                 _land(raffle, count, now)
             record(raffle, ADDED, at=now, by=by, amount=count, **asked)
-    return tickets_of(raffle, [identity_of(line.holder) for line in lines])
+    identities = {line.holder: identity_of(line.holder) for line in lines}
+    tickets = tickets_of(raffle, list(identities.values()))
+    return {holder: tickets.get(identity) for holder, identity in identities.items()}
 
 
 def _asked(key: bytes, request: Request | None) -> dict[str, str]:

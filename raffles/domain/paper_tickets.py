@@ -88,4 +88,4 @@ def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) 
 
 
 def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
-    return sorted(tickets_of(raffle, identities), key=lambda entry: entry.ticket_number)
+    return sorted(tickets_of(raffle, identities).values(), key=lambda entry: entry.ticket_number)

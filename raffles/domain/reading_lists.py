@@ -75,7 +75,10 @@ def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
         except Malformed as fault:
             yield Line(number, fault=f"this is not a line of JSON: {fault.detail}")
             continue
-        values = {meant.get(key, key): value for key, value in said.items()}
+        values = {
+            meant.get(key, key): value.strip() if isinstance(value, str) else value
+            for key, value in said.items()
+        }
         unknown = values.keys() - {*NEEDED, *OPTIONAL}
         if "holder" not in values or (unknown and not called):
             yield Line(number, fault=f"the keys must be {_COLUMNS}")

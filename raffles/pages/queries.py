@@ -18,6 +18,7 @@ from raffles.models import (
     ENTERABLE,
     FINISHED,
     Draw,
+    EntryMode,
     Handover,
     Privacy,
     Prize,
@@ -43,6 +44,7 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
     return (
         raffle.state in ENTERABLE
         and raffle.event_slug is None
+        and raffle.entry != EntryMode.LIST
         and raffle.available > 0
         and (raffle.closes_at is None or now < raffle.closes_at)
     )

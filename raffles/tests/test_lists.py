@@ -50,7 +50,9 @@ def brought(lines: Iterable[Line], key: str = "list", **terms: Any) -> Raffle:
 
 def entered(raffle: Raffle, lines: list[Line], key: str = "") -> list[Entry]:
     asked = request(key, lines=[line.holder for line in lines]) if key else None
-    return enter_list(raffle.uuid, lines, now=NOW, by=STAFF, request=asked)
+    tickets = enter_list(raffle.uuid, lines, now=NOW, by=STAFF, request=asked)
+    assert list(tickets) == [line.holder for line in lines]
+    return [entry for entry in tickets.values() if entry]
 
 
 def bad(text: str, **called: str) -> list[tuple[int, str]]:

@@ -41,7 +41,7 @@ ELSEWHERE = ("admin/", "events/", "ticket/", "e/", PAGES)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
-READ, ACT, ENTER, MANAGE = "read", "act", "enter", "manage"
+READ, ACT, ENTER, MANAGE, SUPPLY = "read", "act", "enter", "manage", "supply"
 RAFFLE = "raffles/<UUID:raffle_id>/"
 
 # Route: what each of its methods is. HEAD follows GET; whatever is not named is 405.
@@ -49,6 +49,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "raffles/": {"GET": READ, "POST": MANAGE},
     RAFFLE: {"GET": READ},
     f"{RAFFLE}participate/": {"POST": ENTER},
+    f"{RAFFLE}entries/": {"POST": SUPPLY},
     f"{RAFFLE}winners/": {"GET": READ, "POST": MANAGE},
     f"{RAFFLE}verify-ticket/": {"POST": ACT},
     f"{RAFFLE}void/": {"POST": MANAGE},
@@ -77,8 +78,9 @@ ROUTES: dict[str, dict[str, str]] = {
     "readyz": {"GET": READ},
 }
 # Bodies and successes of what is not a read.
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, dict[str, Any] | list[dict[str, Any]]] = {
     "raffles/": terms(),
+    f"{RAFFLE}entries/": [{"holder": "A-17"}],
     f"{RAFFLE}verify-ticket/": {"ticket_number": 1, "verification_code": "0" * 20},
     f"{RAFFLE}void/": {"reason": "Rain"},
     f"{RAFFLE}replacements/": {"ticket_number": 99, "reason": "Did not come"},
@@ -86,6 +88,7 @@ BODIES: dict[str, dict[str, Any]] = {
 DONE = {
     "raffles/": 201,
     f"{RAFFLE}participate/": 201,
+    f"{RAFFLE}entries/": 201,
     f"{RAFFLE}winners/": 201,
     f"{RAFFLE}verify-ticket/": 400,  # the code is wrong
     "witness/add-checkpoint": 404,  # without a key of its own
@@ -93,7 +96,7 @@ DONE = {
     f"{RAFFLE}replacements/": 400,  # the ticket holds no prize
 }
 # The state in which a route can be acted on; others are read when drawn.
-STATES = {f"{RAFFLE}participate/": State.OPEN, f"{RAFFLE}void/": State.OPEN}
+STATES = {f"{RAFFLE}{act}/": State.OPEN for act in ("participate", "entries", "void")}
 
 
 def expected(route: str, method: str, who: str) -> int:
@@ -106,6 +109,8 @@ def expected(route: str, method: str, who: str) -> int:
             return 200
         case "manage" if who not in MANAGERS:
             return 403
+        case "supply" if who not in MANAGERS:
+            return 401  # without an API key
         case "enter" if who in PROXIES:
             return 403
     return DONE[route]
