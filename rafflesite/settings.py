@@ -221,8 +221,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
-    # `entry` of events is another choice.
-    "ENUM_NAME_OVERRIDES": {"RaffleEntryEnum": ["address", "list"]},
+    "ENUM_NAME_OVERRIDES": {
+        "EntryEnum": "events.models.Event.Entry",
+        "RaffleEntryEnum": ["address", "list"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -172,6 +172,7 @@ class RaffleViewSet(ProvingViewSet):
     @extend_schema(
         summary="Enter a list of up to 1,000 entrants, all or none (manager, or API key)",
         request=serializers.EntrantsRequest,
+        auth=[{"partnerKey": []}, {}],  # type: ignore[list-item]  # a manager needs no key
         parameters=[IDEMPOTENCY_KEY],
         responses=answers(401, 403, 404, 410, 413, 415, 422, 429, _201=serializers.EntriesAnswer),
     )

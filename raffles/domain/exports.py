@@ -89,12 +89,18 @@ def export_winners_of_list(
     raffle = Raffle.objects.get(uuid=raffle_id)
     if raffle.state != State.DRAWN:
         raise NotDrawn
+    record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=True)
+    return table(_LISTED, winners_of_list(raffle, lines))
+
+
+def winners_of_list(raffle: Raffle, lines: Iterable[Line]) -> Iterator[Row]:
+    """Yield the same rows: rank, prize, ticket number, and line, holder and name of the list."""
     winners = Winner.objects.filter(raffle=raffle).select_related("raffle", "prize")
     slots = set(winners.values_list("slot", flat=True))
     found = {slot: line for slot, line in enumerate(lines) if slot in slots}
-    record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=True)
-    by_rank = winners.order_by("rank").iterator(_CHUNK)
-    return table(_LISTED, (_listed(winner, found[winner.slot]) for winner in by_rank))
+    for winner in winners.order_by("rank").iterator(_CHUNK):
+        prize = winner.prize and winner.prize.name
+        yield winner.rank, prize, winner.ticket_number(), *found[winner.slot][:3]
 
 
 def export_winners_of_event(
@@ -181,8 +187,3 @@ def _winner(winner: Any, full_names: bool) -> Row:
         *(getattr(handover, moment, None) for moment in moments),
         *((line.alternate.ticket_number(), line.reason) if line else (None, None)),
     )
-
-
-def _listed(winner: Winner, line: Line) -> Row:
-    prize = winner.prize and winner.prize.name
-    return winner.rank, prize, winner.ticket_number(), line.number, line.holder, line.name

@@ -79,6 +79,7 @@ def test_columns_may_be_called_something_else_and_the_others_are_passed_over() -
     assert list(read_list(text.splitlines(), called)) == [Line(2, "a@example.org")]
     text = '{"mail": "a@example.org", "age": 3}\n'
     assert list(read_list([text], {"holder": "mail"})) == [Line(1, "a@example.org")]
+    assert bad("E-Mail\na\n", holder="mail") == [(1, "there is no column mail")]
     assert bad("E-Mail,tickets\na,2\n", holder="e-mail")[0][0] == 2
 
 

@@ -118,15 +118,19 @@ def read_table(
     other columns are then passed over. Otherwise an unknown one is a fault: it may be misspelt.
     """
     head, rows = _opened(lines)
-    known = {*needed, *optional}
+    known, missing = {*needed, *optional}, ""
     columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
     if called:
         meant = {heading.strip().casefold(): column for column, heading in called.items()}
+        missing = ", ".join(sorted(meant.keys() - set(columns)))
         columns = [meant.get(cell, cell) for cell in columns]
         columns = [cell if cell in known else "" for cell in columns]
         known.add("")
     named = [column for column in columns if column]
     is_known = known >= set(columns) and len(set(named)) == len(named)
+    if missing and not head.fault:
+        yield Row(head.line, 1, head.cells, fault=f"there is no column {missing}")
+        return
     if head.fault or not is_known or not set(columns) >= set(needed):
         also = f", and may be {','.join(optional)}" if optional else ""
         yield Row(head.line, 1, head.cells, fault=f"the columns must be {','.join(needed)}{also}")
