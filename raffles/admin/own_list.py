@@ -90,28 +90,27 @@ class ListForm(TableForm):
 def draw_own_list(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
     """Check the table and show what would be drawn; once confirmed, draw it."""
     form = ListForm(request.POST or None, request.FILES or None)
-    context: dict[str, Any] = {"form": form}
-    if request.method == "POST" and form.is_valid():
-        asked = form.cleaned_data
-        # From now on the contents of a file are text, to be corrected there.
-        shown = ListForm(request.POST.dict() | {"text": asked["text"]})
-        context |= {"form": shown, "encoding": asked.get("encoding")}
-        step = request.POST.get("step")
-        drawn = _drawn(request, form) if step else _checked(form)
-        if step == "winners" and "raffle" in drawn and drawn["raffle"].is_drawn:
-            by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
-            pieces = export_winners_of_list(drawn["raffle"].uuid, _lines(form), **by)
-            return download(pieces, f"winners-{drawn['raffle'].uuid}", "csv")
-        context |= drawn
-        shown.is_valid()
-        for field, fault in drawn.get("faults", {}).items():
-            shown.add_error(field, fault)
-    text = form.cleaned_data.get("text", "") if form.is_bound else ""
-    context["form"].offer(read_heading(StringIO(text, newline="")) if text else [])
-    context["chosen"] = bool(text)
-    status = 400 if context["form"].errors or context.get("bad") else 200
-    template = "admin/raffles/own_list.html"
-    return admin.render(request, template, OWN_LIST.label, None, context, status)
+    context: dict[str, Any] = {}
+    if form.is_bound:
+        form.is_valid()
+        text, encoding = map(form.cleaned_data.get, ("text", "encoding"))
+        if request.FILES and text:
+            # From now on the contents of the file are text, to be corrected there.
+            form = ListForm(request.POST.dict() | {"text": text})
+        context = {"encoding": encoding, "chosen": bool(text)}
+        form.offer(read_heading(StringIO(text or "", newline="")))
+        if form.is_valid():
+            context |= _drawn(request, form) if "step" in request.POST else _checked(form)
+        for field, fault in context.get("faults", {}).items():
+            form.add_error(field, fault)
+    raffle = context.get("raffle")
+    if raffle and raffle.is_drawn and request.POST["step"] == "winners":
+        by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+        pieces = export_winners_of_list(raffle.uuid, _lines(form), **by)
+        return download(pieces, f"winners-{raffle.uuid}", "csv")
+    status = 400 if form.errors or context.get("bad") else 200
+    template, label = "admin/raffles/own_list.html", OWN_LIST.label
+    return admin.render(request, template, label, None, {"form": form, **context}, status)
 
 
 def _lines(form: ListForm) -> Iterator[Line]:

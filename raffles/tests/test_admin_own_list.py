@@ -105,6 +105,10 @@ def test_what_is_wrong_is_beside_its_field_and_nothing_is_lost(staff: Client) ->
         status, page, context = post(staff, text, **{field: value})
         assert (status, context["form"].errors) == (400, {field: [sentence]})
         assert "a\nb" in page
+    file = SimpleUploadedFile("list.csv", text.encode())
+    status, page, context = post(staff, file=file, prizes="")
+    assert (status, context["form"].errors) == (400, {"prizes": ["This field is required."]})
+    assert "a\nb" in page  # the file's lines are there still
     assert post(staff)[0] == 400
     assert Raffle.objects.count() == 0
 

@@ -10,11 +10,15 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from raffles.fairness import verify
+from raffles.fairness.verify import time_of_round
+from raffles.management.commands import draw_list
 from raffles.models import Raffle, Ticket
+from raffles.tests.fairness.relay import Relay
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +122,19 @@ def test_what_cannot_be_is_told(tmp_path: Path, settings: Settings) -> None:
     with pytest.raises(CommandError, match="Set TICKET_KEY first"):
         run(path)
     assert Raffle.objects.count() == 0
+
+
+def test_a_list_waits_for_the_beacon_and_goes_on_later(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw_list, "_WAITS", 0.0)
+    path, folder = table(tmp_path), tmp_path / "drawn"
+    with Relay() as relay, time_machine.travel(time_of_round(42) - 60, tick=False) as clock:
+        settings.DRAND_RELAYS = [relay.url]
+        with pytest.raises(CommandError, match="Sealed; waiting for round 42") as waits:
+            run(path, "--entropy=drand", "--out", folder)
+        assert (waits.value.returncode, Raffle.objects.get().state) == (75, "sealed")
+        clock.shift(61)
+        assert "VALID" in run(path, "--entropy=drand", "--out", folder)
+    assert Raffle.objects.get().state == "drawn"
+    assert len(list(folder.iterdir())) == 4
