@@ -8,12 +8,21 @@ from pathlib import Path
 from django.contrib.auth.models import User
 
 from raffles.models import Raffle
-from raffles.tests.browser.test_back_office import axe, boss, unsound
-from raffles.tests.browser.visiting import BROWSER, Visit
+from raffles.tests.browser.test_back_office import WCAG, axe, boss
+from raffles.tests.browser.test_every_page import inaccessible, pale_in_the_dark, too_wide
+from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 
 __all__ = ["axe", "boss"]  # fixtures
 
 pytestmark = BROWSER
+
+
+def unsound(visitor: Visitor, axe: str) -> list[str]:
+    said = list(visitor.faults)
+    found = [*inaccessible(visitor, axe, WCAG), *pale_in_the_dark(visitor), *too_wide(visitor)]
+    visitor.page.set_viewport_size({"width": 1280, "height": 800})
+    visitor.faults.clear()  # where a sheet imports another, axe itself tries inline styles
+    return said + found
 
 
 def test_a_list_is_mended_and_drawn_and_its_winners_saved(
@@ -50,7 +59,4 @@ def test_a_list_is_mended_and_drawn_and_its_winners_saved(
     first = Raffle.objects.get().winners.get(rank=1)
     assert int(rows[0]["ticket number"]) == first.ticket_number()
     assert {row["holder"]: row["name"] for row in rows} == {"1": "Änne", "2": "Bo", "3": "Änne"}
-    refused = "400"  # what was wrong twice, on purpose
-    for faults in found.values():
-        faults[:] = [fault for fault in faults if refused not in fault]
     assert found == {"bad": [], "checked": [], "drawn": []}
