@@ -131,7 +131,7 @@ def test_a_list_waits_for_the_beacon_and_goes_on_later(
     path, folder = table(tmp_path), tmp_path / "drawn"
     with Relay() as relay, time_machine.travel(time_of_round(42) - 60, tick=False) as clock:
         settings.DRAND_RELAYS = [relay.url]
-        with pytest.raises(CommandError, match="Sealed; waiting for round 42") as waits:
+        with pytest.raises(CommandError, match="Sealed for round 42") as waits:
             run(path, "--entropy=drand", "--out", folder)
         assert (waits.value.returncode, Raffle.objects.get().state) == (75, "sealed")
         clock.shift(61)

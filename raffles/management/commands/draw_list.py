@@ -129,13 +129,12 @@ class Command(BaseCommand):
                 break
             if run.outcome == "failed":
                 raise CommandError(run.detail)
+            waits = "Another run is at it" if run.outcome == "busy" else f"Sealed for {run.detail}"
             if time.monotonic() > until:
                 again = "Run the same command again later, or leave it to draw_winners"
-                raise CommandError(
-                    f"Sealed; waiting for {run.detail}. {again}.", returncode=WAITING
-                )
+                raise CommandError(f"{waits}. {again}.", returncode=WAITING)
             if not is_told:
-                self.stdout.write(f"Sealed; waiting for the beacon ({run.detail}).")
+                self.stdout.write(f"{waits}; waiting.")
                 is_told = True
             time.sleep(_PAUSE)
         if run.outcome == "void":
