@@ -26,7 +26,7 @@ from events.domain.rewards_import import MAX_BYTES, import_rewards, rewards_tabl
 from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.exports import download
-from raffles.admin.tables import TableForm
+from raffles.admin.table_form import TableForm
 from raffles.web.callers import staff
 
 

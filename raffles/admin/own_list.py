@@ -21,7 +21,7 @@ from django.utils import timezone
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.exports import download
 from raffles.admin.raffle_actions import Stopped, perform_draw
-from raffles.admin.tables import TableForm
+from raffles.admin.table_form import TableForm
 from raffles.domain.entering_lists import check_list, create_from_list, request_for
 from raffles.domain.exports import export_winners_of_list, winners_of_list
 from raffles.domain.reading_lists import Line, read_list, read_prizes
@@ -134,8 +134,8 @@ def _checked(form: ListForm) -> dict[str, Any]:
 def _bad(form: ListForm, bad: BadLines) -> dict[str, Any]:
     if bad.faults[0][1].startswith(("the columns must be", "there is no column")):
         return {"faults": {"holder": "Choose the column that tells entrants apart."}}
-    lines = form.cleaned_data["text"].splitlines()
-    told = [(number, lines[number - 1] if number else "", fault) for number, fault in bad.faults]
+    lines = list(StringIO(form.cleaned_data["text"], newline=""))
+    told = [(number, lines[number - 1].strip(), fault) for number, fault in bad.faults]
     return {"bad": told, "bad_count": bad.count}
 
 
@@ -149,7 +149,7 @@ def _drawn(request: HttpRequest, form: ListForm) -> dict[str, Any]:
     by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
     try:
         raffle = create_from_list(_lines(form), request=asked, terms=terms, **by)
-        said = "" if raffle.is_finished else perform_draw(raffle, **by).message
+        said = raffle.void_reason if raffle.is_finished else perform_draw(raffle, **by).message
     except BadLines as bad:
         return _bad(form, bad)
     except Stopped as stopped:

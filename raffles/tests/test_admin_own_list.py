@@ -10,7 +10,9 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
+from raffles.domain.drawing import void_raffle
 from raffles.models import LogEntry, Raffle, Ticket
 
 pytestmark = pytest.mark.django_db
@@ -122,3 +124,16 @@ def test_it_is_for_those_who_may_add_and_run_raffles(staff: Client) -> None:
         client = of_group(group)
         assert client.get(PAGE).status_code == 403
         assert "own-list" not in client.get("/admin/raffles/raffle/").content.decode()
+
+
+def test_a_sealed_list_waits_and_goes_on(staff: Client) -> None:
+    asked = {"entropy": "drand", "prizes": "1 Cake", "step": "draw"}
+    status, page, context = post(staff, "holder\na\nb\n", **asked)
+    raffle = Raffle.objects.get()
+    assert (status, raffle.state, context["winners"]) == (200, "sealed", [])
+    assert "The pool is sealed and its fingerprint is public" in page
+    assert "Go on" in page
+    void_raffle(raffle.uuid, reason="Rain", now=timezone.now(), by="staff")
+    page = post(staff, "holder\na\nb\n", **asked)[1]
+    assert "was called off: Rain" in page
+    assert "Go on" not in page
