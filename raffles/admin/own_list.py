@@ -44,7 +44,8 @@ class ListForm(TableForm):
     holder = forms.CharField(
         required=False,
         label="What tells entrants apart",
-        help_text="A customer's number, an e-mail address: no two lines have the same.",
+        help_text="A customer's number, an e-mail address: no two lines have the same. "
+        "The column holder, or the one that you choose once the table is read.",
     )
     name_column = forms.CharField(required=False, label="Their name")
     name = ReadableField(
@@ -90,6 +91,7 @@ class ListForm(TableForm):
 def draw_own_list(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
     """Check the table and show what would be drawn; once confirmed, draw it."""
     form = ListForm(request.POST or None, request.FILES or None)
+    form.offer([])  # until there is a table
     context: dict[str, Any] = {}
     if form.is_bound:
         form.is_valid()
