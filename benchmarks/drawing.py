@@ -12,7 +12,9 @@ import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain
 from random import SystemRandom
+from secrets import token_hex
 from statistics import median
 from typing import Any
 
@@ -29,11 +31,14 @@ from benchmarks.harness import (
     timing,
 )
 from benchmarks.inside import ask, drawn_raffle, made_once, new_raffle, pool, seal_now
+from raffles.domain.creating import Request
 from raffles.domain.drawing import store_winners
+from raffles.domain.entering_lists import create_from_list
 from raffles.domain.evidence import export_evidence
 from raffles.domain.exports import export_entries
 from raffles.domain.pool import Pages, build_tree
 from raffles.domain.proofs import drawn, stream_leaves, stream_proof
+from raffles.domain.reading_lists import read_list
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import select
 from raffles.models import Raffle, State, Winner
@@ -210,6 +215,23 @@ def entries(*, quick: bool) -> Iterator[Seen]:
 
     acts = timing(lambda: take(write())), timing(write_bare)
     yield compared("export_entries", interleaved(*acts, rounds=3 if quick else 7), "s", 2)
+
+
+def bring(*, quick: bool) -> Iterator[Seen]:
+    """Seconds and memory of a raffle of a list: its lines read, checked, tagged and entered."""
+    count, took = 100_000 if quick else _MILLION, []
+
+    def enter() -> Iterator[str]:
+        started = time.perf_counter()
+        lines = chain(["holder\n"], (f"customer {n}\n" for n in range(count)))
+        terms = {"name": "List", "prizes": [("Book", 1)]}
+        request, now = Request("benchmark", token_hex(8), {}), timezone.now()
+        create_from_list(read_list(lines), request=request, terms=terms, now=now, by="benchmark")
+        took.append(time.perf_counter() - started)
+        yield ""
+
+    yield memory("list_memory", enter)
+    yield limited("list_1m", took, 45 * count / _MILLION, "s")
 
 
 class Bin:

@@ -251,6 +251,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
+    "ENUM_NAME_OVERRIDES": {
+        "EntryEnum": "events.models.Event.Entry",
+        "RaffleEntryEnum": ["address", "list"],
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     # Its links to a call stand within a button, which no screen reader can tell apart.
     "SWAGGER_UI_SETTINGS": {"deepLinking": False},

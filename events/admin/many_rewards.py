@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -29,43 +28,20 @@ from events.domain.rewards_import import MAX_BYTES, import_rewards, rewards_tabl
 from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.exports import download
+from raffles.admin.table_form import TableForm
 from raffles.web.callers import staff
 from raffles.web.formats import weekday
-from raffles.web.tables import UnreadableTable, read_text
 
 
-class TableForm(forms.Form):
-    """A table as a file or as text; either is read into `text`, in an `encoding`."""
+class RewardsForm(TableForm):
+    """A table of rewards, and how its dates are meant."""
 
-    file = forms.FileField(
-        required=False,
-        label=_("A CSV file"),
-        widget=forms.ClearableFileInput({"accept": ".csv,text/csv,text/plain"}),
-    )
-    text = forms.CharField(
-        required=False,
-        strip=False,
-        label=_("Or its lines"),
-        max_length=MAX_BYTES,
-        widget=forms.Textarea({"rows": 12, "class": "table-text", "spellcheck": "false"}),
-    )
+    most = MAX_BYTES
     order = forms.ChoiceField(
         required=False,
         label=_("A date such as 02/10/2027 is"),
         choices=[("", _("not in the table")), ("day", _("2 October")), ("month", _("10 February"))],
     )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if (file := cleaned.get("file")) is not None:
-            try:
-                read = read_text(file.read(MAX_BYTES + 1), most=MAX_BYTES)
-                cleaned |= read._asdict()
-            except UnreadableTable as fault:
-                self.add_error("file", str(fault))
-        elif not self.errors and not cleaned.get("text", "").strip():
-            raise ValidationError(_("Choose a file, or write the lines of the table."))
-        return cleaned
 
 
 class CopyForm(forms.Form):
@@ -95,7 +71,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
     """
     if request.GET.get("file") == "rewards":
         return download(rewards_table(event, timezone.now()), f"rewards-{event.slug}", "csv")
-    form = TableForm(request.POST or None, request.FILES or None)
+    form = RewardsForm(request.POST or None, request.FILES or None)
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
         text, order = form.cleaned_data["text"], form.cleaned_data["order"]
@@ -112,7 +88,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
         table = import_rewards(event.pk, text, now=now, by=by, order=order, is_dry=True)
         # The contents of a file are shown as text, to be corrected there.
         order = table.order or ""
-        context = {"form": TableForm({"text": text, "order": order}), "table": table}
+        context = {"form": RewardsForm({"text": text, "order": order}), "table": table}
         context |= {"text": text, "order": order, "encoding": form.cleaned_data.get("encoding")}
         context |= _counted(table.changes())
     template = "admin/events/event/import_rewards.html"

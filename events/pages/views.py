@@ -36,7 +36,6 @@ from raffles.models import Announcement, Raffle
 from raffles.pages.log import SearchForm, page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
-from raffles.pages.queries import names_of
 from raffles.pages.result import shown_result
 from raffles.pages.views import just_taken, shown_certificate
 from raffles.web.callers import require_holder
@@ -169,7 +168,7 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
         raffle.uuid,
         "event_pages:event",
         certificate=reverse("event_pages:certificate", args=[slug, day]),
-        names=lambda after: names_of(raffle, after=after),
+        is_of_date=True,
     )
 
 
@@ -178,12 +177,8 @@ def draw(request: HttpRequest, slug: str, day: date) -> HttpResponse:
 def certificate(request: HttpRequest, slug: str, day: date) -> HttpResponse:
     """Show the draw of a date as a printable certificate, with the names that its result shows."""
     raffle = _drawn_on(slug, day)
-    return shown_certificate(
-        request,
-        raffle.uuid,
-        result=reverse("event_pages:draw", args=[slug, day]),
-        names=lambda after: names_of(raffle, after=after),
-    )
+    result = reverse("event_pages:draw", args=[slug, day])
+    return shown_certificate(request, raffle.uuid, result=result, is_of_date=True)
 
 
 def _drawn_on(slug: str, day: date) -> Raffle:

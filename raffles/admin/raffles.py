@@ -20,6 +20,7 @@ from raffles.admin.actions import AdminPages
 from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
 from raffles.admin.base import Beginning
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
+from raffles.admin.own_list import OWN_LIST
 from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.poster import POSTER
 from raffles.admin.raffle_actions import RUNNING
@@ -54,7 +55,16 @@ class RaffleAdmin(AdminPages):
     date_hierarchy = "created_at"
     show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
-    pages = (*RUNNING, NOTIFIED, CALL_SHEET, EXPORT, PAPER_TICKETS, POSTER, EXPORT_EVERYTHING)
+    pages = (
+        *RUNNING,
+        NOTIFIED,
+        CALL_SHEET,
+        EXPORT,
+        PAPER_TICKETS,
+        POSTER,
+        EXPORT_EVERYTHING,
+        OWN_LIST,
+    )
 
     class Media:
         css = {"all": ("raffles/counter.css",)}

@@ -6,11 +6,13 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from raffles.domain.api_keys import find_key
 from raffles.models import ApiKey
+from raffles.web.callers import ManagerOnly
 from raffles.web.throttles import EntryThrottle
 
 
@@ -38,6 +40,15 @@ class PartnerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
 
     def get_security_definition(self, auto_schema: object) -> dict[str, str]:  # noqa: ARG002
         return {"type": "http", "scheme": "bearer"}
+
+
+class ManagerOrPartner(ManagerOnly):
+    """Let managers in, and whoever has an API key; 401 for everybody else."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if isinstance(request.auth, ApiKey) or super().has_permission(request, view):
+            return True
+        raise NotAuthenticated("An API key is needed, or the address of a manager.", "no_key")
 
 
 class PartnerThrottle(EntryThrottle):

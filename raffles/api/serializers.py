@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from raffles.models import Entropy, Prize, Raffle
+from raffles.domain.reading_lists import LONGEST_HOLDER, LONGEST_NAME
+from raffles.models import Entropy, EntryMode, Prize, Raffle
 from raffles.models.raffle import (
     MAX_ALTERNATES,
     MAX_CLAIM_DAYS,
@@ -26,6 +27,7 @@ from raffles.web.fields import (
 )
 from raffles.web.lists import FlagField, WholeNumberField
 
+MAX_ENTRANTS = 1_000  # in one request
 MAX_INTEGER = 2**31 - 1  # of a column
 
 
@@ -68,6 +70,11 @@ class RaffleRequest(ClaimRequest):
         choices=Entropy.choices, default=lambda: settings.DRAW_ENTROPY
     )
     closes_at = MomentField(allow_null=True, default=None)
+    entry = serializers.ChoiceField(
+        choices=[EntryMode.ADDRESS.value, EntryMode.LIST.value],
+        default=EntryMode.ADDRESS.value,
+        help_text="`list`: nobody takes part by themselves; you send the entries.",
+    )
 
 
 class PrizeAnswer(serializers.ModelSerializer[Prize]):
@@ -188,6 +195,46 @@ class EntryRequest(StrictSerializer):
     """Where to be notified of a prize; kept apart from the ticket, and only until the draw."""
 
     email = serializers.EmailField(max_length=254, required=False)
+
+
+class EntrantRequest(StrictSerializer):
+    """One entrant: what tells them apart, and a name, kept where the raffle shows names."""
+
+    holder = VisibleTextField(max_length=LONGEST_HOLDER)
+    name = VisibleTextField(max_length=LONGEST_NAME, required=False)
+    tickets = StrictIntegerField(
+        min_value=1, max_value=1, required=False, help_text="A holder has one ticket."
+    )
+
+
+class EntrantsRequest(serializers.ListSerializer[Any]):
+    """Some entrants; how many is checked before any of them."""
+
+    child = EntrantRequest()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_ENTRANTS, **kwargs)
+
+
+class EntrantTicket(serializers.Serializer[Any]):
+    """A ticket for its holder alone."""
+
+    ticket_number = serializers.IntegerField()
+    verification_code = serializers.CharField()
+    receipt = ReceiptAnswer()
+
+
+class EntrantAnswer(serializers.Serializer[Any]):
+    """A holder's tickets; none is told any more once they were erased."""
+
+    holder = serializers.CharField()
+    tickets = EntrantTicket(many=True)
+
+
+class EntriesAnswer(serializers.Serializer[Any]):
+    """The entrants in the order of the request."""
+
+    entries = EntrantAnswer(many=True)
 
 
 class EmptyRequest(StrictSerializer):

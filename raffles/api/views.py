@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from raffles.api import serializers
+from raffles.api.authentication import ManagerOrPartner, PartnerKey, PartnerThrottle
 from raffles.api.filters import RaffleFilter
 from raffles.api.proofs import ProvingViewSet
 from raffles.domain.contacts import keep_contact
@@ -25,13 +26,16 @@ from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import enter
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.prizes import check_ticket, replace_winner
+from raffles.domain.reading_lists import Line
+from raffles.domain.refusals import BadLines
 from raffles.models import Raffle, Replacement, Winner
 from raffles.models.raffle import CLAIM_TERMS
 from raffles.web.callers import ManagerOrReadOnly, caller_of, require_holder
 from raffles.web.fields import StrictSerializer
 from raffles.web.lists import LinkCursorPagination, reads
-from raffles.web.parsing import idempotency_key
+from raffles.web.parsing import StrictArrayParser, idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
 from raffles.web.throttles import EntryThrottle, FileThrottle, VerifyThrottle
 
@@ -77,16 +81,20 @@ class RaffleViewSet(ProvingViewSet):
     pagination_class = LinkCursorPagination
 
     # The action is None for a method that nobody may use: there 405 says more than 403.
+    rights: dict[str | None, type[BasePermission]] = {"entries": ManagerOrPartner}
     open_to_all = frozenset({None, "participate", "verify_ticket"})
     throttles: dict[str, type[BaseThrottle]] = {
         "participate": EntryThrottle,
+        "entries": PartnerThrottle,
         "verify_ticket": VerifyThrottle,
         "proof": FileThrottle,
         "leaves": FileThrottle,
     }
 
     def get_permissions(self) -> list[BasePermission]:
-        return [] if self.action in self.open_to_all else [ManagerOrReadOnly()]
+        if self.action in self.open_to_all:
+            return []
+        return [self.rights.get(self.action, ManagerOrReadOnly)()]
 
     def get_throttles(self) -> list[BaseThrottle]:
         throttle = self.throttles.get(self.action)
@@ -160,6 +168,46 @@ class RaffleViewSet(ProvingViewSet):
             "receipt": entry.receipt,
         }
         return JsonResponse(body, status=201, headers=PRIVATE)
+
+    @extend_schema(
+        summary="Enter a list of up to 1,000 entrants, all or none (manager, or API key)",
+        request=serializers.EntrantsRequest,
+        auth=[{"partnerKey": []}, {}],  # type: ignore[list-item]  # a manager needs no key
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(401, 403, 404, 410, 413, 415, 422, 429, _201=serializers.EntriesAnswer),
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        authentication_classes=[PartnerKey],
+        parser_classes=[StrictArrayParser],
+    )
+    def entries(self, request: Request, raffle_id: UUID) -> Response:
+        asked = serializers.EntrantsRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        lines = [
+            Line(number, each["holder"], each.get("name", ""))
+            for number, each in enumerate(asked.validated_data)
+        ]
+        partner: Any = request.auth
+        key = idempotency_key(request)
+        caller = f"key:{partner.pk}" if partner else caller_of(request).holder
+        try:
+            entered = enter_list(
+                raffle_id,
+                lines,
+                now=timezone.now(),
+                by=f"partner {partner.name}" if partner else actor(request),
+                request=CreatingRequest(caller, key, {"entries": request.data}) if key else None,
+            )
+        except BadLines as bad:
+            raise ValidationError({f"{n}.holder": [fault] for n, fault in bad.faults}) from None
+        found = [
+            {"holder": holder, "tickets": [entry] if entry else []}
+            for holder, entry in entered.items()
+        ]
+        answer = serializers.EntriesAnswer({"entries": found})
+        return Response(answer.data, status=201, headers=PRIVATE)
 
     @extend_schema(
         summary="The winners in order of rank, empty before the draw",

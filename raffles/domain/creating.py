@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -58,10 +59,12 @@ def create_raffle(
     now: datetime,
     by: str,
     request: Request | None = None,
+    uuid: UUID | None = None,
 ) -> Raffle:
     """Create a raffle with its prizes, (name, amount) in order of rank.
 
-    With an `event_slug` it is entered through that event. `claim` has the fields of `ClaimTerms`.
+    With an `event_slug` it is entered through that event. A `uuid` is of the caller's making,
+    where the id must be known before. `claim` has the fields of `ClaimTerms`.
 
     A caller who repeats a `request` gets the raffle that it created the first time; another body
     under the same key raises RequestMismatch. Raises TooManyPrizes, ClosesInThePast.
@@ -71,7 +74,7 @@ def create_raffle(
     if closes_at is not None:
         closes_at = closes_at.replace(microsecond=0)
         if closes_at <= now:
-            if earlier := _made_before(request):
+            if earlier := made_before(request):
                 return earlier
             raise ClosesInThePast
     raffle = Raffle(
@@ -85,6 +88,7 @@ def create_raffle(
         privacy=privacy,
         entry=entry,
         **claim or {},
+        **({"uuid": uuid} if uuid else {}),
         request_tag=request.tag() if request else None,
         request_digest=request.digest() if request else None,
     )
@@ -99,7 +103,7 @@ def create_raffle(
             )
             record(raffle, "raffle.created", at=now, by=by, terms=raffle.terms())
     except IntegrityError as error:
-        earlier = _made_before(request) if violated(error) == "raffle_created_once" else None
+        earlier = made_before(request) if violated(error) == "raffle_created_once" else None
         if earlier is None:
             raise
         return earlier
@@ -117,7 +121,7 @@ def set_given(raffle: Raffle, *, now: datetime, by: str) -> None:
     raffle.created_at, raffle.created_by = now, by
 
 
-def _made_before(request: Request | None) -> Raffle | None:
+def made_before(request: Request | None) -> Raffle | None:
     """Return the raffle that this request created. Raises RequestMismatch if its body differed."""
     if request is None:
         return None

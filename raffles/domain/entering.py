@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import random
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,14 @@ from raffles.domain.keys import signer, ticket_key
 from raffles.domain.locking import violated
 from raffles.domain.log import announce_keys
 from raffles.domain.pool import count_stripes
-from raffles.domain.refusals import AlreadyEntered, GateShut, OrderUsed, SoldOut, ThroughEvent
+from raffles.domain.refusals import (
+    AlreadyEntered,
+    ByOrganiser,
+    GateShut,
+    OrderUsed,
+    SoldOut,
+    ThroughEvent,
+)
 from raffles.fairness.numbering import Numbering, numbering
 from raffles.fairness.receipts import Receipt
 from raffles.fairness.tickets import (
@@ -35,7 +43,7 @@ from raffles.fairness.tickets import (
     show_code,
 )
 from raffles.fairness.verify import hash_terms, make_leaf
-from raffles.models import Raffle, Stripe, Ticket
+from raffles.models import EntryMode, Raffle, Stripe, Ticket
 
 _REMEMBERED = 4096  # raffles whose facts a process caches, about 2 KB each
 
@@ -53,6 +61,7 @@ class Facts:
     total: int
     closes_at: datetime | None
     is_of_event: bool
+    is_by_list: bool
     holder_key: bytes
     code_key: bytes
     terms_hash: bytes
@@ -68,6 +77,7 @@ class Facts:
             total=raffle.total_tickets,
             closes_at=raffle.closes_at,
             is_of_event=raffle.event_slug is not None,
+            is_by_list=raffle.entry == EntryMode.LIST,
             holder_key=holder_key(key, uuid),
             code_key=code_key(key, uuid),
             terms_hash=hash_terms(raffle.terms()),
@@ -157,15 +167,15 @@ def enter(
 
     A repeated `request_key` of the same holder returns the same ticket, even when sold out; for an
     `entrant` with an order, the ticket that the order got in any raffle. It takes one query once
-    the process has the raffle's facts. Raises Raffle.DoesNotExist, ThroughEvent, SoldOut, GateShut,
-    AlreadyEntered, OrderUsed.
+    the process has the raffle's facts. Raises Raffle.DoesNotExist, ThroughEvent, ByOrganiser,
+    SoldOut, GateShut, AlreadyEntered, OrderUsed.
     """
     known = _facts.get(raffle_id)
     if known is None:
         announce_keys(now)  # before a new key signs a receipt, the log must have it
     facts = known or Facts.of(Raffle.objects.get(uuid=raffle_id))
-    if facts.is_of_event and entrant is None:
-        raise ThroughEvent
+    if entrant is None:
+        _refuse_other_ways(facts, identity)
     claim = _Claim.of(facts, identity, request_key, entrant)
     try:
         if facts.closes_at is not None and now >= facts.closes_at:
@@ -183,6 +193,14 @@ def enter(
         facts = Facts.of(Raffle.objects.get(uuid=raffle_id))
         _remember(_facts, raffle_id, facts)
     return _entry(facts, claim, slot, issued_at, is_repeat=False)
+
+
+def _refuse_other_ways(facts: Facts, identity: str) -> None:
+    """Raise the refusal of whoever comes by themselves where the terms name another way in."""
+    if facts.is_of_event:
+        raise ThroughEvent
+    if facts.is_by_list and identity.startswith("ip:"):
+        raise ByOrganiser
 
 
 def _say_sold_out(facts: Facts, now: datetime) -> None:
@@ -222,6 +240,21 @@ def enter_again(which: Q, *, identity: str, request_key: str) -> Entry | None:
     if held != (claim.holder_tag, claim.request_tag):
         return None
     return _entry(facts, claim, ticket.slot, ticket.issued_at, is_repeat=True)
+
+
+def tickets_of(raffle: Raffle, identities: Sequence[str]) -> dict[str, Entry]:
+    """Return the tickets of those identities that have one."""
+    facts = Facts.of(raffle)
+    tags = {holder_tag(facts.holder_key, identity): identity for identity in identities}
+    entries = {}
+    for ticket in Ticket.objects.filter(raffle=raffle, holder_tag__in=list(tags)):
+        assert ticket.holder_tag  # noqa: S101 - it was found by its tag
+        tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
+        code = derive_code(facts.code_key, tag, 0)
+        leaf = make_leaf(facts.uuid, number, tag, code_tag(code))
+        receipt = signer().receipt(leaf, facts.terms_hash, int(ticket.issued_at.timestamp()))
+        entries[tags[tag]] = Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True)
+    return entries
 
 
 def _claim_slot(facts: Facts, claim: _Claim, now: datetime) -> tuple[int, datetime]:

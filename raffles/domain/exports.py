@@ -19,6 +19,7 @@ from django.db.models import F
 
 from raffles.domain.privacy import shown_name
 from raffles.domain.reading import in_pieces
+from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import NotDrawn
 from raffles.fairness.numbering import numbering
 from raffles.models import LogEntry, Privacy, Raffle, State, Ticket, Winner
@@ -42,6 +43,7 @@ _WINNERS = (
     *("holds", "claim until (UTC)", "notified at (UTC)", "claimed at (UTC)"),
     *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
 )
+_LISTED = ("rank", "prize", "ticket number", "line", "holder", "name")
 _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
 
@@ -76,6 +78,30 @@ def export_winners(raffle_id: UUID, *, full_names: bool, now: datetime, by: str)
         raise NotDrawn
     record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=full_names)
     return _winners(Winner.objects.filter(raffle=raffle), full_names)
+
+
+def export_winners_of_list(
+    raffle_id: UUID, lines: Iterable[Line], *, now: datetime, by: str
+) -> Iterator[str]:
+    """Return the winners of a raffle of a list with what their lines say, which is kept nowhere.
+
+    The alternates follow, without a prize. Raises Raffle.DoesNotExist, NotDrawn.
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    if raffle.state != State.DRAWN:
+        raise NotDrawn
+    record(raffle, "winners" + EXPORTED, at=now, by=by, full_names=True)
+    return table(_LISTED, winners_of_list(raffle, lines))
+
+
+def winners_of_list(raffle: Raffle, lines: Iterable[Line]) -> Iterator[Row]:
+    """Yield the same rows: rank, prize, ticket number, and line, holder and name of the list."""
+    winners = Winner.objects.filter(raffle=raffle).select_related("raffle", "prize")
+    slots = set(winners.values_list("slot", flat=True))
+    found = {slot: line for slot, line in enumerate(lines) if slot in slots}
+    for winner in winners.order_by("rank").iterator(_CHUNK):
+        prize = winner.prize and winner.prize.name
+        yield winner.rank, prize, winner.ticket_number(), *found[winner.slot][:3]
 
 
 def export_winners_of_event(

@@ -5,21 +5,18 @@ The same person must always give the same text, so whatever makes or looks for a
 
 from __future__ import annotations
 
-import unicodedata
-
+from raffles.fairness.tickets import fold
 from raffles.web.callers import caller_at
-
-_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
 
 def of_user(name: str) -> str:
-    """Return the identity of a user, `user:` and the name normalised.
+    """Return the identity of a user, `user:` and the name as names are compared."""
+    return f"user:{fold(name)}"
 
-    Names that differ only in case, in Unicode form or in invisible characters (joiners, variation
-    selectors) give the same identity.
-    """
-    folded = unicodedata.normalize("NFKC", name.translate(_UNSEEN)).casefold()
-    return f"user:{unicodedata.normalize('NFKC', folded)}"
+
+def of_entrant(holder: str) -> str:
+    """Return the identity of a line of a list, `list:` and its identifier, compared likewise."""
+    return f"list:{fold(holder)}"
 
 
 def of_address(address: str) -> set[str]:

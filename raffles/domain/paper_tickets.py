@@ -12,13 +12,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from raffles.domain.entering import Entry, Facts, enter
-from raffles.domain.keys import signer
+from raffles.domain.entering import Entry, enter, tickets_of
 from raffles.domain.locking import locked
 from raffles.domain.refusals import AlreadyDrawn, GateShut, SoldOut, ThroughEvent, Voided
-from raffles.fairness.tickets import code_tag, derive_code, holder_tag, show_code
-from raffles.fairness.verify import make_leaf
-from raffles.models import FINISHED, LogEntry, Raffle, State, Ticket
+from raffles.models import FINISHED, LogEntry, Raffle, State
 from raffles.models.record import LogEntryQuerySet, record
 
 MAX_BATCH = 1_000
@@ -91,16 +88,4 @@ def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) 
 
 
 def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
-    """Return the tickets of those identities that have one."""
-    facts = Facts.of(raffle)
-    tags = [holder_tag(facts.holder_key, identity) for identity in identities]
-    held = Ticket.objects.filter(raffle=raffle, holder_tag__in=tags)
-    entries = []
-    for ticket in held:
-        assert ticket.holder_tag  # noqa: S101 - it was found by its tag
-        tag, number = bytes(ticket.holder_tag), facts.numbering.number(ticket.slot)
-        code = derive_code(facts.code_key, tag, 0)
-        leaf = make_leaf(facts.uuid, number, tag, code_tag(code))
-        receipt = signer().receipt(leaf, facts.terms_hash, int(ticket.issued_at.timestamp()))
-        entries.append(Entry(raffle.uuid, number, show_code(code), receipt, is_repeat=True))
-    return sorted(entries, key=lambda entry: entry.ticket_number)
+    return sorted(tickets_of(raffle, identities).values(), key=lambda entry: entry.ticket_number)

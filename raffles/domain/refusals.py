@@ -71,6 +71,29 @@ class ThroughEvent(Refusal):
     sentence = _("Take part through the event")
 
 
+class ByOrganiser(Refusal):
+    """The raffle takes its entries from the organiser's list alone."""
+
+    kind = Kind.FORBIDDEN
+    code = "by_organiser"
+    sentence = "Entries are made by the organiser"
+
+
+class BadLines(Refusal):
+    """Lines of a list cannot be entered, so none was.
+
+    `faults` has the first of them by number, `count` says how many there are.
+    """
+
+    kind = Kind.INVALID
+    code = "bad_lines"
+    sentence = "The list has bad lines, so nothing was entered"
+
+    def __init__(self, faults: list[tuple[int, str]], count: int) -> None:
+        super().__init__(faults, count)
+        self.faults, self.count = faults, count
+
+
 class RequestMismatch(Refusal):
     """The idempotency key was used with another request before."""
 

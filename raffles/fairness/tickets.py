@@ -23,6 +23,8 @@ _DASHES = "\u2212\u2043\u02d7"
 _CODE = re.compile(f"[{_CROCKFORD.decode()}]{{{_SYMBOLS}}}")
 _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
+_UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+
 _TAG_KEY = b"ticket key\0"  # local to this service: no file of a draw names a ticket key
 
 
@@ -51,6 +53,18 @@ def holder_tag(key: bytes, identity: str) -> bytes:
     return hmac.digest(key, identity.encode(), "sha256")[:16]
 
 
+def fold(name: str) -> str:
+    """Return a name as names are compared.
+
+    Those that differ only in case, in Unicode form or in invisible characters (joiners, variation
+    selectors) are the same.
+    """
+    if name.isascii():
+        return name.lower()
+    folded = unicodedata.normalize("NFKC", name.translate(_UNSEEN)).casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
 def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:
     """Return the code of a holder's ticket `nth` (from 0) in the raffle: 20 symbols.
 
@@ -58,7 +72,7 @@ def derive_code(key: bytes, holder_tag: bytes, nth: int) -> str:
     and can be derived again when an answer is lost, so it is never stored.
     """
     digest = hmac.digest(key, holder_tag + nth.to_bytes(4, "big"), "sha256")
-    return base64.b32encode(digest)[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
+    return base64.b32encode(digest[:15])[:_SYMBOLS].translate(_FROM_RFC_4648).decode()
 
 
 def show_code(code: str) -> str:

@@ -63,6 +63,7 @@ class EntryMode(models.TextChoices):
 
     ADDRESS = "address", _("Address")
     USERNAME = "username", _("Username")
+    LIST = "list", _("List")
     PARTNER = "partner", _("Partner")
 
 

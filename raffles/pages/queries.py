@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias
 from uuid import UUID
 
 from django.db.models import Exists, F, Max, OuterRef, Prefetch, Q, QuerySet
@@ -21,6 +20,7 @@ from raffles.models import (
     ENTERABLE,
     FINISHED,
     Draw,
+    EntryMode,
     Handover,
     Privacy,
     Prize,
@@ -38,9 +38,6 @@ SHOWN = 1_000  # winners on a certificate
 LISTED = 12  # raffles in a list of the home page
 PODIUM = 3  # winners or prizes of a draw that are shown where there is little room
 
-# The names to be shown behind a rank, by ticket number.
-Names: TypeAlias = Callable[[int], Mapping[int, str]]
-
 
 def raffle_to_show(raffle_id: UUID) -> Raffle:
     """Return a raffle with `available` and its prizes. Raises Raffle.DoesNotExist."""
@@ -53,6 +50,7 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
     return (
         raffle.state in ENTERABLE
         and raffle.event_slug is None
+        and raffle.entry != EntryMode.LIST
         and raffle.available > 0
         and (raffle.closes_at is None or now < raffle.closes_at)
     )
@@ -324,6 +322,11 @@ def story_of(raffle_id: UUID) -> Story:
         randomness=head["entropy"]["randomness"] if head else "",
         seed=head["seed"] if head else "",
     )
+
+
+def names_behind(shown: Raffle, *, after: int = 0, is_of_date: bool) -> Mapping[int, str]:
+    """Return names behind a rank; those of an event's raffle stand on its date's pages alone."""
+    return names_of(shown, after=after) if is_of_date or shown.event_slug is None else {}
 
 
 def names_of(raffle: Raffle, *, after: int = 0, limit: int = SHOWN) -> Mapping[int, str]:

@@ -21,10 +21,10 @@ from raffles.pages.forms import NumberForm
 from raffles.pages.page import page
 from raffles.pages.queries import (
     PODIUM,
-    Names,
     Place,
     find_number,
     given,
+    names_behind,
     places,
     raffle_to_show,
     story_of,
@@ -52,9 +52,9 @@ def shown_result(
     event_page: str,
     *,
     certificate: str,
-    names: Names | None = None,
+    is_of_date: bool = False,
 ) -> HttpResponse:
-    """Return the result page with the URL of its certificate.
+    """Return the result page with the URL of its certificate; `is_of_date` as in `names_behind`.
 
     A number that is looked for and stands in the list leads to its row.
     """
@@ -70,7 +70,8 @@ def shown_result(
         place = f"number={found.number}&after={after}#rank-{found.row}"
         return redirect(f"{request.path}?{place}")
     after = _rank(request)
-    rows = places(shown, after=after, limit=_SHOWN, names=names(after) if names else {})
+    names = names_behind(shown, after=after, is_of_date=is_of_date)
+    rows = places(shown, after=after, limit=_SHOWN, names=names)
     first = PODIUM if after == 0 else 0
     story = story_of(raffle_id)
     context = {
@@ -79,7 +80,7 @@ def shown_result(
         "given": given(shown, story.tickets),
         "first": rows[:first],
         "groups": _grouped(rows[first:]),
-        "has_names": names is not None,
+        "has_names": bool(names),
         **_neighbours(shown, after, rows),
         "form": form,
         "found": found,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,8 +36,8 @@ from raffles.pages.paper import sheet_of
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
-    Names,
     given,
+    names_behind,
     outcome_of,
     places,
     raffle_to_show,
@@ -223,7 +226,7 @@ def certificate(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
 
 
 def shown_certificate(
-    request: HttpRequest, raffle_id: UUID, *, result: str, names: Names | None = None
+    request: HttpRequest, raffle_id: UUID, *, result: str, is_of_date: bool = False
 ) -> HttpResponse:
     """Return the certificate with the URL of its result; a void raffle's says why."""
     shown = raffle_to_show(raffle_id)
@@ -231,11 +234,24 @@ def shown_certificate(
         return render(request, "raffles/certificate_void.html", _called_off(shown))
     if not shown.is_drawn:
         raise Http404
-    story = story_of(raffle_id)
-    rows = places(shown, limit=SHOWN + 1, names=names(0) if names else {})
+    context = _certificate(shown, result, is_of_date=is_of_date)
+    return render(request, "raffles/certificate.html", context)
+
+
+def certificate_file(raffle_id: UUID) -> str:
+    """Return the certificate of a drawn raffle as one HTML file, which needs nothing beside it."""
+    context = _certificate(raffle_to_show(raffle_id), reverse("pages:result", args=[raffle_id]))
+    styles = [finders.find(f"raffles/{name}.css") for name in ("site", "certificate")]
+    context["styles"] = [Path(str(found)).read_text() for found in styles]
+    return render_to_string("raffles/certificate_file.html", context)
+
+
+def _certificate(shown: Raffle, result: str, *, is_of_date: bool = False) -> dict[str, Any]:
+    story = story_of(shown.uuid)
+    rows = places(shown, limit=SHOWN + 1, names=names_behind(shown, is_of_date=is_of_date))
     seen = story.seen()
     witnesses = len(seen.answers) if seen else 0
-    context = {
+    return {
         "raffle": shown,
         "story": story,
         "signature": bytes(story.draw.signature).hex(),
@@ -244,12 +260,11 @@ def shown_certificate(
         "is_cut": len(rows) > SHOWN,
         "result": result,
         "address": f"{settings.PUBLIC_URL}{result}",
-        "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[raffle_id]),
+        "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[shown.uuid]),
         "verifier": settings.PUBLIC_URL + reverse("verifier"),
         "checksum": VERIFIER_CHECKSUM,
         "qr": qr(f"{settings.PUBLIC_URL}{result}"),
     }
-    return render(request, "raffles/certificate.html", context)
 
 
 def _called_off(raffle: Raffle) -> dict[str, Any]:

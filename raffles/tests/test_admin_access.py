@@ -59,6 +59,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
 PAGES: dict[str, tuple[str, str]] = {
     "raffles_raffle_exports": ("MA", "MA"),
     "raffles_raffle_export": ("MA", "MA"),
+    "raffles_raffle_own_list": ("M", "M"),
     "raffles_raffle_tickets": ("MO", "MO"),
     "raffles_raffle_draw": ("MO", "MO"),
     "raffles_raffle_void": ("M", "M"),

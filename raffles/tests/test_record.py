@@ -131,7 +131,7 @@ def test_history_of_what_belongs_to_a_raffle_is_the_raffles(staff: Client) -> No
             for action in ("raffle.created", "raffle.closed", "draw.drawn")
             if action in shown
         ]
-        assert shown.count('<th scope="row"') == LogEntry.objects.about(raffle).count()
+        assert shown.count('<th scope="row" data-label') == LogEntry.objects.about(raffle).count()
 
 
 def test_history_of_nothing_says_so(staff: Client) -> None:

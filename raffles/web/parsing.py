@@ -49,14 +49,40 @@ class StrictJSONParser(JSONParser):
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
-    ) -> dict[str, Any]:
+    ) -> Any:
         if media_type and "*" in media_type:  # matches this parser, and names no type
             raise UnsupportedMediaType(media_type)
-        return read_object(stream.read())
+        return self.read(stream.read())
+
+    def read(self, body: bytes) -> Any:
+        """Return what the body holds. Raises Malformed."""
+        return read_object(body)
+
+
+class StrictArrayParser(StrictJSONParser):
+    """The same for a JSON array."""
+
+    def read(self, body: bytes) -> Any:
+        return read_array(body)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that `body` holds. Raises Malformed, and nothing else."""
+    value = _read(body)
+    if not isinstance(value, dict):
+        raise Malformed("The body must be a JSON object.")
+    return value
+
+
+def read_array(body: bytes) -> list[Any]:
+    """Return the JSON array that `body` holds. Raises Malformed, and nothing else."""
+    value = _read(body)
+    if not isinstance(value, list):
+        raise Malformed("The body must be a JSON array.")
+    return value
+
+
+def _read(body: bytes) -> Any:
     try:
         value = _DECODER.decode(body.decode())
         _check(value, MAX_DEPTH)
@@ -69,8 +95,6 @@ def read_object(body: bytes) -> dict[str, Any]:
     except ValueError:
         # An integer with more digits than Python converts.
         raise Malformed("A number is out of range.") from None
-    if not isinstance(value, dict):
-        raise Malformed("The body must be a JSON object.")
     return value
 
 

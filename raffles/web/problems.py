@@ -173,7 +173,7 @@ def _flatten(detail: Any, path: str, errors: dict[str, list[str]]) -> None:
     elif isinstance(detail, list):
         for position, value in enumerate(detail):
             nested = isinstance(value, dict | list)
-            _flatten(value, f"{path}.{position}" if nested else path, errors)
+            _flatten(value, f"{path}.{position}".lstrip(".") if nested else path, errors)
     else:
         errors.setdefault(path.removesuffix(f".{NON_FIELD}") or NON_FIELD, []).append(str(detail))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import iterdecode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from io import BytesIO
 from itertools import chain
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import BinaryIO, Literal, NamedTuple
 
 from django.utils.translation import gettext as _
 
@@ -26,6 +29,9 @@ _BREAKS = re.compile(r"\s*[\r\n]+\s*")
 _WHOLE = re.compile(r"(\d{1,18})(?:[.,]0+)?", re.ASCII)
 
 
+Encoding = Literal["UTF-8", "UTF-16", "Windows-1252"]
+
+
 class UnreadableTable(ValueError):
     """Why a file is not text that could hold a table."""
 
@@ -34,19 +40,23 @@ class Text(NamedTuple):
     """A file's text, and the encoding that it was read in."""
 
     text: str
-    encoding: Literal["UTF-8", "UTF-16", "Windows-1252"] = "UTF-8"
+    encoding: Encoding = "UTF-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row that is not empty: its line in the file, its place in the spreadsheet, its values."""
 
     line: int  # in the file, from 1; values with line breaks take several
     row: int  # in the spreadsheet, from 1
     cells: Sequence[str]
-    values: Mapping[str, str] = field(default_factory=dict)  # by column, stripped
-    places: Mapping[str, str] = field(default_factory=dict)  # such as "B7", by column
+    columns: Sequence[str] = ()
+    values: Mapping[str, str] = MappingProxyType({})  # by column, stripped
     fault: str = ""
+
+    @property
+    def places(self) -> dict[str, str]:
+        """Return places such as "B7", by column."""
+        return {column: f"{_letters(at)}{self.row}" for at, column in enumerate(self.columns)}
 
 
 def read_text(content: bytes, *, most: int) -> Text:
@@ -56,58 +66,67 @@ def read_text(content: bytes, *, most: int) -> Text:
     """
     if len(content) > most:
         raise UnreadableTable(_("The file has more than %(most)s bytes.") % {"most": grouped(most)})
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    codec, encoding = find_codec(BytesIO(content))
+    return Text(content.decode(codec), encoding)
+
+
+def find_codec(file: BinaryIO) -> tuple[str, Encoding]:
+    """Return the codec that reads all of a file, and its name; in constant memory.
+
+    Raises UnreadableTable.
+    """
+    head = file.read(_HEAD)
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise UnreadableTable(
             _("This is a spreadsheet or an archive. Save it as CSV (UTF-8) first.")
         )
-    wide = _utf_16(content)
-    for codec, encoding in ((wide, "UTF-16"),) if wide else _NARROW:
+    wide = _utf_16(head)
+    codecs: Sequence[tuple[str, Encoding]] = ((wide, "UTF-16"),) if wide else _NARROW
+    for codec, encoding in codecs:
+        file.seek(0)
         try:
-            text = content.decode(codec)
+            if not any(
+                "\0" in text for text in iterdecode(iter(partial(file.read, _PIECE), b""), codec)
+            ):
+                return codec, encoding
         except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return Text(text.removeprefix("\ufeff"), encoding)  # type: ignore[arg-type]
+            pass
     raise UnreadableTable(_("This is not text. Save the table as CSV (UTF-8)."))
 
 
-_NARROW = (("utf-8", "UTF-8"), ("cp1252", "Windows-1252"))
+_HEAD, _PIECE = 200, 1 << 16  # bytes
+_NARROW: Sequence[tuple[str, Encoding]] = (("utf-8-sig", "UTF-8"), ("cp1252", "Windows-1252"))
 
 
-def _utf_16(content: bytes) -> str:
+def _utf_16(head: bytes) -> str:
     """Return the codec of UTF-16 that the first bytes speak for, or nothing."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
-    for codec, halves in ("utf-16-le", content[1:200:2]), ("utf-16-be", content[:200:2]):
+    for codec, halves in ("utf-16-le", head[1::2]), ("utf-16-be", head[::2]):
         if halves.count(0) * 2 > len(halves):
             return codec
     return ""
 
 
 def read_table(
-    lines: Iterable[str], *, needed: Sequence[str], optional: Sequence[str] = ()
+    lines: Iterable[str],
+    *,
+    needed: Sequence[str],
+    optional: Sequence[str] = (),
+    called: Mapping[str, str] | None = None,
 ) -> Iterator[Row]:
     """Yield the rows below the names of the columns, in constant memory; skip empty ones.
 
     The separator is what a line `sep=;` says, else the first of comma, semicolon and tab that the
     names have. Empty columns at the end do not count. A row that does not fit has a `fault`; if
     the names are wrong the one row is theirs, and after a quotation mark left open comes nothing.
+
+    `called` has the columns that the table calls something else (`{"holder": "E-mail"}`); its
+    other columns are then passed over. Otherwise an unknown one is a fault: it may be misspelt.
     """
-    lines = iter(lines)
-    first, skipped = next(lines, ""), 0
-    if told := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
-        separator, first, skipped = told[1], next(lines, ""), 1
-    else:
-        separator = next((sign for sign in ",;\t" if sign in first), ",")
-    rows = _rows(chain([first], lines), separator, skipped)
-    head = next(rows, Row(1 + skipped, 1, ()))
-    columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
-    known = set(columns) <= {*needed, *optional} and len(set(columns)) == len(columns)
-    if head.fault or not known or not set(columns) >= set(needed):
-        said = _("the columns must be %(needed)s, and may be %(optional)s")
-        if not optional:
-            said = _("the columns must be %(needed)s")
-        fault = said % {"needed": ",".join(needed), "optional": ",".join(optional)}
+    head, rows = _opened(lines)
+    columns, fault = _columns(head, needed, optional, called or {})
+    if fault:
         yield Row(head.line, 1, head.cells, fault=fault)
         return
     for row in rows:
@@ -119,11 +138,56 @@ def read_table(
             said = _("%(count)s values are needed")
             yield Row(row.line, row.row, cells, fault=said % {"count": len(columns)})
         else:
-            # One line of text is all that a name or a description may have.
-            texts = (_KEPT.sub("", _BREAKS.sub(" ", cell.strip())) for cell in cells)
-            values = dict(zip(columns, texts, strict=True))
-            places = {column: f"{_letters(at)}{row.row}" for at, column in enumerate(columns)}
-            yield Row(row.line, row.row, cells, values, places)
+            values = dict(zip(columns, map(_text, cells), strict=True))
+            yield Row(row.line, row.row, cells, columns, values)
+
+
+def _columns(
+    head: Row, needed: Sequence[str], optional: Sequence[str], called: Mapping[str, str]
+) -> tuple[list[str], str]:
+    """Return the columns of a table by our names, "" for one passed over; and what is wrong."""
+    known = {*needed, *optional}
+    columns = [cell.strip().casefold() for cell in _without_end(head.cells)]
+    if called:
+        meant = {heading.strip().casefold(): column for column, heading in called.items()}
+        if not head.fault and (missing := ", ".join(sorted(meant.keys() - set(columns)))):
+            return [], _("there is no column %(missing)s") % {"missing": missing}
+        columns = [meant.get(cell, cell) for cell in columns]
+        columns = [cell if cell in known else "" for cell in columns]
+        known.add("")
+    named = [column for column in columns if column]
+    is_known = known >= set(columns) and len(set(named)) == len(named)
+    if not head.fault and is_known and set(columns) >= set(needed):
+        return columns, ""
+    said = _("the columns must be %(needed)s, and may be %(optional)s")
+    if not optional:
+        said = _("the columns must be %(needed)s")
+    return [], said % {"needed": ",".join(needed), "optional": ",".join(optional)}
+
+
+def _text(cell: str) -> str:
+    """Return a cell's text: one line is all that a name or a description may have."""
+    text = cell.strip()
+    if "\n" in text or "\r" in text:
+        text = _BREAKS.sub(" ", text)
+    return _KEPT.sub("", text) if "'" in text else text
+
+
+def read_heading(lines: Iterable[str]) -> list[str]:
+    """Return the names of a table's columns as they are written; empty if they cannot be read."""
+    return [cell.strip() for cell in _without_end(_opened(lines)[0].cells)]
+
+
+def _opened(lines: Iterable[str]) -> tuple[Row, Iterator[Row]]:
+    """Return the row of the columns' names, and the rows below."""
+    lines = iter(lines)
+    first, skipped = next(lines, ""), 0
+    if said := re.fullmatch(r'"?sep=(.)"?[;,\t]*\s*', first, re.IGNORECASE):
+        separator, first, skipped = said[1], next(lines, ""), 1
+    else:
+        separator = next((sign for sign in ",;\t" if sign in first), ",")
+    rows = _rows(chain([first], lines), separator, skipped)
+    return next(rows, Row(1 + skipped, 1, ())), rows
 
 
 def _rows(lines: Iterable[str], separator: str, skipped: int) -> Iterator[Row]:

@@ -19,7 +19,10 @@ from raffles.tests.pages.visiting import PAGES, press, text_of, visitor
 pytestmark = pytest.mark.django_db
 GERMAN = {"Accept-Language": "de"}
 LINK = re.compile(r'(?:href|src|action|data-[a-z]+)="(/[^"]*)"')
-PAGE = r"/((r|e|embed)/.*|(log/|winners/|my-tickets/)?([?].*)?|(events/[\w-]+/)?winners\.atom|events\.ics)"
+PAGE = (
+    r"/((r|e|embed)/.*|(log/|winners/|my-tickets/)?([?].*)?"
+    r"|(events/[\w-]+/)?winners\.atom|events\.ics)"
+)
 SWITCH = re.compile(r'<a href="([^"]+)" lang="(\w+)" hreflang="\w+" rel="alternate">([^<]+)</a>')
 
 

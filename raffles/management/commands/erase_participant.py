@@ -16,7 +16,7 @@ from raffles.domain.keys import KeyMissing
 from raffles.models import Raffle
 from raffles.web.callers import BadForwarding
 
-_FORMS = "Write ip:ADDRESS, user:NAME or mail:ADDRESS."
+_FORMS = "Write ip:ADDRESS, user:NAME, list:HOLDER or mail:ADDRESS."
 
 
 class Command(BaseCommand):
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "participant", help="ip:203.0.113.7, user:Alice, mail:alice@example.org"
+            "participant", help="ip:203.0.113.7, user:Alice, list:A-17, mail:alice@example.org"
         )
         parser.add_argument("--raffle", type=UUID, help="only this raffle")
 
@@ -54,6 +54,8 @@ def _erase(kind: str, name: str, raffles: Iterable[Raffle]) -> int:
             return erase_mail(name, now=now, raffles=raffles)
         case "user" if name:
             return erase_holder(identities.of_user(name), now=now, raffles=raffles)
+        case "list" if name:
+            return erase_holder(identities.of_entrant(name), now=now, raffles=raffles)
         case "ip" if name:
             try:
                 found = identities.of_address(name.strip("[]"))

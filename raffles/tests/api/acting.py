@@ -19,6 +19,7 @@ NOWHERE = str(uuid4())  # the id of no raffle
 
 TITLES = {
     400: "Bad Request",
+    401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",

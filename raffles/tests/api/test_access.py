@@ -42,7 +42,7 @@ ELSEWHERE = ("admin/", "events/", "ticket/", "e/", "embed/", PAGES)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
-READ, ACT, ENTER, MANAGE = "read", "act", "enter", "manage"
+READ, ACT, ENTER, MANAGE, SUPPLY = "read", "act", "enter", "manage", "supply"
 RAFFLE = "raffles/<UUID:raffle_id>/"
 
 # Route: what each of its methods is. HEAD follows GET; whatever is not named is 405.
@@ -50,6 +50,7 @@ ROUTES: dict[str, dict[str, str]] = {
     "raffles/": {"GET": READ, "POST": MANAGE},
     RAFFLE: {"GET": READ},
     f"{RAFFLE}participate/": {"POST": ENTER},
+    f"{RAFFLE}entries/": {"POST": SUPPLY},
     f"{RAFFLE}winners/": {"GET": READ, "POST": MANAGE},
     f"{RAFFLE}verify-ticket/": {"POST": ACT},
     f"{RAFFLE}void/": {"POST": MANAGE},
@@ -61,7 +62,6 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}stream/": {"GET": READ},
     "stream/": {"GET": READ},
     "winners/": {"GET": READ},
-    "my-tickets/": {"GET": READ},
     "winners.atom": {"GET": READ},
     "events.ics": {"GET": READ},
     ".well-known/raffle-keys.json": {"GET": READ},
@@ -81,8 +81,9 @@ ROUTES: dict[str, dict[str, str]] = {
     "readyz": {"GET": READ},
 }
 # Bodies and successes of what is not a read.
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, dict[str, Any] | list[dict[str, Any]]] = {
     "raffles/": terms(),
+    f"{RAFFLE}entries/": [{"holder": "A-17"}],
     f"{RAFFLE}verify-ticket/": {"ticket_number": 1, "verification_code": "0" * 20},
     f"{RAFFLE}void/": {"reason": "Rain"},
     f"{RAFFLE}replacements/": {"ticket_number": 99, "reason": "Did not come"},
@@ -90,6 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
 DONE = {
     "raffles/": 201,
     f"{RAFFLE}participate/": 201,
+    f"{RAFFLE}entries/": 201,
     f"{RAFFLE}winners/": 201,
     f"{RAFFLE}verify-ticket/": 400,  # the code is wrong
     "witness/add-checkpoint": 404,  # without a key of its own
@@ -97,7 +99,7 @@ DONE = {
     f"{RAFFLE}replacements/": 400,  # the ticket holds no prize
 }
 # The state in which a route can be acted on; others are read when drawn.
-STATES = {f"{RAFFLE}participate/": State.OPEN, f"{RAFFLE}void/": State.OPEN}
+STATES = {f"{RAFFLE}{act}/": State.OPEN for act in ("participate", "entries", "void")}
 
 
 def expected(route: str, method: str, who: str) -> int:
@@ -110,6 +112,8 @@ def expected(route: str, method: str, who: str) -> int:
             return 200
         case "manage" if who not in MANAGERS:
             return 403
+        case "supply" if who not in MANAGERS:
+            return 401  # without an API key
         case "enter" if who in PROXIES:
             return 403
     return DONE[route]

@@ -18,13 +18,23 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from raffles.domain import creating, drawing, entering, erasing, prizes, sealing
+from raffles.domain import (
+    creating,
+    drawing,
+    entering,
+    entering_lists,
+    erasing,
+    prizes,
+    sealing,
+)
 from raffles.domain.announcing import announce
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance, void_raffle
+from raffles.domain.entering_lists import create_from_list, enter_list
 from raffles.domain.erasing import erase_holder
 from raffles.domain.log import Turn, take_turn
 from raffles.domain.prizes import forfeit_overdue, hand_over, replace_winner
+from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import Refusal
 from raffles.fairness.numbering import numbering
 from raffles.fairness.tickets import code_tag, read_code
@@ -125,7 +135,21 @@ def with_holder_to_forget(**terms: Any) -> Callable[[], Raffle]:
     return prepare
 
 
+MEMBERS = [Line(number, f"member {number}") for number in range(2, 5)]
+
+
+def bring_list(raffle: Raffle) -> None:
+    terms = {"name": "A list", "prizes": [("Phone", 1)]}
+    create_from_list(MEMBERS, request=request_after(raffle), terms=terms, now=NOW, by=STAFF)
+
+
+def add_list(raffle: Raffle) -> None:
+    enter_list(raffle.uuid, MEMBERS, request=request_after(raffle), now=NOW, by=STAFF)
+
+
 DEEDS = {
+    "bring a list": Deed(raffle(), bring_list, created),
+    "add a list": Deed(raffle(total_tickets=70, tickets=1), add_list),
     "create": Deed(raffle(), create, created),
     "participate": Deed(raffle(total_tickets=1), participate),
     "close what nobody entered": Deed(raffle(), draw),
@@ -228,6 +252,7 @@ def shut_gate_alone(raffle: Raffle) -> int:
     ("action", "modules"),
     [
         (DEEDS["create"], (creating,)),
+        (DEEDS["add a list"], (entering_lists,)),
         (DEEDS["close what nobody entered"], (sealing,)),
         (DEEDS["close, seal and draw"], (sealing,)),
         (Deed(raffle(state=State.SEALED), draw), (drawing,)),

@@ -1,0 +1,188 @@
+"""A new draw from a list: the table is checked line by line, and drawn once that is confirmed.
+
+What the table says is kept nowhere, so each step sends it again; the raffle is the same however
+often it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from io import StringIO
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from raffles.admin.actions import AdminPages, ViewPage
+from raffles.admin.exports import download
+from raffles.admin.raffle_actions import Stopped, perform_draw
+from raffles.admin.table_form import TableForm
+from raffles.domain.entering_lists import check_list, create_from_list, request_for
+from raffles.domain.exports import export_winners_of_list, winners_of_list
+from raffles.domain.reading_lists import Line, read_list, read_prizes
+from raffles.domain.refusals import AlreadyDrawn, BadLines, Refusal, TooManyPrizes
+from raffles.models import Entropy, Privacy, Raffle
+from raffles.models.raffle import MAX_ALTERNATES
+from raffles.web.callers import staff
+from raffles.web.fields import ReadableField
+from raffles.web.tables import read_heading
+
+_SHOWN = 10  # entrants of a preview
+_CHOSEN = {"holder": "holder", "name_column": "name"}  # columns by the field that chooses them
+
+
+class ListForm(TableForm):
+    """A table, what its columns mean, and the terms of its draw."""
+
+    most = 2_000_000
+
+    holder = forms.CharField(
+        required=False,
+        label=_("What tells entrants apart"),
+        help_text=_(
+            "A customer's number, an e-mail address: no two lines have the same. "
+            "The column holder, or the one that you choose once the table is read."
+        ),
+    )
+    name_column = forms.CharField(required=False, label=_("Their name"))
+    name = ReadableField(
+        max_length=200,
+        label=_("Name of the draw"),
+        help_text=_("In public. The same table under another name is another draw."),
+    )
+    prizes = forms.CharField(
+        label=_("Prizes"),
+        max_length=10_000,
+        help_text=_("In order of rank: 1 Phone, 3 Mug"),
+    )
+    alternates = forms.IntegerField(
+        min_value=0, max_value=MAX_ALTERNATES, initial=10, label=_("Alternates")
+    )
+    entropy = forms.ChoiceField(
+        choices=Entropy.choices, initial=lambda: settings.DRAW_ENTROPY, label=_("Randomness")
+    )
+    privacy = forms.ChoiceField(
+        choices=Privacy.choices,
+        initial=Privacy.NUMBER,
+        label=_("In public"),
+        help_text=_("Names are kept where they are shown, and nowhere else."),
+    )
+
+    field_order = ("file", "text")
+
+    def clean_prizes(self) -> list[list[Any]]:
+        try:
+            return [list(prize) for prize in read_prizes(self.cleaned_data["prizes"])]
+        except ValueError as fault:
+            raise ValidationError(str(fault)) from fault
+
+    def offer(self, headings: list[str]) -> None:
+        """Let the columns be chosen among those of the table."""
+        for name, column in _CHOSEN.items():
+            usual = (
+                gettext("the column %(name)s") % {"name": column}
+                if column in map(str.casefold, headings)
+                else "—"
+            )
+            choices = [("", usual), *((heading, heading) for heading in headings)]
+            self.fields[name].widget = forms.Select(choices=choices)
+
+    def called(self) -> dict[str, str]:
+        """Return the columns that the table calls something else."""
+        chosen = {column: self.cleaned_data[name] for name, column in _CHOSEN.items()}
+        return {column: heading for column, heading in chosen.items() if heading}
+
+
+def draw_own_list(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
+    """Check the table and show what would be drawn; once confirmed, draw it."""
+    form = ListForm(request.POST or None, request.FILES or None)
+    form.offer([])  # until there is a table
+    context: dict[str, Any] = {}
+    if form.is_bound:
+        form.is_valid()
+        text, encoding = map(form.cleaned_data.get, ("text", "encoding"))
+        if request.FILES and text:
+            # From now on the contents of the file are text, to be corrected there.
+            form = ListForm(request.POST.dict() | {"text": text})
+        context = {"encoding": encoding, "chosen": bool(text)}
+        form.offer(read_heading(StringIO(text or "", newline="")))
+        if form.is_valid():
+            context |= _drawn(request, form) if "step" in request.POST else _checked(form)
+        for field, fault in context.get("faults", {}).items():
+            form.add_error(field, fault)
+    raffle = context.get("raffle")
+    if raffle and raffle.is_drawn and request.POST["step"] == "winners":
+        by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+        pieces = export_winners_of_list(raffle.uuid, _lines(form), **by)
+        return download(pieces, f"winners-{raffle.uuid}", "csv")
+    status = 400 if form.errors or context.get("bad") else 200
+    template, label = "admin/raffles/own_list.html", OWN_LIST.label
+    return admin.render(request, template, label, None, {"form": form, **context}, status)
+
+
+def _lines(form: ListForm) -> Iterator[Line]:
+    text = form.cleaned_data["text"]
+    return read_list(StringIO(text, newline=""), form.called())
+
+
+def _checked(form: ListForm) -> dict[str, Any]:
+    """Return what would be drawn, or what is wrong with it."""
+    prizes = sum(amount for _, amount in form.cleaned_data["prizes"])
+    try:
+        count = check_list(_lines(form))
+    except BadLines as bad:
+        return _bad(form, bad)
+    if prizes > count:
+        return {"faults": {"prizes": TooManyPrizes.sentence}}
+    first = [line for line, _ in zip(_lines(form), range(_SHOWN), strict=False)]
+    return {"count": count, "first": first, "more": count - len(first), "prizes": prizes}
+
+
+def _bad(form: ListForm, bad: BadLines) -> dict[str, Any]:
+    lines = list(StringIO(form.cleaned_data["text"], newline=""))
+    headings = set(map(str.casefold, read_heading(lines)))
+    is_table = not lines[0].lstrip().startswith("{")
+    if is_table and form.called().get("holder", "holder").casefold() not in headings:
+        return {"faults": {"holder": gettext("Choose the column that tells entrants apart.")}}
+    told = [(number, lines[number - 1].strip(), fault) for number, fault in bad.faults]
+    return {"bad": told, "bad_count": bad.count}
+
+
+def _drawn(request: HttpRequest, form: ListForm) -> dict[str, Any]:
+    """Make the raffle, or find it, and take it as far as is possible now."""
+    names = ("name", "prizes", "alternates", "entropy", "privacy")
+    terms = {name: form.cleaned_data[name] for name in names}
+    # A browser may send other line breaks than the file had.
+    text = "\n".join(form.cleaned_data["text"].splitlines())
+    asked = request_for(sha256(text.encode()).hexdigest(), columns=form.called(), terms=terms)
+    by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+    try:
+        raffle = create_from_list(_lines(form), request=asked, terms=terms, **by)
+        said = raffle.void_reason if raffle.is_finished else perform_draw(raffle, **by).message
+    except BadLines as bad:
+        return _bad(form, bad)
+    except Stopped as stopped:
+        said = str(stopped)
+    except AlreadyDrawn:
+        said = ""  # by a second click
+    except Refusal as refusal:
+        return {"faults": {None: str(refusal)}}
+    raffle = Raffle.objects.get(pk=raffle.pk)
+    winners = list(winners_of_list(raffle, _lines(form))) if raffle.is_drawn else []
+    return {"raffle": raffle, "said": said, "winners": winners}
+
+
+OWN_LIST = ViewPage(
+    name="own_list",
+    label=_("New draw from a list"),
+    permissions=("raffles.add_raffle", "raffles.run_raffle"),
+    is_of_object=False,
+    view=draw_own_list,
+)

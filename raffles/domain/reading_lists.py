@@ -1,0 +1,112 @@
+"""The list that somebody brings: a table as a spreadsheet saves it, or JSON lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES
+from raffles.web.fields import text_fault
+from raffles.web.formats import grouped
+from raffles.web.parsing import Malformed, read_object
+from raffles.web.tables import read_table
+
+NEEDED, OPTIONAL = ("holder",), ("name", "tickets")
+LONGEST_HOLDER, LONGEST_NAME = 200, 150
+_COLUMNS = ", ".join((*NEEDED, *OPTIONAL))
+
+
+_PRIZE = re.compile(r"\s*(\d{1,6})\s*[x×]?\s+(\S.*?)\s*")
+
+
+def read_prizes(text: str) -> list[tuple[str, int]]:
+    """Return the prizes, (name, amount), of "1 Phone, 3 Mug", in order of rank.
+
+    Raises ValueError with a sentence.
+    """
+    prizes = []
+    for part in filter(str.strip, re.split(r"[,;\n]", text)):
+        found = _PRIZE.fullmatch(part)
+        if not found or not 1 <= int(found[1]) <= MAX_PRIZES:
+            said = _("Write a number and a name, such as 3 Mug, for “%(part)s”.")
+            raise ValueError(said % {"part": part.strip()})
+        if fault := _fault("prize", found[2], LONGEST_HOLDER):
+            raise ValueError(f"{part.strip()}: {fault}")
+        prizes.append((found[2], int(found[1])))
+    if not 1 <= len(prizes) <= MAX_PRIZE_KINDS:
+        said = _("Write 1 to %(most)s prizes, such as 1 Phone, 3 Mug.")
+        raise ValueError(said % {"most": grouped(MAX_PRIZE_KINDS)})
+    return prizes
+
+
+class Line(NamedTuple):
+    """A line of the list by its number in the file (the first is 1), or its fault.
+
+    `holder` is what tells entrants apart, such as a customer's number.
+    """
+
+    number: int
+    holder: str = ""
+    name: str = ""
+    fault: str = ""
+
+
+def read_list(lines: Iterable[str], called: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """Yield the entrants of a table or, where the first line begins with a brace, of JSON lines.
+
+    In constant memory; `called` as in `read_table`.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    lines = chain([first], lines)
+    if first.lstrip().startswith("{"):
+        yield from _of_json(lines, called or {})
+        return
+    for row in read_table(lines, needed=NEEDED, optional=OPTIONAL, called=called):
+        yield Line(row.line, fault=row.fault) if row.fault else _line(row.line, row.values)
+
+
+def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
+    meant = {heading: column for column, heading in called.items()}
+    for number, text in enumerate(lines, 1):
+        if not text.strip():
+            continue
+        try:
+            told = read_object(text.encode())
+        except Malformed as fault:
+            said = _("this is not a line of JSON: %(fault)s")
+            yield Line(number, fault=said % {"fault": fault.detail})
+            continue
+        values = {
+            meant.get(key, key): value.strip() if isinstance(value, str) else value
+            for key, value in told.items()
+        }
+        unknown = values.keys() - {*NEEDED, *OPTIONAL}
+        if "holder" not in values or (unknown and not called):
+            yield Line(number, fault=_("the keys must be %(keys)s") % {"keys": _COLUMNS})
+        else:
+            yield _line(number, values)
+
+
+def _line(number: int, values: Mapping[str, Any]) -> Line:
+    holder, name = values["holder"], values.get("name") or ""
+    for column, text, longest in ("holder", holder, LONGEST_HOLDER), ("name", name, LONGEST_NAME):
+        if fault := _fault(column, text, longest):
+            return Line(number, fault=f"{column}: {fault}")
+    if values.get("tickets") not in (None, "", "1", 1):
+        return Line(number, fault=_("tickets: a line is one ticket; write 1 or nothing"))
+    return Line(number, holder, name)
+
+
+def _fault(column: str, text: Any, longest: int) -> str | None:
+    if not isinstance(text, str):
+        return _("write a text")
+    if not text:
+        return _("it is empty") if column in NEEDED else None
+    if len(text) > longest:
+        return _("at most %(most)s characters") % {"most": longest}
+    return text_fault(text)
