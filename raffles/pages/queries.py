@@ -60,7 +60,8 @@ def _to_list() -> QuerySet[Raffle]:
     """Return raffles with only the columns that a list shows: the home page is read most."""
     prizes = Prize.objects.only("raffle", "name", "amount")
     shown = Raffle.objects.only(
-        "uuid", "name", "total_tickets", "closes_at", "time_zone", "state", "event_slug"
+        *("uuid", "name", "total_tickets", "closes_at"),
+        *("time_zone", "state", "event_slug", "entry"),
     )
     return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
 
