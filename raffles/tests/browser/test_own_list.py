@@ -47,7 +47,7 @@ def test_a_list_is_mended_and_drawn_and_its_winners_saved(
     found = {"bad": unsound(visitor, axe)}
     page.fill("[name=text]", page.input_value("[name=text]").replace("1;Änne\n2", "3;Änne\n2"))
     visitor.press("Check again")
-    visitor.see("3 entrants, one ticket each; 1 prize.")
+    visitor.see("Entrants, one ticket each: 3; prizes: 1.")
     found["checked"] = unsound(visitor, axe)
     visitor.press("Draw 1 of 3")
     visitor.see("The winners of “Club evening” are drawn, among 3 entrants.")

@@ -348,5 +348,6 @@ def test_ticket_is_saved_where_people_keep_things(visit: Visit, tmp_path: Path) 
         assert json.loads(kept)["receipt"].keys() >= {"leaf", "signature"}
 
     reader.go(f"/r/{raffle.uuid}/result/")
+    reader.page.locator(".self-check summary").click()
     reader.page.set_input_files("#files", tmp_path / "ticket-1.html")
     reader.page.locator(".checks .done[data-step=receipt]").wait_for()
