@@ -17,7 +17,7 @@ const buttons = section.querySelectorAll("[data-act=check]");
 const DOUBTS =
   /the operator's word$|shows no log$|, (?:not among|answered too|an answer that|no answer)/;
 const kept = {}; // what the visitor dropped: files of verify()
-let stopping = new AbortController();
+let stopping = null; // what ends the check under way; the next one ends it, too
 // Which row stands for a file that the visitor keeps; those of the proof itself are there anyway.
 const ROWS = {
   commitment: "kept", receipt: "receipt", inclusion: "inclusion", leaves: "leaves", keys: "signer", log: "statements",
@@ -33,7 +33,7 @@ const smallLeaves = onlyOnce(() => load(leavesAddress));
 class NoPlace extends Error {}
 
 for (const button of buttons) button.addEventListener("click", () => check());
-running.querySelector("[data-act=stop]").addEventListener("click", () => stopping.abort());
+running.querySelector("[data-act=stop]").addEventListener("click", () => stopping?.abort());
 onFiles(document.querySelector("[data-act=drop]"), async (files) => {
   for (const { text } of files) keep(text);
   await check();
@@ -41,7 +41,7 @@ onFiles(document.querySelector("[data-act=drop]"), async (files) => {
   line.focus({ preventScroll: true });
 });
 if (isLarge || navigator.connection?.saveData || matchMedia("print").matches) asking.hidden = false;
-else whenSeen(() => whenIdle(() => check()));
+else whenSeen(() => whenIdle(() => stopping || check())); // unless the visitor was faster
 
 function whenSeen(act) {
   if (document.visibilityState === "visible") return act();
@@ -93,13 +93,15 @@ function receiptIn(text) {
 }
 
 async function check() {
+  stopping?.abort();
+  const mine = (stopping = new AbortController());
+  const { signal } = mine;
   begin();
-  stopping = new AbortController();
-  const { signal } = stopping;
   try {
     for (let tries = 1; ; tries++) {
       try {
         const { answer, expected, took } = await judged(signal);
+        if (stopping !== mine) return;
         finish(answer, expected, took);
         break;
       } catch (error) {
@@ -109,6 +111,7 @@ async function check() {
       }
     }
   } catch (error) {
+    if (stopping !== mine) return;
     forget();
     const isStopped = signal.aborted;
     const isOffline = error instanceof Unreachable || error instanceof NoPlace;
@@ -131,6 +134,7 @@ async function judged(signal) {
   files.proof ??= "light" in section.dataset ? await ours() : { address: new URL(address, location).href, size };
   if (files.receipt && !files.inclusion) Object.assign(files, await placeOf(files.receipt));
   const begun = performance.now();
+  signal.throwIfAborted();
   const answer = await verifyApart(files, { onStep: tick, onProgress: progress, signal });
   const took = performance.now() - begun;
   if ("small" in section.dataset) smallLeaves().catch(() => null);
