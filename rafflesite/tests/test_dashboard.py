@@ -313,3 +313,14 @@ def test_queries_do_not_grow_with_the_rows(boss: User) -> None:
         counts.append(len(queries))
     assert counts == [19, 19]
     assert Event.objects.count() == 3
+
+
+def test_chart_has_the_numbers_of_machines_in_any_language(boss: User) -> None:
+    RaffleFactory.create(tickets=2)
+    client = Client(headers={"Accept-Language": "de"})
+    with at(DRAWN_AT):
+        client.force_login(boss)
+        text = client.get(INDEX).content.decode()
+    places = re.findall(r'<rect x="([^"]+)" y="([^"]+)" width="18" height="([^"]+)"', text)
+    assert len(places) == 14
+    assert all(float(number) >= 0 for place in places for number in place)
