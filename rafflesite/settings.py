@@ -330,7 +330,7 @@ WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
 networks(WEBHOOK_NETWORKS)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
 # Of the older ticket service's paths the one that holds a name.
-_NAME_IN_PATH = r"(?s)(?<=/ticket/)(?!(?:upcoming|winners|update_events)/?$).+"
+_NAME_IN_PATH = r"(?is)(?<=(?<![^\s/])/ticket/)(?!(?:upcoming|winners|update_events)/?$).+"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

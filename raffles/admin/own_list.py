@@ -30,6 +30,7 @@ from raffles.domain.reading_lists import Line, read_list, read_prizes
 from raffles.domain.refusals import AlreadyDrawn, BadLines, Refusal, TooManyPrizes
 from raffles.models import Entropy, Privacy, Raffle
 from raffles.models.raffle import MAX_ALTERNATES
+from raffles.pages.reasons import shown_reason
 from raffles.web.callers import staff
 from raffles.web.fields import ReadableField
 from raffles.web.tables import read_heading
@@ -165,7 +166,8 @@ def _drawn(request: HttpRequest, form: ListForm) -> dict[str, Any]:
     by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
     try:
         raffle = create_from_list(_lines(form), request=asked, terms=terms, **by)
-        said = raffle.void_reason if raffle.is_finished else perform_draw(raffle, **by).message
+        is_over = raffle.is_finished
+        said = shown_reason(raffle.void_reason) if is_over else perform_draw(raffle, **by).message
     except BadLines as bad:
         return _bad(form, bad)
     except Stopped as stopped:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -99,7 +100,11 @@ def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
     Contact.objects.filter(raffle=raffle, slot__in=tickets.values("slot")).delete()
 
 
-def slots_of_contact(raffle: Raffle, email: str) -> list[int]:
-    """Return the slots of the raffle's tickets that this address was given with, in any case."""
-    contacts = Contact.objects.filter(raffle=raffle, email__iexact=email)
-    return list(contacts.values_list("slot", flat=True))
+def slots_of_contact(email: str, raffles: QuerySet[Raffle]) -> list[tuple[Raffle, list[int]]]:
+    """Return the slots of tickets that this address was given with, in any case, by raffle."""
+    contacts = Contact.objects.filter(email__iexact=email, raffle__in=raffles)
+    rows = contacts.order_by("raffle").select_related("raffle")
+    return [
+        (raffle, [row.slot for row in group])
+        for raffle, group in groupby(rows, key=lambda row: row.raffle)
+    ]

@@ -37,16 +37,15 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
     return erased
 
 
-def erase_mail(email: str, *, now: datetime, raffles: Iterable[Raffle]) -> int:
+def erase_mail(email: str, *, now: datetime, raffles: RaffleQuerySet) -> int:
     """Erase the tickets that this e-mail address was given with; return how many.
 
     Addresses are kept until there is nothing left to send, so of older tickets nobody knows it.
     """
-    erased = 0
-    for raffle in raffles:
-        if slots := slots_of_contact(raffle, email):
-            erased += erase_tickets(raffle, Q(slot__in=slots), now=now)
-    return erased
+    return sum(
+        erase_tickets(raffle, Q(slot__in=slots), now=now)
+        for raffle, slots in slots_of_contact(email, raffles)
+    )
 
 
 def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> int:

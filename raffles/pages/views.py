@@ -116,6 +116,7 @@ def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> Http
 
 
 def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
+    """Return what the changing part of a raffle's page shows, to a holder if `is_held`."""
     raffle = raffle_to_show(raffle_id)
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
     story = story_of(raffle_id) if is_sealed else None
@@ -190,6 +191,7 @@ def _fate(raffle: Raffle, number: int, slot: int) -> dict[str, Any]:
         "draws_at": story_of(raffle.uuid).draws_at if is_sealed else raffle.closes_at,
         "outcome": outcome_of(raffle, slot, timezone.now()) if raffle.is_drawn else None,
         "inclusion": _inclusion(raffle.uuid, number),
+        "void_reason": shown_reason(raffle.void_reason),
     }
 
 

@@ -94,6 +94,21 @@ def test_role_that_may_not_write_is_not_ready(
             cursor.execute("DROP OWNED BY raffles_reader; DROP ROLE raffles_reader")
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_table_that_is_not_made_yet_is_a_missing_migration(client: Client) -> None:
+    last = MigrationRecorder(connection).migration_qs.filter(app="raffles").latest("id")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE raffles_runlease RENAME TO elsewhere")
+    try:
+        last.delete()
+        assert f"raffles.{last.name}" in client.get("/readyz").json()["detail"]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE elsewhere RENAME TO raffles_runlease")
+        MigrationRecorder(connection).record_applied("raffles", last.name)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_no_database_is_503(client: Client) -> None:
     connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from raffles.domain import identities
 from raffles.domain.erasing import erase_holder, erase_mail
 from raffles.domain.keys import KeyMissing
 from raffles.models import Raffle
+from raffles.models.raffle import RaffleQuerySet
 from raffles.web.callers import BadForwarding
 
 _FORMS = "Write ip:ADDRESS, user:NAME, list:HOLDER or mail:ADDRESS."
@@ -35,7 +36,7 @@ class Command(BaseCommand):
         raffles = Raffle.objects.order_by("pk")
         if options["raffle"]:
             raffles = raffles.filter(uuid=options["raffle"])
-            if not raffles:
+            if not raffles.exists():
                 raise CommandError(f"There is no raffle {options['raffle']}.", returncode=2)
         try:
             erased = _erase(kind.lower(), name.strip(), raffles)
@@ -46,20 +47,26 @@ class Command(BaseCommand):
         self.stdout.write(f"{erased} ticket(s) erased; tags of undrawn raffles go with their draw.")
 
 
-def _erase(kind: str, name: str, raffles: Iterable[Raffle]) -> int:
+def _erase(kind: str, name: str, raffles: RaffleQuerySet) -> int:
     """Erase somebody from the raffles; return how many tickets."""
     now = timezone.now()
     match kind:
         case "mail" if "@" in name:
             return erase_mail(name, now=now, raffles=raffles)
         case "user" if name:
-            return erase_holder(identities.of_user(name), now=now, raffles=raffles)
+            return erase_holder(identities.of_user(name), now=now, raffles=_each(raffles))
         case "list" if name:
-            return erase_holder(identities.of_entrant(name), now=now, raffles=raffles)
+            return erase_holder(identities.of_entrant(name), now=now, raffles=_each(raffles))
         case "ip" if name:
             try:
                 found = identities.of_address(name.strip("[]"))
             except BadForwarding:
                 raise CommandError(f"{name} is not an address.", returncode=2) from None
-            return sum(erase_holder(each, now=now, raffles=raffles) for each in found)
+            return sum(erase_holder(each, now=now, raffles=_each(raffles)) for each in found)
     raise CommandError(_FORMS, returncode=2)
+
+
+def _each(raffles: RaffleQuerySet) -> Iterator[Raffle]:
+    """Yield the raffles one by one: there may be many, and each is a transaction of its own."""
+    keys = list(raffles.values_list("pk", flat=True))
+    return (Raffle.objects.get(pk=key) for key in keys)

@@ -20,7 +20,7 @@ from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
 
 if TYPE_CHECKING:  # as in visiting.py
-    from playwright.sync_api import FilePayload
+    from playwright.sync_api import FilePayload, Route, Worker
 
 pytestmark = BROWSER
 BEFORE = ["raffle", "close", "commitment", "seal", "randomness", "seed", "draw", "tickets"]
@@ -336,6 +336,37 @@ class TestSavedTicket:
 
         assert verdict(visitor) == VOUCHED, visitor.text("[data-line]")
         assert sorted(steps(visitor, "done")) == sorted([*STEPS, "receipt", "leaves"])
+
+    def test_file_that_comes_during_a_check_begins_another_and_ends_that(
+        self, visit: Visit
+    ) -> None:
+        visitor, ticket = self.saved(visit)
+        held: list[Route] = []
+        workers: list[Worker] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        def count(worker: Worker) -> None:
+            workers.append(worker)
+
+        visitor.page.route("**/verify-apart*.js", hold)
+        visitor.page.on("worker", count)
+        visitor.page.reload()
+        visitor.page.locator("[data-act=check]:disabled").first.wait_for(state="attached")
+        name = "ticket.json"
+        visitor.page.set_input_files(
+            "#files",
+            {"name": name, "mimeType": "application/json", "buffer": json.dumps(ticket).encode()},
+        )
+        visitor.page.wait_for_function("() => document.querySelector('#files').value === ''")
+        held[0].continue_()
+        visitor.page.locator(".verdict:focus").wait_for()
+        checked(visitor)
+
+        assert verdict(visitor) == VOUCHED
+        assert "receipt" in steps(visitor, "done")
+        assert len(workers) == 1
 
     def test_place_is_asked_for_where_nothing_comes_with_the_page(self, visit: Visit) -> None:
         visitor, ticket = self.saved(visit, SEVERAL)

@@ -203,10 +203,12 @@ def test_reason_of_ours_is_translated_where_it_is_read(stored: str, shown: str) 
     void_raffle(raffle.uuid, reason=stored, now=NOW, by=STAFF)
     path = f"/r/{raffle.uuid}/"
 
-    pages = [f"/de{path}", f"/de{path}certificate/", "/de/log/"]
+    pages = [f"/de{path}", f"/de{path}ticket/1/state/", f"/de{path}certificate/", "/de/log/"]
     read = [text_of(visitor().get(page)) for page in pages]
 
-    for said, text in zip(("abgesagt. ", "Grund ", "Begründung: "), read, strict=True):
+    for said, text in zip(
+        ("abgesagt. ", "abgesagt. ", "Grund ", "Begründung: "), read, strict=True
+    ):
         assert f"{said}{shown}" in text
     assert visitor().get(f"/raffles/{raffle.uuid}/").json()["void_reason"] == stored
 
