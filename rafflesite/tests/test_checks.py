@@ -10,6 +10,8 @@ from pytest_django import Settings
 
 from rafflesite import checks
 
+pytestmark = pytest.mark.bare
+
 SQLITE = {"default": {"ENGINE": "django.db.backends.sqlite3"}}
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql"}}
 LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
