@@ -4,13 +4,22 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import InterfaceError, OperationalError
+
+from raffles.web.outages import Unavailable
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
     try:
         execute_from_command_line(sys.argv)
+    except Unavailable as reason:
+        sys.exit(reason.for_operators())
+    except ImproperlyConfigured as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(str(error))
     except (OperationalError, InterfaceError) as error:
         if "--traceback" in sys.argv:
             raise

@@ -33,10 +33,11 @@ from benchmarks.harness import Seen, compared, interleaved, limited, megabytes, 
 from benchmarks.inside import new_raffle
 from benchmarks.servers import granian, require
 from raffles.domain.announcing import announce
+from raffles.domain.clock import database_time
 from raffles.domain.keys import current_key_id
 from raffles.domain.sealing import NOTHING_SEALED
 from raffles.models import Announcement, Delivery, Endpoint, Raffle
-from raffles.notifications.delivery import database_clock, deliver
+from raffles.notifications.delivery import deliver
 from raffles.notifications.outbox import spread
 from raffles.tests.notifications import redis_server
 from raffles.tests.serving import free_port, running
@@ -206,7 +207,7 @@ def outbox(*, quick: bool) -> Iterator[Seen]:
     raffle, rows = new_raffle(), 1_000 if quick else 10_000
     settings.REDIS_URL = ""
     settings.WEBHOOK_NETWORKS = ["127.0.0.1"]
-    spread(now=database_clock())  # what went before is nothing to be delivered
+    spread(now=database_time())  # what went before is nothing to be delivered
     port = free_port()
     with running([sys.executable, "-c", _RECEIVER, str(port)], port):
         Endpoint.objects.create(
@@ -226,8 +227,8 @@ def delivered(raffle: Raffle, rows: int) -> float:
             announce_draw(raffle, number)
 
     def send() -> None:
-        spread(now=database_clock())
-        tally = deliver(clock=database_clock)
+        spread(now=database_time())
+        tally = deliver(clock=database_time)
         if tally.delivered != rows or Delivery.objects.pending().exists():
             raise RuntimeError(str(tally))
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 
+from django.test import override_settings
+
 from benchmarks.harness import Seen, compared, interleaved, timing
 from benchmarks.inside import ask, new_raffle
 from events.domain.due import due_steps, settle_events
@@ -48,13 +50,19 @@ def enter_many(event: Event, people: int) -> None:
         take_part(event, who, now=now())
 
 
+# Draws of a time to come: the database's clock, by which seals are dated, would refuse them.
+ahead_of_time = partial(override_settings, CLOCK="process")
+
+
 def due(*, quick: bool) -> Iterator[Seen]:
     """Seconds of one run with many events due, and of the draws alone."""
     # Other benchmarks leave pools and events behind, which would be drawn within the first round.
     soon = now() + timedelta(minutes=3)
-    list(run_steps(due_steps(soon), now=soon, clock=lambda: soon, by="benchmark"))
-    runs = [partial(run, 100 if quick else 1000) for run in (run_due, run_bare)]
-    yield compared("events_run", interleaved(*runs, rounds=1 if quick else 3), "s", 2)
+    with ahead_of_time():
+        list(run_steps(due_steps(soon), now=soon, clock=lambda: soon, by="benchmark"))
+        runs = [partial(run, 100 if quick else 1000) for run in (run_due, run_bare)]
+        seen = interleaved(*runs, rounds=1 if quick else 3)
+    yield compared("events_run", seen, "s", 2)
 
 
 def run_due(draws: int) -> float:

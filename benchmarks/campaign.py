@@ -24,7 +24,14 @@ from django.db import InterfaceError, OperationalError, connection
 from benchmarks.apart import running
 from benchmarks.servers import programs
 from raffles.tests.factories import RaffleFactory
-from raffles.tests.nothing_lost.harness import Crowd, Ledger, discrepancies, flaws, take_part
+from raffles.tests.nothing_lost.harness import (
+    Acknowledged,
+    Crowd,
+    ask_here,
+    discrepancies,
+    flaws,
+    take_part,
+)
 
 _CLIENTS = 16
 _SEED = 1
@@ -50,7 +57,12 @@ def main() -> int:
 def take_every_ticket(claims: int, kills: int, crashes: int, folder: Path) -> list[str]:
     """Kill clients and crash the database meanwhile; return what was wrong."""
     raffle, chance, started = RaffleFactory.create(total_tickets=claims), Random(_SEED), time.time()
-    crowd = Crowd(partial(persist, raffle.uuid), claims=claims, folder=folder, size=_CLIENTS)
+    crowd = Crowd(
+        partial(take_part, partial(persist, raffle.uuid)),
+        claims=claims,
+        folder=folder,
+        size=_CLIENTS,
+    )
     moments = chance.sample(range(claims * 9 // 10), kills + crashes)
     crash_moments = set(moments[:crashes])
     for moment in sorted(moments):
@@ -74,11 +86,11 @@ def take_every_ticket(claims: int, kills: int, crashes: int, folder: Path) -> li
     return wrong
 
 
-def persist(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """Take part as a client that asks again when the database went away under it."""
+def persist(raffle_uuid: UUID, n: int) -> Acknowledged:
+    """Ask again when the database went away."""
     while True:
         try:
-            return take_part(raffle_uuid, ns, ledger)
+            return ask_here(raffle_uuid, n)
         except (OperationalError, InterfaceError):
             connection.close()
             time.sleep(0.05)

@@ -21,8 +21,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 _INSERT = """
-    INSERT INTO bare_ticket (raffle_id, slot, holder_tag, code_tag, issued_at)
-    VALUES (%s, %s, %s, %s, %s)
+    INSERT INTO bare_ticket (raffle_id, slot, holder_tag, code_tag, nth, issued_at)
+    VALUES (%s, %s, %s, %s, 0, %s)
 """
 _slots = itertools.count()
 _log = logging.getLogger("access")

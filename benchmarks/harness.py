@@ -106,7 +106,7 @@ _SECRETS = {name: secrets.token_hex(32) for name in ("SECRET_KEY", "TICKET_KEY",
 _STATE = TemporaryDirectory(prefix="benchmarks-state-")
 
 
-def set_up(url: str, *, log_level: str = "INFO") -> None:
+def set_up(url: str, *, log_level: str = "INFO", **settings: str) -> None:
     """Set up Django in this process on that database, as in production.
 
     Everything is on, and the client is a trusted proxy. Servers started later inherit it.
@@ -123,6 +123,7 @@ def set_up(url: str, *, log_level: str = "INFO") -> None:
         "STATE_DIR": _STATE.name,
         "STREAMS_PER_HOLDER": "0",
     }
+    os.environ |= settings
     django.setup()
 
 

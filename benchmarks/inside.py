@@ -12,9 +12,10 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection, transaction
 from django.utils import timezone
 
+from raffles.domain import lineage
+from raffles.domain.claiming import Facts, _claim_postgresql, _claim_sqlite
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import advance
-from raffles.domain.entering import Facts, _claim_postgresql, _claim_sqlite
 from raffles.domain.pool import build_tree
 from raffles.domain.sealing import close, seal
 from raffles.models import Raffle, State
@@ -71,9 +72,9 @@ _ISSUE = """
     WHERE raffle_id = %(raffle)s
 """
 _FILL = """
-    INSERT INTO raffles_ticket (raffle_id, slot, holder_tag, code_tag, issued_at)
+    INSERT INTO raffles_ticket (raffle_id, slot, holder_tag, code_tag, nth, issued_at)
     SELECT raffle_id, slot, decode(md5('holder' || slot), 'hex'),
-        decode(md5('code' || slot), 'hex'), now()
+        decode(md5('code' || slot), 'hex'), 0, now()
     FROM raffles_stripe, generate_series(lo, lo + issued - 1) AS slot WHERE raffle_id = %(raffle)s
 """
 
@@ -134,4 +135,10 @@ def claim(facts: Facts) -> None:
     """Claim a ticket, alone as the insert is alone: tags and receipt are participate's figures."""
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
-    claimed(facts, [os.urandom(16), os.urandom(16), None, now, None, None, None])
+    code_tag = os.urandom(16)
+    ticket = [os.urandom(16), code_tag, None, now, None, None, None, 0, None]
+    landed = claimed(facts, ticket, [os.urandom(16)])
+    if landed:
+        slot, _, position = landed
+        lineage.refuse_second(facts.uuid, slot)
+        lineage.note_claim(facts.uuid, slot, code_tag, position)

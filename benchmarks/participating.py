@@ -19,7 +19,7 @@ from benchmarks.harness import Seen, compared, interleaved, ratios, timing
 from benchmarks.inside import ask, claim, new_raffle, pool
 from benchmarks.servers import Act, Server, Work, crew, enter, gunicorn
 from raffles.domain import entering, keys
-from raffles.domain.entering import Facts
+from raffles.domain.claiming import Facts
 from raffles.fairness.receipts import Signer
 
 _FLOOR = "django.core.wsgi:get_wsgi_application()"

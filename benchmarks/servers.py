@@ -86,6 +86,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "on",
     "synchronous_commit": "on",
+    "jit": "off",  # as in docs/install.md
     "wal_sync_method": "fdatasync",  # the call that the slow flush slows down
     "max_connections": "100",
     "shared_buffers": "512MB",

@@ -19,6 +19,7 @@ from dateutil.rrule import rrule, rrulestr
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from raffles.web.formats import quotable
 from raffles.web.zones import zones
 
 EARLIEST, LATEST = date(1970, 1, 1), date(2199, 12, 31)  # of start dates
@@ -199,14 +200,14 @@ def parse(frequency: str) -> dict[str, str]:
                     "“%(part)s” is no part of a rule. Write daily, weekly, monthly, yearly, or an "
                     "RFC 5545 rule such as FREQ=MONTHLY;BYDAY=-1FR, made of %(parts)s."
                 )
-                % {"part": part, "parts": ", ".join(_PARTS)}
+                % {"part": quotable(part), "parts": ", ".join(_PARTS)}
             )
         if name in parts:
             raise BadSchedule(_("%(name)s comes twice.") % {"name": name})
         if not _PARTS[name].fullmatch(value) or (name == "UNTIL" and _day(value) is None):
             said = _("%(name)s can't be “%(value)s”: write %(meant)s.")
             meant = _(_MEANT[name])
-            raise BadSchedule(said % {"name": name, "value": value, "meant": meant})
+            raise BadSchedule(said % {"name": name, "value": quotable(value), "meant": meant})
         parts[name] = value
     _check_together(parts)
     return parts

@@ -11,7 +11,9 @@ from django.db.models.signals import post_migrate
 from django.utils import timezone
 
 from rafflesite import checks
+from rafflesite.durability import check_durability
 from rafflesite.roles import make_groups
+from rafflesite.squashes import check_squashes
 
 
 class BackOfficeConfig(admin_apps.AdminConfig):
@@ -46,12 +48,16 @@ class RafflesiteConfig(AppConfig):
         for check in (
             checks.check_secrets,
             checks.check_state_dir,
+            checks.check_state_beside_database,
             checks.check_local_managers,
             checks.check_proxies,
             checks.check_database,
             checks.check_cache,
+            checks.check_mail,
         ):
             register(check, Tags.security, deploy=True)
+        register(check_durability, Tags.database)
+        register(check_squashes, Tags.database)
         # The last app with models: the permissions of all exist by then.
         last = apps.get_app_config("events")
         post_migrate.connect(make_groups, sender=last)
@@ -60,5 +66,6 @@ class RafflesiteConfig(AppConfig):
 
 def _announce_keys(*, apps: Apps = apps, **_: Any) -> None:
     """Announce the keys in the log before anything is signed, once its tables exist."""
-    if "lognode" in apps.all_models["raffles"]:  # not where `migrate` was told to stop before it
+    if "lineage" in apps.all_models["raffles"]:  # not where `migrate` was told to stop before it
+        import_module("raffles.domain.lineage").begin()
         import_module("raffles.domain.log").announce_keys(timezone.now())

@@ -8,7 +8,10 @@ from typing import cast
 
 import django
 
+from rafflesite import counting
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
+counting.begin()
 django.setup(set_prefix=False)
 
 # ruff: noqa: E402 - models can be imported only now

@@ -3,11 +3,13 @@
 E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin for
 nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half of what staff
 accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that
-are proxies; I001 a proxy whose headers only a request from outside can try.
+are proxies, W008 state that goes back with the database, W009 mail that goes nowhere; I001 a proxy
+whose headers only a request from outside can try. W005 to W007: `rafflesite.durability`.
 """
 
 import ipaddress
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -157,6 +159,19 @@ def check_state_dir(**_: Any) -> list[CheckMessage]:
     return []
 
 
+def check_state_beside_database(**_: Any) -> list[CheckMessage]:
+    """Check W008: what tells that SQLite's file was put back would go back with it."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] != _SQLITE:
+        return []
+    folder = Path(database["NAME"]).resolve().parent
+    if not Path(settings.STATE_DIR).resolve().is_relative_to(folder):
+        return []
+    message = f"STATE_DIR is in the folder of the database, {folder}."
+    hint = "Set another folder: put back together, nothing tells that they were."
+    return [checks.Warning(message, hint=hint, id="rafflesite.W008")]
+
+
 def check_witness(**_: Any) -> list[CheckMessage]:
     """E008: a witness that signs with the key of a seal."""
     try:
@@ -204,6 +219,14 @@ def check_database(**_: Any) -> list[CheckMessage]:
         return []
     hint = "Set DATABASE_URL=postgres://... where more than a few people take part at once."
     return [checks.Warning("The database is SQLite.", hint=hint, id="rafflesite.W001")]
+
+
+def check_mail(**_: Any) -> list[CheckMessage]:
+    """Check W009: what is printed reaches nobody, and links for entering by e-mail are refused."""
+    if "console" not in settings.EMAIL_BACKEND:
+        return []
+    hint = "Set EMAIL_URL; raffles that are entered by e-mail answer 503 without it."
+    return [checks.Warning("Mails are only printed.", hint=hint, id="rafflesite.W009")]
 
 
 def check_cache(**_: Any) -> list[CheckMessage]:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from shutil import disk_usage
 
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -16,12 +18,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from events.domain import due
+from raffles.domain import lineage
+from raffles.domain.clock import acting_time, ahead_of_database, compare, described
+from raffles.domain.excluding import keys_still_needed
 from raffles.domain.witnesses.ours.named import disagreeing, left_out_of_terms
 from raffles.notifications import outbox
-from raffles.web.outages import is_outage
-from raffles.web.problems import problem, unavailable
+from raffles.web.outages import Unavailable, is_outage
+from raffles.web.problems import problem, translate, unavailable
+from rafflesite.draining import is_draining
 
 logger = logging.getLogger(__name__)
+
+_FULL = 4 * 1024 * 1024  # bytes: less is left for the next statement or two
+_LOW = 64 * 1024 * 1024
 
 # Clocks that differ by more than this make draws noticeably early or late.
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -39,14 +48,24 @@ def livez(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Answer 503 if requests would fail: no database, or one with a missing migration or right.
 
-    A database that can only be read counts as none.
+    Migrations that this version does not know are those of a newer one, which may be served
+    meanwhile: otherwise the first `migrate` of an upgrade would take every server out.
+
+    A database that can only be read, or whose disk is full, counts as none, and a clock that is off
+    keeps from every act. So does a server that is about to stop.
 
     Everything else that needs attention is a warning in a 200, since taking a server out of
     rotation would not help.
     """
+    if is_draining():
+        return problem(503, "stopping", "This server is about to stop.")
     try:
         missing = _expected_migrations() - MigrationRecorder(connection).applied_migrations().keys()
         obstacles = [] if missing else list(_obstacles())  # which need every table
+        compare(connection)
+        acting_time()
+    except Unavailable as reason:
+        return translate(reason) or unavailable()
     except (DatabaseError, InterfaceError) as error:
         logger.warning("Not ready: %s", error)
         return unavailable()
@@ -61,27 +80,43 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def _obstacles() -> Iterator[str]:
-    """Yield a sentence for each thing that keeps this database from being written."""
+    """Yield a sentence for each thing that keeps this database from being written.
+
+    Raises OperationalError where its disk is full.
+    """
     if connection.vendor != "postgresql":
-        file = Path(connection.settings_dict["NAME"])
-        if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
-            yield f"{file} or its folder can only be read."
+        yield from _obstacles_of_file(Path(connection.settings_dict["NAME"]))
         return
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
-        )
+        cursor.execute(_ONLY_READS)
         if cursor.fetchone() == (True,):
             yield "The database can only be read: it is a standby, or its default says so."
+            return
         cursor.execute(_WITHOUT_RIGHT, [connection.introspection.django_table_names()])
         for (table,) in cursor.fetchall():
             yield f"The role {connection.settings_dict['USER']} may not write to {table}."
+        cursor.execute(_SPILL)
+
+
+def _obstacles_of_file(file: Path) -> Iterator[str]:
+    if file.exists() and not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)):
+        yield f"{file} or its folder can only be read."
+    if file.exists() and disk_usage(file.parent).free < _FULL:
+        yield f"The disk of {file} is full."
 
 
 _ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
 _WITHOUT_RIGHT = """
     SELECT name FROM unnest(%s) AS name
     WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT'))
+"""
+# Sorts a megabyte in less memory, so that the server writes it to the database's disk, and forgets
+# it: no table is needed and nothing is left to be vacuumed.
+_SPILL = """
+    SET LOCAL work_mem = '64kB';
+    SELECT sum(length(filler)) FROM (
+        SELECT repeat('x', 1000) AS filler FROM generate_series(1, 1000) AS n ORDER BY n DESC
+    ) AS sorted
 """
 
 
@@ -93,10 +128,34 @@ def _expected_migrations() -> frozenset[tuple[str, str]]:
 
 def warnings() -> list[str]:
     """Return a sentence for each thing that is wrong now."""
+    return [sentence for found in _found().values() for sentence in found]
+
+
+def counted_warnings() -> dict[str, int]:
+    """Return how many there are, by what they are about."""
+    return {about: len(found) for about, found in _found().items()}
+
+
+def _found() -> dict[str, list[str]]:
+    asked = {
+        "restored": lineage.warnings,
+        "clock": clock_warnings,
+        "disk": disk_warnings,
+        "draws": due.warnings,
+        "announcements": outbox.warnings,
+        "witnesses": witness_warnings,
+        "exclusions": exclusion_warnings,
+    }
+    return {about: _ask(warn) for about, warn in asked.items()}
+
+
+def exclusion_warnings() -> list[str]:
+    """Say how many exclusions hold no more, since their key was taken out of TICKET_KEY."""
+    lost = keys_still_needed(timezone.now())
     return [
-        sentence
-        for warn in (clock_warnings, due.warnings, outbox.warnings, witness_warnings)
-        for sentence in _ask(warn)
+        f"TICKET_KEY no longer holds the key {key}, without which {count} exclusions in force let"
+        " everybody in: put the key back behind the first, or make them again."
+        for key, count in sorted(lost.items())
     ]
 
 
@@ -122,16 +181,20 @@ def witness_warnings() -> list[str]:
     return apart + left_out_of_terms(timezone.now())
 
 
+def disk_warnings() -> list[str]:
+    """Return a sentence if the disk of STATE_DIR, where this machine's files are, is near full."""
+    folder = next(
+        each for each in (settings.STATE_DIR, *settings.STATE_DIR.parents) if each.exists()
+    )
+    free = disk_usage(folder).free
+    if free >= _LOW:
+        return []
+    return [f"The disk of STATE_DIR ({settings.STATE_DIR}) has {free // 1024**2} MB left."]
+
+
 def clock_warnings() -> list[str]:
     """Return a sentence if this machine's clock is off from the database's; never with SQLite."""
-    if connection.vendor != "postgresql":
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (theirs,) = cursor.fetchone()
-    ahead = timezone.now() - theirs
+    ahead = ahead_of_database()
     if abs(ahead) <= CLOCK_TOLERANCE:
         return []
-    seconds = round(ahead.total_seconds())
-    side = "ahead of" if seconds > 0 else "behind"
-    return [f"This machine's clock is {abs(seconds)} s {side} the database's."]
+    return [f"This machine's clock is {described(ahead)} the database's."]

@@ -5,9 +5,11 @@ serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). Ma
 always fail here.
 """
 
+import logging
 import os
 import secrets
 import tempfile
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,16 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
-from raffles.web.environment import hex_secrets, items, networks, origins, proxy_networks, rate
+from raffles.web.environment import (
+    bearer,
+    hex_secrets,
+    items,
+    networks,
+    origins,
+    proxy_networks,
+    rate,
+    read,
+)
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
 from raffles.web.zones import zones
@@ -30,6 +41,8 @@ env = environ.Env()
 # The environment takes precedence. ENV_FILE names another file; if empty, none is read.
 if env_file := os.environ.get("ENV_FILE", ".env"):
     env.read_env(BASE_DIR / env_file)
+
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # --- Who serves, and where
 
@@ -62,25 +75,26 @@ RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.str("RECEIPT_KEY", default=""), l
 
 MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
 TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
-networks(MANAGER_IPS)
-proxy_networks(TRUSTED_PROXIES)
+read("MANAGER_IPS", MANAGER_IPS, networks)
+read("TRUSTED_PROXIES", TRUSTED_PROXIES, proxy_networks)
 ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
 # IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
 # addresses as one, 128 counts each address separately.
-IPV6_PREFIX: int = env.int("IPV6_PREFIX", default=64)
+IPV6_PREFIX: int = read("IPV6_PREFIX", env.str("IPV6_PREFIX", default="64"), int)
+# Who may read /metrics beside the managers: whoever sends it as a bearer.
+METRICS_TOKEN = bearer("METRICS_TOKEN", env.str("METRICS_TOKEN", default=""))
 
 THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
 # Large reads (proofs, leaves), and live streams per holder; 0 means no limit.
 THROTTLE_FILES: str = env.str("THROTTLE_FILES", default="30/min")
-STREAMS_PER_HOLDER: int = env.int("STREAMS_PER_HOLDER", default=20)
+STREAMS_PER_HOLDER: int = read(
+    "STREAMS_PER_HOLDER", env.str("STREAMS_PER_HOLDER", default="20"), int
+)
 THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
 THROTTLE_LOGIN: str = env.str("THROTTLE_LOGIN", default="10/15min")
-rate(THROTTLE_LOGIN)
-rate(THROTTLE_FILES)
-rate(THROTTLE_API_KEY)
-rate(THROTTLE_ENTRY)
-rate(THROTTLE_VERIFY)
+for _name in ("ENTRY", "VERIFY", "FILES", "API_KEY", "LOGIN"):
+    read(f"THROTTLE_{_name}", vars()[f"THROTTLE_{_name}"], rate)
 
 # --- Logging in: where a form without an address goes on to
 
@@ -155,7 +169,7 @@ MIDDLEWARE = [
     "raffles.web.middleware.staff",
     "rafflesite.languages.ChosenLanguageMiddleware",
     "raffles.web.middleware.AddressMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
+    "raffles.web.middleware.StaffFormsMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "raffles.web.middleware.PagePolicyMiddleware",
     "raffles.web.problems.ProblemMiddleware",
@@ -184,9 +198,15 @@ TEMPLATES: list[dict[str, Any]] = [
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`, tuned for many short claims."""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in ("sqlite", "postgres", "postgresql"):
+        raise ImproperlyConfigured(  # and says no password
+            "DATABASE_URL is neither PostgreSQL's (postgres://user:password@host/name) nor"
+            " SQLite's (sqlite:////srv/raffles/db.sqlite3)"
+        )
     database: dict[str, Any] = environ.Env.db_url_config(url)
     options = database.setdefault("OPTIONS", {})
-    if database["ENGINE"] == "django.db.backends.sqlite3":
+    if scheme == "sqlite":
         # IMMEDIATE: a transaction that reads before it writes would otherwise fail at once if
         # another has written in between, whatever the timeout.
         options.setdefault("timeout", 20)
@@ -197,6 +217,7 @@ def _database(url: str) -> dict[str, Any]:
         name = f"rafflesite-{os.getpid()}.sqlite3"
         database["TEST"] = {"NAME": os.path.join(tempfile.gettempdir(), name)}
     else:
+        database["ENGINE"] = "raffles.web.postgresql"
         # A new connection per request costs 2.8 times the CPU; a health check costs a round trip
         # per request. Without it, the first request after a lost connection gets a 503.
         database.setdefault("CONN_MAX_AGE", 600)
@@ -204,7 +225,9 @@ def _database(url: str) -> dict[str, Any]:
     return database
 
 
-DATABASES = {"default": _database(env.str("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3"))}
+DATABASES = {
+    "default": _database(env.str("DATABASE_URL", "") or f"sqlite:///{BASE_DIR}/db.sqlite3")
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- State: belongs to this machine, not to the database, and is shared by its processes
@@ -217,6 +240,8 @@ STATE_DIR = Path(env.str("STATE_DIR", default="") or _beside / "state").resolve(
 # --- Cache: request counts of throttles, nothing that would be missed
 
 REDIS_URL: str = env.str("REDIS_URL", default="")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise ImproperlyConfigured("REDIS_URL is not redis://HOST:PORT/NUMBER, rediss:// or unix://.")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -248,12 +273,12 @@ REST_FRAMEWORK: dict[str, Any] = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Raffles and lucky draws",
     "DESCRIPTION": "Raffles and lucky draws that anyone can verify.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "PATH_CONVERTER_OVERRIDES": {"UUID": {"type": "string", "format": "uuid"}},
     "ENUM_NAME_OVERRIDES": {
         "EntryEnum": "events.models.Event.Entry",
-        "RaffleEntryEnum": ["address", "list"],
+        "RaffleEntryEnum": ["address", "email", "invitation", "list"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     # Its links to a call stand within a button, which no screen reader can tell apart.
@@ -280,6 +305,11 @@ USE_TZ = True
 
 CSRF_FAILURE_VIEW = "raffles.web.problems.csrf_failure"
 
+# Of a form without its files: a table of 2 MB, sent again as text, may take four times that.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+
+FORM_RENDERER = "raffles.web.forms.Renderer"
+
 # --- Browsers: everything from our origin, nothing inline; HTTPS if PUBLIC_URL has it
 
 CONTENT_SECURITY_POLICY = {
@@ -298,16 +328,18 @@ CONTENT_SECURITY_POLICY = {
 }
 # Whose pages may show a raffle in a frame (/embed/...); empty: nobody's, and there is none.
 EMBED_ORIGINS = origins("EMBED_ORIGINS", env.str("EMBED_ORIGINS", default=""))
+# Whether browsers that keep tickets show them without a network, by a service worker.
+OFFLINE: bool = env.bool("OFFLINE", default=True)
 SECURE_SSL_REDIRECT = _is_https
 # Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SECURE_REDIRECT_EXEMPT = [r"^(live|ready)z$"]
+SECURE_REDIRECT_EXEMPT = [r"^((live|ready)z|metrics)$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _is_https else 0
 SILENCED_SYSTEM_CHECKS = [
     # Subdomains and preload lists would bind hosts that are not ours.
     *("security.W005", "security.W021"),
-    # raffles.web.middleware.staff contains what the admin needs.
-    *("admin.E408", "admin.E409", "admin.E410"),
+    # raffles.web.middleware contains what the admin needs: `staff`, and the token of its forms.
+    *("admin.E408", "admin.E409", "admin.E410", "security.W003"),
 ]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = _is_https
 # A day's work of the staff, or until the browser is closed; no page outside needs their identity,
@@ -322,13 +354,17 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Mail and logs
 
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(
+    read("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://"), env.email_url_config)
+)
 EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname or 'localhost'}")
 # Webhooks may go only to the public internet and to these networks of our own.
 WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
-networks(WEBHOOK_NETWORKS)
+read("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS, networks)
 LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in logging.getLevelNamesMapping():
+    raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}: set DEBUG, INFO, WARNING or ERROR.")
 # Of the older ticket service's paths the one that holds a name.
 _NAME_IN_PATH = r"(?is)(?<=(?<![^\s/])/ticket/)(?!(?:upcoming|winners|update_events)/?$).+"
 LOGGING = {

@@ -10,8 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.utils import timezone
 
+from raffles.domain import lineage
 from raffles.domain.keys import KeyMissing
 from raffles.domain.log import announce_keys
+from raffles.web.outages import Unavailable
 from rafflesite.checks import (
     require_accounts,
     require_secrets,
@@ -42,9 +44,12 @@ def start() -> None:
 
 def _announce() -> None:
     try:
+        lineage.begin()
         announce_keys(timezone.now())
     except KeyMissing as missing:
         raise ImproperlyConfigured(str(missing)) from missing
+    except Unavailable as reason:  # /readyz says so
+        logger.error("%s", reason.for_operators())
     except Error as error:
         logger.warning("The keys cannot be announced yet: %s", error)
     finally:

@@ -8,6 +8,7 @@ from events.pages.queries import picture_of_draw
 from raffles.pages import urls as raffles_pages
 from raffles.web.problems import handler400, handler403, handler404, handler500
 from rafflesite.health import livez, readyz
+from rafflesite.metrics import metrics
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -28,6 +29,7 @@ _more = [
     path("api/docs/", docs, name="docs"),
     path("livez", livez),
     path("readyz", readyz),
+    path("metrics", metrics),
 ]
 without_pages = [*_api, *_more]
 urlpatterns = [*_api, *_pages, *_more]

@@ -4,7 +4,10 @@ import os
 
 import django
 
+from rafflesite import counting
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
+counting.begin()
 django.setup(set_prefix=False)
 
 # ruff: noqa: E402 - models can be imported only now

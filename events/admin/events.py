@@ -12,6 +12,7 @@ from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -27,7 +28,10 @@ from events.domain.scheduling import edit_event, remove_reward, schedule_event, 
 from events.models import Event, Occurrence, Reward
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.base import Beginning
+from raffles.admin.exclusions import EXCLUDE_FROM
+from raffles.admin.rules_field import rules_link
 from raffles.admin.widgets import IN_FORMS
+from raffles.domain.clock import acting_time
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
 from raffles.web.formats import WEEKDAY, grouped
@@ -126,7 +130,7 @@ class EventAdmin(AdminPages):
     domain_records = frozenset({"added", "changed"})
     inlines = (RewardInline,)
     pages = (
-        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE, POSTER),
+        *(IMPORT, COPY_WEEK, PAUSE, RESUME, END, DUPLICATE, POSTER, EXCLUDE_FROM),
         ViewPage(
             name="preview",
             is_of_object=False,
@@ -151,7 +155,7 @@ class EventAdmin(AdminPages):
         (None, {"fields": ("name", "slug")}),
         (_("When"), {"fields": SCHEDULE}),
         (_("Default reward, for dates without one of their own"), {"fields": REWARD}),
-        (_("Who takes part"), {"fields": RULES, "classes": ("collapse",)}),
+        (_("Who takes part"), {"fields": (*RULES, "rules"), "classes": ("collapse",)}),
         (_("Claiming a prize"), {"fields": CLAIM, "classes": ("collapse",)}),
     )
 
@@ -208,6 +212,11 @@ class EventAdmin(AdminPages):
         issued, total = grouped(draw.participants()), grouped(draw.max_participants)
         return _("%(issued)s of %(total)s") % {"issued": issued, "total": total}
 
+    @admin.display(description=_("Rules"))
+    def rules(self, event: Event) -> SafeString | str:
+        """Show where the rules are, to those who may not change them."""
+        return rules_link(event.rules_hash)
+
     @admin.display(description=_("state"))
     def state(self, event: Any) -> str:
         """Show whether it is running, paused or over."""
@@ -248,10 +257,10 @@ class EventAdmin(AdminPages):
             return HttpResponseRedirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Event, form: Any, change: bool) -> None:
-        now, by = timezone.now(), staff(request)
+        now, by = acting_time(), staff(request)
         if not change:
             obj.paused_at = now if form.cleaned_data["paused"] else None
-            schedule_event(obj, now=now, by=by)
+            schedule_event(obj, now=now, by=by, rules=form.cleaned_data["rules"])
             return
         changes = form.changes()
         event, kept = edit_event(obj.pk, changes, now=now, by=by)
@@ -262,7 +271,7 @@ class EventAdmin(AdminPages):
             messages.info(request, said % {"dates": dates})
 
     def save_formset(self, request: Any, form: Any, formset: Any, *_: Any, **__: Any) -> None:
-        now, by = timezone.now(), staff(request)
+        now, by = acting_time(), staff(request)
         rewards, event_pk = formset.save(commit=False), form.instance.pk
         for reward in (*formset.deleted_objects, *rewards):
             try:

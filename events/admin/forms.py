@@ -14,38 +14,37 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from events.admin.frequency import CHOICE, FrequencyForm
-from events.domain.refusals import RewardTooLarge
+from events.domain.refusals import DatesLeft, RewardTooLarge
 from events.domain.rewards import preview_rewards
 from events.domain.scheduling import Unfit, refuse_unfit
+from events.domain.settling import empty_dates
 from events.models import Event, Reward
 from events.schedule import local
-from raffles.web.fields import ReadableField
+from raffles.admin.rules_field import RulesField
+from raffles.domain.rules import text_of
+from raffles.models.raffle import HOLDER_TERMS
+from raffles.web.fields import PictureAddressField, ReadableField
 from raffles.web.zones import zones
 
 SCHEDULE = ("start_date", "draw_time", "time_zone", "frequency", "until", "max_participants")
 REWARD = ("reward_name", "reward_amount", "reward_description", "reward_picture")
-RULES = ("entry", "one_per_address", "privacy", "rest_days")
+RULES = ("entry", "one_per_address", *HOLDER_TERMS, "privacy", "rest_days")
 MAX_SHOWN = 60  # rewards by date beside an event
 _NAMED = 5
 CLAIM = ("claim_days", "claim_place", "promotes_alternates")
 
 
-class PictureField(forms.URLField):
-    """A picture's URL; the default scheme is https."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs | {"assume_scheme": "https"})
-
-
 REWARD_FIELDS: dict[str, type[forms.Field]] = {
     "reward_name": ReadableField,
     "reward_description": ReadableField,
-    "reward_picture": PictureField,
+    "reward_picture": PictureAddressField,
 }
 
 
 class EventForm(FrequencyForm):
     """An event, with the same rules as in the API."""
+
+    rules = RulesField()
 
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(zones())]
@@ -71,6 +70,7 @@ class EventForm(FrequencyForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.initial["rules"] = text_of(self.instance.rules_hash or "")
         self.fields["time_zone"].initial = settings.RAFFLE_ZONE
         if self.instance.pk:
             del self.fields["paused"]  # an existing event is paused on a page of its own
@@ -87,8 +87,17 @@ class EventForm(FrequencyForm):
         except Unfit as unfit:
             for field, sentence in unfit.errors.items():
                 self.add_error(field, sentence)
+        if self.instance.pk:
+            self._refuse_left_dates()
         if self.instance.pk and "max_participants" in self.changed_data:
             self._refuse_larger_rewards()
+
+    def _refuse_left_dates(self) -> None:
+        """To change an event settles its past by the old schedule."""
+        try:
+            empty_dates(Event.objects.get(pk=self.instance.pk), timezone.now())
+        except DatesLeft as left:
+            self.add_error(None, str(left))
 
     def _refuse_larger_rewards(self) -> None:
         larger = self.instance.rewards.filter(reward_amount__gt=self.instance.max_participants)

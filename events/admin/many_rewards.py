@@ -29,6 +29,7 @@ from events.models import Event
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.exports import download
 from raffles.admin.table_form import TableForm
+from raffles.domain.clock import acting_time
 from raffles.web.callers import staff
 from raffles.web.formats import weekday
 
@@ -75,7 +76,7 @@ def import_table(request: HttpRequest, admin: AdminPages, event: Event) -> HttpR
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
         text, order = form.cleaned_data["text"], form.cleaned_data["order"]
-        now, by = timezone.now(), staff(request)
+        now, by = acting_time(), staff(request)
         if agreed_to := request.POST.get("agreed_to"):
             try:
                 done = import_rewards(

@@ -25,7 +25,9 @@ class OccurrenceAdmin(ReadOnly):
         _("Look at the events"), "admin:events_event_changelist", "events.view_event"
     )
     list_display = ("event", "date", "draws", "reward_name", "raffle")
-    list_filter = ("event",)
+    # Not a filter by event: all of them would stand beside the list.
+    search_fields = ("event__name", "event__slug", "reward_name")
+    search_help_text = _("By event or reward.")
     list_select_related = ("event", "raffle")
     date_hierarchy = "date"
 

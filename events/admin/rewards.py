@@ -7,13 +7,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from events.admin.forms import REWARD, RewardForm
 from events.domain.scheduling import remove_reward, set_reward
 from events.models import Reward
 from raffles.admin.base import Beginning, Recorded
+from raffles.domain.clock import acting_time
 from raffles.domain.refusals import Refusal
 from raffles.web.callers import staff
 
@@ -62,11 +62,11 @@ class RewardAdmin(Recorded):
             return HttpResponseRedirect(request.path)
 
     def save_model(self, request: HttpRequest, obj: Reward, _form: Any, _change: bool) -> None:
-        now, by = timezone.now(), staff(request)
+        now, by = acting_time(), staff(request)
         set_reward(obj.event_id, obj.date, obj.reward(), now=now, by=by)
 
     def delete_model(self, request: HttpRequest, obj: Reward) -> None:
-        remove_reward(obj.event_id, obj.date, now=timezone.now(), by=staff(request))
+        remove_reward(obj.event_id, obj.date, now=acting_time(), by=staff(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Reward]) -> None:
         for reward in queryset:

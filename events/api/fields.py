@@ -19,25 +19,35 @@ _TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2})?", re.ASCII)
 class DayField(serializers.DateField):
     """A date in JSON: 2030-01-31, and no other format."""
 
-    default_error_messages = {"invalid": "Write a date such as 2030-01-31."}
+    default_error_messages = {
+        "invalid": "Write a date such as 2030-01-31.",
+        "none": "There is no such day.",
+    }
 
     def to_internal_value(self, value: Any) -> date:
-        try:
-            return date.fromisoformat(_matching(_DAY, value))
-        except ValueError:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
             self.fail("invalid")
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail("none")
 
 
 class TimeOfDayField(serializers.TimeField):
     """A local time of day: 08:00 or 08:00:30."""
 
-    default_error_messages = {"invalid": "Write a time such as 08:00."}
+    default_error_messages = {
+        "invalid": "Write a time such as 08:00.",
+        "none": "There is no such time of day.",
+    }
 
     def to_internal_value(self, value: Any) -> time:
-        try:
-            return time.fromisoformat(_matching(_TIME, value))
-        except ValueError:
+        if not isinstance(value, str) or not _TIME.fullmatch(value):
             self.fail("invalid")
+        try:
+            return time.fromisoformat(value)
+        except ValueError:
+            self.fail("none")
 
     def to_representation(self, value: time) -> str:
         return value.isoformat("seconds" if value.second else "minutes")
@@ -48,12 +58,6 @@ class LocalMomentField(serializers.DateTimeField):
 
     def enforce_timezone(self, value: datetime) -> datetime:
         return value
-
-
-def _matching(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ValueError(value)
-    return value
 
 
 class UsernameField(VisibleTextField):

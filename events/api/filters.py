@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import django_filters
@@ -49,14 +51,20 @@ class SoonestFirst(LinkCursorPagination):
 
     default_limit = 1000
 
-    def paginate_draws(self, draws: Sequence[ComingDraw], request: Request) -> list[ComingDraw]:
+    def since(self, request: Request) -> datetime | None:
+        """Return the time from which the page is that the request asks for; None for the first."""
+        _, position = self._cursor(request)
+        return None if position is None else datetime.fromtimestamp(position // _EVENTS, UTC)
+
+    def paginate_draws(self, draws: Iterable[ComingDraw], request: Request) -> list[ComingDraw]:
         """Return the page of `draws` (in order) that the request asks for, and set its link."""
         limit = self._limit(request)
         _, position = self._cursor(request)
-        rest = [draw for draw in draws if position is None or _key(draw) > position]
-        page = rest[:limit]
+        rest = (draw for draw in draws if position is None or _key(draw) > position)
+        page = list(islice(rest, limit + 1))
         self.links = []
-        if len(rest) > limit:
+        if len(page) > limit:
+            page = page[:limit]
             self.links = [self._link(request, "next", f"after-{_key(page[-1])}")]
         return page
 

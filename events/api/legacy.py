@@ -11,7 +11,6 @@ from itertools import chain, islice
 from typing import Any
 
 from django.urls import path
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission
@@ -28,8 +27,9 @@ from events.domain.due import due_steps, run, settle_events
 from events.domain.entering import Taken, take_part
 from events.models import Event
 from events.schedule import parse
-from raffles.api.authentication import PartnerKey, PartnerThrottle
-from raffles.api.views import PRIVATE, actor
+from raffles.api.authentication import PartnerKey, PartnerThrottle, actor
+from raffles.api.views import PRIVATE
+from raffles.domain.clock import acting_time
 from raffles.domain.privacy import shown_name
 from raffles.fairness.numbering import numbering
 from raffles.models import Raffle, Stripe, Ticket
@@ -64,7 +64,7 @@ class TicketPaths(EventViewSet):
     )
     @reads(serializers.EventQuery)
     def ticket(self, request: Request, username: str) -> Response:
-        now = timezone.now()
+        now = acting_time()
         event, draw = find_event(now, pk=self.query["eventID"])
         try:
             name = UsernameField().run_validation(username)
@@ -80,9 +80,9 @@ class TicketPaths(EventViewSet):
         responses=answers(403, _200=serializers.RunAnswer(many=True)),
     )
     def update_events(self, request: Request) -> Response:
-        now = timezone.now()
+        now = acting_time()
         by = f"{actor(request)} on {socket.gethostname()}"
-        done = list(run(due_steps(now), now=now, clock=timezone.now, by=by))
+        done = list(run(due_steps(now), now=now, clock=acting_time, by=by))
         settle_events(now)
         return Response(serializers.RunAnswer(done, many=True).data, headers=PRIVATE)
 

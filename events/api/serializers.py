@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.validators import URLValidator
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -12,11 +11,21 @@ from events.api.fields import DayField, LocalMomentField, TimeOfDayField, Userna
 from events.models import Event
 from events.models.event import MAX_REST_DAYS
 from events.schedule import MAX_RULE
-from raffles.api.serializers import ClaimRequest, EntryRequest, ReceiptAnswer
+from raffles.api.serializers import (
+    ClaimRequest,
+    ContactRequest,
+    EntrantsRequest,
+    EntriesAnswer,
+    HolderRequest,
+    ReceiptAnswer,
+    RulesField,
+    TicketsRequest,
+)
 from raffles.domain.privacy import shown_name
 from raffles.models import Draw, Privacy, Raffle, State, Winner
 from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS
 from raffles.web.fields import (
+    PictureField,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
@@ -35,16 +44,10 @@ class RewardShape(StrictSerializer):
     description = VisibleTextField(
         source="reward_description", max_length=1000, allow_blank=True, default=""
     )
-    picture = serializers.CharField(
-        source="reward_picture",
-        max_length=500,
-        allow_blank=True,
-        default="",
-        validators=[URLValidator(["https", "http"])],
-    )
+    picture = PictureField(source="reward_picture")
 
 
-class EventChange(ClaimRequest):
+class EventChange(ClaimRequest, HolderRequest):
     """What a manager may change about an event; dates that have tickets keep their terms."""
 
     name = VisibleTextField(max_length=180)
@@ -60,6 +63,7 @@ class EventChange(ClaimRequest):
     privacy = serializers.ChoiceField(choices=Privacy.choices, default=Privacy.FULL)
     rest_days = StrictIntegerField(min_value=0, max_value=MAX_REST_DAYS, default=0)
     paused = StrictBooleanField(default=False)
+    rules = RulesField(write_only=True, default="")
 
 
 class EventRequest(EventChange):
@@ -68,7 +72,7 @@ class EventRequest(EventChange):
     slug = serializers.SlugField(max_length=50, required=False)
 
 
-class ParticipationRequest(EntryRequest):
+class ParticipationRequest(ContactRequest):
     """Who takes part, and for which of the caller's orders."""
 
     username = UsernameField()
@@ -89,6 +93,9 @@ class NextDrawAnswer(DatedAnswer):
     reward = RewardShape()
     participants = serializers.IntegerField()
     max_participants = serializers.IntegerField()
+    rules_hash = serializers.CharField(
+        allow_blank=True, help_text="What `accepts` has to be; the text: /rules/<hash>.txt."
+    )
 
 
 class OfEventAnswer(serializers.Serializer[Any]):
@@ -106,6 +113,9 @@ class EventAnswer(EventRequest, serializers.ModelSerializer[Event]):
     """An event as everybody sees it."""
 
     id = serializers.IntegerField()
+    rules_hash = serializers.SerializerMethodField(
+        help_text="Of the rules of dates without a ticket; the text: /rules/<hash>.txt."
+    )
     next_draw = NextDrawAnswer(allow_null=True)
 
     class Meta:
@@ -128,9 +138,15 @@ class EventAnswer(EventRequest, serializers.ModelSerializer[Event]):
             "claim_days",
             "claim_place",
             "promotes_alternates",
+            "tickets_per_holder",
+            "max_wins_per_holder",
             "paused",
+            "rules_hash",
             "next_draw",
         )
+
+    def get_rules_hash(self, event: Event) -> str:
+        return event.rules_hash or ""
 
 
 class ChangedEventAnswer(EventAnswer):
@@ -209,6 +225,29 @@ class EventEntryAnswer(serializers.Serializer[Any]):
     receipt = ReceiptAnswer(source="entry.receipt")
 
 
+class UserRequest(TicketsRequest):
+    """One user to enter, by name."""
+
+    holder = UsernameField()
+
+
+class UsersRequest(EntrantsRequest):
+    """Some users, in the next draw of the event."""
+
+    child = UserRequest()
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty=False, **kwargs)
+
+
+class EventEntriesAnswer(EntriesAnswer):
+    """What the request gave each user, and of which draw."""
+
+    event = serializers.CharField()
+    draw_at = LocalMomentField()
+    raffle_id = serializers.UUIDField()
+
+
 class DateRewardAnswer(DatedAnswer, RewardShape):
     """The reward of a date."""
 
@@ -242,7 +281,9 @@ class RunAnswer(serializers.Serializer[Any]):
     """The outcome of a draw that was due."""
 
     name = serializers.CharField(source="step")
-    outcome = serializers.ChoiceField(choices=["drawn", "void", "waiting", "busy", "failed"])
+    outcome = serializers.ChoiceField(
+        choices=["drawn", "void", "waiting", "busy", "left", "failed"]
+    )
 
 
 class DaysQuery(StrictSerializer):

@@ -8,6 +8,7 @@ from django.urls import path, register_converter
 from rest_framework.routers import SimpleRouter
 
 from events.api import legacy
+from events.api.exclusions import ExclusionsOfEvents
 from events.api.feeds import event_stream
 from events.api.views import EventViewSet
 
@@ -28,6 +29,7 @@ register_converter(DayConverter, "day")
 
 router = SimpleRouter(use_regex_path=False)
 router.register("events", EventViewSet, basename="event")
+router.register("exclusions", ExclusionsOfEvents, basename="exclusion")
 
 urlpatterns = [
     *router.urls,

@@ -22,8 +22,8 @@ from rest_framework.viewsets import GenericViewSet
 
 from events.api import serializers
 from events.api.filters import EventFilter, SoonestFirst, WinnerFilter
-from events.domain.calendar import coming_draws, coming_on, find_event
-from events.domain.entering import Participant, take_part
+from events.domain.calendar import coming_draws, coming_on, draws_in_order, find_event
+from events.domain.entering import Participant, enter_users, take_part
 from events.domain.refusals import PartnersOnly
 from events.domain.scheduling import (
     Unfit,
@@ -33,14 +33,16 @@ from events.domain.scheduling import (
     set_reward,
 )
 from events.models import Event, Occurrence, Reward
-from raffles.api.authentication import PartnerKey, PartnerThrottle
-from raffles.api.views import PRIVATE, actor
+from raffles.api.authentication import ManagerOrPartner, PartnerKey, PartnerThrottle, actor
+from raffles.api.entrants import faults_by_place, listed_in, shown_entries
+from raffles.api.views import PRIVATE
+from raffles.domain.clock import acting_time
 from raffles.domain.contacts import keep_contact
 from raffles.models import ApiKey, Winner
 from raffles.web.callers import ManagerOrReadOnly, require_holder
 from raffles.web.fields import StrictSerializer
 from raffles.web.lists import LinkCursorPagination, StrictQueryMixin, reads
-from raffles.web.parsing import idempotency_key
+from raffles.web.parsing import StrictArrayParser, idempotency_key
 from raffles.web.problems import IDEMPOTENCY_KEY, answers
 from raffles.web.versions import IF_MATCH, seen_versions, tagged
 
@@ -69,10 +71,11 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def get_permissions(self) -> list[BasePermission]:
         # None is a method that nobody may use: 405 says more than 403.
         is_open = self.action in (None, "participate")
-        return [] if is_open else [ManagerOrReadOnly()]
+        right = ManagerOrPartner if self.action == "entries" else ManagerOrReadOnly
+        return [] if is_open else [right()]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [PartnerThrottle()] if self.action == "participate" else []
+        return [PartnerThrottle()] if self.action in ("participate", "entries") else []
 
     @reads(LinkCursorPagination, EventFilter)
     def list(self, _request: Request) -> Response:
@@ -92,14 +95,15 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     )
     def create(self, request: Request) -> Response:
         asked = valid(serializers.EventRequest, request)
-        now = timezone.now()
+        now = acting_time()
         is_paused = asked.pop("paused")
         asked.setdefault("slug", slugify(asked["name"])[:50])
         if not asked["slug"]:
             raise ValidationError({"slug": ["Write a slug; none follows from the name."]})
+        rules = asked.pop("rules")
         event = Event(**asked, paused_at=now if is_paused else None)
         with _by_field():
-            schedule_event(event, now=now, by=actor(request))
+            schedule_event(event, now=now, by=actor(request), rules=rules)
         _add_next_draw([event], now)
         return tagged(Response(serializers.EventAnswer(event).data, status=201), event.version())
 
@@ -112,7 +116,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def partial_update(self, request: Request, slug: str) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
         asked = valid(serializers.EventChange, request, is_partial=True)
-        now = timezone.now()
+        now = acting_time()
         with _by_field():
             seen = seen_versions(request)
             event, kept = edit_event(event.pk, asked, now=now, by=actor(request), seen=seen)
@@ -137,10 +141,12 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     )
     @action(detail=True, methods=["post"], authentication_classes=[PartnerKey])
     def participate(self, request: Request, slug: str) -> Response:
-        now = timezone.now()
+        now = acting_time()
         event, draw = find_event(now, slug=slug)
         asked = valid(serializers.ParticipationRequest, request)
-        participant = participant_of(request, asked["username"], asked.get("order_id"))
+        participant = participant_of(
+            request, asked["username"], asked.get("order_id"), asked.get("accepts")
+        )
         try:
             taken = take_part(event, participant, now=now, draw=draw)
         except PartnersOnly as refusal:
@@ -152,6 +158,35 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
         return Response(body, status=200 if is_again else 201, headers=PRIVATE)
 
     @extend_schema(
+        summary="Enter up to 1,000 users in the next draw, all or none (manager, or API key)",
+        request=serializers.UsersRequest,
+        auth=[{"partnerKey": []}, {}],  # type: ignore[list-item]  # a manager needs no key
+        parameters=[IDEMPOTENCY_KEY],
+        responses=answers(401, 403, 404, 410, 422, 429, _201=serializers.EventEntriesAnswer),
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        authentication_classes=[PartnerKey],
+        parser_classes=[StrictArrayParser],
+    )
+    def entries(self, request: Request, slug: str) -> Response:
+        event = Event.objects.get(slug=slug)
+        asked = serializers.UsersRequest(data=request.data)
+        asked.is_valid(raise_exception=True)
+        lines, how = listed_in(request, asked.validated_data)
+        with faults_by_place():
+            listed = enter_users(event, lines, **how)
+        body = {
+            "event": event.slug,
+            "draw_at": listed.draw_at,
+            "raffle_id": listed.raffle_id,
+            "entries": shown_entries(listed.entered),
+        }
+        answer = serializers.EventEntriesAnswer(body).data
+        return Response(answer, status=201, headers=PRIVATE)
+
+    @extend_schema(
         summary="The coming draws of all events, soonest first",
         responses=answers(_200=serializers.UpcomingAnswer(many=True)),
     )
@@ -160,9 +195,11 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def upcoming(self, request: Request) -> Response:
         now, days = timezone.now(), self.query["days"]
         events = list(self.filter_queryset(self.get_queryset()))
-        draws = coming_draws(events, now=now, until=now + timedelta(days=days))
         pages = SoonestFirst()
-        page = pages.paginate_draws(draws, request)
+        since, until = pages.since(request), now + timedelta(days=days)
+        page = pages.paginate_draws(
+            draws_in_order(events, now=now, since=since, until=until), request
+        )
         return pages.get_paginated_response(serializers.UpcomingAnswer(page, many=True).data)
 
     @extend_schema(
@@ -224,7 +261,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     def reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
         asked = valid(serializers.RewardShape, request)
-        how: dict[str, Any] = {"now": timezone.now(), "by": actor(request)}
+        how: dict[str, Any] = {"now": acting_time(), "by": actor(request)}
         reward, is_new = set_reward(event.pk, day, asked, **how, seen=seen_versions(request))
         body = serializers.DateRewardAnswer(reward).data
         return tagged(Response(body, status=201 if is_new else 200), reward.version())
@@ -247,7 +284,7 @@ class EventViewSet(StrictQueryMixin, GenericViewSet[Any]):
     @reward.mapping.delete
     def unset_reward(self, request: Request, slug: str, day: date) -> Response:
         event = Event.objects.only("pk").get(slug=slug)
-        how: dict[str, Any] = {"now": timezone.now(), "by": actor(request)}
+        how: dict[str, Any] = {"now": acting_time(), "by": actor(request)}
         remove_reward(event.pk, day, **how, seen=seen_versions(request))
         return Response(status=204)
 
@@ -265,7 +302,9 @@ def _reader(shape: type[StrictSerializer], is_partial: bool) -> StrictSerializer
     return shape(partial=is_partial)
 
 
-def participant_of(request: Request, username: str, order_id: str | None = None) -> Participant:
+def participant_of(
+    request: Request, username: str, order_id: str | None = None, accepts: str | None = None
+) -> Participant:
     """Return who calls for whom: a partner is known by their key, anybody else by their address."""
     holder = f"ip:{require_holder(request)}"
     key = request.auth
@@ -276,6 +315,7 @@ def participant_of(request: Request, username: str, order_id: str | None = None)
         is_partner=isinstance(key, ApiKey),
         order_id=order_id,
         request_key=idempotency_key(request),
+        accepts=accepts,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import takewhile
+from heapq import merge
+from itertools import islice, takewhile
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -52,6 +53,10 @@ class ComingDraw:
     def is_default(self) -> bool:
         """Return whether the date has no reward of its own."""
         return self.reward is self.event
+
+    def rules_hash(self) -> str:
+        """Return the hash of the rules that its participants accept, "" without any."""
+        return self.occurrence.rules_hash() if self.occurrence else self.event.rules_hash or ""
 
     def participants(self) -> int:
         """Return the number of tickets handed out."""
@@ -122,17 +127,34 @@ def coming_draws(
 
     Two queries, for any number of events. At least one of the limits is needed.
     """
+    return list(draws_in_order(events, now=now, until=until, each=each))
+
+
+def draws_in_order(
+    events: Sequence[Event],
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    each: int | None = None,
+) -> Iterator[ComingDraw]:
+    """Yield the same, from `since` on, for whoever wants the first of them.
+
+    A draw is made when it is asked for: a thousand daily events have as many a day.
+    """
     opened = _opened(events, now)
     first = (now - timedelta(days=2)).date()
     rewards = _by_event(Reward.objects.filter(event__in=events, date__gte=first))
-    draws = [
-        draw
+    of_events = (
+        _coming(event, opened.get(event.pk, {}), rewards.get(event.pk, {}), now, since)
         for event in events
-        for draw in _coming(
-            event, opened.get(event.pk, {}), rewards.get(event.pk, {}), now, until, each
-        )
-    ]
-    return sorted(draws, key=lambda draw: (draw.draw_at, draw.event.pk))
+    )
+    draws = merge(*(islice(draws, each) for draws in of_events), key=_place)
+    return takewhile(lambda draw: until is None or draw.draw_at <= until, draws)
+
+
+def _place(draw: ComingDraw) -> tuple[datetime, int]:
+    return draw.draw_at, draw.event.pk
 
 
 def planned_draws(
@@ -144,7 +166,7 @@ def planned_draws(
     new event.
     """
     opened = _opened([event], now).get(event.pk, {}) if event.pk else {}
-    draws = _coming(event, opened, rewards, now, None, each)
+    draws = list(islice(_coming(event, opened, rewards, now), each))
     called_off = [
         ComingDraw.kept(event, row)
         for row in opened.values()
@@ -197,23 +219,20 @@ def _coming(
     opened: dict[date, Occurrence],
     rewards: Mapping[date, Rewarding],
     now: datetime,
-    until: datetime | None,
-    each: int | None,
-) -> list[ComingDraw]:
-    """Return the dates already opened and those of the rule that are not, in order of time."""
-    draws = [
+    since: datetime | None = None,
+) -> Iterator[ComingDraw]:
+    """Yield the dates already opened and those of the rule that are not, in order of time."""
+    kept = [
         ComingDraw.kept(event, occurrence)
         for occurrence in opened.values()
-        if is_enterable(occurrence, now) and (until is None or occurrence.draw_at <= until)
+        if is_enterable(occurrence, now) and (since is None or occurrence.draw_at >= since)
     ]
-    free = 0
-    for day, draw_at in _scheduled(event, now):
-        if (until is not None and draw_at > until) or free == each:
-            break
-        if day not in opened:
-            draws.append(_planned(event, day, draw_at, rewards))
-            free += 1
-    return sorted(draws, key=lambda draw: draw.draw_at)[:each]
+    planned = (
+        _planned(event, day, draw_at, rewards)
+        for day, draw_at in _scheduled(event, now, since)
+        if day not in opened
+    )
+    return merge(sorted(kept, key=_place), planned, key=_place)
 
 
 def _planned(
@@ -223,10 +242,15 @@ def _planned(
     return ComingDraw(event, day, draw_at, event.time_zone, reward, event.max_participants, None)
 
 
-def _scheduled(event: Event, now: datetime) -> Iterator[tuple[date, datetime]]:
+def _scheduled(
+    event: Event, now: datetime, since: datetime | None
+) -> Iterator[tuple[date, datetime]]:
     if event.paused_at is not None:
         return iter(())
-    return event.schedule().after(max(now, event.settled_until))
+    behind = max(now, event.settled_until)
+    if since is not None:
+        behind = max(behind, since - timedelta.resolution)
+    return event.schedule().after(behind)
 
 
 def is_enterable(occurrence: Occurrence, now: datetime) -> bool:

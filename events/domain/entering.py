@@ -7,8 +7,10 @@ date, one ticket per user in a raffle, one ticket per order ever.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -27,11 +29,15 @@ from events.domain.refusals import (
 from events.models import Event, Occurrence
 from events.schedule import local
 from raffles.domain import identities
-from raffles.domain.creating import create_raffle
-from raffles.domain.entering import Entrant, Entry, enter, enter_again
+from raffles.domain.claiming import Entrant
+from raffles.domain.creating import Request, create_raffle
+from raffles.domain.entering import Entry, enter, enter_again
+from raffles.domain.entering_lists import enter_list, was_entered
 from raffles.domain.keys import ticket_key
+from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import (
     AlreadyEntered,
+    BadLines,
     GateShut,
     OrderUsed,
     Refusal,
@@ -39,7 +45,7 @@ from raffles.domain.refusals import (
     SoldOut,
 )
 from raffles.fairness.tickets import holder_key, holder_tag
-from raffles.models import EntryMode, Privacy, State, Winner
+from raffles.models import Channel, EntryMode, Privacy, Raffle, State, Winner
 
 OPENED_BY = "the first ticket"
 
@@ -51,7 +57,7 @@ class Participant:
     `caller` is the address (`ip:203.0.113.7`) or the API key (`key:7`), whose repeated request gets
     the same ticket; `address` may hold one ticket where the event says so. `order_id` is the
     caller's own name for what the ticket is for, `request_key` an `Idempotency-Key`, ignored with
-    an order.
+    an order, `accepts` the hash of the rules that the user accepts.
     """
 
     username: str
@@ -60,6 +66,7 @@ class Participant:
     is_partner: bool = False
     order_id: str | None = None
     request_key: str | None = None
+    accepts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class _Person:
     identity: str
     request_key: str | None
     entrant: Entrant
+    channel: Channel | None
+    accepts: str | None
 
     def enter(self, raffle_id: UUID, now: datetime) -> Entry:
         return enter(
@@ -87,6 +96,8 @@ class _Person:
             now=now,
             request_key=self.request_key,
             entrant=self.entrant,
+            channel=self.channel,
+            accepts=self.accepts,
         )
 
     def enter_again(self) -> Entry | None:
@@ -103,7 +114,8 @@ def take_part(
     """Hand the participant a ticket of the first draw after `now`, which is `draw` if it is known.
 
     The same order or request of the same caller and user gets the same ticket again, for ever.
-    Raises PartnersOnly, WonRecently, NoDraw, DrawFull, AlreadyInDraw, RequestMismatch.
+    Raises PartnersOnly, WonRecently, NoDraw, DrawFull, AcceptRules, Excluded, AlreadyInDraw,
+    RequestMismatch.
     """
     if event.entry == Event.Entry.PARTNER and not participant.is_partner:
         raise PartnersOnly
@@ -133,7 +145,10 @@ def _person(event: Event, participant: Participant) -> _Person:
             username=participant.username,
             order_tag=_once_tag(event, once) if once else None,
             address=participant.address if event.one_per_address else None,
+            caller=None if participant.is_partner else participant.address,
         ),
+        channel=Channel.PARTNER if participant.is_partner else None,
+        accepts=participant.accepts,
     )
 
 
@@ -145,7 +160,7 @@ def _once_tag(event: Event, once: str) -> bytes:
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
     """Enter the next draw, or the one after it if its gate shuts at this moment."""
-    if event.rest_days and (last := _last_win(event, person, now)):
+    if event.rest_days and (last := _last_win(event, person.identity, now)):
         if entry := person.enter_again():
             return _taken(event, person, entry)
         raise _resting(event, last, now)
@@ -198,36 +213,117 @@ def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Ta
         draw = _next_draw(event, now, passed)
         if draw is None or draw.occurrence is not None:
             return None
-        raffle = create_raffle(
-            name=f"{event.name}, {draw.date}",
-            total_tickets=draw.max_participants,
-            prizes=[(draw.reward.reward_name, draw.reward.reward_amount)],
-            entropy=settings.DRAW_ENTROPY,
-            closes_at=draw.draw_at,
-            time_zone=draw.time_zone,
-            event_slug=event.slug,
-            privacy=Privacy(event.privacy),
-            entry=EntryMode.PARTNER if event.entry == Event.Entry.PARTNER else EntryMode.USERNAME,
-            claim=event.claim_terms(),
-            now=now,
-            by=OPENED_BY,
-        )
-        Occurrence.objects.create(
-            event=event,
-            date=draw.date,
-            draw_at=draw.draw_at,
-            time_zone=draw.time_zone,
-            raffle=raffle,
-            max_participants=draw.max_participants,
-            **draw.reward.reward(),
-        )
+        raffle = _make(event, draw, now)
         entry = person.enter(raffle.uuid, now)
         if entry.is_repeat:  # of an earlier draw, so this date still has no ticket
             transaction.set_rollback(True)
     return _taken(event, person, entry, draw)
 
 
-def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
+def _make(event: Event, draw: ComingDraw, now: datetime) -> Raffle:
+    """Create the raffle of a date of a locked event, for its first ticket."""
+    raffle = create_raffle(
+        name=f"{event.name}, {draw.date}",
+        total_tickets=draw.max_participants,
+        prizes=[(draw.reward.reward_name, draw.reward.reward_amount)],
+        entropy=settings.DRAW_ENTROPY,
+        closes_at=draw.draw_at,
+        time_zone=draw.time_zone,
+        event_slug=event.slug,
+        privacy=Privacy(event.privacy),
+        entry=EntryMode.PARTNER if event.entry == Event.Entry.PARTNER else EntryMode.USERNAME,
+        claim=event.claim_terms(),
+        **event.holder_terms(),
+        rules_hash=event.rules_hash or "",
+        now=now,
+        by=OPENED_BY,
+    )
+    Occurrence.objects.create(
+        event=event,
+        date=draw.date,
+        draw_at=draw.draw_at,
+        time_zone=draw.time_zone,
+        raffle=raffle,
+        max_participants=draw.max_participants,
+        **draw.reward.reward(),
+    )
+    return raffle
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Tickets of a list of users by name, and their draw's time in its time zone."""
+
+    draw_at: datetime
+    raffle_id: UUID
+    entered: dict[str, list[Entry]]
+
+
+def enter_users(
+    event: Event,
+    lines: Sequence[Line],
+    *,
+    now: datetime,
+    by: str,
+    channel: Channel,
+    request: Request | None = None,
+) -> Listed:
+    """Enter users in the first draw after `now`, all or none; there is at least one line.
+
+    A repeated `request` gets the same tickets. Raises NoDraw, DrawFull (fewer are left than asked
+    for), BadLines, RequestMismatch.
+    """
+    how: dict[str, Any] = {"now": now, "by": by, "channel": channel, "request": request}
+    passed: set[date] = set()
+    while True:
+        try:
+            with transaction.atomic():
+                event = locked_event(event.pk)
+                row = _entered_before(event, request, now) or _opened(event, lines, now, passed)
+                assert row.raffle  # noqa: S101 - it has tickets, or is to get them now
+                entered = enter_list(row.raffle.uuid, lines, **how, through_event=True)
+                return Listed(row.local(), row.raffle.uuid, entered)
+        except GateShut:
+            if passed:
+                raise DrawFull from None
+            passed.add(row.date)
+        except SoldOut as refusal:
+            raise (refusal if isinstance(refusal, DrawFull) else DrawFull()) from None
+
+
+def _entered_before(event: Event, request: Request | None, now: datetime) -> Occurrence | None:
+    """Return the date that the request entered; None for a new one."""
+    if request is None:
+        return None
+    opened = event.occurrences.recent(now).exclude(raffle=None).select_related("raffle")
+    return next((row for row in opened if row.raffle and was_entered(row.raffle, request)), None)
+
+
+def _opened(event: Event, lines: Sequence[Line], now: datetime, passed: set[date]) -> Occurrence:
+    """Return the next date of a locked event with its raffle, which it may get now."""
+    _refuse_resting(event, lines, now)
+    draw = _next_draw(event, now, passed)
+    if draw is None:
+        raise NoDraw
+    if draw.occurrence is None or draw.occurrence.raffle is None:
+        _make(event, draw, now)
+    return event.occurrences.select_related("raffle").get(date=draw.date)
+
+
+def _refuse_resting(event: Event, lines: Sequence[Line], now: datetime) -> None:
+    """Raise BadLines for users who won too recently."""
+    if not event.rest_days:
+        return
+    faults = [
+        (line.number, str(_resting(event, last, now)))
+        for line in lines
+        if (last := _last_win(event, identities.of_user(line.holder), now))
+    ]
+    if faults:
+        raise BadLines(faults, len(faults))
+
+
+def _last_win(event: Event, identity: str, now: datetime) -> date | None:
     """Return the date of the participant's last prize, if they have to rest after it still."""
     today = local(now, event.time_zone).date()
     recent = event.occurrences.filter(
@@ -237,13 +333,12 @@ def _last_win(event: Event, person: _Person, now: datetime) -> date | None:
     for row in recent.select_related("raffle"):
         assert row.raffle  # noqa: S101 - it is drawn
         key = holder_key(ticket_key(row.raffle.ticket_key_id), row.raffle.uuid.bytes)
-        tag = holder_tag(key, person.identity)
+        tag = holder_tag(key, identity)
         # By ticket, so that each is one index lookup.
         tickets |= Q(ticket__raffle=row.raffle, ticket__holder_tag=tag)
     if not tickets:
         return None
-    has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
-    won = Winner.objects.filter(tickets).filter(has_prize, replacement=None)
+    won = Winner.objects.filter(tickets).holding()
     dates = won.order_by("-raffle__closes_at").values_list("raffle__occurrence__date", flat=True)
     return dates.first()
 

@@ -91,6 +91,24 @@ class SlugTaken(Refusal):
     sentence = _("Another event has this slug")
 
 
+class DatesLeft(Refusal):
+    """More dates came without tickets than are called off without being asked."""
+
+    kind = Kind.CONFLICT
+    code = "dates_left"
+    sentence = _(
+        "%(count)s dates of %(event)s came without tickets, the first %(day)s: see that the clock"
+        " is right, then run draw_winners --catch-up, which calls them off."
+    )
+
+    def __init__(self, event: str, count: int, day: date) -> None:
+        super().__init__(event, count, day)
+        self.facts = {"event": event, "count": count, "day": day}
+
+    def __str__(self) -> str:
+        return gettext(self.sentence) % self.facts
+
+
 class PlanChanged(Refusal):
     """The result would differ from what was previewed and agreed to."""
 

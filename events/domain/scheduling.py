@@ -21,6 +21,7 @@ from events.schedule import BadSchedule, check, local
 from raffles.domain.keys import current_key_id
 from raffles.domain.privacy import forget_names
 from raffles.domain.refusals import ChangedMeanwhile
+from raffles.domain.rules import keep_rules
 from raffles.models import Raffle
 from raffles.models.record import record
 from raffles.web.versions import fits
@@ -53,14 +54,19 @@ def refuse_unfit(event: Event, now: datetime) -> None:
         raise Unfit(errors)
 
 
-def schedule_event(event: Event, *, now: datetime, by: str) -> Event:
-    """Store a new event, whose dates begin after `now`. Raises Unfit, SlugTaken."""
+def schedule_event(event: Event, *, now: datetime, by: str, rules: str | None = None) -> Event:
+    """Store a new event, whose dates begin after `now`; `rules` None are those it has.
+
+    Raises Unfit, SlugTaken.
+    """
     refuse_unfit(event, now)
     event.settled_until = event.created_at = event.changed_at = now
     event.created_by = event.changed_by = by
     event.ticket_key_id = current_key_id()
     try:
         with transaction.atomic():
+            if rules is not None:
+                event.rules_hash = keep_rules(rules, now=now, by=by)
             event.save(force_insert=True)
             record(event, "event.scheduled", at=now, by=by)
     except IntegrityError:
@@ -80,15 +86,16 @@ def edit_event(
 ) -> tuple[Event, list[Occurrence]]:
     """Change an event; return it with the coming dates that keep what they were opened with.
 
-    `changes` are values by field, and `paused`. Past dates are settled by the old schedule; the new
-    one begins after `now`. `seen` are versions of which one must be stored; None: any. Raises
-    Unfit, RewardTooLarge, ChangedMeanwhile.
+    `changes` are values by field, `paused`, and the text of `rules`. Past dates are settled by the
+    old schedule; the new one begins after `now`. `seen` are versions of which one must be stored;
+    None: any. Raises Unfit, RewardTooLarge, ChangedMeanwhile, DatesLeft.
     """
     with transaction.atomic():
         event = locked_event(event_pk)
         if not fits(event.version(), seen):
             raise ChangedMeanwhile
         settle(event, now=now, by=by)
+        changes = _with_rules_kept(changes, now=now, by=by)
         before = {name: getattr(event, name) for name in (*_TIMING, "paused_at")}
         changed = {name: value for name, value in changes.items() if getattr(event, name) != value}
         for name, value in changes.items():
@@ -114,12 +121,20 @@ def edit_event(
         return event, [row for row in opened if is_enterable(row, now)]
 
 
+def _with_rules_kept(changes: Mapping[str, Any], *, now: datetime, by: str) -> dict[str, Any]:
+    """Return the changes with the hash of rules in the place of their text."""
+    kept = dict(changes)
+    if "rules" in kept:
+        kept["rules_hash"] = keep_rules(kept.pop("rules"), now=now, by=by)
+    return kept
+
+
 def end_event(
     event_pk: int, last: date | None, *, now: datetime, by: str
 ) -> tuple[Event, list[Occurrence]]:
     """Let no date come after `last`, or from now on; return the same as `edit_event`.
 
-    Raises Unfit, whose errors are of `until`.
+    Raises Unfit, whose errors are of `until`, and DatesLeft.
     """
     with transaction.atomic():
         event = locked_event(event_pk)

@@ -8,6 +8,7 @@ from itertools import takewhile
 from django.db import transaction
 
 from events.domain.calendar import locked_event
+from events.domain.refusals import DatesLeft
 from events.models import Event, Occurrence, Reward
 from events.models.event import OccurrenceQuerySet
 from raffles.domain.announcing import announce
@@ -18,6 +19,10 @@ from raffles.models.draw import LATE_AFTER
 
 Due = tuple[date, datetime]
 
+# An event's empty dates that are called off at once. More are not due after a bad week, but by a
+# clock that is far ahead, and a date once called off stays so: somebody should look first.
+MOST = 7
+
 
 def due_dates(event: Event, now: datetime) -> list[Due]:
     """Return the dates, with or without tickets, that fell due after the last settled one."""
@@ -26,15 +31,23 @@ def due_dates(event: Event, now: datetime) -> list[Due]:
     return list(takewhile(lambda due: due[1] <= now, event.schedule().after(event.settled_until)))
 
 
+def empty_dates(event: Event, now: datetime) -> list[Due]:
+    """Return the due dates that nobody entered. Raises DatesLeft for more than `MOST`."""
+    if not (due := due_dates(event, now)):
+        return []
+    opened = opened_since(event.settled_until).filter(event=event)
+    taken = set(opened.values_list("date", flat=True))
+    empty = [(day, draw_at) for day, draw_at in due if day not in taken]
+    if len(empty) > MOST:
+        raise DatesLeft(event.slug, len(empty), empty[0][0])
+    return empty
+
+
 def settle(event: Event, *, now: datetime, by: str) -> None:
-    """Void each empty date of a locked event up to `now`, oldest first."""
-    due = due_dates(event, now)
-    if due:
-        opened = opened_since(event.settled_until).filter(event=event)
-        taken = set(opened.values_list("date", flat=True))
-        for day, draw_at in due:
-            if day not in taken:
-                _void(event, day, draw_at, now=now, by=by)
+    """Void each empty date of a locked event up to `now`, oldest first. Raises DatesLeft."""
+    for day, draw_at in empty_dates(event, now):
+        _void(event, day, draw_at, now=now, by=by)
+    if due := due_dates(event, now):
         event.settled_until = due[-1][1]
         event.save(update_fields=["settled_until"])
 

@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils import timezone
-
 from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event, set_reward
 from events.models import Event
@@ -19,6 +17,7 @@ from raffles.domain.creating import Request, create_raffle
 from raffles.domain.due import draw_now
 from raffles.domain.entering import Entry, enter
 from raffles.domain.refusals import AlreadyDrawn, AlreadyEntered
+from raffles.domain.sealing import Clock
 from raffles.models import Raffle
 
 BY = "demo"
@@ -38,8 +37,9 @@ class Demo:
     event: Event
 
 
-def make_demo_data(now: datetime) -> Demo:
+def make_demo_data(clock: Clock) -> Demo:
     """Create what is missing, and return all of it."""
+    now = clock()
     open_ = _raffle("open", "Summer fair", 100, [("Telescope", 1), ("Kettle", 5)], now)
     sold_out = _raffle("sold out", "Village hall roof", 5, [("Hamper", 1), ("Jam", 2)], now)
     drawn = _raffle("drawn", "School trip", 8, [("Bicycle", 1), ("Book", 3)], now)
@@ -53,7 +53,7 @@ def make_demo_data(now: datetime) -> Demo:
             with suppress(AlreadyEntered):
                 enter(raffle.uuid, identity=f"ip:192.0.2.{host}", now=now, request_key="demo")
     with suppress(AlreadyDrawn):
-        draw_now(drawn.uuid, now=now, clock=timezone.now, by=BY)
+        draw_now(drawn.uuid, now=now, clock=clock, by=BY)
     ticket = enter(drawn.uuid, identity="ip:192.0.2.1", now=now, request_key="demo")
     return Demo(open_, sold_out, drawn, soon, ticket, _event(now))
 

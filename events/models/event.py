@@ -14,7 +14,15 @@ from django.utils.translation import gettext_noop
 
 from events.schedule import MAX_RULE, Schedule, local
 from raffles.models import Raffle, State
-from raffles.models.raffle import MAX_PRIZES, MAX_TICKETS, ClaimTerms, Privacy, sum_of_stripes
+from raffles.models.raffle import (
+    MAX_PRIZES,
+    MAX_TICKETS,
+    ClaimTerms,
+    HolderTerms,
+    Privacy,
+    holder_limits,
+    sum_of_stripes,
+)
 from raffles.web.versions import version_of
 from raffles.web.zones import zone_of
 
@@ -67,7 +75,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.filter(paused_at__isnull=True)
 
 
-class Event(Rewarding, ClaimTerms):
+class Event(Rewarding, ClaimTerms, HolderTerms):
     """A recurring lucky draw; its own reward is the default for its dates.
 
     No date up to `settled_until` needs a run any more. It is the latest of the event's creation,
@@ -107,6 +115,8 @@ class Event(Rewarding, ClaimTerms):
         validators=[MaxValueValidator(MAX_REST_DAYS)],
         help_text=_("Days for which a winner can't take part again; 0: none."),
     )
+    # Null is none: a default would make SQLite rebuild the table.
+    rules_hash = models.CharField(_("rules"), max_length=64, null=True, blank=True)  # noqa: DJ001
     paused_at = models.DateTimeField(null=True, editable=False)
     settled_until = models.DateTimeField(editable=False)
     ticket_key_id = models.CharField(max_length=16, editable=False)
@@ -132,6 +142,13 @@ class Event(Rewarding, ClaimTerms):
                 condition=Q(reward_amount__lte=F("max_participants")),
                 name="event_reward_within_tickets",
                 violation_error_message=_(TOO_MANY_REWARDS),
+            ),
+            *holder_limits("event"),
+            models.CheckConstraint(
+                condition=Q(entry__in=["open", "partner"]), name="event_entry_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(privacy__in=Privacy.values), name="event_privacy_is_known"
             ),
             models.CheckConstraint(
                 condition=Q(rest_days__lte=MAX_REST_DAYS), name="event_rest_within_limit"
@@ -220,6 +237,10 @@ class Occurrence(Rewarding):
     def local(self) -> datetime:
         """Return its draw time in its time zone."""
         return local(self.draw_at, self.time_zone)
+
+    def rules_hash(self) -> str:
+        """Return the hash of the rules that its participants accept, "" without any."""
+        return self.raffle.rules_hash if self.raffle else ""
 
     def state(self) -> str:
         """Return its raffle's state; void without one."""

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from events.models.event import Event
 from raffles.models import Raffle
+from raffles.web.outages import CLOCKS_APART
 
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(hours=1)
@@ -30,8 +31,11 @@ class SetbackQuerySet(models.QuerySet["Setback"]):
     """Queries on setbacks."""
 
     def resting(self, now: datetime) -> SetbackQuerySet:
-        """Return those whose next try is still to come."""
-        return self.filter(next_try_at__gt=now)
+        """Return those whose next try is still to come.
+
+        One that failed at a time to come does not rest: a clock was wrong, or is.
+        """
+        return self.filter(failed_at__lte=now + CLOCKS_APART, next_try_at__gt=now)
 
 
 class Setback(models.Model):

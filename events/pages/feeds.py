@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from events.domain.calendar import ComingDraw, coming_draws
+from events.domain.calendar import ComingDraw, draws_in_order
 from events.models import Event
 from events.pages.queries import result_address
 from raffles.domain.log import origin
@@ -64,7 +65,7 @@ def events_calendar(_request: HttpRequest) -> HttpResponse:
     """Answer the draws of the next three months with their rewards, in their events' time zones."""
     now = timezone.now()
     events = list(Event.objects.all())
-    draws = coming_draws(events, now=now, until=now + _AHEAD, each=_EACH)[:_MOST]
+    draws = islice(draws_in_order(events, now=now, until=now + _AHEAD, each=_EACH), _MOST)
     changes = LogEntry.objects.filter(action__in=_CHANGES).revisions(map(subject_of, events))
     site = origin()
     entries = []

@@ -7,8 +7,21 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from events.api.fields import UsernameField
+from raffles.pages.log import SearchForm, visible
 
 _username = UsernameField()
+
+
+class WinnersForm(SearchForm):
+    """What is looked for among the winners of all draws."""
+
+    winner = forms.CharField(
+        label=_("A winner’s whole name (events)"), max_length=150, required=False
+    )
+    field_order = ("name", "winner", "until")
+
+    def clean_winner(self) -> str:
+        return visible(self.cleaned_data["winner"])
 
 
 class ParticipationForm(forms.Form):

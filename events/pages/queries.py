@@ -7,25 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
 from events.domain.calendar import ComingDraw, coming_draws
 from events.models import Event, Occurrence, Rewarding
-from raffles.models import Announcement, Draw, Prize, Raffle
+from raffles.models import Announcement, Draw, EntryMode, Prize, Raffle
 from raffles.pages.queries import (
     LISTED,
     PODIUM,
     Given,
     Place,
+    first_picture,
     full_raffles,
     given,
     next_draws,
     open_raffles,
+    opens_later,
     podiums,
     takes_entries,
 )
+from raffles.web.pictures import shown_picture
 
 _LATELY = timedelta(days=7)
 _AHEAD = 7  # coming dates on an event's page
@@ -44,7 +46,8 @@ class Offer:
 class Coming:
     """A draw to come, of an event or a raffle; without `at` it comes with the last ticket.
 
-    `closes` says that entries end at that time, and that the draw may be a little later.
+    `closes` says that entries end at that time, and that the draw may be a little later; before
+    `opens_at` nobody can enter, and where `by_organiser` nobody does by themselves.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Coming:
     total: int
     takes_entries: bool
     closes: bool = False
+    opens_at: datetime | None = None
+    by_organiser: bool = False
 
     def taken(self) -> int:
         """Return the tickets handed out, while it takes entries."""
@@ -96,27 +101,26 @@ def _of_event(draw: ComingDraw) -> Coming:
 
 
 def _of_raffle(raffle: Raffle, now: datetime) -> Coming:
+    prizes = list(raffle.prizes.all())
     return Coming(
         name=raffle.name,
         address=reverse("pages:raffle", args=[raffle.uuid]),
         at=raffle.closes_at,
         time_zone=str(raffle.zone()),
-        prizes=list(raffle.prizes.all())[:PODIUM],
-        picture="",
+        prizes=prizes[:PODIUM],
+        picture=first_picture(prizes),
         left=raffle.available,
         total=raffle.total_tickets,
         takes_entries=takes_entries(raffle, now),
         closes=True,
+        opens_at=opens_later(raffle, now),
+        by_organiser=raffle.entry == EntryMode.LIST,
     )
 
 
 def picture_of(reward: Rewarding) -> str:
-    """Return the URL of a reward's picture if this site serves it, else an empty string.
-
-    Pages load nothing from elsewhere: another host would learn who looks.
-    """
-    picture = reward.reward_picture
-    return picture if picture.startswith(f"{settings.PUBLIC_URL}/") else ""
+    """Return the URL of a reward's picture as far as pages show it, else an empty string."""
+    return shown_picture(reward.reward_picture)
 
 
 def picture_of_draw(raffle: Raffle) -> str:

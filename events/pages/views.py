@@ -11,13 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from events.domain.calendar import find_event
 from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
-from events.pages.forms import ParticipationForm
+from events.pages.forms import ParticipationForm, WinnersForm
 from events.pages.notices import WORDS, WORDS_BY_ADDRESS
 from events.pages.queries import (
     coming,
@@ -30,13 +29,16 @@ from events.pages.queries import (
     until_sold_out,
 )
 from events.schedule import shown_zone
+from raffles.domain.clock import acting_time
 from raffles.domain.contacts import keep_contact
-from raffles.domain.refusals import Refusal
+from raffles.domain.refusals import AcceptRules, Refusal
+from raffles.domain.search import raffles_won_by
 from raffles.models import Announcement, Raffle
-from raffles.pages.log import SearchForm, page_of
+from raffles.pages.log import page_of
 from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.result import shown_result
+from raffles.pages.rules import acceptance
 from raffles.pages.views import just_taken, shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
@@ -62,11 +64,13 @@ def home(request: HttpRequest) -> HttpResponse:
 @page
 def winners(request: HttpRequest) -> HttpResponse:
     """Show all finished draws, the latest first; 400 with a sentence for what cannot be sought."""
-    form = SearchForm(request.GET)
+    form = WinnersForm(request.GET)
     if not form.is_valid():
         return render(request, "events/winners.html", {"form": form}, status=400)
     asked = form.cleaned_data
     draws = Announcement.objects.filter(kind=Announcement.Kind.DRAWN)
+    if asked["winner"]:
+        draws = draws.filter(raffle__in=raffles_won_by(asked["winner"]))
     rows, has_newer, has_older = page_of(draws, asked, _ARCHIVED)
     context = {
         "form": form,
@@ -78,7 +82,6 @@ def winners(request: HttpRequest) -> HttpResponse:
     return render(request, "events/winners.html", context)
 
 
-@csrf_exempt  # other sites are refused for every address, so nobody needs a cookie
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def event(request: HttpRequest, slug: str) -> HttpResponse:
@@ -91,13 +94,15 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
     words = WORDS
     try:
         throttle(request, EntryThrottle())
-        now = timezone.now()
+        now = acting_time()
         found, draw = find_event(now, slug=slug)
         words = WORDS_BY_ADDRESS if found.one_per_address else WORDS
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
         if email := form.cleaned_data["email"]:
             keep_contact(taken.entry, email, now=now)
+    except AcceptRules:
+        return _event(request, slug, form, status=400)
     except (Refusal, TooManyTries, PermissionDenied) as refusal:
         return _event(request, slug, form, notice=notice_of(refusal, words))
     return _event(request, slug, form, status=201, taken=taken)
@@ -106,7 +111,11 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
 def _participant(request: HttpRequest, username: str) -> Participant:
     holder = f"ip:{require_holder(request)}"
     return Participant(
-        username=username, caller=holder, address=holder, request_key=request_key(request)
+        username=username,
+        caller=holder,
+        address=holder,
+        request_key=request_key(request),
+        accepts=request.POST.get("accepts"),
     )
 
 
@@ -119,8 +128,10 @@ def _event(
     notice: Notice | None = None,
     taken: Taken | None = None,
 ) -> HttpResponse:
+    state = state_of(slug, timezone.now(), is_held=taken is not None)
     context = {
-        **state_of(slug, timezone.now(), is_held=taken is not None),
+        **state,
+        **acceptance(request, state["rules_hash"]),
         "form": form,
         "notice": notice,
         # Sent again by a reload or a second click, it brings the same ticket again.
@@ -150,6 +161,7 @@ def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
         "form": ParticipationForm(),
         "is_held": is_held,
         "draw": draw,
+        "rules_hash": draw.rules_hash() if draw else "",
         "left": draw.max_participants - draw.participants() if draw else 0,
         "taken": draw.participants() if draw else 0,
         "picture": picture_of(draw.reward) if draw else "",

@@ -71,11 +71,13 @@ def participate(
     now: datetime = NOW,
     address: str = "198.51.100.1",
     email: str | None = None,
+    accepts: str | None = None,
     **headers: Any,
 ) -> Answer:
     """Ask for a ticket."""
     body = {"username": username} | ({"order_id": order_id} if order_id else {})
     body |= {"email": email} if email is not None else {}
+    body |= {"accepts": accepts} if accepts is not None else {}
     with at(now):
         return caller(address).post(f"/events/{slug}/participate/", body, **headers)
 

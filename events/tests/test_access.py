@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from django.urls import URLResolver, get_resolver
 
+from events.models import Event
 from events.tests.acting import DRAW, MANAGER, at, caller, run, scheduled, taken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 STRANGER = "198.51.100.1"
-Body = dict[str, object] | None
+Body = dict[str, object] | list[dict[str, object]] | None
 REWARD: Body = {"name": "Phone"}
 
 # Route, method, body: what a stranger gets, and what a manager does.
@@ -19,6 +20,7 @@ TABLE: list[tuple[str, str, Body, int, int]] = [
     ("events/<slug:slug>/", "get", None, 200, 200),
     ("events/<slug:slug>/", "patch", {"rest_days": 1}, 403, 200),
     ("events/<slug:slug>/participate/", "post", {"username": "bob"}, 201, 201),
+    ("events/<slug:slug>/entries/", "post", [{"holder": "bob"}], 401, 201),
     ("events/<slug:slug>/draws/", "get", None, 200, 200),
     ("events/<slug:slug>/draws/<day:day>/", "get", None, 200, 200),
     ("events/<slug:slug>/rewards/<day:day>/", "get", None, 404, 404),
@@ -38,12 +40,12 @@ METHODS = ("get", "post", "put", "patch", "delete", "options", "trace")
 
 def path_of(route: str) -> str:
     path = route.replace("<slug:slug>", "breakfast").replace("<day:day>", "2026-02-12")
-    return "/" + path.replace("<str:username>", "carol?eventID=1")
+    return "/" + path.replace("<str:username>", f"carol?eventID={Event.objects.get().pk}")
 
 
 @pytest.fixture(autouse=True)
-def event(django_db_reset_sequences: None) -> None:
-    """Return an event with a draw behind it, whose id is 1."""
+def event() -> None:
+    """Schedule an event with a draw behind it."""
     scheduled()
     taken("alice")
     run(DRAW)

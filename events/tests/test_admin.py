@@ -51,6 +51,8 @@ def form(*rewards: tuple[str, str, int], **changes: Any) -> dict[str, Any]:
         "entry": "open",
         "privacy": "full",
         "rest_days": 0,
+        "tickets_per_holder": 1,
+        "max_wins_per_holder": 0,
         "rewards-TOTAL_FORMS": len(rewards),
         "rewards-INITIAL_FORMS": 0,
     }
@@ -257,7 +259,7 @@ def test_queries_do_not_grow(
     for n in range(count):
         scheduled(slug=f"breakfast-{n}")
         taken("alice", slug=f"breakfast-{n}")
-    with at(NOW), django_assert_num_queries(7):
+    with at(NOW), django_assert_num_queries(6):
         staff.get(LIST)
     rewards = [(f"2026-02-{11 + n}", "Phone", 1) for n in range(count)]
     post(staff, ADD, form(*rewards))
@@ -367,6 +369,19 @@ def test_an_edit_names_the_dates_that_stay(staff: Client) -> None:
         "2026-02-10T08:00:00+01:00",
         "2026-02-11T20:00:00+01:00",
     ]
+
+
+def test_an_edit_on_a_clock_that_is_far_ahead_is_refused_with_all_that_was_typed(
+    staff: Client,
+) -> None:
+    post(staff, ADD, form())
+    late = DRAW + 30 * DAY
+    with at(late):
+        staff.force_login(User.objects.get())
+    page = post(staff, change(), form(reward_name="Tea"), late)
+    assert "31 dates of breakfast came without tickets, the first 2026-02-10" in page
+    assert 'value="Tea"' in page
+    assert not Event.objects.get().occurrences.exists()
 
 
 def test_rewards_change_and_go_until_the_first_ticket(staff: Client) -> None:

@@ -79,6 +79,16 @@ def test_pausing_says_what_is_drawn_all_the_same(staff: Client) -> None:
     assert actions() == ["event.scheduled", "event.changed"]
 
 
+def test_an_act_on_a_clock_that_is_far_ahead_says_why_it_is_refused(staff: Client) -> None:
+    scheduled()
+    with at(NOW + 30 * DAY):
+        staff.force_login(User.objects.get())
+        for act in ("pause", "end"):
+            page = staff.post(address(act), {"confirmed": "on"}, follow=True).content.decode()
+            assert "30 dates of breakfast came without tickets" in page
+    assert actions() == ["event.scheduled"]
+
+
 def test_resuming_begins_with_the_next_date(staff: Client) -> None:
     scheduled()
     confirm(staff, "pause")
@@ -198,7 +208,7 @@ def test_a_duplicate_has_all_terms_and_the_coming_rewards(staff: Client) -> None
     copy = Event.objects.get(slug="breakfast-2")
     assert (copy.name, copy.paused_at, copy.settled_until) == (fields["name"], NOW, NOW)
     same = ("draw_time", "time_zone", "frequency", "max_participants", "reward_name", "privacy")
-    for name in (*same, "rest_days", "claim_days"):
+    for name in (*same, "rest_days", "claim_days", "tickets_per_holder"):
         assert getattr(copy, name) == getattr(source, name)
     assert [f"{r} {r.reward_amount}" for r in copy.rewards.all()] == [
         "2026-02-10: Phone 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -19,7 +20,7 @@ from raffles.tests.factories import NOW
 
 @pytest.mark.django_db
 def test_demo_data_is_made_once() -> None:
-    first, second = make_demo_data(NOW), make_demo_data(NOW)
+    first, second = make_demo_data(lambda: NOW), make_demo_data(lambda: NOW)
     assert Raffle.objects.count() == 5  # with the first date of the event
     assert Event.objects.get() == first.event == second.event
     assert (first.open, first.sold_out, first.drawn) == (
@@ -39,6 +40,19 @@ def test_demo_refuses_without_debug(settings: LazySettings) -> None:
     settings.DEBUG, settings.EPHEMERAL_SECRETS = False, frozenset()
     with pytest.raises(CommandError, match="DEBUG=on"):
         call_command("demo", "--no-server", stdout=StringIO())
+
+
+@pytest.mark.parametrize(("name", "value"), [("DEBUG", "off"), ("ENV_FILE", "elsewhere")])
+def test_demo_writes_no_settings_that_would_not_be_read(
+    name: str, value: str, settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENV_FILE", raising=False)
+    monkeypatch.setenv(name, value)
+    settings.BASE_DIR = tmp_path
+    settings.DEBUG, settings.EPHEMERAL_SECRETS = False, frozenset({"SECRET_KEY"})
+    with pytest.raises(CommandError, match="DEBUG=on"):
+        call_command("demo", "--no-server", stdout=StringIO())
+    assert not (tmp_path / ".env").exists()
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime, timedelta
 from io import StringIO
 
@@ -10,8 +11,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from events.domain.due import warnings
 from events.models import Event, Occurrence, Setback
-from events.tests.acting import DAY, DRAW, NOW, at, manage, read, run, scheduled, taken
+from events.tests.acting import DAY, DRAW, NOW, at, manage, read, refused, run, scheduled, taken
 from raffles.migrations._guards import Guard
 from raffles.models import Announcement, Raffle, State, Ticket
 
@@ -74,7 +76,7 @@ def test_missed_dates_are_drawn_oldest_first_with_their_own_entries(days: int) -
         if number % 3 != 1:
             entries[day] = [taken(f"{name} {number}", now=NOW + number * DAY) for name in "ab"]
 
-    lines = run(DRAW + (days - 1) * DAY + 10 * MINUTE)
+    lines = run(DRAW + (days - 1) * DAY + 10 * MINUTE, "--catch-up")
 
     order = [line.split(", ")[1][:10] for line in lines]
     assert order == sorted(order)
@@ -88,6 +90,70 @@ def test_missed_dates_are_drawn_oldest_first_with_their_own_entries(days: int) -
     assert {state for _, state in dates()} == {"drawn", "nobody"}
     assert [day for kind, day in announced() if kind != "draw.sealed"] == order
     assert run(DRAW + (days - 1) * DAY + 11 * MINUTE) == []
+
+
+def ahead(*arguments: str) -> list[str]:
+    """Run the command on a clock that is 30 days ahead; it must fail."""
+    written = StringIO()
+    with at(DRAW + 30 * DAY), pytest.raises(SystemExit) as stop:
+        call_command("draw_winners", *arguments, stdout=written)
+    assert stop.value.code == 1
+    return written.getvalue().splitlines()
+
+
+def test_more_empty_dates_than_come_in_a_week_are_left_until_somebody_looks() -> None:
+    scheduled()
+    taken("alice")
+    left = "left     Breakfast, 2026-02-11 30 dates without tickets, see --catch-up"
+
+    assert ahead("--dry-run") == [
+        "due      Breakfast, 2026-02-10",
+        "left     Breakfast, 2026-02-11 30 dates",
+    ]
+    assert ahead() == ["drawn    Breakfast, 2026-02-10", left]
+    assert [ahead(), ahead("--limit=1")] == [[left], [left]]
+    assert dates() == [("2026-02-10", "drawn")]
+    with at(DRAW + 30 * DAY):
+        (said,) = [each for each in warnings() if "breakfast" in each]
+    assert said.startswith("30 dates of breakfast came without tickets, the first 2026-02-11: ")
+    with at(DRAW + DAY - MINUTE):  # the clock is right again
+        assert [each for each in warnings() if "breakfast" in each] == []
+    assert run(DRAW + DAY) == ["void     Breakfast, 2026-02-11 Nobody took part"]
+
+    assert len(run(DRAW + 30 * DAY, "--catch-up")) == 29
+    assert run(DRAW + 30 * DAY) == []
+
+
+def test_no_change_of_an_event_calls_off_more_dates_than_a_run_does() -> None:
+    scheduled()
+    late = DRAW + 8 * DAY
+
+    for changes in ({"name": "Lunch"}, {"draw_time": "20:00"}, {"until": "2026-03-01"}):
+        code, said = refused(manage("patch", "/events/breakfast/", changes, late))[1:]
+        assert code == "dates_left"
+        assert said.startswith("9 dates of breakfast came without tickets, the first 2026-02-10: ")
+    assert dates() == []
+
+    assert len(run(late, "--catch-up")) == 9
+    assert manage("patch", "/events/breakfast/", {"name": "Lunch"}, late).status_code == 200
+
+
+@pytest.mark.parametrize(("days", "voided"), [(7, 7), (8, 0)])
+def test_a_week_of_empty_dates_is_called_off_by_itself(days: int, voided: int) -> None:
+    scheduled()
+    with suppress(SystemExit):
+        run(DRAW + (days - 1) * DAY)
+    assert len(dates()) == voided
+
+
+def test_what_failed_at_a_time_to_come_does_not_rest_until_then() -> None:
+    scheduled()
+    taken("alice")
+    later = DRAW + 30 * DAY
+    Setback.objects.create(
+        raffle=Raffle.objects.get(), error="none", failed_at=later, next_try_at=later + MINUTE
+    )
+    assert run(DRAW) == ["drawn    Breakfast, 2026-02-10"]
 
 
 def test_entries_do_not_wait_for_a_draw_that_is_late() -> None:

@@ -11,6 +11,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from events.tests.acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
+from raffles.domain.erasing import erase_holder
+from raffles.domain.identities import of_user
 from raffles.domain.prizes import forfeit, replace_winner
 from raffles.models import Contact, Raffle, State, Ticket, Winner
 from raffles.tests.factories import RaffleFactory
@@ -140,6 +142,42 @@ def test_archive_is_searched_and_turned_page_by_page() -> None:
         assert look(f"/winners/?{wrong}", DRAW).status_code == 400
 
 
+def test_archive_is_searched_by_winner_where_names_are_public() -> None:
+    full = drawn("Alice", "Bob", slug="full", name="Full names")
+    drawn("Alice", slug="short", name="Initials alone", privacy="initials")
+    drawn("Alice", slug="none", name="Numbers alone", privacy="number")
+
+    def names(query: str) -> list[str]:
+        text = text_of(look(f"/winners/?winner={query}", DRAW))
+        return [name for name in ("Full names", "Initials", "Numbers") if name in text]
+
+    winner = Winner.objects.get(raffle__uuid=full, rank=1)
+    won = str(winner.ticket.username)
+    lost = "Bob" if won == "Alice" else "Alice"
+    assert names(won.upper()) == names(f"{won}&name=names") == ["Full names"]
+    assert names(lost) == names(won[:2]) == names(f"{won}&name=alone") == []
+    assert look("/winners/?winner=%00", DRAW).status_code == 400
+
+    replace_winner(full, ticket_number=winner.ticket_number(), reason="Away", now=DRAW, by="staff")
+    assert names(lost) == ["Full names"]  # whoever holds it now, and whoever held it
+    assert names(won) == ["Full names"]
+    erase_holder(of_user(lost), now=DRAW, raffles=[winner.raffle])
+    assert names(lost) == []
+    manage("patch", "/events/full/", {"privacy": "initials"}, DRAW)
+    assert names(won) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_search_for_a_winner_costs_the_same_for_one_and_for_three(
+    count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(count):
+        drawn("Alice", slug=f"event-{number}")
+
+    with django_assert_num_queries(8):
+        assert "Alice" in text_of(look("/winners/?winner=alice", DRAW))
+
+
 def test_archive_before_the_first_draw_says_so() -> None:
     assert "Nothing has been drawn yet." in text_of(look("/winners/"))
 
@@ -206,6 +244,23 @@ def test_pictures_come_from_here_or_not_at_all(settings: Settings) -> None:
 
     assert f'src="{settings.PUBLIC_URL}/cup.jpg"' in body
     assert "elsewhere.example" not in body
+
+
+@pytest.mark.parametrize(("host", "shown"), [("draws.example", 1), ("elsewhere.example", 0)])
+def test_pictures_of_prizes_come_from_here_or_not_at_all(
+    settings: Settings, host: str, shown: int
+) -> None:
+    settings.PUBLIC_URL = "https://draws.example"
+    cup, pot = f"https://{host}/cup.jpg", f"https://{host}/pot.jpg"
+    prizes = (("Car", 1), ("Cup", 1, cup), ("Pot", 1, pot))
+    raffle = RaffleFactory.create(prizes=prizes)
+
+    def sources(path: str) -> list[str]:
+        return re.findall(r'<img class="picture" src="([^"]+)"', look(path).content.decode())
+
+    assert sources("/") == [cup] * shown
+    assert sources(f"/r/{raffle.uuid}/") == [cup, pot] * shown
+    assert sources(f"/r/{raffle.uuid}/stage/") == [cup, cup, pot] * shown  # waiting; each round
 
 
 def test_event_shows_its_next_draws_in_its_own_time() -> None:

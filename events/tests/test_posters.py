@@ -54,7 +54,9 @@ def test_poster_of_a_raffle(staff: Client) -> None:
     address = f"draws.example.org/r/{raffle.uuid}/"
     assert f'<p class="address">{address}</p>' in page
     assert drawing(f"https://{address}") in page
-    assert "Scannen und mitmachen" in poster(staff, "raffles_raffle", raffle.pk, "de")
+    german = poster(staff, "raffles_raffle", raffle.pk, "de")
+    assert "Scannen und mitmachen" in german
+    assert "am 13. Februar 2026, 07:00 CET" in german
 
 
 def test_poster_of_an_event_has_its_default_reward_and_no_date(staff: Client) -> None:

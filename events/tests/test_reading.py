@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from events.schedule import Schedule
 from events.tests.acting import DAY, DRAW, NOW, at, caller, manage, read, run, scheduled, taken
 from raffles.tests.api.acting import faults
 
@@ -29,6 +31,7 @@ def test_upcoming_is_soonest_first_over_all_events() -> None:
             "reward": COFFEE,
             "participants": 1,
             "max_participants": 3,
+            "rules_hash": "",
         },
         {
             "event": "tea",
@@ -39,6 +42,7 @@ def test_upcoming_is_soonest_first_over_all_events() -> None:
             "reward": COFFEE,
             "participants": 0,
             "max_participants": 3,
+            "rules_hash": "",
         },
     ]
     assert [draw["event"] for draw in read("/events/upcoming/")] == ["breakfast", "tea"] + [
@@ -52,7 +56,7 @@ def test_answers_keep_the_order_of_their_keys() -> None:
     draw, *_ = read("/events/breakfast/draws/")
     reward = manage("put", "/events/breakfast/rewards/2026-02-11/", {"name": "Cake"}).json()
 
-    of_draw = "date draw_at time_zone reward participants max_participants"
+    of_draw = "date draw_at time_zone reward participants max_participants rules_hash"
     assert list(event["next_draw"]) == of_draw.split()
     assert list(upcoming) == f"event name {of_draw}".split()
     assert list(draw) == f"{of_draw} state raffle_id late commitment proof".split()
@@ -60,7 +64,7 @@ def test_answers_keep_the_order_of_their_keys() -> None:
     of_event = (
         "id name slug start_date draw_time time_zone frequency until max_participants "
         "default_reward entry one_per_address privacy rest_days claim_days claim_place "
-        "promotes_alternates paused next_draw"
+        "promotes_alternates tickets_per_holder max_wins_per_holder paused rules_hash next_draw"
     )
     assert list(event) == of_event.split()
     changed = manage("patch", "/events/breakfast/", {}).json()
@@ -78,6 +82,21 @@ def test_upcoming_has_pages() -> None:
     assert [draw["event"] for draw in first.json()] == ["e0", "e1", "e2", "e0"]
     assert [draw["event"] for draw in second.json()] == ["e1", "e2"]
     assert "Link" not in second
+
+
+def test_page_of_upcoming_makes_no_draw_but_its_own() -> None:
+    for number in range(3):
+        scheduled(slug=f"e{number}", name=f"Event {number}")
+    with at(NOW):
+        path = "/events/upcoming/?days=366&limit=6"
+        for _ in range(2):  # the second page begins where the first ends, not today
+            with mock.patch.object(
+                Schedule, "draw_at", autospec=True, side_effect=Schedule.draw_at
+            ) as made:
+                page = caller().get(path)
+            assert [draw["event"] for draw in page.json()] == ["e0", "e1", "e2"] * 2
+            assert made.call_count <= 3 * 5  # of each event two, one more, and those just before
+            path = page["Link"].partition(">")[0].lstrip("<")
 
 
 def test_winners_are_those_of_the_last_days_latest_first() -> None:

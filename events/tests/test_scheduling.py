@@ -69,7 +69,10 @@ def test_an_event_is_answered_with_its_next_draw() -> None:
         "claim_days": None,
         "claim_place": None,
         "promotes_alternates": False,
+        "tickets_per_holder": 1,
+        "max_wins_per_holder": 0,
         "paused": False,
+        "rules_hash": "",
         "next_draw": {
             "date": "2026-02-10",
             "draw_at": "2026-02-10T08:00:00+01:00",
@@ -77,6 +80,7 @@ def test_an_event_is_answered_with_its_next_draw() -> None:
             "reward": {"name": "Coffee", "amount": 1, "description": "", "picture": ""},
             "participants": 0,
             "max_participants": 3,
+            "rules_hash": "",
         },
     }
     assert read("/events/breakfast/") == event
@@ -119,6 +123,8 @@ def test_a_slug_follows_from_the_name() -> None:
         ({"entry": "closed"}, "entry"),
         ({"privacy": "none"}, "privacy"),
         ({"rest_days": 367}, "rest_days"),
+        ({"tickets_per_holder": 0}, "tickets_per_holder"),
+        ({"max_wins_per_holder": -1}, "max_wins_per_holder"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -126,6 +132,12 @@ def test_what_is_no_event_is_400_by_field(changes: dict[str, Any], field: str) -
     answer = manage("post", "/events/", terms(**changes))
     assert (answer.status_code, list(faults(answer))) == (400, [field])
     assert not Event.objects.exists()
+
+
+def test_a_day_that_there_is_not_is_told_from_what_is_no_date() -> None:
+    answer = manage("post", "/events/", terms(start_date="2026-02-30", draw_time="24:01"))
+    said = {"start_date": ["There is no such day."], "draw_time": ["There is no such time of day."]}
+    assert faults(answer) == said
 
 
 def test_dates_begin_after_the_event_was_made() -> None:

@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from raffles.admin.base import Recorded
+from raffles.domain.clock import acting_time
 from raffles.domain.refusals import Refusal
 from raffles.models.raffle import MAX_REASON
 from raffles.web.callers import staff
@@ -104,7 +105,7 @@ class ConfirmedAction(AdminPage):
         if form.is_valid():
             try:
                 outcome = self.perform(
-                    row, now=timezone.now(), by=staff(request), **form.cleaned_data
+                    row, now=acting_time(), by=staff(request), **form.cleaned_data
                 )
             except ValidationError as fault:
                 form.add_error(None, fault)

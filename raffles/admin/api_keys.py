@@ -8,16 +8,17 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.base import Beginning, Recorded
 from raffles.domain.api_keys import make_key
+from raffles.domain.clock import acting_time
 from raffles.models import ApiKey
 from raffles.web.callers import staff
 from raffles.web.environment import rate
 from raffles.web.fields import ReadableField
+from raffles.web.formats import quotable
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -34,7 +35,7 @@ class ApiKeyForm(forms.ModelForm):
             rate(text)
         except ImproperlyConfigured as fault:
             said = gettext("“%(text)s” is not a rate; write a number and a time, such as 120/min.")
-            raise ValidationError(said % {"text": text}) from fault
+            raise ValidationError(said % {"text": quotable(text)}) from fault
         return text
 
 
@@ -59,6 +60,6 @@ class ApiKeyAdmin(Recorded):
         if change:
             super().save_model(request, obj, form, change)
             return
-        text = make_key(obj, now=timezone.now(), by=staff(request))
+        text = make_key(obj, now=acting_time(), by=staff(request))
         said = gettext("Write this key down, it is not shown again: %(key)s")
         messages.warning(request, said % {"key": text})

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from raffles.models import LogEntry
 from raffles.web.formats import SECOND, shown
+from raffles.web.forms import RefusedField
 
 _WHOLE = "__all__"  # what Django calls an error that is beside no field
 
@@ -35,7 +36,7 @@ class Conflict:
         self.said.setdefault(form, {})[name] = sentence
 
 
-class SeenField(forms.BoundField):
+class SeenField(RefusedField):
     """A field that shows again what its reader saw at first, also dates with times and lists."""
 
     def as_hidden(self, attrs: Any = None, **kwargs: Any) -> Any:

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from raffles.admin.actions import AdminPages, ViewPage
+from raffles.domain.clock import acting_time
 from raffles.domain.prizes import claim_prize, hand_over, presented_winner, undo_hand_over
 from raffles.domain.refusals import Refusal, TooLateToUndo
 from raffles.domain.search import recently_drawn
@@ -242,7 +243,7 @@ def _undo(request: HttpRequest) -> HttpResponse:
         if winner is None:
             raise TooLateToUndo
         which = winner.handover.handed_over_at
-        undo_hand_over(winner.pk, handed_over_at=which, now=timezone.now(), by=staff(request))
+        undo_hand_over(winner.pk, handed_over_at=which, now=acting_time(), by=staff(request))
         said = gettext("Undone: ticket %(number)s has claimed, and waits for its prize.")
         messages.success(request, said % {"number": grouped(winner.ticket_number())})
     except Refusal as refusal:
@@ -252,7 +253,7 @@ def _undo(request: HttpRequest) -> HttpResponse:
 
 
 def _answered(request: HttpRequest, admin: AdminPages, form: CounterForm) -> HttpResponse:
-    asked, now = form.cleaned_data, timezone.now()
+    asked, now = form.cleaned_data, acting_time()
     raffle = Raffle.objects.filter(uuid=asked["raffle"]).first()
     if raffle is None:
         form.add_error("raffle", gettext("There is no such raffle."))

@@ -1,4 +1,4 @@
-"""Filters and paging of the list of winners, for any number of them."""
+"""Filters of the list of winners, for any number of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from raffles.admin.base import FirstRows
 from raffles.domain.search import recently_drawn
 from raffles.models import Raffle, WinnerState
 
@@ -49,14 +48,3 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, _request: HttpRequest, winners: Any) -> Any:
         return winners.state(self.value()) if self.value() in WinnerState.values else winners
-
-
-class KeyedPages(FirstRows):
-    """Pages whose rows are found by key first: whole rows would be sorted on disk."""
-
-    def page(self, number: Any) -> Any:
-        page = super().page(number)
-        rows: Any = page.object_list
-        everything: Any = self.object_list
-        page.object_list = everything.filter(pk__in=list(rows.values_list("pk", flat=True)))
-        return page

@@ -13,17 +13,17 @@ from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.base import Beginning, ReadOnly, ReadOnlyMixin
+from raffles.domain.clock import acting_time, database_time
 from raffles.domain.keys import KeyMissing, current_key_id
 from raffles.models import Announcement, Attempt, Delivery, Endpoint
 from raffles.models.record import record
-from raffles.notifications.delivery import database_clock, deliver
+from raffles.notifications.delivery import deliver
 from raffles.notifications.outbox import make_test
 from raffles.notifications.webhooks import OVERLAP, make_secret, rotate_secret
 from raffles.web.callers import staff
@@ -104,10 +104,10 @@ def send_test(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) -> Ht
         )
         return admin.to_object(endpoint)
     with transaction.atomic():
-        test = make_test(endpoint, now=database_clock())
+        test = make_test(endpoint, now=database_time())
         admin.note(request, endpoint, "tested")
     with override(settings.LANGUAGE_CODE):  # what is sent, and noted of it, is in one language
-        deliver(clock=database_clock, lasting=_TESTS_FOR, only=endpoint)
+        deliver(clock=database_time, lasting=_TESTS_FOR, only=endpoint)
     test.refresh_from_db()
     if test.last_attempt_at is None:
         messages.warning(request, gettext("The test waits behind other messages."))
@@ -130,7 +130,7 @@ def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) ->
     try:
         with transaction.atomic():
             before = endpoint.secret_version
-            secret = rotate_secret(endpoint, now=database_clock())
+            secret = rotate_secret(endpoint, now=database_time())
             is_new = endpoint.secret_version != before
             admin.note(request, endpoint, "rotated" if is_new else "secret.shown")
         _show(request, secret)
@@ -216,7 +216,7 @@ class EndpointAdmin(AdminPages):
             # Only these: a delivery in another process holds the fence and the lease.
             obj.save(update_fields=changed)
             return
-        obj.created_at, obj.key_id = timezone.now(), current_key_id()
+        obj.created_at, obj.key_id = acting_time(), current_key_id()
         obj.save()
         if obj.channel == Endpoint.Channel.WEBHOOK:
             _show(request, make_secret(obj.key_id, obj, obj.secret_version))
@@ -246,8 +246,7 @@ class DeliveryAdmin(ReadOnly):
     list_display = ("announcement", "endpoint", "state", "attempts", "next_try_at", "finished_at")
     list_filter = ("state", "endpoint")
     list_select_related = ("announcement", "endpoint")
-    show_full_result_count = False
-    date_hierarchy = "created_at"
+    sortable_by = ()  # as in the record: whatever there is, it would all be sorted
     fields = (
         *("message_id", "endpoint", "announcement", "state", "attempts", "next_try_at"),
         *("created_at", "finished_at"),
@@ -266,7 +265,7 @@ class DeliveryAdmin(ReadOnly):
             )
             self.message_user(request, sentence % {"count": resting}, messages.WARNING)
         dead = dead.filter(endpoint__is_enabled=True)
-        now, again = database_clock(), dict[Endpoint, list[str]]()
+        now, again = database_time(), dict[Endpoint, list[str]]()
         for delivery in dead.select_related("endpoint"):
             again.setdefault(delivery.endpoint, []).append(str(delivery.message_id))
         for endpoint, messages_ in again.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -21,22 +21,36 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage
-from raffles.admin.exports import download
+from raffles.admin.exports import EXPORT, download
 from raffles.admin.raffle_actions import Stopped, perform_draw
+from raffles.admin.rules_field import RulesField
 from raffles.admin.table_form import TableForm
+from raffles.domain.clock import acting_time
 from raffles.domain.entering_lists import check_list, create_from_list, request_for
-from raffles.domain.exports import export_winners_of_list, winners_of_list
+from raffles.domain.exports import (
+    export_links_of_list,
+    export_winners_of_list,
+    winners_of_list,
+)
 from raffles.domain.reading_lists import Line, read_list, read_prizes
 from raffles.domain.refusals import AlreadyDrawn, BadLines, Refusal, TooManyPrizes
-from raffles.models import Entropy, Privacy, Raffle
-from raffles.models.raffle import MAX_ALTERNATES
+from raffles.models import Entropy, Privacy, Raffle, State
+from raffles.models.raffle import HOLDER_TERMS, MAX_A_HOLDER, MAX_ALTERNATES
 from raffles.pages.reasons import shown_reason
 from raffles.web.callers import staff
 from raffles.web.fields import ReadableField
 from raffles.web.tables import read_heading
 
 _SHOWN = 10  # entrants of a preview
-_CHOSEN = {"holder": "holder", "name_column": "name"}  # columns by the field that chooses them
+_STEPS = frozenset({"enter", "draw", "links", "winners"})
+_MOST = 500_000  # tickets that are entered while somebody waits for the page
+# Columns by the field that chooses them.
+_CHOSEN = {
+    "holder": "holder",
+    "name_column": "name",
+    "tickets_column": "tickets",
+    "channel_column": "channel",
+}
 
 
 class ListForm(TableForm):
@@ -53,6 +67,18 @@ class ListForm(TableForm):
         ),
     )
     name_column = forms.CharField(required=False, label=_("Their name"))
+    tickets_column = forms.CharField(
+        required=False,
+        label=_("How many tickets they have"),
+        help_text=_("Each is a chance of its own. Without a column, one each."),
+    )
+    channel_column = forms.CharField(
+        required=False,
+        label=_("By which way they came"),
+        help_text=_(
+            "Counted in public. The column says online, paid, free, postal, paper, partner or list."
+        ),
+    )
     name = ReadableField(
         max_length=200,
         label=_("Name of the draw"),
@@ -66,6 +92,20 @@ class ListForm(TableForm):
     alternates = forms.IntegerField(
         min_value=0, max_value=MAX_ALTERNATES, initial=10, label=_("Alternates")
     )
+    tickets_per_holder = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_A_HOLDER,
+        label=_("At most, tickets for one of them"),
+        help_text=_("Empty: as many as the one who has most of them."),
+    )
+    max_wins_per_holder = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_A_HOLDER,
+        label=_("At most, wins of one of them"),
+        help_text=_("As an alternate too. Empty: no limit beyond one prize a ticket."),
+    )
     entropy = forms.ChoiceField(
         choices=Entropy.choices, initial=lambda: settings.DRAW_ENTROPY, label=_("Randomness")
     )
@@ -74,6 +114,13 @@ class ListForm(TableForm):
         initial=Privacy.NUMBER,
         label=_("In public"),
         help_text=_("Names are kept where they are shown, and nowhere else."),
+    )
+
+    rules = RulesField(
+        _(
+            "Under which they came to stand on the list. Plain text, in public; its fingerprint is "
+            "in the signed terms. Empty: no rules."
+        )
     )
 
     field_order = ("file", "text")
@@ -102,7 +149,13 @@ class ListForm(TableForm):
 
 
 def draw_own_list(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
-    """Check the table and show what would be drawn; once confirmed, draw it."""
+    """Check the table and show what would be drawn; once confirmed, enter it and draw it.
+
+    The `step` is what was confirmed: to `enter` only, to `draw` what may be entered already, or to
+    save the personal `links` or the `winners`.
+    """
+    if request.POST.get("step") == "links" and not request.user.has_perms(EXPORT.permissions):
+        raise PermissionDenied
     form = ListForm(request.POST or None, request.FILES or None)
     form.offer([])  # until there is a table
     context: dict[str, Any] = {}
@@ -115,17 +168,29 @@ def draw_own_list(request: HttpRequest, admin: AdminPages) -> HttpResponseBase:
         context = {"encoding": encoding, "chosen": bool(text)}
         form.offer(read_heading(StringIO(text or "", newline="")))
         if form.is_valid():
-            context |= _drawn(request, form) if "step" in request.POST else _checked(form)
+            context |= (
+                _drawn(request, form) if request.POST.get("step") in _STEPS else _checked(form)
+            )
         for field, fault in context.get("faults", {}).items():
             form.add_error(field, fault)
-    raffle = context.get("raffle")
-    if raffle and raffle.is_drawn and request.POST["step"] == "winners":
-        by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
-        pieces = export_winners_of_list(raffle.uuid, _lines(form), **by)
-        return download(pieces, f"winners-{raffle.uuid}", "csv")
+    if (raffle := context.get("raffle")) and (file := _saved(request, form, raffle)):
+        return file
     status = 400 if form.errors or context.get("bad") else 200
     template, label = "admin/raffles/own_list.html", OWN_LIST.label
     return admin.render(request, template, label, None, {"form": form, **context}, status)
+
+
+def _saved(request: HttpRequest, form: ListForm, raffle: Raffle) -> HttpResponseBase | None:
+    """Return the table that was asked for; None for a page."""
+    by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+    step = request.POST["step"]
+    if step == "winners" and raffle.is_drawn:
+        pieces = export_winners_of_list(raffle.uuid, _lines(form), **by)
+        return download(pieces, f"winners-{raffle.uuid}", "csv")
+    if step == "links" and raffle.state != State.VOID:
+        pieces = export_links_of_list(raffle.uuid, _lines(form), **by)
+        return download(pieces, f"entries-{raffle.uuid}", "csv")
+    return None
 
 
 def _lines(form: ListForm) -> Iterator[Line]:
@@ -137,13 +202,15 @@ def _checked(form: ListForm) -> dict[str, Any]:
     """Return what would be drawn, or what is wrong with it."""
     prizes = sum(amount for _, amount in form.cleaned_data["prizes"])
     try:
-        count = check_list(_lines(form))
+        most = form.cleaned_data["tickets_per_holder"]
+        summary = check_list(_lines(form), tickets_per_holder=most, most=_MOST, now=acting_time())
     except BadLines as bad:
         return _bad(form, bad)
-    if prizes > count:
+    if prizes > summary.tickets:
         return {"faults": {"prizes": TooManyPrizes.sentence}}
     first = [line for line, _ in zip(_lines(form), range(_SHOWN), strict=False)]
-    return {"count": count, "first": first, "more": count - len(first), "prizes": prizes}
+    more = summary.entrants - len(first)
+    return {"summary": summary, "first": first, "more": more, "prizes": prizes}
 
 
 def _bad(form: ListForm, bad: BadLines) -> dict[str, Any]:
@@ -160,14 +227,19 @@ def _drawn(request: HttpRequest, form: ListForm) -> dict[str, Any]:
     """Make the raffle, or find it, and take it as far as is possible now."""
     names = ("name", "prizes", "alternates", "entropy", "privacy")
     terms = {name: form.cleaned_data[name] for name in names}
+    terms |= {name: said for name in (*HOLDER_TERMS, "rules") if (said := form.cleaned_data[name])}
     # A browser may send other line breaks than the file had.
     text = "\n".join(form.cleaned_data["text"].splitlines())
     asked = request_for(sha256(text.encode()).hexdigest(), columns=form.called(), terms=terms)
-    by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+    by: dict[str, Any] = {"now": acting_time(), "by": staff(request)}
     try:
-        raffle = create_from_list(_lines(form), request=asked, terms=terms, **by)
-        is_over = raffle.is_finished
-        said = shown_reason(raffle.void_reason) if is_over else perform_draw(raffle, **by).message
+        raffle = create_from_list(_lines(form), request=asked, terms=terms, most=_MOST, **by)
+        if raffle.is_finished:
+            said = shown_reason(raffle.void_reason)
+        elif request.POST["step"] in ("enter", "links"):
+            said = gettext("All of them are entered, and nothing is drawn yet.")
+        else:
+            said = perform_draw(raffle, **by).message
     except BadLines as bad:
         return _bad(form, bad)
     except Stopped as stopped:

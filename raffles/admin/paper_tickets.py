@@ -13,10 +13,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ViewPage, posted_again
+from raffles.domain.clock import acting_time
 from raffles.domain.paper_tickets import MAX_BATCH, Batch, batches_of, print_tickets
 from raffles.domain.refusals import Refusal
 from raffles.models import FINISHED, Raffle, State
@@ -42,7 +42,7 @@ def print_batch(request: HttpRequest, admin: AdminPages, raffle: Raffle) -> Http
     posted = request.POST if request.method == "POST" else None
     form = BatchForm(posted, initial={"batch": secrets.token_hex(16)})
     if form.is_valid():
-        by: dict[str, Any] = {"now": timezone.now(), "by": staff(request)}
+        by: dict[str, Any] = {"now": acting_time(), "by": staff(request)}
         try:
             raffle, batch = print_tickets(raffle.uuid, **form.cleaned_data, **by)
         except Refusal as refusal:

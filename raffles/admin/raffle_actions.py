@@ -14,6 +14,7 @@ from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ReasonForm, ViewPage
+from raffles.domain.clock import acting_time
 from raffles.domain.drawing import Waiting, void_raffle
 from raffles.domain.due import AT_ONCE, draw_or_close, refuse_unless_drawable
 from raffles.domain.prizes import next_alternate, winner_with
@@ -133,7 +134,7 @@ def _decided(raffle: Any, now: datetime) -> list[StrOrPromise]:
 def perform_draw(raffle: Raffle, *, now: datetime, by: str) -> Performed:
     """Draw, as far as is possible now."""
     try:
-        done = draw_or_close(raffle.uuid, now=now, clock=timezone.now, by=by)
+        done = draw_or_close(raffle.uuid, now=now, clock=acting_time, by=by)
     except Waiting as waiting:
         why = f" ({waiting})" if str(waiting) else ""
         decides = shown_round(waiting.draw.round or 0)

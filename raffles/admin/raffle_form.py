@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -15,22 +16,42 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from raffles.domain.refusals import ClosesInThePast, TooManyPrizes
+from raffles.admin.rules_field import RulesField
+from raffles.domain.clock import acting_time
+from raffles.domain.creating import refuse_order, refuse_times, whole
+from raffles.domain.refusals import (
+    ClosesInThePast,
+    OpensAfterClosing,
+    OpensInThePast,
+    TooManyPrizes,
+)
+from raffles.domain.rules import text_of
 from raffles.models import Prize, Raffle, State
-from raffles.models.raffle import CLAIM_TERMS, MAX_PRIZE_KINDS, MAX_PRIZES
-from raffles.web.fields import ReadableField
+from raffles.models.raffle import (
+    CLAIM_TERMS,
+    HOLDER_TERMS,
+    MAX_PRIZE_KINDS,
+    MAX_PRIZES,
+    OWN_WAYS,
+)
+from raffles.web.fields import PictureAddressField, ReadableField
 from raffles.web.zones import zone_of, zones
 
-TERMS = ("name", "alternates", "entropy", "closes_at", "time_zone", *CLAIM_TERMS)
+TIMES = ("opens_at", "closes_at")
+TERMS = (
+    *("name", "alternates", "entropy", "entry", *TIMES, "time_zone"),
+    *HOLDER_TERMS,
+    *CLAIM_TERMS,
+)
 
 
 class PrizeForm(forms.ModelForm):
-    """A prize with a readable name."""
+    """A prize with a readable name, and a picture if there is one."""
 
     class Meta:
         model = Prize
-        fields = ("name", "amount")
-        field_classes = {"name": ReadableField}
+        fields = ("name", "amount", "picture")
+        field_classes = {"name": ReadableField, "picture": PictureAddressField}
 
 
 class PrizeFormSet(BaseInlineFormSet):
@@ -81,11 +102,21 @@ def terms_open(raffle: Raffle | None) -> bool:
 
 
 class RaffleForm(forms.ModelForm):
-    """A raffle's terms; it closes on the clocks of the zone that is chosen beside the time."""
+    """A raffle's terms; its times are on the clocks of the zone that is chosen beside them."""
 
+    entry = forms.ChoiceField(
+        required=False,  # clean_entry
+        label=_("Way in"),
+        choices=[(way.value, way.label) for way in OWN_WAYS],
+        help_text=_(
+            "Address: one button, one ticket for each internet address. E-mail: a link is sent. "
+            "Invitation: codes that you hand out. List: you alone enter people."
+        ),
+    )
     time_zone = forms.ChoiceField(
         label=_("Time zone"), choices=lambda: [(zone, zone) for zone in sorted(zones())]
     )
+    rules = RulesField()
 
     class Meta:
         model = Raffle
@@ -97,20 +128,37 @@ class RaffleForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["time_zone"] = self.initial.get("time_zone") or settings.RAFFLE_ZONE
+        self.initial["rules"] = text_of(self.instance.rules_hash)
+
+    def clean_entry(self) -> str:
+        """Return the way in that is chosen; without one the raffle's stays."""
+        way: str = self.cleaned_data["entry"] or self.instance.entry
+        return way
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        closes_at, zone = cleaned.get("closes_at"), cleaned.get("time_zone")
-        if closes_at is None or zone is None:
+        zone = cleaned.get("time_zone")
+        if zone is None:
             return cleaned
-        try:  # the field has read it on the clocks of the page
-            wall = timezone.make_naive(closes_at).replace(microsecond=0)
-            with timezone.override(zone_of(zone)):
-                cleaned["closes_at"] = from_current_timezone(wall)
-        except ValidationError as error:
-            self.add_error("closes_at", error)
-            return cleaned
-        is_new = {"closes_at", "time_zone"} & set(self.changed_data)
-        if is_new and cleaned["closes_at"] <= timezone.now():
-            self.add_error("closes_at", str(ClosesInThePast()))
+        times = [self._on_clocks_of(zone, name) for name in TIMES]
+        is_new = [{name, "time_zone"} & {*self.changed_data} for name in TIMES]
+        changed = [moment if new else None for moment, new in zip(times, is_new, strict=True)]
+        try:
+            refuse_times(*changed, now=acting_time())
+            refuse_order(*times)
+        except (OpensInThePast, ClosesInThePast, OpensAfterClosing) as refusal:
+            self.add_error(refusal.field, str(refusal))
         return cleaned
+
+    def _on_clocks_of(self, zone: str, name: str) -> datetime | None:
+        """Return a time in the zone; the field has read it on the clocks of the page."""
+        if (read := self.cleaned_data.get(name)) is None:
+            return None
+        wall = whole(timezone.make_naive(read))
+        try:
+            with timezone.override(zone_of(zone)):
+                self.cleaned_data[name] = from_current_timezone(wall)
+        except ValidationError as error:
+            self.add_error(name, error)
+        moment: datetime | None = self.cleaned_data.get(name)
+        return moment

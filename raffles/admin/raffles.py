@@ -19,15 +19,20 @@ from django.utils.translation import gettext_lazy as _
 from raffles.admin.actions import AdminPages
 from raffles.admin.after_draw import CALL_SHEET, NOTIFIED, to_hand_over
 from raffles.admin.base import Beginning
+from raffles.admin.exclusions import EXCLUDE_FROM
 from raffles.admin.exports import EXPORT, EXPORT_EVERYTHING
+from raffles.admin.invitations import INVITATIONS
 from raffles.admin.own_list import OWN_LIST
 from raffles.admin.paper_tickets import PAPER_TICKETS
 from raffles.admin.poster import POSTER
 from raffles.admin.raffle_actions import RUNNING
 from raffles.admin.raffle_form import TERMS, PrizeInline, RaffleForm, terms_open
+from raffles.admin.rules_field import rules_link
+from raffles.domain.clock import acting_time
 from raffles.domain.creating import hold_terms, set_given
 from raffles.domain.pool import make_stripes
 from raffles.domain.refusals import Refusal, TermsFrozen
+from raffles.domain.rules import keep_rules
 from raffles.fairness.verify import time_of_round
 from raffles.models import Draw, Prize, Raffle, State
 from raffles.models.raffle import CLAIM_TERMS, UNDER_WAY
@@ -53,17 +58,18 @@ class RaffleAdmin(AdminPages):
     list_filter = ("state", "entropy", "created_at")
     search_fields = ("name", "uuid")
     date_hierarchy = "created_at"
-    show_full_result_count = False
     change_form_template = "admin/raffles/raffle/change_form.html"
     pages = (
         *RUNNING,
         NOTIFIED,
         CALL_SHEET,
         EXPORT,
+        INVITATIONS,
         PAPER_TICKETS,
         POSTER,
         EXPORT_EVERYTHING,
         OWN_LIST,
+        EXCLUDE_FROM,
     )
 
     class Media:
@@ -119,6 +125,9 @@ class RaffleAdmin(AdminPages):
             return gettext("draws with the next run")
         if raffle.state != State.OPEN:
             return "—"
+        if raffle.opens_at and now < raffle.opens_at:
+            at = shown(raffle.opens_at, SECOND, zone=raffle.zone())
+            return gettext("opens %(at)s") % {"at": at}
         if raffle.closes_at:
             said = _("draws %(at)s — overdue") if raffle.closes_at < now else _("draws %(at)s")
             return said % {"at": shown(raffle.closes_at, SECOND, zone=raffle.zone())}
@@ -137,6 +146,11 @@ class RaffleAdmin(AdminPages):
             ((reverse(name, args=args), label) for label, name, args in _public(raffle)),
         )
 
+    @admin.display(description=_("Rules"))
+    def rules(self, raffle: Raffle) -> SafeString | str:
+        """Show where the rules are, once they can't be changed."""
+        return rules_link(raffle.rules_hash)
+
     @admin.display(description=_("void reason"))
     def why_void(self, raffle: Raffle) -> str:
         """Show why it was called off."""
@@ -146,6 +160,7 @@ class RaffleAdmin(AdminPages):
         terms = ("name", "total_tickets", *TERMS[1 : -len(CLAIM_TERMS)])
         of_terms = (
             (_("Terms"), {"fields": terms}),
+            (_("Rules"), {"fields": ("rules",)}),
             (_("Claiming a prize"), {"fields": CLAIM_TERMS}),
         )
         if obj is None:
@@ -162,7 +177,8 @@ class RaffleAdmin(AdminPages):
     def get_readonly_fields(self, _request: HttpRequest, obj: Raffle | None = None) -> Any:
         names = [name for _, options in self._groups(obj) for name in options["fields"]]
         is_open = terms_open(obj)
-        fixed = [name for name in names if name not in TERMS or not is_open] if obj else []
+        open_to_change = {*TERMS, "rules"} if is_open else set()
+        fixed = [name for name in names if name not in open_to_change] if obj else []
         return self.on_clocks(fixed)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -220,12 +236,18 @@ class RaffleAdmin(AdminPages):
         if change:
             if form.changed_data or request.method == "POST":
                 hold_terms(obj.pk)
+            self._keep_rules(request, obj, form)
             super().save_model(request, obj, form, change)
             return
-        set_given(obj, now=timezone.now(), by=staff(request))
+        set_given(obj, now=acting_time(), by=staff(request))
+        self._keep_rules(request, obj, form)
         super().save_model(request, obj, form, change)
         make_stripes(obj)
         record(obj, "raffle.created", at=obj.created_at, by=obj.created_by)
+
+    def _keep_rules(self, request: HttpRequest, obj: Raffle, form: Any) -> None:
+        by = staff(request)
+        obj.rules_hash = keep_rules(form.cleaned_data["rules"], now=timezone.now(), by=by)
 
 
 def _public(raffle: Raffle) -> list[tuple[str, str, list[Any]]]:

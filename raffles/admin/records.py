@@ -55,3 +55,4 @@ class AnnouncementAdmin(ReadOnly):
     fields = ("sequence", "kind", "raffle", "payload", "announced_at", "announced_by")
     readonly_fields = fields
     ordering = ("-sequence",)
+    sortable_by = ()

@@ -29,6 +29,16 @@ class TableForm(forms.Form):
         widget=forms.Textarea({"rows": 12, "class": "table-text", "spellcheck": "false"}),
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        said = _("At most %(most)s MB.")
+        self.fields["file"].help_text = said % {"most": self.most // 1_000_000}
+
+    def clean_text(self) -> str:
+        """Return the text with the line breaks that a file has: browsers send two signs for one."""
+        text: str = self.cleaned_data["text"]
+        return text.replace("\r\n", "\n")
+
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if (file := cleaned.get("file")) is not None:

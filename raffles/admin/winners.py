@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from raffles.admin.actions import AdminPages, ViewPage
 from raffles.admin.base import Beginning, ReadOnly, ReadOnlyMixin
 from raffles.admin.counter import COUNTER
-from raffles.admin.filters import KeyedPages, OfRaffleFilter, StateFilter
+from raffles.admin.filters import OfRaffleFilter, StateFilter
 from raffles.admin.winner_actions import HELD, WINNER_ACTIONS
 from raffles.domain.search import find_winners, searched_without_choice
 from raffles.models import Raffle, Replacement, Winner
@@ -85,9 +85,6 @@ class WinnerAdmin(ReadOnlyMixin, AdminPages):
     list_display_links = ("rank", "prize_now")
     list_filter = (StateFilter, OfRaffleFilter)
     list_per_page = 50
-    show_facets = admin.ShowFacets.NEVER  # each facet would count all rows
-    show_full_result_count = False
-    paginator = KeyedPages
     ordering = ("-raffle_id", "rank")
     fields = (
         *("of_raffle", "rank", "prize_now", "number", "user", "state", "deadline"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -12,8 +14,21 @@ from rest_framework.views import APIView
 
 from raffles.domain.api_keys import find_key
 from raffles.models import ApiKey
-from raffles.web.callers import ManagerOnly
+from raffles.web.callers import ManagerOnly, caller_of
 from raffles.web.throttles import EntryThrottle
+
+
+def actor(request: Request) -> str:
+    """Return who is acting: a keyed pseudonym, not the address."""
+    return f"manager {caller_of(request).tag}"
+
+
+def supplier(request: Request) -> tuple[str, str]:
+    """Return for the record which manager or partner it is, and whose its request keys are."""
+    partner: Any = request.auth
+    if partner:
+        return f"partner {partner.name}", f"key:{partner.pk}"
+    return actor(request), caller_of(request).holder
 
 
 class PartnerKey(BaseAuthentication):

@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
 from rest_framework import serializers
 
+from raffles.domain.confirming import LONGEST_CONFIRMATION
+from raffles.domain.identities import LONGEST_MAIL, read_mail
+from raffles.domain.inviting import MAX_BATCH
 from raffles.domain.reading_lists import LONGEST_HOLDER, LONGEST_NAME
-from raffles.models import Entropy, EntryMode, Prize, Raffle
+from raffles.domain.rules import read_rules
+from raffles.models import Channel, Entropy, EntryMode, Prize, Raffle
 from raffles.models.raffle import (
+    MAX_A_HOLDER,
     MAX_ALTERNATES,
     MAX_CLAIM_DAYS,
     MAX_PRIZE_KINDS,
     MAX_PRIZES,
     MAX_REASON,
     MAX_TICKETS,
+    OWN_WAYS,
 )
 from raffles.web.fields import (
     CodeField,
     MomentField,
+    PictureField,
     StrictBooleanField,
     StrictIntegerField,
     StrictSerializer,
@@ -36,6 +44,7 @@ class PrizeRequest(StrictSerializer):
 
     name = VisibleTextField()
     amount = StrictIntegerField(min_value=1, max_value=MAX_PRIZES)
+    picture = PictureField(help_text="Address of a picture on this site; no part of the terms.")
 
 
 class PrizeListField(serializers.ListField):
@@ -49,6 +58,22 @@ class PrizeListField(serializers.ListField):
         return super().run_validation(data)
 
 
+class RulesField(serializers.CharField):
+    """The text of rules, as it will be kept (`raffles.domain.rules`); empty for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["help_text"] = "What participants accept, in plain text; empty for none."
+        super().__init__(allow_blank=True, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return read_rules(data)
+        except ValueError as fault:
+            raise serializers.ValidationError([str(fault)]) from None
+
+
 class ClaimRequest(StrictSerializer):
     """How long and where a prize can be claimed, and whether an alternate gets it afterwards."""
 
@@ -59,7 +84,19 @@ class ClaimRequest(StrictSerializer):
     promotes_alternates = StrictBooleanField(default=False)
 
 
-class RaffleRequest(ClaimRequest):
+class HolderRequest(StrictSerializer):
+    """How many tickets one holder may have, and how many ranks they may take."""
+
+    tickets_per_holder = StrictIntegerField(min_value=1, max_value=MAX_A_HOLDER, default=1)
+    max_wins_per_holder = StrictIntegerField(
+        min_value=0,
+        max_value=MAX_A_HOLDER,
+        default=0,
+        help_text="Alternates count too; 0: no limit beyond one prize a ticket.",
+    )
+
+
+class RaffleRequest(ClaimRequest, HolderRequest):
     """What a manager sends to create a raffle."""
 
     name = VisibleTextField()
@@ -69,20 +106,34 @@ class RaffleRequest(ClaimRequest):
     entropy = serializers.ChoiceField(
         choices=Entropy.choices, default=lambda: settings.DRAW_ENTROPY
     )
+    opens_at = MomentField(
+        allow_null=True, default=None, help_text="When entries begin; null: at once."
+    )
     closes_at = MomentField(allow_null=True, default=None)
     entry = serializers.ChoiceField(
-        choices=[EntryMode.ADDRESS.value, EntryMode.LIST.value],
+        choices=[mode.value for mode in OWN_WAYS],
         default=EntryMode.ADDRESS.value,
-        help_text="`list`: nobody takes part by themselves; you send the entries.",
+        help_text=(
+            "`address`: one ticket for each caller's address; `email`: a link is sent; "
+            "`invitation`: codes that you make; `list`: nobody takes part by themselves, "
+            "you send the entries."
+        ),
     )
+    rules = RulesField(default="")
 
 
 class PrizeAnswer(serializers.ModelSerializer[Prize]):
-    """One kind of prize."""
+    """One kind of prize, with a picture's address if there is one."""
+
+    picture = serializers.URLField(required=False, help_text="Left out where there is none.")
 
     class Meta:
         model = Prize
-        fields = ("name", "amount")
+        fields = ("name", "amount", "picture")
+
+    def to_representation(self, instance: Prize) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {name: value for name, value in shown.items() if name != "picture" or value}
 
 
 class RaffleAnswer(serializers.ModelSerializer[Raffle]):
@@ -109,11 +160,16 @@ class RaffleAnswer(serializers.ModelSerializer[Raffle]):
             "prizes",
             "alternates",
             "entropy",
+            "entry",
+            "opens_at",
             "closes_at",
             "planned_round",
             "claim_days",
             "claim_place",
             "promotes_alternates",
+            "tickets_per_holder",
+            "max_wins_per_holder",
+            "rules_hash",
             "state",
             "void_reason",
             "voided_at",
@@ -142,6 +198,12 @@ class EntryAnswer(serializers.Serializer[Any]):
     ticket_number = serializers.IntegerField()
     verification_code = serializers.CharField()
     receipt = ReceiptAnswer()
+
+
+class TicketsAnswer(serializers.Serializer[Any]):
+    """The tickets of an invitation for several."""
+
+    tickets = EntryAnswer(many=True)
 
 
 class ReceiptRequest(StrictSerializer):
@@ -191,29 +253,93 @@ class WaitingAnswer(serializers.Serializer[Any]):
     draws_at = serializers.DateTimeField()
 
 
-class EntryRequest(StrictSerializer):
-    """Where to be notified of a prize; kept apart from the ticket, and only until the draw."""
+class MailField(serializers.EmailField):
+    """An e-mail address, read as addresses are compared."""
 
-    email = serializers.EmailField(max_length=254, required=False)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=LONGEST_MAIL, trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return read_mail(data)
+        except DjangoValidationError as fault:
+            raise serializers.ValidationError(fault.messages) from None
 
 
-class EntrantRequest(StrictSerializer):
-    """One entrant: what tells them apart, and a name, kept where the raffle shows names."""
+class ContactRequest(StrictSerializer):
+    """What is said with an entry; the address is kept apart, and only until the draw."""
 
-    holder = VisibleTextField(max_length=LONGEST_HOLDER)
-    name = VisibleTextField(max_length=LONGEST_NAME, required=False)
-    tickets = StrictIntegerField(
-        min_value=1, max_value=1, required=False, help_text="A holder has one ticket."
+    email = MailField(required=False, help_text="Where to be notified of a prize.")
+    accepts = VisibleTextField(
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        help_text="The `rules_hash`, where rules are set: who takes part has accepted them.",
     )
 
 
-class EntrantsRequest(serializers.ListSerializer[Any]):
-    """Some entrants; how many is checked before any of them."""
+class EntryRequest(StrictSerializer):
+    """What the raffle's way in asks for, at most one of the three; and the rules, if there are any.
 
-    child = EntrantRequest()
+    Where the caller's address is the way in, `email` is where to be notified of a prize: kept apart
+    from the ticket, and only until the draw.
+    """
+
+    alternatives = ("email", "confirmation", "invitation")
+
+    email = MailField(required=False, help_text="Of an `email` raffle: where the link is sent.")
+    confirmation = CodeField(
+        required=False,
+        max_length=LONGEST_CONFIRMATION,
+        help_text="Of an `email` raffle: from the link.",
+    )
+    invitation = CodeField(required=False, help_text="Of an `invitation` raffle: the code.")
+    accepts = VisibleTextField(
+        max_length=64,
+        required=False,
+        allow_blank=True,
+        help_text="The `rules_hash`, where rules are set: who takes part has accepted them.",
+    )
+
+
+class SentAnswer(serializers.Serializer[Any]):
+    """Where the mail went, whether or not the address holds a ticket; the mail says which."""
+
+    sent_to = serializers.EmailField()
+
+
+class TicketsRequest(StrictSerializer):
+    """How many tickets somebody gets, and how they came by them."""
+
+    tickets = StrictIntegerField(min_value=1, max_value=MAX_ENTRANTS, default=1)
+    channel = serializers.ChoiceField(
+        choices=Channel.choices,
+        default="",
+        help_text="By which way they came, counted in public; without it `list`, or `partner`.",
+    )
+
+
+class EntrantRequest(TicketsRequest):
+    """One entrant: what tells them apart, and a name, kept where names are shown."""
+
+    holder = VisibleTextField(max_length=LONGEST_HOLDER)
+    name = VisibleTextField(max_length=LONGEST_NAME, required=False)
+
+
+class EntrantsRequest(serializers.ListSerializer[Any]):
+    """Some entrants; how many is checked before any of them, and then their tickets."""
+
+    child: TicketsRequest = EntrantRequest()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_ENTRANTS, **kwargs)
+
+    def validate(self, entrants: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if sum(entrant["tickets"] for entrant in entrants) > MAX_ENTRANTS:
+            raise serializers.ValidationError(f"At most {MAX_ENTRANTS:,} tickets in one request.")
+        return entrants
 
 
 class EntrantTicket(serializers.Serializer[Any]):
@@ -225,7 +351,7 @@ class EntrantTicket(serializers.Serializer[Any]):
 
 
 class EntrantAnswer(serializers.Serializer[Any]):
-    """A holder's tickets; none is told any more once they were erased."""
+    """What the request gave a holder; none is told any more once they were erased."""
 
     holder = serializers.CharField()
     tickets = EntrantTicket(many=True)
@@ -235,6 +361,38 @@ class EntriesAnswer(serializers.Serializer[Any]):
     """The entrants in the order of the request."""
 
     entries = EntrantAnswer(many=True)
+
+
+class InvitationsRequest(StrictSerializer):
+    """How many invitations to make, and what each is for."""
+
+    amount = StrictIntegerField(min_value=1, max_value=MAX_BATCH)
+    tickets = StrictIntegerField(
+        min_value=1,
+        max_value=MAX_INTEGER,
+        default=1,
+        help_text="Of each; at most as many as a holder may have.",
+    )
+    channel = serializers.ChoiceField(choices=Channel.choices, allow_null=True, default=None)
+
+
+class InvitationAnswer(serializers.Serializer[Any]):
+    """A code for whoever is invited, and the address that fills it in."""
+
+    code = serializers.CharField()
+    link = serializers.CharField()
+
+
+class InvitationsAnswer(serializers.Serializer[Any]):
+    """The codes, which only their repeated request gets again."""
+
+    invitations = InvitationAnswer(many=True)
+
+
+class WithdrawalRequest(StrictSerializer):
+    """The code of the invitation to withdraw."""
+
+    invitation = CodeField()
 
 
 class EmptyRequest(StrictSerializer):

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Sum
 
 from raffles.domain.log import statements
-from raffles.domain.pool import Pages, Progress, build_tree
+from raffles.domain.pool import Pages, Progress, build_tree, count_channels
 from raffles.domain.proofs import drawn, stream_proof
 from raffles.fairness.verify import (
     Invalid,
@@ -57,6 +57,10 @@ def _gate(raffle: Raffle, pool: Pool) -> Step:
             f"{pool.tickets} tickets were sealed, {sums['issued']} were handed out, "
             f"{stored} are stored, the gate is at {sums['cap']}"
         )
+    if Ticket.objects.filter(raffle=raffle, nth__gte=raffle.tickets_per_holder).exists():
+        raise Invalid(f"a holder has more tickets than {raffle.tickets_per_holder}")
+    if count_channels(raffle) != pool.channels:
+        raise Invalid("the tickets came by other channels than were counted with the seal")
     return Step("gate", f"shut, {stored} tickets handed out, stored and sealed")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from raffles.domain import beacon
+from raffles.domain import beacon, lineage
 from raffles.domain.announcing import announce
 from raffles.domain.erasing import finish_erasures
 from raffles.domain.keys import signer
@@ -25,9 +26,12 @@ from raffles.domain.refusals import AlreadyDrawn, Voided
 from raffles.domain.sealing import Clock, SealTooLate, close, mark_void, seal
 from raffles.domain.witnesses.ours.named import log_of_proof
 from raffles.fairness.numbering import numbering
+from raffles.fairness.tickets import holder_tag_of
 from raffles.fairness.verify import derive_seed, randomness_of, select
-from raffles.models import Announcement, Draw, Raffle, State, Winner
+from raffles.fairness.verify import draw as drawn_order
+from raffles.models import Announcement, Draw, Raffle, SkippedEntry, State, Winner
 
+_BATCH = 1_000  # rows written, or read ahead, at once
 _SHOWN = 100  # winners in an announcement; the API has the rest
 
 
@@ -45,7 +49,7 @@ def advance(
     """Take a due raffle through all its remaining steps; return whether this call drew it.
 
     Every step is conditional on the state before it, so any number of callers and any crash end in
-    the same one draw. Raises Waiting while the beacon has not spoken, PoolDiffers, SealTooLate.
+    the same one draw. Raises Waiting while the beacon has not spoken, and what `seal` raises.
     """
     close(raffle_pk, now=now, by=by)
     raffle = Raffle.objects.get(pk=raffle_pk)
@@ -90,9 +94,10 @@ def store_draw(
 ) -> bool:
     """Select and store the winners of a sealed draw; return False if another call already has.
 
-    The slow reads come before the transaction: the pool cannot change any more.
+    The slow reads come before the transaction: the pool cannot change any more. Raises Restored.
     """
-    winners = select_winners(draw, randomness)
+    lineage.refuse_restored()
+    winners, skipped = select_entries(draw, randomness)
     log = log_of_proof(draw) if draw.round else None
     with transaction.atomic():
         raffle = locked(draw.raffle_id)
@@ -103,6 +108,7 @@ def store_draw(
         draw.log = log
         draw.save(update_fields=["randomness", "beacon_signature", "drawn_at", "log"])
         store_winners(winners)
+        SkippedEntry.objects.bulk_create(skipped, batch_size=_BATCH)
         open_handovers(raffle, now=now)
         raffle.state = State.DRAWN
         raffle.save(update_fields=["state"])
@@ -119,30 +125,45 @@ def store_draw(
     return True
 
 
-def select_winners(draw: Draw, randomness: bytes) -> list[Winner]:
-    """Return the winners that follow from a commitment and its randomness, not yet stored."""
+def select_entries(draw: Draw, randomness: bytes) -> tuple[list[Winner], list[SkippedEntry]]:
+    """Return what follows from a commitment and its randomness, not yet stored.
+
+    Winners and alternates by rank, and what a limit of wins passed over by its step.
+    """
     raffle = draw.raffle
     prizes = list(raffle.prizes.all())
     by_rank = [prize for prize in prizes for _ in range(prize.amount)]
     seed = derive_seed(bytes(draw.commitment_hash), randomness)
     pages = Pages(raffle)
-    picked = [
-        (pick.rank, pick.index, pages.slot_of(pick.index))
-        for pick in select(raffle.terms(prizes), seed, pages.size)
-        if pick.rank is not None
-    ]
-    leaves = leaves_of(raffle, [slot for _, _, slot in picked])
-    return [
-        Winner(
-            raffle=raffle,
-            rank=rank,
-            index=index,
-            slot=slot,
-            prize=by_rank[rank - 1] if rank <= len(by_rank) else None,
-            leaf=leaves[slot],
-        )
-        for rank, index, slot in picked
-    ]
+    holder_of = _read_ahead(raffle, pages, seed) if raffle.max_wins_per_holder else None
+    picks = list(select(raffle.terms(prizes), seed, pages.size, holder_of))
+    slots = [pages.slot_of(pick.index) for pick in picks]
+    leaves = leaves_of(raffle, slots)
+    winners, skipped = [], []
+    for pick, slot in zip(picks, slots, strict=True):
+        entry = {"raffle": raffle, "index": pick.index, "slot": slot, "leaf": leaves[slot]}
+        if pick.rank is None:
+            skipped.append(SkippedEntry(step=pick.draw, **entry))
+        else:
+            prize = by_rank[pick.rank - 1] if pick.rank <= len(by_rank) else None
+            winners.append(Winner(rank=pick.rank, prize=prize, **entry))
+    return winners, skipped
+
+
+def _read_ahead(raffle: Raffle, pages: Pages, seed: bytes) -> Callable[[int], bytes]:
+    """Return a function from an index to its holder's tag, to be asked in the order of drawing."""
+    order = drawn_order(seed, pages.size)
+    read: dict[int, bytes] = {}
+
+    def holder_of(index: int) -> bytes:
+        if index not in read:
+            slots = {i: pages.slot_of(i) for i in islice(order, _BATCH)}
+            leaves = leaves_of(raffle, list(slots.values()))
+            read.clear()
+            read.update({i: holder_tag_of(leaves[slot]) for i, slot in slots.items()})
+        return read[index]
+
+    return holder_of
 
 
 def store_winners(winners: Sequence[Winner]) -> None:
@@ -182,12 +203,16 @@ def _result(draw: Draw, raffle: Raffle, winners: Sequence[Winner]) -> dict[str, 
     }
 
 
-def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raffle:
+def void_raffle(
+    raffle_id: UUID, *, reason: str, now: datetime, by: str, is_said: bool = False
+) -> Raffle:
     """End a raffle without winners, at any time before they are stored, and for good.
 
     It is dated by its statement in the log. A sealed pool stays public, so with a beacon anyone
-    can compute who would have won. Raises Raffle.DoesNotExist, AlreadyDrawn, Voided.
+    can compute who would have won. After a restore the log may have said so before (`is_said`).
+    Raises Raffle.DoesNotExist, AlreadyDrawn, Voided, Restored.
     """
+    lineage.refuse_restored()
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         if raffle.state == State.DRAWN:
@@ -199,7 +224,7 @@ def void_raffle(raffle_id: UUID, *, reason: str, now: datetime, by: str) -> Raff
         turn = take_turn(now)
         if raffle.state == State.SEALED:
             _void_draw(Draw.objects.get(raffle=raffle), reason=reason, turn=turn)
-        mark_void(raffle, reason=reason, turn=turn, by=by)
+        mark_void(raffle, reason=reason, turn=turn, by=by, is_said=is_said)
         finish_erasures(raffle)
     return raffle
 

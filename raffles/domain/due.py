@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import QuerySet
 
+from raffles.domain import lineage
 from raffles.domain.clock import signed_time
 from raffles.domain.drawing import Waiting, advance
 from raffles.domain.pool import Progress
@@ -20,8 +21,8 @@ from raffles.domain.refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailab
 from raffles.domain.sealing import Clock, close
 from raffles.domain.witnesses.ours.asking import ask_witnesses
 from raffles.models import Raffle, RunLease, State
-from raffles.models.draw import LATE_AFTER
 from raffles.web.formats import shown
+from raffles.web.outages import Unavailable
 
 log = logging.getLogger(__name__)
 AT_ONCE = 100_000  # tickets hashed while somebody waits for a page: a second or two
@@ -71,6 +72,8 @@ def _run(raffle: Raffle, now: datetime, clock: Clock, by: str, progress: Progres
         advance(raffle.pk, now=now, clock=clock, by=by, progress=step)
     except Waiting as waiting:
         return Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
+    except Unavailable:
+        raise  # nothing else will go better
     except Exception as error:  # the rest is due as well; this one is tried again next time
         log.exception("raffle %s failed", raffle.uuid)
         return Run(raffle, "failed", f"{type(error).__name__}: {error}")
@@ -86,6 +89,7 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
     The next run finds it closed and goes on. Returns the raffle drawn, closed, or void if nobody
     entered. Raises Raffle.DoesNotExist, a Refusal, Waiting.
     """
+    lineage.refuse_restored()  # an older state knows nothing of what became of it
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
     close(raffle.pk, now=now, by=by)
@@ -98,8 +102,8 @@ def draw_or_close(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> R
 
 def _busy(raffle: Raffle, now: datetime) -> Run:
     """Return the outcome of a run that found another one at it, which lasts minutes at the most."""
-    other = RunLease.objects.filter(pk=raffle.pk).first()
-    if other and now - other.since > LATE_AFTER:
+    other = RunLease.objects.overdue(now).filter(pk=raffle.pk).first()
+    if other:
         return Run(raffle, "failed", f"another run has been at it since {shown(other.since)}")
     return Run(raffle, "busy", "another run is at it")
 
@@ -118,7 +122,7 @@ class _Turn:
     def begins(self) -> bool:
         """Take the turn; return False if another run has it."""
         now = signed_time(self._clock())
-        RunLease.objects.filter(pk=self._lease.pk, until__lte=now).delete()
+        RunLease.objects.over(now).filter(pk=self._lease.pk).delete()
         self._lease.since, self._lease.until = now, now + LEASE
         try:
             with transaction.atomic():
@@ -162,6 +166,7 @@ def draw_now(raffle_id: UUID, *, now: datetime, clock: Clock, by: str) -> Raffle
     Raises Raffle.DoesNotExist, a Refusal (also when another caller's draw came first), and Waiting
     once the witnesses of a raffle for the beacon have been asked.
     """
+    lineage.refuse_restored()
     raffle = Raffle.objects.with_available().get(uuid=raffle_id)
     refuse_unless_drawable(raffle, now=now)
     try:

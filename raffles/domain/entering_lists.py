@@ -11,18 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, partial
 from hashlib import sha256
 from io import StringIO
 from itertools import islice
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
 
+from raffles.domain import lineage
 from raffles.domain.clock import signed_time
 from raffles.domain.creating import Request, create_raffle, made_before
 from raffles.domain.entering import Entry, tickets_of
-from raffles.domain.identities import of_entrant
+from raffles.domain.excluding import excluded_among, take_turns
+from raffles.domain.identities import of_entrant, of_user
 from raffles.domain.keys import current_key_id, ticket_key
 from raffles.domain.locking import locked
 from raffles.domain.log import announce_keys
@@ -31,42 +37,66 @@ from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import BadLines, GateShut, RequestMismatch, SoldOut, ThroughEvent
 from raffles.fairness.tickets import code_key, code_tag, derive_code, holder_key, holder_tag
 from raffles.fairness.verify import canonical
-from raffles.models import EntryMode, LogEntry, Privacy, Raffle, State, Stripe
+from raffles.models import (
+    Channel,
+    EntryMode,
+    Exclusion,
+    LogEntry,
+    Privacy,
+    Raffle,
+    State,
+    Stripe,
+    Ticket,
+)
 from raffles.models.raffle import MAX_TICKETS
 from raffles.models.record import record
+from raffles.web.formats import grouped
+from raffles.web.metrics import count_entries
 
 ADDED = "entries.added"
 NAMED = 1_000  # faults that are told
-_CHUNK = 5_000  # lines at once
+_CHUNK = 5_000  # tickets at once
+_LOOKED_UP = 500  # holders at once
 
 _STAGE = """
     CREATE TEMPORARY TABLE raffles_staged (
-        n integer NOT NULL, line integer NOT NULL,
-        holder_tag bytea NOT NULL, code_tag bytea NOT NULL, username varchar(150)
+        n integer NOT NULL, line integer NOT NULL, holder_tag bytea NOT NULL,
+        code_tag bytea NOT NULL, nth integer NOT NULL, username varchar(150), channel varchar(8)
     )
 """
 _TWICE = """
-    SELECT line, first FROM (
+    SELECT DISTINCT line, first FROM (
         SELECT line, min(line) OVER (PARTITION BY holder_tag) AS first FROM raffles_staged
     ) AS staged WHERE line <> first ORDER BY line
 """
-_THERE = """
-    SELECT staged.line, 0 FROM raffles_staged AS staged
-    JOIN raffles_ticket AS ticket
-        ON ticket.raffle_id = %s AND ticket.holder_tag = staged.holder_tag
-    ORDER BY staged.line
-"""
 _LAND = """
-    INSERT INTO raffles_ticket (raffle_id, slot, holder_tag, code_tag, issued_at, username)
-    SELECT %s, n + %s, holder_tag, code_tag, %s, username FROM raffles_staged
+    INSERT INTO raffles_ticket
+        (raffle_id, slot, holder_tag, code_tag, nth, issued_at, request_tag, username, channel)
+    SELECT %s, n + %s, holder_tag, code_tag, nth, %s, %s, username, channel FROM raffles_staged
     WHERE n >= %s AND n < %s
 """
 
 
-def check_list(lines: Iterable[Line]) -> int:
-    """Return how many entrants there are, and enter none. Raises BadLines."""
-    with transaction.atomic(), _staged(lines, b"", uuid4(), keeps_names=False) as count:
-        return count
+@dataclass
+class Summary:
+    """What a list comes to: its entrants, their tickets, and the most that one of them has."""
+
+    entrants: int = 0
+    tickets: int = 0
+    most: int = 0
+
+
+def check_list(
+    lines: Iterable[Line],
+    *,
+    tickets_per_holder: int | None = None,
+    most: int = MAX_TICKETS,
+    now: datetime,
+) -> Summary:
+    """Return what the list comes to, and enter nobody. Raises BadLines, also beyond `most`."""
+    pool = _Pool(uuid4(), b"", now, limit=tickets_per_holder, most=most)
+    with transaction.atomic(), _staged(lines, pool) as summary:
+        return summary
 
 
 def request_for(digest: str, *, columns: Mapping[str, str], terms: Mapping[str, Any]) -> Request:
@@ -84,26 +114,37 @@ def create_from_list(
     *,
     request: Request,
     terms: Mapping[str, Any],
+    most: int = MAX_TICKETS,
     now: datetime,
     by: str,
 ) -> Raffle:
-    """Create a raffle of one ticket for each line, and enter them all.
+    """Create a raffle of the tickets of all lines, and enter them all.
 
-    The n-th line, from 0, gets slot n. `terms` are those of `create_raffle`. The same `request`
-    gets the raffle that it made before, without a look at the lines. Raises BadLines,
-    TooManyPrizes, RequestMismatch.
+    They get slots in the order of the lines, which may be `most`. `terms` are those of
+    `create_raffle`; where they do not say how many tickets a holder may have, it is the most that
+    one has. The same `request` gets the raffle that it made before, without a look at the lines.
+    Raises BadLines, TooManyPrizes, RequestMismatch, Restored.
     """
+    lineage.refuse_restored()
     if earlier := made_before(request):
         return earlier
     announce_keys(now)  # before a new key signs a receipt, the log must have it
-    uuid, key = uuid4(), ticket_key(current_key_id())
-    keeps_names = terms.get("privacy", Privacy.NUMBER) != Privacy.NUMBER
-    with transaction.atomic(), _staged(lines, key, uuid, keeps_names=keeps_names) as count:
-        made: dict[str, Any] = {"entry": EntryMode.LIST, "total_tickets": count, "uuid": uuid}
-        raffle = create_raffle(**terms, **made, request=request, now=now, by=by)
-        if raffle.uuid == uuid:  # or another call made it meanwhile, with its entries
-            _land(raffle, count, now)
-            record(raffle, ADDED, at=now, by=by, amount=count)
+    pool = _Pool(
+        uuid4(),
+        ticket_key(current_key_id()),
+        now,
+        limit=terms.get("tickets_per_holder"),
+        most=most,
+        keeps_names=terms.get("privacy", Privacy.NUMBER) != Privacy.NUMBER,
+        own_channel=Channel.LIST,
+    )
+    with transaction.atomic(), _staged(lines, pool) as summary:
+        made = dict(terms) | {"tickets_per_holder": pool.limit or summary.most}
+        made |= {"entry": EntryMode.LIST, "total_tickets": summary.tickets, "uuid": pool.raffle_id}
+        raffle = create_raffle(**made, request=request, now=now, by=by)
+        if raffle.uuid == pool.raffle_id:  # or another call made it meanwhile, with its entries
+            _land(raffle, summary, now)
+            record(raffle, ADDED, at=now, by=by, amount=summary.tickets)
     return raffle
 
 
@@ -113,37 +154,61 @@ def enter_list(
     *,
     now: datetime,
     by: str,
+    channel: Channel = Channel.LIST,
     request: Request | None = None,
-) -> dict[str, Entry | None]:
-    """Enter the lines in a raffle under way, and return their tickets by holder, in their order.
+    through_event: bool = False,
+) -> dict[str, list[Entry]]:
+    """Enter the lines in a raffle under way; return their new tickets by holder, in their order.
 
-    A repeated `request` returns the same tickets, and None for who was erased since; another body
-    under its key raises RequestMismatch. Raises Raffle.DoesNotExist, ThroughEvent, GateShut,
-    SoldOut (fewer are left than lines, and none was entered), BadLines.
+    Lines that name no channel are counted by `channel`. A repeated `request` returns the same
+    tickets, and none for who was erased since; another body under its key raises RequestMismatch.
+    The holders of an event's raffle, which is entered `through_event`, are its users. Raises
+    Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut (fewer are left than asked for, and none
+    was given), BadLines, Restored.
     """
+    lineage.refuse_restored()
     announce_keys(now)
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         key = ticket_key(raffle.ticket_key_id)
-        asked = _asked(holder_key(key, raffle.uuid.bytes), request)
+        asked = _asked(raffle, request)
+        request_tag = bytes.fromhex(asked["request"]) if asked else token_bytes(16)
         if lines and not _is_repeat(raffle, asked):
-            if raffle.event_slug is not None:
+            if raffle.event_slug is not None and not through_event:
                 raise ThroughEvent
             if raffle.state != State.OPEN or (raffle.closes_at and now >= raffle.closes_at):
                 raise GateShut
-            keeps_names = raffle.privacy != Privacy.NUMBER
-            with _staged(lines, key, raffle.uuid, keeps_names=keeps_names) as count:
-                _land(raffle, count, now)
-            record(raffle, ADDED, at=now, by=by, amount=count, **asked)
-    identities = {line.holder: of_entrant(line.holder) for line in lines}
-    tickets = tickets_of(raffle, list(identities.values()))
-    return {holder: tickets.get(identity) for holder, identity in identities.items()}
+            pool = _Pool(
+                raffle.uuid,
+                key,
+                now,
+                raffle,
+                limit=raffle.tickets_per_holder,
+                keeps_names=raffle.privacy != Privacy.NUMBER,
+                own_channel=raffle.own_channel(),
+                channel=channel,
+                entered=raffle if hold_claims(raffle) else None,
+                is_of_users=through_event,
+            )
+            with _staged(lines, pool) as summary:
+                _land(raffle, summary, now, request_tag)
+            record(raffle, ADDED, at=now, by=by, amount=summary.tickets, **asked)
+    identity_of = of_user if through_event else of_entrant
+    identities = {line.holder: identity_of(line.holder) for line in lines}
+    tickets = tickets_of(raffle, list(identities.values()), request_tag)
+    return {holder: tickets.get(identity, []) for holder, identity in identities.items()}
 
 
-def _asked(key: bytes, request: Request | None) -> dict[str, str]:
+def was_entered(raffle: Raffle, request: Request) -> bool:
+    """Return whether the request was entered in this raffle before. Raises RequestMismatch."""
+    return _is_repeat(raffle, _asked(raffle, request))
+
+
+def _asked(raffle: Raffle, request: Request | None) -> dict[str, str]:
     """Return the request for the record: tags of its key and its body, which name nobody."""
     if request is None:
         return {}
+    key = holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes)
     once, body = canonical([request.caller, request.key]), canonical(request.body)
     return {
         name: hmac.digest(key, b"entries\0" + text, "sha256")[:16].hex()
@@ -164,6 +229,53 @@ def _is_repeat(raffle: Raffle, asked: Mapping[str, str]) -> bool:
 # --- The temporary table
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """What the lines are entered in.
+
+    `raffle` is the one that is there already, `entered` the same if it has tickets, its claims
+    held; the lines may have `most` tickets together, and with `limit` None they decide how many a
+    holder may have. With `is_of_users` the holders are users of an event.
+    """
+
+    raffle_id: UUID
+    ticket_key: bytes
+    now: datetime
+    raffle: Raffle | None = None
+    limit: int | None = None
+    most: int = MAX_TICKETS
+    keeps_names: bool = False
+    own_channel: Channel | None = None
+    channel: Channel | None = None
+    entered: Raffle | None = None
+    is_of_users: bool = False
+
+    def identity(self, line: Line) -> str:
+        """Return whose tickets the line's are."""
+        return of_user(line.holder) if self.is_of_users else of_entrant(line.holder)
+
+    def name(self, line: Line) -> str | None:
+        """Return the name to keep with them: users are known by theirs."""
+        return line.holder if self.is_of_users else (line.name if self.keeps_names else "") or None
+
+    def held(self, tags: Sequence[bytes]) -> dict[bytes, int]:
+        """Return how many tickets those have who have any."""
+        if self.entered is None:
+            return {}
+        theirs = Ticket.objects.filter(raffle=self.entered, holder_tag__in=tags)
+        last = theirs.values_list("holder_tag").annotate(last=Max("nth"))
+        return {bytes(tag): nth + 1 for tag, nth in last}
+
+    @cached_property
+    def may_refuse(self) -> bool:
+        """Return whether anybody may not enter: else nobody has to be looked for."""
+        return Exclusion.objects.from_raffle(self.raffle).in_force(self.now).exists()
+
+    def excluded(self, identities: Iterable[str]) -> set[str]:
+        """Return those who may not enter."""
+        return excluded_among(identities, self.raffle, now=self.now) if self.may_refuse else set()
+
+
 @dataclass
 class _Faults:
     """The first faults by line, and how many there are."""
@@ -176,12 +288,12 @@ class _Faults:
         if len(self.first) < NAMED:
             self.first.append((line, fault))
 
-    def add_rows(self, query: str, values: Sequence[Any], sentence: str) -> None:
-        """Add what a query finds, (line, another line) each."""
+    def add_twice(self) -> None:
+        """Add the lines whose holder stands on an earlier one."""
         with connection.chunked_cursor() as cursor:
-            cursor.execute(query, values)
-            for line, other in cursor:
-                self.add(line, sentence.format(other))
+            cursor.execute(_TWICE)
+            for line, first in cursor:
+                self.add(line, _("the same holder as line %(line)s") % {"line": first})
 
     def refuse(self) -> None:
         if self.count:
@@ -189,70 +301,103 @@ class _Faults:
 
 
 @contextmanager
-def _staged(
-    lines: Iterable[Line], ticket_key: bytes, raffle_id: UUID, *, keeps_names: bool
-) -> Iterator[int]:
-    """Put the lines in a temporary table meanwhile; yields how many. Raises BadLines."""
-    faults = _Faults()
-    rows = _rows(lines, ticket_key, raffle_id.bytes, keeps_names, faults)
+def _staged(lines: Iterable[Line], pool: _Pool) -> Iterator[Summary]:
+    """Put the lines' tickets in a temporary table meanwhile; yields the sums. Raises BadLines."""
+    faults, summary = _Faults(), Summary()
+    rows = _rows(lines, pool, faults, summary)
     copy = _copy_postgresql if connection.vendor == "postgresql" else _copy_sqlite
-    count = 0
+    take_turns(is_maker=False)
     with connection.cursor() as cursor:
         cursor.execute(_STAGE)
         while chunk := list(islice(rows, _CHUNK)):
             copy(cursor, chunk)
-            count += len(chunk)
-    faults.add_rows(_TWICE, [], "the same holder as line {}")
-    if not count and not faults.count:
-        faults.add(1, "there is no entrant")
+    faults.add_twice()
+    if not summary.entrants and not faults.count:
+        faults.add(1, _("there is no entrant"))
     faults.refuse()
-    yield count
+    yield summary
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE raffles_staged")
 
 
-_Staged = tuple[int, int, bytes, bytes, str | None]
+_NULL = "\\N"  # of COPY
+_Staged = tuple[int, int, bytes, bytes, int, str | None, str | None]
 
 
 def _rows(
-    lines: Iterable[Line], ticket_key: bytes, raffle_id: bytes, keeps_names: bool, faults: _Faults
+    lines: Iterable[Line], pool: _Pool, faults: _Faults, summary: Summary
 ) -> Iterator[_Staged]:
-    of_holders, of_codes = holder_key(ticket_key, raffle_id), code_key(ticket_key, raffle_id)
-    n = 0
-    for line in lines:
-        if line.fault:
-            faults.add(line.number, line.fault)
+    raffle_id = pool.raffle_id.bytes
+    of_holders = holder_key(pool.ticket_key, raffle_id)
+    of_codes = code_key(pool.ticket_key, raffle_id)
+    for tag, line, held in _with_holders(lines, of_holders, pool):
+        if fault := line.fault or _too_many(line, held, pool.limit):
+            faults.add(line.number, fault)
             continue
-        if n == MAX_TICKETS:
-            faults.add(line.number, f"at most {MAX_TICKETS:,} entrants; this and all below")
+        if summary.tickets + line.tickets > pool.most:
+            most = _("at most %(most)s tickets; this and all below") % {"most": grouped(pool.most)}
+            faults.add(line.number, most)
             return
-        tag = holder_tag(of_holders, of_entrant(line.holder))
-        code = derive_code(of_codes, tag, 0)
-        yield n, line.number, tag, code_tag(code), (line.name if keeps_names else "") or None
-        n += 1
+        name = pool.name(line)
+        channel = line.channel or pool.channel
+        if channel == pool.own_channel:
+            channel = None
+        for nth in range(held, held + line.tickets):
+            code = code_tag(derive_code(of_codes, tag, nth))
+            yield summary.tickets, line.number, tag, code, nth, name, channel
+            summary.tickets += 1
+        summary.entrants += 1
+        summary.most = max(summary.most, line.tickets)
+
+
+def _with_holders(
+    lines: Iterable[Line], key: bytes, pool: _Pool
+) -> Iterator[tuple[bytes, Line, int]]:
+    """Yield each line with its holder's tag, and how many tickets that has already."""
+    lines = iter(lines)
+    while chunk := list(islice(lines, _LOOKED_UP)):
+        identities = [pool.identity(line) for line in chunk]
+        tags = [holder_tag(key, identity) for identity in identities]
+        held, excluded = pool.held(tags), pool.excluded(identities)
+        for tag, identity, line in zip(tags, identities, chunk, strict=True):
+            is_out = identity in excluded and not line.fault
+            fault = _("taking part is not possible for this holder") if is_out else line.fault
+            yield tag, line._replace(fault=fault), held.get(tag, 0)
+
+
+def _too_many(line: Line, held: int, limit: int | None) -> str:
+    """Return the fault of a line that asks for more tickets than its holder may have."""
+    if limit is None or held + line.tickets <= limit:
+        return ""
+    if held and limit == 1:
+        return _("this holder has a ticket already")
+    if held:
+        said = _("tickets: this holder has %(held)s of at most %(most)s already")
+        return said % {"held": grouped(held), "most": grouped(limit)}
+    return _("tickets: at most %(most)s for a holder") % {"most": grouped(limit)}
 
 
 def _copy_postgresql(cursor: Any, rows: list[_Staged]) -> None:
     text = StringIO()
-    for n, line, holder, code, name in rows:
+    for n, line, holder, code, nth, name, channel in rows:
         # A name holds no control character, so that the backslash alone means something here.
-        said = "\\N" if name is None else name.replace("\\", "\\\\")
-        text.write(f"{n}\t{line}\t\\\\x{holder.hex()}\t\\\\x{code.hex()}\t{said}\n")
+        said = _NULL if name is None else name.replace("\\", "\\\\")
+        text.write(f"{n}\t{line}\t\\\\x{holder.hex()}\t\\\\x{code.hex()}\t{nth}\t{said}\t")
+        text.write(f"{channel or _NULL}\n")
     text.seek(0)
     cursor.copy_expert("COPY raffles_staged FROM STDIN", text)
 
 
 def _copy_sqlite(cursor: Any, rows: list[_Staged]) -> None:
-    cursor.executemany("INSERT INTO raffles_staged VALUES (%s, %s, %s, %s, %s)", rows)
+    cursor.executemany("INSERT INTO raffles_staged VALUES (%s, %s, %s, %s, %s, %s, %s)", rows)
 
 
-def _land(raffle: Raffle, count: int, now: datetime) -> None:
-    """Give the staged lines slots of the raffle's locked stripes. Raises SoldOut, BadLines."""
-    issued = hold_claims(raffle)
-    faults = _Faults()
-    if issued:
-        faults.add_rows(_THERE, [raffle.pk], "this holder has a ticket already")
-    faults.refuse()
+def _land(
+    raffle: Raffle, summary: Summary, now: datetime, request_tag: bytes | None = None
+) -> None:
+    """Give the staged tickets slots of the raffle's locked stripes. Raises SoldOut."""
+    count = summary.tickets
+    hold_claims(raffle)
     runs: list[tuple[int, int, int]] = []  # (shift of the slot, first n, end)
     moved, n = [], 0
     for stripe in raffle.stripes.order_by("lo"):
@@ -271,4 +416,10 @@ def _land(raffle: Raffle, count: int, now: datetime) -> None:
     issued_at = connection.ops.adapt_datetimefield_value(signed_time(now))
     with connection.cursor() as cursor:
         for shift, first, end in runs:
-            cursor.execute(_LAND, [raffle.pk, shift, issued_at, first, end])
+            cursor.execute(_LAND, [raffle.pk, shift, issued_at, request_tag, first, end])
+        cursor.execute("SELECT code_tag FROM raffles_staged WHERE n = %s", [n - 1])
+        (code_tag,) = cursor.fetchone()
+    if here := lineage.read_here():
+        last = (raffle.uuid.bytes, shift + n - 1, bytes(code_tag), here.position)
+        transaction.on_commit(partial(lineage.note_claim, *last), robust=True)
+    transaction.on_commit(partial(count_entries, raffle.entry, count), robust=True)

@@ -40,7 +40,8 @@ def erase_holder(identity: str, *, now: datetime, raffles: Iterable[Raffle]) -> 
 def erase_mail(email: str, *, now: datetime, raffles: RaffleQuerySet) -> int:
     """Erase the tickets that this e-mail address was given with; return how many.
 
-    Addresses are kept until there is nothing left to send, so of older tickets nobody knows it.
+    Those that it took by a link are `erase_holder`'s. Addresses that were given are kept until
+    there is nothing left to send, so of older tickets nobody knows them.
     """
     return sum(
         erase_tickets(raffle, Q(slot__in=slots), now=now)

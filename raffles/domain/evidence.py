@@ -24,9 +24,10 @@ from raffles.domain.exports import EXPORTED, log_table
 from raffles.domain.log import published_keys
 from raffles.domain.proofs import commitment_file, published_draw, stream_proof
 from raffles.domain.refusals import NotFinished
+from raffles.domain.rules import text_of
 from raffles.domain.witnesses.ours.summary import seen
 from raffles.fairness import verify
-from raffles.models import Announcement, Draw, LogEntry, Raffle, Replacement
+from raffles.models import Announcement, Draw, LogEntry, Pool, Raffle, Replacement
 from raffles.models.record import record
 
 Member = tuple[str, Iterable[bytes]]
@@ -46,7 +47,11 @@ State     {state}
 {outcome}
 What is in this archive
 -----------------------
+raffle.json          the terms that every participant agreed to, and what became of the raffle; by
+                     which channels the tickets came, if by several: all have the same odds
 raffle.json          the terms that every participant agreed to, and what became of the raffle
+rules.txt            the rules that they accepted, if there were any: the SHA-256 of this very file
+                     (sha256sum rules.txt) is the rules_hash of the terms
 commitment.json      the signed fingerprint of all tickets, from before the draw
 void.json            that the sealed draw was called off: the signed reason
 proof.json           the winners, and all that they follow from; of a raffle that was drawn
@@ -102,6 +107,8 @@ def _members(raffle: Raffle) -> Iterator[Member]:
     yield "verify.py", [Path(verify.__file__).read_bytes()]
     yield "raffle-keys.json", _json(published_keys())
     yield "raffle.json", _json(_raffle(raffle))
+    if raffle.rules_hash:
+        yield "rules.txt", [text_of(raffle.rules_hash).encode()]
     if draw:
         yield "commitment.json", _json(commitment_file(draw))
         if void := draw.void():
@@ -127,8 +134,15 @@ def _raffle(raffle: Raffle) -> dict[str, Any]:
         "terms": terms,
         "terms_hash": verify.hash_terms(terms).hex(),
         "void_reason": raffle.void_reason,
+        **_channels(raffle),
         **void,
     }
+
+
+def _channels(raffle: Raffle) -> dict[str, Any]:
+    pool = Pool.objects.filter(raffle=raffle).defer("levels").first()
+    counted = pool.by_channel(raffle.own_channel()) if pool else []
+    return {"channels": {str(channel): count for channel, count in counted}} if counted else {}
 
 
 def _readme(raffle: Raffle, draw: Draw | None) -> str:

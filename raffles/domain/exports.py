@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from raffles.domain.finding import links_of_list
 from raffles.domain.privacy import shown_name
 from raffles.domain.reading import in_pieces
 from raffles.domain.reading_lists import Line
@@ -43,6 +44,7 @@ _WINNERS = (
     *("holds", "claim until (UTC)", "notified at (UTC)", "claimed at (UTC)"),
     *("handed over at (UTC)", "forfeited at (UTC)", "replaced by", "reason"),
 )
+_LINKS = ("holder", "number", "code", "link")
 _LISTED = ("rank", "prize", "ticket number", "line", "holder", "name")
 _ACTS = ("at (UTC)", "subject", "action", "by", "why", "details")
 
@@ -98,10 +100,25 @@ def winners_of_list(raffle: Raffle, lines: Iterable[Line]) -> Iterator[Row]:
     """Yield the same rows: rank, prize, ticket number, and line, holder and name of the list."""
     winners = Winner.objects.filter(raffle=raffle).select_related("raffle", "prize")
     slots = set(winners.values_list("slot", flat=True))
-    found = {slot: line for slot, line in enumerate(lines) if slot in slots}
-    for winner in winners.order_by("rank").iterator(_CHUNK):
+    each = (line for line in lines for _ in range(line.tickets))
+    found = {slot: line for slot, line in enumerate(each) if slot in slots}
+    for winner in in_pieces(winners.order_by("rank"), _CHUNK):
         prize = winner.prize and winner.prize.name
         yield winner.rank, prize, winner.ticket_number(), *found[winner.slot][:3]
+
+
+def export_links_of_list(
+    raffle_id: UUID, lines: Iterable[Line], *, now: datetime, by: str
+) -> Iterator[str]:
+    """Return for each ticket of a raffle of a list the link that its holder alone should get.
+
+    Whoever has the table can look up, and claim, everybody's prize. Raises Raffle.DoesNotExist,
+    KeyMissing.
+    """
+    raffle = Raffle.objects.get(uuid=raffle_id)
+    links = links_of_list(raffle, lines)
+    record(raffle, "links" + EXPORTED, at=now, by=by)
+    return table(_LINKS, links)
 
 
 def export_winners_of_event(

@@ -26,7 +26,9 @@ def held(raffle_id: UUID) -> Raffle:
 _BY_COLUMNS = {
     "raffles_announcement.raffle_id, raffles_announcement.kind": "announced_once",
     "raffles_raffle.request_tag": "raffle_created_once",
-    "raffles_ticket.raffle_id, raffles_ticket.holder_tag": "ticket_holder_once",
+    "raffles_ticket.raffle_id, raffles_ticket.holder_tag, raffles_ticket.nth": (
+        "ticket_holder_nth_once"
+    ),
     "raffles_ticket.raffle_id, raffles_ticket.address_tag": "ticket_address_once",
     "raffles_ticket.order_tag": "ticket_order_once",
     "raffles_ticket.raffle_id, raffles_ticket.slot": "ticket_slot_once",

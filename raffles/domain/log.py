@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 
+from raffles.domain import lineage, marks
 from raffles.domain.clock import is_database_asked
 from raffles.domain.keys import KeyMissing, signer
 from raffles.fairness.verify import (
@@ -54,6 +55,8 @@ _WRITE = """
     VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _MOVE = "UPDATE raffles_streamcounter SET last = %s, at = %s WHERE id = 1"
+# Read in the writing transaction: what is noted once that is committed is then durable.
+_POSITION = " RETURNING pg_current_wal_insert_lsn()"
 _BY = "the service"
 WORDS = {
     Announcement.Kind.KEY: "key",
@@ -82,7 +85,7 @@ def take_turn(now: datetime) -> Turn:
     """Lock the end of the log until the transaction ends, and return the next number and time.
 
     A key is announced before it signs anything, so keys that the log lacks are announced first.
-    Raises KeyMissing where the key that would sign has been retired.
+    Raises Restored, and KeyMissing where the key that would sign has been retired.
     """
     turn, heard = _next_turn(now)
     for public_key in signer().public_keys:
@@ -101,6 +104,9 @@ def _next_turn(now: datetime) -> tuple[Turn, _Heard]:
     """Return the turn, and what the log says of keys: others wait, so it asks twice at the most."""
     if not connection.in_atomic_block:
         raise TransactionManagementError("state it inside the transaction that makes it true")
+    if connection.vendor == "sqlite":
+        lineage.look()  # a file is written over in less than the second between two looks
+    lineage.refuse_restored()
     clock = "clock_timestamp()" if is_database_asked() else "NULL"
     with connection.cursor() as cursor:
         _execute(cursor, (_LOCK, []), (_LOOK.format(clock=clock), []))
@@ -136,18 +142,32 @@ def write(
 
     Without a payload the members stand beside it too.
     """
+    statement = make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds)
     values = [
         turn.n + 1,
         kind.value,
         raffle.pk if raffle else None,
-        make_statement(WORDS[kind], origin=turn.origin, n=turn.n, at=turn.at, **adds),
+        statement,
         json.dumps(adds if payload is None else payload),
         connection.ops.adapt_datetimefield_value(at or turn.moment()),
         by,
     ]
+    position, is_postgresql = 0, connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        _execute(cursor, (_WRITE, values), (_MOVE, [turn.n + 1, turn.at]))
-    _keep_nodes(turn.n + 1)
+        move = _MOVE + (_POSITION if is_postgresql else "")
+        _execute(cursor, (_WRITE, values), (move, [turn.n + 1, turn.at]))
+        if is_postgresql:
+            position = lineage.position_of(cursor.fetchone()[0])
+    keep_nodes(turn.n + 1)
+    noted = partial(_remember, turn.n + 1, statement, position)
+    transaction.on_commit(noted, robust=True)
+
+
+def _remember(size: int, statement: bytes, position: int) -> None:
+    """Note outside the database what the log has now, since the database may be restored."""
+    if installation := lineage.standing().installation:
+        lineage.note_statement(size, statement, position)
+        marks.keep_log(installation, size, statements)
 
 
 def origin() -> str:
@@ -341,7 +361,7 @@ def checkpoint(tree: LogTree) -> str:
     return signer().checkpoint(origin(), tree.size, tree.root(), announced_keys())
 
 
-def _keep_nodes(size: int) -> None:
+def keep_nodes(size: int) -> None:
     """Store the nodes that were completed by the statement that made the log this long."""
     kept, tree = 1, LogTree(size)
     while size % (1 << HEIGHT * kept) == 0:

@@ -27,6 +27,7 @@ from raffles.fairness.verify import (
     signature_is_good,
 )
 from raffles.models import Announcement, Draw, LogNode, Raffle, Replacement, State, StreamCounter
+from raffles.models.announcement import PUT_BACK
 
 _BATCH = 500
 _HASH = 32
@@ -40,6 +41,12 @@ class Line(NamedTuple):
     kind: str
     raffle: UUID | None
     statement: bytes | memoryview
+    by: str
+
+    @property
+    def is_put_back(self) -> bool:
+        """Return whether the tables that it speaks of are lost, or older."""
+        return self.by == PUT_BACK
 
 
 def flaws(progress: Progress | None = None) -> Iterator[str]:
@@ -63,7 +70,8 @@ def _kept_flaws(reader: _Reader, progress: Progress | None) -> Iterator[str]:
         for line in batch:
             said = _said(line)
             yield from reader.flaws_of(line, said)
-            if words := tables.differ(said, reader.keys):
+            words = None if reader.is_lost(line, said) else tables.differ(said, reader)
+            if words:
                 yield f"statement {said['n']}, {said['kind']}: {words}"
         if progress:
             progress(reader.size, counter.last)
@@ -75,7 +83,7 @@ def _kept_flaws(reader: _Reader, progress: Progress | None) -> Iterator[str]:
 
 def _batches() -> Iterator[list[Line]]:
     rows = Announcement.objects.order_by("sequence").values_list(
-        "sequence", "kind", "raffle__uuid", "statement"
+        "sequence", "kind", "raffle__uuid", "statement", "announced_by"
     )
     after = 0
     while batch := [Line(*row) for row in rows.filter(sequence__gt=after)[:_BATCH]]:
@@ -100,6 +108,12 @@ class _Reader:
         self.keys: dict[str, Key] = {}
         self.builder = TreeBuilder(HEIGHT)
         self.counts: Counter[str] = Counter()
+        self.lost_seals: dict[str, str] = {}
+        self._gone: set[str] = set()
+
+    def is_lost(self, line: Line, said: dict[str, Any]) -> bool:
+        """Return whether a restore took from the tables what the statement is about."""
+        return line.is_put_back or said.get("raffle_id") in self._gone
 
     def flaws_of(self, line: Line, said: dict[str, Any]) -> Iterator[str]:
         n, self.size = self.size, self.size + 1
@@ -110,9 +124,15 @@ class _Reader:
             yield f"statement {n} is not the canonical bytes of a statement"
             return
         kind = said["kind"]
-        self.counts[kind] += said.get("raffle_id") != _NOBODY
-        self.origin = self.origin or said["origin"]
         about = line.raffle.hex if line.raffle else _NOBODY
+        if line.is_put_back and not line.raffle and kind not in ("key", "key_retired"):
+            self._gone.add(said["raffle_id"])
+        if line.is_put_back and kind == "sealed":
+            self.lost_seals[said["raffle_id"]] = said["commitment_hash"]
+        is_gone = said.get("raffle_id", _NOBODY) in self._gone
+        if not (is_gone or (line.is_put_back and kind != "voided")):
+            self.counts[kind] += said.get("raffle_id") != _NOBODY
+        self.origin = self.origin or said["origin"]
         for is_kept, words in (
             (said["n"] == n, f"says that it is number {said['n']}"),
             (said["origin"] == self.origin, f"is of another log, {said['origin']}"),
@@ -122,7 +142,10 @@ class _Reader:
                 WORDS.get(Announcement.Kind(line.kind)) == kind,
                 f"is {kind}, and its row {line.kind}",
             ),
-            (said.get("raffle_id", _NOBODY) == about, "is of another raffle than its row"),
+            (
+                is_gone or said.get("raffle_id", _NOBODY) == about,
+                "is of another raffle than its row",
+            ),
         ):
             if not is_kept:
                 yield f"statement {n} {words}"
@@ -161,15 +184,15 @@ class _Tables:
             )
         }
 
-    def differ(self, said: dict[str, Any], keys: dict[str, Key]) -> str | None:
-        """Return in what the tables differ from a statement; `keys` are those before it."""
+    def differ(self, said: dict[str, Any], before: _Reader) -> str | None:
+        """Return in what the tables differ from a statement; `before` has read those before it."""
         match said.get("kind"):
             case "sealed":
-                return self._sealed(said, keys)
+                return self._sealed(said, before.keys)
             case "drawn":
                 return self._drawn(said)
             case "voided" if said["raffle_id"] != _NOBODY:
-                return self._voided(said)
+                return self._voided(said, before.lost_seals)
             case "replaced":
                 return self._replacement(said)
         return None
@@ -195,13 +218,16 @@ class _Tables:
             return f"it was drawn by other randomness, {bytes(draw.randomness).hex()}"
         return _other_commitment(said, draw)
 
-    def _voided(self, said: dict[str, Any]) -> str | None:
+    def _voided(self, said: dict[str, Any], lost_seals: dict[str, str]) -> str | None:
         raffle = self._void.get(said["raffle_id"])
         if raffle is None:
             return "the raffle is not void"
         if hash_reason(raffle.void_reason).hex() != said["reason_hash"]:
             return "another reason is stored"
-        return _other_commitment(said, self._draws.get(said["raffle_id"]))
+        draw = self._draws.get(said["raffle_id"])
+        if draw is None and lost_seals.get(said["raffle_id"]) == said["commitment_hash"]:
+            return None
+        return _other_commitment(said, draw)
 
     def _replacement(self, said: dict[str, Any]) -> str | None:
         reason = self._replaced.get((said["raffle_id"], said["rank"], said["by_rank"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from django.db import transaction
 from raffles.domain.entering import Entry, enter, tickets_of
 from raffles.domain.locking import locked
 from raffles.domain.refusals import AlreadyDrawn, GateShut, SoldOut, ThroughEvent, Voided
-from raffles.models import FINISHED, LogEntry, Raffle, State
+from raffles.models import FINISHED, Channel, LogEntry, Raffle, State
 from raffles.models.record import LogEntryQuerySet, record
 
 MAX_BATCH = 1_000
@@ -82,10 +83,18 @@ def _hand_out(raffle: Raffle, identities: list[str], batch: str, now: datetime) 
     """Enter each in a transaction of its own: together they would block all other claims."""
     for identity in identities:
         try:
-            enter(raffle.uuid, identity=identity, now=now, request_key=batch)
+            enter(
+                raffle.uuid,
+                identity=identity,
+                now=now,
+                request_key=batch,
+                channel=Channel.PAPER,
+                is_given=True,
+            )
         except SoldOut:
             return
 
 
 def _entries(raffle: Raffle, identities: list[str]) -> list[Entry]:
-    return sorted(tickets_of(raffle, identities).values(), key=lambda entry: entry.ticket_number)
+    entries = chain.from_iterable(tickets_of(raffle, identities).values())
+    return sorted(entries, key=lambda entry: entry.ticket_number)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 
 from django.db import connection
-from django.db.models import F, Sum
+from django.db.models import Count, F, Sum
 
 from raffles.fairness.numbering import numbering
 from raffles.fairness.verify import (
@@ -114,6 +114,12 @@ def hold_claims(raffle: Raffle) -> int:
     stripes = Stripe.objects.filter(raffle=raffle)
     list(stripes.select_for_update().order_by("raffle_id", "stripe").values_list("pk"))
     return stripes.aggregate(issued=Sum("issued"))["issued"] or 0
+
+
+def count_channels(raffle: Raffle) -> dict[str, int]:
+    """Return how many tickets name each channel; those of the raffle's own way in name none."""
+    named = Ticket.objects.filter(raffle=raffle, channel__isnull=False).values_list("channel")
+    return {channel: count for channel, count in named.annotate(count=Count("pk")) if channel}
 
 
 def shut_gate(raffle: Raffle) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, islice
@@ -11,13 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from raffles.domain.pool import Pages, stream_leaf_hashes
 from raffles.domain.prizes import slot_of
 from raffles.domain.reading import in_pieces
 from raffles.domain.refusals import NoProofYet, NoSuchTicket, NotSealed
 from raffles.fairness.verify import Tree, TreeBuilder, derive_seed, inclusion_path
-from raffles.models import Draw, Pool, Raffle, Winner
+from raffles.models import Draw, Pool, Raffle, SkippedEntry, Winner
 
 KEPT_FROM = 8  # the lowest stored level; a block of 2**8 leaves is read from rows
 _FULL = 1 << KEPT_FROM  # leaves per block; the last may have fewer
@@ -145,13 +147,53 @@ def stream_proof(draw: Draw, *, after: int = 0, limit: int | None = None) -> Ite
     `after` and `limit` (ranks) select a page of the winners. It takes the memory of
     `stream_winners`, whatever the size of the pool.
     """
-    head = json.dumps(proof_head(draw) | {"skipped": []}, ensure_ascii=False)
-    yield head[:-1] + ', "winners": ['
-    separator = ""
-    for winner in stream_winners(draw, after=after, limit=limit):
-        yield separator + json.dumps(winner, ensure_ascii=False)
-        separator = ", "
+    steps = _Steps(draw.raffle)
+    skipped = SkippedEntry.objects.filter(raffle=draw.raffle).order_by("step")
+    if after:
+        skipped = skipped.filter(step__gt=steps.of_rank(after))
+    if limit and Winner.objects.filter(raffle=draw.raffle, rank__gt=after + limit).exists():
+        skipped = skipped.filter(step__lt=steps.of_rank(after + limit))
+    head = json.dumps(proof_head(draw), ensure_ascii=False)
+    yield head[:-1] + ', "skipped": ['
+    yield from _joined(_stream_skipped(draw, skipped))
+    yield '], "winners": ['
+    yield from _joined(stream_winners(draw, after=after, limit=limit))
     yield "]}\n"
+
+
+def _joined(entries: Iterable[Any]) -> Iterator[str]:
+    separator = ""
+    for entry in entries:
+        yield separator + json.dumps(entry, ensure_ascii=False)
+        separator = ", "
+
+
+class _Steps:
+    """Where each rank stands in the order of drawing, which the skipped entries share."""
+
+    def __init__(self, raffle: Raffle) -> None:
+        skipped = SkippedEntry.objects.filter(raffle=raffle).order_by("step")
+        steps = in_pieces(skipped.values_list("step", flat=True), _BATCH)
+        # So many ranks come before each.
+        self._ranks_before = array("I", (step - n for n, step in enumerate(steps)))
+
+    def of_rank(self, rank: int) -> int:
+        """Return the step of a rank, both from their own beginning: 0 and 1."""
+        return rank - 1 + bisect_left(self._ranks_before, rank)
+
+
+def _stream_skipped(draw: Draw, skipped: QuerySet[SkippedEntry]) -> Iterator[Any]:
+    """Yield the skipped entries of a proof with their inclusion paths, in order of drawing."""
+    indices = array("I", in_pieces(skipped.values_list("index", flat=True), _BATCH))
+    path_at = _paths(draw.raffle, indices)
+    for position, entry in enumerate(in_pieces(skipped, _BATCH)):
+        yield {
+            "draw": entry.step,
+            "index": entry.index,
+            "ticket_number": entry.ticket_number(),
+            "leaf": bytes(entry.leaf).hex(),
+            "path": path_at(position),
+        }
 
 
 def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> Iterator[Any]:
@@ -161,26 +203,24 @@ def stream_winners(draw: Draw, *, after: int = 0, limit: int | None = None) -> I
     first, each read and hashed once, and 256 bytes are kept for each winner: 26 MB for the most
     that terms allow, `MAX_PRIZES` and `MAX_ALTERNATES`.
     """
-    raffle, size = draw.raffle, draw.raffle.pool.tickets
+    raffle = draw.raffle
     winners = Winner.objects.filter(raffle=raffle, rank__gt=after).order_by("rank")[:limit]
     if limit:  # a page is kept in memory
         found, indices = iter(winners), array("I", [winner.index for winner in winners])
     else:
         found = in_pieces(winners, _BATCH)
         indices = array("I", in_pieces(winners.values_list("index", flat=True), _BATCH))
-    lower = _lower_paths(raffle, Pages(raffle), indices)
-    upper = _nodes(_levels(bytes(Pool.objects.get(raffle=raffle).levels), size))
+    path_at, steps = _paths(raffle, indices), _Steps(raffle)
     prizes: dict[int | None, str] = {prize.pk: prize.name for prize in raffle.prizes.all()}
     for position, winner in enumerate(found):
-        path = lower(position) + inclusion_path(winner.index // _FULL, _blocks_of(size), upper)
         yield {
             "rank": winner.rank,
             "prize": prizes.get(winner.prize_id),
-            "draw": winner.rank - 1,
+            "draw": steps.of_rank(winner.rank),
             "index": winner.index,
             "ticket_number": winner.ticket_number(),
             "leaf": bytes(winner.leaf).hex(),
-            "path": [node.hex() for node in path],
+            "path": path_at(position),
         }
 
 
@@ -189,6 +229,22 @@ def stream_leaves(draw: Draw) -> Iterator[bytes]:
     hashes = (hash_ for _, hash_ in stream_leaf_hashes(draw.raffle, 0, draw.raffle.total_tickets))
     while piece := b"".join(islice(hashes, 2_048)):
         yield piece
+
+
+def _paths(raffle: Raffle, indices: Sequence[int]) -> Callable[[int], list[str]]:
+    """Return a function from a position in `indices` to its path in hex."""
+    if not indices:
+        return lambda _position: []
+    size = raffle.pool.tickets
+    lower = _lower_paths(raffle, Pages(raffle), indices)
+    upper = _nodes(_levels(bytes(Pool.objects.get(raffle=raffle).levels), size))
+
+    def path_at(position: int) -> list[str]:
+        block = indices[position] // _FULL
+        path = lower(position) + inclusion_path(block, _blocks_of(size), upper)
+        return [node.hex() for node in path]
+
+    return path_at
 
 
 def _lower_paths(

@@ -9,17 +9,20 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from raffles.models.raffle import MAX_PRIZE_KINDS, MAX_PRIZES
+from raffles.models import Channel
+from raffles.models.raffle import MAX_A_HOLDER, MAX_PRIZE_KINDS, MAX_PRIZES
 from raffles.web.fields import text_fault
-from raffles.web.formats import grouped
+from raffles.web.formats import grouped, quotable
 from raffles.web.parsing import Malformed, read_object
 from raffles.web.tables import read_table
 
-NEEDED, OPTIONAL = ("holder",), ("name", "tickets")
+NEEDED, OPTIONAL = ("holder",), ("name", "tickets", "channel")
 LONGEST_HOLDER, LONGEST_NAME = 200, 150
+CHANNELS = tuple(Channel.values)
 _COLUMNS = ", ".join((*NEEDED, *OPTIONAL))
 
 
+_DIGITS = re.compile(r"[0-9]{1,7}")
 _PRIZE = re.compile(r"\s*(\d{1,6})\s*[x×]?\s+(\S.*?)\s*")
 
 
@@ -33,9 +36,9 @@ def read_prizes(text: str) -> list[tuple[str, int]]:
         found = _PRIZE.fullmatch(part)
         if not found or not 1 <= int(found[1]) <= MAX_PRIZES:
             said = _("Write a number and a name, such as 3 Mug, for “%(part)s”.")
-            raise ValueError(said % {"part": part.strip()})
+            raise ValueError(said % {"part": quotable(part)})
         if fault := _fault("prize", found[2], LONGEST_HOLDER):
-            raise ValueError(f"{part.strip()}: {fault}")
+            raise ValueError(f"{quotable(part)}: {fault}")
         prizes.append((found[2], int(found[1])))
     if not 1 <= len(prizes) <= MAX_PRIZE_KINDS:
         said = _("Write 1 to %(most)s prizes, such as 1 Phone, 3 Mug.")
@@ -46,13 +49,16 @@ def read_prizes(text: str) -> list[tuple[str, int]]:
 class Line(NamedTuple):
     """A line of the list by its number in the file (the first is 1), or its fault.
 
-    `holder` is what tells entrants apart, such as a customer's number.
+    `holder` is what tells entrants apart, such as a customer's number; `channel` is empty for that
+    of the list.
     """
 
     number: int
     holder: str = ""
     name: str = ""
     fault: str = ""
+    tickets: int = 1
+    channel: str = ""
 
 
 def read_list(lines: Iterable[str], called: Mapping[str, str] | None = None) -> Iterator[Line]:
@@ -97,9 +103,25 @@ def _line(number: int, values: Mapping[str, Any]) -> Line:
     for column, text, longest in ("holder", holder, LONGEST_HOLDER), ("name", name, LONGEST_NAME):
         if fault := _fault(column, text, longest):
             return Line(number, fault=f"{column}: {fault}")
-    if values.get("tickets") not in (None, "", "1", 1):
-        return Line(number, fault=_("tickets: a line is one ticket; write 1 or nothing"))
-    return Line(number, holder, name)
+    tickets, channel = values.get("tickets"), values.get("channel") or ""
+    if isinstance(channel, str):
+        channel = channel.lower()
+    many = 1 if tickets in (None, "") else _amount(tickets)
+    if many is None:
+        said = _("tickets: write a number from 1 to %(most)s")
+        return Line(number, fault=said % {"most": grouped(MAX_A_HOLDER)})
+    if channel and channel not in CHANNELS:
+        said = _("channel: write one of %(channels)s")
+        return Line(number, fault=said % {"channels": ", ".join(CHANNELS)})
+    return Line(number, holder, name, tickets=many, channel=channel)
+
+
+def _amount(value: Any) -> int | None:
+    """Return how many tickets a value means; None if it means none."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        value = int(value)
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole and 1 <= value <= MAX_A_HOLDER else None
 
 
 def _fault(column: str, text: Any, longest: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
@@ -19,17 +20,20 @@ class Kind(StrEnum):
     INVALID = "invalid"
     MISMATCHED = "mismatched"
     STALE = "stale"
+    AWAY = "away"
 
 
 class Refusal(Exception):
     """An action that is not allowed now; nothing was changed.
 
-    Its text is in the language of whoever reads it; that of the API is always English.
+    Its text is in the language of whoever reads it; that of the API is always English. `field` is
+    the one that it is about, where there is one.
     """
 
     kind: ClassVar[Kind]
     code: ClassVar[str]
     sentence: ClassVar[str]
+    field: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return gettext(self.sentence)
@@ -57,6 +61,13 @@ class AlreadyEntered(Refusal):
     sentence = _("Your ip address has already participated in this raffle")
 
 
+class MailEntered(AlreadyEntered):
+    """The address that was confirmed has as many tickets as a holder may have."""
+
+    code = "email_entered"
+    sentence = _("This e-mail address has already participated in this raffle")
+
+
 class OrderUsed(AlreadyEntered):
     """The order already has its ticket, which another user or another request got."""
 
@@ -76,7 +87,104 @@ class ByOrganiser(Refusal):
 
     kind = Kind.FORBIDDEN
     code = "by_organiser"
-    sentence = "Entries are made by the organiser"
+    sentence = _("Entries are made by the organiser")
+
+
+class NotOpenYet(Refusal):
+    """The raffle takes entries from `opens_at` on."""
+
+    kind = Kind.FORBIDDEN
+    code = "not_open_yet"
+    sentence = _("Entries are not open yet")
+
+    def __init__(self, opens_at: datetime) -> None:
+        super().__init__(opens_at)
+        self.opens_at = opens_at
+
+
+class MailNeeded(Refusal):
+    """The raffle is entered by e-mail, and no address was given."""
+
+    kind = Kind.INVALID
+    code = "email_needed"
+    sentence = _("Give your e-mail address to take part")
+    field = "email"
+
+
+class InvitationNeeded(Refusal):
+    """The raffle is entered by invitation, and none was given."""
+
+    kind = Kind.INVALID
+    code = "invitation_needed"
+    sentence = _("Give the code of your invitation to take part")
+    field = "invitation"
+
+
+class OtherWayIn(Refusal):
+    """The raffle knows no such thing as was given to enter it."""
+
+    kind = Kind.INVALID
+    code = "other_way_in"
+    sentence = _("This raffle is not entered that way")
+
+
+class LinkNotValid(Refusal):
+    """The confirmation is of another raffle, too old, or none."""
+
+    kind = Kind.INVALID
+    code = "link_not_valid"
+    sentence = _("This link is no longer valid")
+    field = "confirmation"
+
+
+class MailAway(Refusal):
+    """The mail server takes no mail now; asking again later may help."""
+
+    kind = Kind.AWAY
+    code = "mail_away"
+    sentence = _("The mail cannot be sent at the moment. Try again in a minute.")
+
+
+class InvalidInvitation(Refusal):
+    """There is no such invitation, or it was withdrawn."""
+
+    kind = Kind.INVALID
+    code = "invalid_invitation"
+    sentence = _("Invalid invitation")
+    field = "invitation"
+
+
+class TooManyForHolder(Refusal):
+    """An invitation is for one holder, who may not have as many tickets as it is meant for."""
+
+    kind = Kind.INVALID
+    code = "too_many_for_holder"
+    sentence = _("A holder may not have as many tickets in this raffle")
+    field = "tickets"
+
+
+class InvitationUsed(Refusal):
+    """The invitation has brought its tickets."""
+
+    kind = Kind.FORBIDDEN
+    code = "invitation_used"
+    sentence = _("This invitation has been used")
+
+
+class AcceptRules(Refusal):
+    """The participant has not accepted the rules, or accepted others than are in force."""
+
+    kind = Kind.INVALID
+    code = "accept_rules"
+    sentence = _("Accept the rules to take part")
+
+
+class Excluded(Refusal):
+    """The identity may not enter; nobody is told why, or until when."""
+
+    kind = Kind.FORBIDDEN
+    code = "excluded"
+    sentence = _("Taking part is not possible for you")
 
 
 class BadLines(Refusal):
@@ -124,6 +232,25 @@ class ClosesInThePast(Refusal):
     kind = Kind.INVALID
     code = "closes_in_the_past"
     sentence = _("closes_at must be in the future")
+    field = "closes_at"
+
+
+class OpensInThePast(Refusal):
+    """The opening time has already passed."""
+
+    kind = Kind.INVALID
+    code = "opens_in_the_past"
+    sentence = _("opens_at must be in the future")
+    field = "opens_at"
+
+
+class OpensAfterClosing(Refusal):
+    """The raffle would close before it opens."""
+
+    kind = Kind.INVALID
+    code = "opens_after_closing"
+    sentence = _("opens_at must be before closes_at")
+    field = "opens_at"
 
 
 class TermsFrozen(Refusal):

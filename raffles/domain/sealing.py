@@ -12,13 +12,15 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
+from raffles.domain import lineage
 from raffles.domain.announcing import announce, announce_sold_out
 from raffles.domain.clock import signed_time
 from raffles.domain.keys import signer
 from raffles.domain.locking import locked
 from raffles.domain.log import Turn, take_turn
-from raffles.domain.pool import shut_gate
+from raffles.domain.pool import count_channels, shut_gate
 from raffles.domain.refusals import BeforeDrawTime
+from raffles.domain.signed import remember
 from raffles.fairness.verify import (
     PATIENCE,
     Tree,
@@ -45,7 +47,11 @@ class SealTooLate(Exception):
 
 
 def close(raffle_pk: int, *, now: datetime, by: str) -> None:
-    """Close an open raffle; one that nobody entered becomes void. Raises BeforeDrawTime."""
+    """Close an open raffle; one that nobody entered becomes void.
+
+    Raises BeforeDrawTime, Restored.
+    """
+    lineage.refuse_restored()
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.OPEN:
@@ -63,11 +69,16 @@ def close(raffle_pk: int, *, now: datetime, by: str) -> None:
             mark_void(raffle, reason=NOBODY_CAME, turn=take_turn(now), by=by)
 
 
-def mark_void(raffle: Raffle, *, reason: str, turn: Turn, by: str) -> None:
-    """End a locked raffle without winners at the time of its statement, and say why in public."""
+def mark_void(raffle: Raffle, *, reason: str, turn: Turn, by: str, is_said: bool = False) -> None:
+    """End a locked raffle without winners at the time of its statement, and say why in public.
+
+    Where the log has said so, that is not said again.
+    """
     raffle.state, raffle.voided_at, raffle.void_reason = State.VOID, turn.moment(), reason
     raffle.save(update_fields=["state", "voided_at", "void_reason"])
-    draw = Draw.objects.filter(raffle=raffle).first()
+    if is_said:
+        record(raffle, Announcement.Kind.VOIDED, at=turn.moment(), by=by, why=reason)
+        return
     announce(
         Announcement.Kind.VOIDED,
         raffle,
@@ -75,17 +86,30 @@ def mark_void(raffle: Raffle, *, reason: str, turn: Turn, by: str) -> None:
         at=turn.moment(),
         by=by,
         turn=turn,
-        commitment_hash=bytes(draw.commitment_hash).hex() if draw else NOTHING_SEALED,
+        commitment_hash=_sealed_as(raffle),
         reason_hash=hash_reason(reason).hex(),
     )
 
 
+def _sealed_as(raffle: Raffle) -> str:
+    """Return the hash of the raffle's commitment, also of one that a restore took away."""
+    draw = Draw.objects.filter(raffle=raffle).first()
+    if draw is not None:
+        return bytes(draw.commitment_hash).hex()
+    said = raffle.announcements.filter(kind=Announcement.Kind.SEALED).first()
+    return said.payload["commitment_hash"] if said else NOTHING_SEALED
+
+
 def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
-    """Store the pool and its commitment, once and for all. Raises PoolDiffers, SealTooLate.
+    """Store the pool and its commitment, once and for all.
+
+    Raises PoolDiffers, SealTooLate, SealedBefore, Restored, Forgetful.
 
     `closed_at` is the time of the statement: the database's clock, read once nobody else can
     write a statement before it.
     """
+    lineage.begin()
+    lineage.refuse_restored()
     with transaction.atomic():
         raffle = locked(raffle_pk)
         if raffle.state != State.CLOSED:
@@ -96,7 +120,11 @@ def seal(raffle_pk: int, tree: Tree, *, clock: Clock, by: str) -> None:
                 f"{raffle.uuid}: {tree.size} tickets are stored, {issued} were handed out"
             )
         raffle.pool = Pool.objects.create(
-            raffle=raffle, tickets=tree.size, root=tree.root, levels=b"".join(tree.levels)
+            raffle=raffle,
+            tickets=tree.size,
+            root=tree.root,
+            levels=b"".join(tree.levels),
+            channels=count_channels(raffle),
         )
         draw = _commit(raffle, take_turn(clock()), by=by)
         raffle.state = State.SEALED
@@ -110,12 +138,13 @@ def _commit(raffle: Raffle, turn: Turn, *, by: str) -> Draw:
     pool = raffle.pool
     is_public = raffle.entropy == Entropy.DRAND
     round_ = round_of(raffle.closes_at_seconds(), turn.at) if is_public else None
-    commitment_hash = hash_commitment(
-        commitment_of(
-            raffle, tickets=pool.tickets, root=bytes(pool.root), closed_at=turn.at, round_=round_
-        )
+    commitment = commitment_of(
+        raffle, tickets=pool.tickets, root=bytes(pool.root), closed_at=turn.at, round_=round_
     )
+    commitment_hash = hash_commitment(commitment)
+    said = {"commitment_hash": commitment_hash.hex()}
     signed = signer().seal(commitment_hash)
+    remember(lineage.standing(), {"commitment": commitment} | said | signed)
     draw = Draw.objects.create(
         raffle=raffle,
         closed_at=turn.moment(),
@@ -125,7 +154,6 @@ def _commit(raffle: Raffle, turn: Turn, *, by: str) -> Draw:
         signature=bytes.fromhex(signed["signature"]),
         statement=turn.n,
     )
-    said = {"commitment_hash": commitment_hash.hex()}
     payload = {"tickets": pool.tickets, "draws_at": draw.draws_at(), **said, **signed}
     at = turn.moment()
     announce(Announcement.Kind.SEALED, raffle, payload, at=at, by=by, turn=turn, **said)

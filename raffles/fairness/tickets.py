@@ -25,7 +25,9 @@ _LONGEST_WRITING = 64  # characters: room for a separator around every symbol
 
 _UNSEEN = dict.fromkeys((0x200C, 0x200D, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 
-_TAG_KEY = b"ticket key\0"  # local to this service: no file of a draw names a ticket key
+# Local to this service: no file of a draw names a ticket key, or who is excluded.
+_TAG_KEY = b"ticket key\0"
+_TAG_EXCLUSION = b"exclusion\0"
 
 
 def key_id(key: bytes) -> str:
@@ -41,6 +43,11 @@ def holder_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
 def code_key(ticket_key: bytes, raffle_id: bytes) -> bytes:
     """Derive the 32-byte key of a raffle's codes; `raffle_id` is the UUID's 16 bytes."""
     return hmac.digest(ticket_key, TAGS["code"] + raffle_id, "sha256")
+
+
+def exclusion_key(ticket_key: bytes) -> bytes:
+    """Derive the 32-byte key of the tags of those who may not enter; one for all raffles."""
+    return hmac.digest(ticket_key, _TAG_EXCLUSION, "sha256")
 
 
 def holder_tag(key: bytes, identity: str) -> bytes:
@@ -103,6 +110,11 @@ def _is_separating(sign: str) -> bool:
 def code_tag(code: str) -> bytes:
     """Return the 16 bytes stored for a code, to be compared in constant time."""
     return hashlib.sha256(TAGS["code"] + code.encode("ascii")).digest()[:16]
+
+
+def holder_tag_of(leaf: bytes) -> bytes:
+    """Return the holder's tag from a ticket's leaf: the 16 before the code's."""
+    return leaf[-32:-16]
 
 
 def code_tag_of(leaf: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -75,3 +75,31 @@ def drop_guards(editor: BaseDatabaseSchemaEditor, guards: Iterable[Guard]) -> No
     for guard in guards:
         if statement := getattr(guard, editor.connection.vendor)()[1]:
             editor.execute(statement)
+
+
+def lift_triggers(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """Put all triggers aside before tables are rebuilt on SQLite, until `put_back_triggers`.
+
+    A rebuilt table loses its own, and while another's read it, it can't take its old name again.
+    """
+    if editor.connection.vendor != "sqlite":
+        return
+    with editor.connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE lifted AS SELECT name, sql FROM sqlite_master "
+            "WHERE type = 'trigger'"
+        )
+        cursor.execute("SELECT name FROM lifted")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP TRIGGER "{name}"')
+
+
+def put_back_triggers(_apps: Any, editor: BaseDatabaseSchemaEditor) -> None:
+    """Make the lifted triggers again, as they were."""
+    if editor.connection.vendor != "sqlite":
+        return
+    with editor.connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM lifted")
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+        cursor.execute("DROP TABLE lifted")

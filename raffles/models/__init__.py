@@ -2,12 +2,17 @@
 
 from raffles.models.announcement import Announcement, LogNode, StreamCounter
 from raffles.models.api_key import ApiKey
+from raffles.models.confirmation import SentMail
 from raffles.models.delivery import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.models.draw import Draw, Pool
+from raffles.models.exclusion import Exclusion
+from raffles.models.invitation import Invitation
+from raffles.models.lineage import Lineage
 from raffles.models.names import translate_names
 from raffles.models.raffle import (
     ENTERABLE,
     FINISHED,
+    Channel,
     Entropy,
     EntryMode,
     Privacy,
@@ -18,8 +23,9 @@ from raffles.models.raffle import (
     Stripe,
 )
 from raffles.models.record import LogEntry
+from raffles.models.rules import Rules
 from raffles.models.ticket import Ticket
-from raffles.models.winner import Handover, Replacement, Winner, WinnerState
+from raffles.models.winner import Handover, Replacement, SkippedEntry, Winner, WinnerState
 from raffles.models.witness import AuthorityKey, Witness, WitnessAnswer
 from raffles.models.witnessed import WitnessedLog, WitnessedSeal
 
@@ -30,13 +36,17 @@ __all__ = [
     "ApiKey",
     "Attempt",
     "AuthorityKey",
+    "Channel",
     "Contact",
     "Delivery",
     "Draw",
     "Endpoint",
     "Entropy",
     "EntryMode",
+    "Exclusion",
     "Handover",
+    "Invitation",
+    "Lineage",
     "LogEntry",
     "LogNode",
     "Outbox",
@@ -45,7 +55,10 @@ __all__ = [
     "Prize",
     "Raffle",
     "Replacement",
+    "Rules",
     "RunLease",
+    "SentMail",
+    "SkippedEntry",
     "State",
     "StreamCounter",
     "Stripe",

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import Raffle
 
+PUT_BACK = "put back after a restore"  # who announced what the tables know nothing of
+
 
 class StreamCounter(models.Model):
     """A single row: `last` is the highest sequence number, `at` its time in UNIX seconds.
@@ -74,12 +76,31 @@ class Announcement(models.Model):
                 condition=Q(kind__in=["key", "key_retired"]),
                 name="announcement_keys",
             ),
+            models.Index(
+                fields=("sequence",),
+                condition=Q(kind__in=["draw.drawn", "winner.replaced"]),
+                name="announcement_winners",
+            ),
         )
         constraints = (
             models.UniqueConstraint(
                 fields=("raffle", "kind"),
                 condition=~Q(kind="winner.replaced"),
                 name="announced_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=[
+                        "raffle.sold_out",
+                        "draw.sealed",
+                        "draw.drawn",
+                        "draw.voided",
+                        "winner.replaced",
+                        "key",
+                        "key_retired",
+                    ]
+                ),
+                name="announcement_kind_is_known",
             ),
         )
 

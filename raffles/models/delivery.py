@@ -17,14 +17,20 @@ from raffles.web.formats import shown
 # Seconds from one attempt to the next, the first at once: the schedule of Standard Webhooks.
 SCHEDULE = (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 GIVE_UP_AFTER = timedelta(seconds=sum(SCHEDULE))
+WATCHED_EVERY = timedelta(seconds=15)
 _LONGEST_REST = timedelta(minutes=5)
 _LONGEST_PAUSE = timedelta(hours=24)  # the longest that a receiver may ask for
 
 
 class Outbox(models.Model):
-    """A single row: the last announcement that has its deliveries. Whoever makes them locks it."""
+    """A single row: the last announcement that has its deliveries. Whoever makes them locks it.
+
+    `watched_at` is when a worker (`deliver_announcements --watch`) last looked for new ones, within
+    `WATCHED_EVERY`; null where none ever ran.
+    """
 
     spread = models.BigIntegerField(default=0)
+    watched_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = (models.CheckConstraint(condition=Q(pk=1), name="outbox_one"),)
@@ -103,6 +109,10 @@ class Endpoint(models.Model):
             models.CheckConstraint(
                 condition=Q(channel="winners", address="") | ~Q(channel="winners") & ~Q(address=""),
                 name="endpoint_has_address",
+            ),
+            models.CheckConstraint(
+                condition=Q(channel__in=["webhook", "mail", "winners"]),
+                name="endpoint_channel_is_known",
             ),
         )
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from raffles.fairness.receipts import Seal, Void
 from raffles.fairness.verify import BEFORE_ROUND, LATE, VERSION, first_round_at, time_of_round
-from raffles.models.raffle import MAX_REASON, Raffle
+from raffles.models.raffle import MAX_REASON, Channel, Raffle
 
 LATE_AFTER = timedelta(seconds=LATE)  # cron runs every minute; two missed runs are late
 
@@ -21,13 +21,15 @@ class Pool(models.Model):
     """A raffle's frozen tickets: their number, and their Merkle tree's root and upper levels.
 
     `levels` concatenates the hashes of the levels from 8 upwards, lowest first, so that a ticket's
-    path costs one range of 256 rows and a few slices.
+    path costs one range of 256 rows and a few slices. `channels` counts the tickets by the channel
+    that they name; the others came by the raffle's own.
     """
 
     raffle = models.OneToOneField(Raffle, models.PROTECT, primary_key=True, related_name="pool")
     tickets = models.PositiveIntegerField()
     root = models.BinaryField(max_length=32)
     levels = models.BinaryField()
+    channels = models.JSONField(default=dict)
 
     class Meta:
         constraints = (
@@ -36,6 +38,13 @@ class Pool(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tickets} tickets, root {bytes(self.root).hex()[:16]}"
+
+    def by_channel(self, own: Channel) -> list[tuple[Channel, int]]:
+        """Return how many tickets came by each channel, `own` being the raffle's; empty for one."""
+        named = {channel: self.channels.get(channel, 0) for channel in Channel}
+        named[own] += self.tickets - sum(self.channels.values())
+        counted = [(channel, count) for channel, count in named.items() if count]
+        return counted if self.channels else []
 
 
 class DrawQuerySet(models.QuerySet["Draw"]):

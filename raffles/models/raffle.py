@@ -17,13 +17,16 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from raffles.fairness.verify import CHAIN, PAUSE, first_round_at
+from raffles.fairness.verify import CHAIN, LATE, PAUSE, first_round_at
+from raffles.web.outages import CLOCKS_APART
+from raffles.web.pictures import shown_picture
 from raffles.web.zones import zone_of
 
 MAX_TICKETS = 10_000_000
 MAX_PRIZES = 100_000
 MAX_PRIZE_KINDS = 1_000
 MAX_ALTERNATES = 1_000
+MAX_A_HOLDER = 1_000_000  # tickets, or wins: what the protocol calls a limit
 MAX_CLAIM_DAYS = 366
 MAX_REASON = 200  # characters: what the protocol calls a text
 
@@ -63,8 +66,32 @@ class EntryMode(models.TextChoices):
 
     ADDRESS = "address", _("Address")
     USERNAME = "username", _("Username")
+    EMAIL = "email", _("E-mail")
+    INVITATION = "invitation", _("Invitation")
     LIST = "list", _("List")
     PARTNER = "partner", _("Partner")
+
+
+class Channel(models.TextChoices):
+    """The way by which a ticket reached its holder, as whoever gave it says; odds are the same."""
+
+    ONLINE = "online", _("online")
+    PAID = "paid", _("paid")
+    FREE = "free", _("free")
+    POSTAL = "postal", _("by post")
+    PAPER = "paper", _("on paper")
+    PARTNER = "partner", _("by a partner")
+    LIST = "list", _("from a list")
+
+
+_OWN_CHANNELS: dict[str, Channel] = {
+    EntryMode.LIST: Channel.LIST,
+    EntryMode.PARTNER: Channel.PARTNER,
+}
+
+
+# Of raffles that are no event's.
+OWN_WAYS = (EntryMode.ADDRESS, EntryMode.EMAIL, EntryMode.INVITATION, EntryMode.LIST)
 
 
 class RaffleQuerySet(models.QuerySet["Raffle"]):
@@ -137,13 +164,57 @@ class ClaimTerms(models.Model):
 CLAIM_TERMS = ("claim_days", "claim_place", "promotes_alternates")
 
 
-class Raffle(ClaimTerms):
+class HolderTerms(models.Model):
+    """How many tickets one holder may have, and how many ranks those may take in a draw."""
+
+    tickets_per_holder = models.PositiveIntegerField(
+        _("tickets per holder"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_A_HOLDER)],
+        help_text=_("How many tickets one person may have; each is a chance of its own."),
+    )
+    max_wins_per_holder = models.PositiveIntegerField(
+        _("wins per holder"),
+        default=0,
+        validators=[MaxValueValidator(MAX_A_HOLDER)],
+        help_text=_(
+            "How often one person may be drawn, as an alternate too. "
+            "0: no limit beyond one prize a ticket."
+        ),
+    )
+
+    class Meta:
+        abstract = True
+
+    def holder_terms(self) -> dict[str, Any]:
+        """Return both terms as keyword arguments."""
+        return {name: getattr(self, name) for name in HOLDER_TERMS}
+
+
+HOLDER_TERMS = ("tickets_per_holder", "max_wins_per_holder")
+
+
+def holder_limits(of: str) -> tuple[models.CheckConstraint, ...]:
+    """Return the constraints on the two terms of a table, named after what it holds."""
+    return (
+        models.CheckConstraint(
+            condition=Q(tickets_per_holder__range=(1, MAX_A_HOLDER)),
+            name=f"{of}_tickets_per_holder_within_limit",
+        ),
+        models.CheckConstraint(
+            condition=Q(max_wins_per_holder__lte=MAX_A_HOLDER),
+            name=f"{of}_max_wins_per_holder_within_limit",
+        ),
+    )
+
+
+class Raffle(ClaimTerms, HolderTerms):
     """A pool of numbered tickets with a gate.
 
     `uuid` is its public id. `numbering_key` permutes the order in which numbers are handed out;
     `ticket_key_id` names the environment's key that holder tags and codes are derived from.
     `event_slug` names the event that it is a date of, and through which it is entered; `privacy` is
-    that event's.
+    that event's. `rules_hash` is the SHA-256 (hex) of the rules that its participants accept.
     """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -157,9 +228,13 @@ class Raffle(ClaimTerms):
         help_text=_("Entries drawn beyond the prizes, to replace winners who do not come."),
     )
     entropy = models.CharField(max_length=8, choices=Entropy.choices, default=Entropy.SYSTEM)
+    opens_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("Empty: at once. Whole seconds.")
+    )
     closes_at = models.DateTimeField(
         null=True, blank=True, help_text=_("Empty: drawn when sold out. Whole seconds.")
     )
+    rules_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     time_zone = models.CharField(  # noqa: DJ001 - see below; null is the site's
         max_length=64,
         null=True,
@@ -171,7 +246,7 @@ class Raffle(ClaimTerms):
     )
     operator = models.CharField(max_length=200, editable=False)
     entry = models.CharField(
-        max_length=10, choices=EntryMode.choices, default=EntryMode.ADDRESS, editable=False
+        _("way in"), max_length=10, choices=EntryMode.choices, default=EntryMode.ADDRESS
     )
     witnesses = models.JSONField(default=dict, editable=False)
     privacy = models.CharField(
@@ -214,6 +289,12 @@ class Raffle(ClaimTerms):
                 condition=Q(entropy__in=Entropy.values), name="raffle_entropy_is_known"
             ),
             models.CheckConstraint(
+                condition=Q(entry__in=EntryMode.values), name="raffle_entry_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(privacy__in=Privacy.values), name="raffle_privacy_is_known"
+            ),
+            models.CheckConstraint(
                 condition=Q(state=State.VOID, voided_at__isnull=False) & ~Q(void_reason="")
                 | ~Q(state=State.VOID) & Q(voided_at__isnull=True, void_reason=""),
                 name="raffle_void_has_reason",
@@ -224,6 +305,13 @@ class Raffle(ClaimTerms):
                 | Q(request_tag__isnull=False, request_digest__isnull=False),
                 name="raffle_request_is_whole",
             ),
+            models.CheckConstraint(
+                condition=Q(opens_at__isnull=True)
+                | Q(closes_at__isnull=True)
+                | Q(opens_at__lt=F("closes_at")),
+                name="raffle_opens_before_it_closes",
+            ),
+            *holder_limits("raffle"),
         )
         indexes = (
             models.Index(
@@ -246,6 +334,10 @@ class Raffle(ClaimTerms):
         """Return whether it is drawn or void, and so changes no more."""
         return self.state in FINISHED
 
+    def own_channel(self) -> Channel:
+        """Return the channel of the tickets that name none: the way in that its terms name."""
+        return _OWN_CHANNELS.get(self.entry, Channel.ONLINE)
+
     def claim_until(self, since: datetime) -> datetime | None:
         """Return until when a prize won at `since` is kept; None without a deadline."""
         return since + timedelta(days=self.claim_days) if self.claim_days else None
@@ -253,6 +345,10 @@ class Raffle(ClaimTerms):
     def zone(self) -> ZoneInfo:
         """Return on whose clocks its times are shown: its own, or the site's (`TIME_ZONE`)."""
         return zone_of(self.time_zone or settings.RAFFLE_ZONE)
+
+    def opens_at_seconds(self) -> int:
+        """Return the opening time in whole UNIX seconds, 0 without one."""
+        return int(self.opens_at.timestamp()) if self.opens_at else 0
 
     def closes_at_seconds(self) -> int:
         """Return the closing time in whole UNIX seconds, 0 without one."""
@@ -279,18 +375,17 @@ class Raffle(ClaimTerms):
             "name": self.name,
             "operator": self.operator,
             "capacity": self.total_tickets,
-            "opens_at": 0,
+            "opens_at": self.opens_at_seconds(),
             "closes_at": self.closes_at_seconds(),
             "entry": str(self.entry),
-            "tickets_per_holder": 1,
-            "max_wins_per_holder": 0,
+            **self.holder_terms(),
             "prizes": [{"name": prize.name, "amount": prize.amount} for prize in listed],
             "alternates": self.alternates,
             "claim": {
                 "days": self.claim_days or 0,
                 "promotes_alternates": int(bool(self.promotes_alternates)),
             },
-            "rules_hash": "",
+            "rules_hash": self.rules_hash,
             "entropy": entropy,
             "cosigners": self.witnesses.get("cosigners", []) if is_public else [],
             "authorities": self.witnesses.get("authorities", []) if is_public else [],
@@ -306,6 +401,15 @@ class Prize(models.Model):
     amount = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(MAX_PRIZES)]
     )
+    # Of no term, and yet as frozen as they are: who enters sees what is given away.
+    picture = models.URLField(
+        _("picture"),
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Address of a picture on this site; others are not shown."),
+    )
 
     class Meta:
         ordering = ("position",)
@@ -318,6 +422,10 @@ class Prize(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount} × {self.name}"
+
+    def shown_picture(self) -> str:
+        """Return the URL of its picture as far as pages show it, else an empty string."""
+        return shown_picture(self.picture)
 
 
 class Stripe(models.Model):
@@ -345,12 +453,26 @@ class Stripe(models.Model):
         return f"{self.issued} of {self.cap} from {self.lo}"
 
 
+class RunLeaseQuerySet(models.QuerySet["RunLease"]):
+    """Queries on leases of runs."""
+
+    def over(self, now: datetime) -> RunLeaseQuerySet:
+        """Return those that nobody renewed, and those from a time to come: a clock was wrong."""
+        return self.filter(Q(until__lte=now) | Q(since__gt=now + CLOCKS_APART))
+
+    def overdue(self, now: datetime) -> RunLeaseQuerySet:
+        """Return those that are renewed for longer than any pool takes to be hashed."""
+        return self.filter(until__gt=now, since__lt=now - timedelta(seconds=LATE))
+
+
 class RunLease(models.Model):
     """The turn of a run with a raffle that is due, until it ends it or `until` has come."""
 
     raffle = models.OneToOneField(Raffle, models.CASCADE, primary_key=True, related_name="+")
     since = models.DateTimeField()
     until = models.DateTimeField()
+
+    objects = RunLeaseQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.raffle_id} until {self.until}"

@@ -6,11 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from raffles.models.raffle import MAX_REASON, Prize, Raffle
 from raffles.models.ticket import Ticket
+
+
+def _part_of_leaf(first: int, length: int) -> models.Func:
+    """Return so many bytes of a leaf; all in the SQL, or SQLite would not know the index of it."""
+    cut = f"SUBSTR(%(expressions)s, {first}, {length})"
+    return models.Func("leaf", template=cut, output_field=models.BinaryField())
+
+
+# Parts of the leaf that `make_leaf` has put together: ticket number and code's tag.
+NUMBER_IN_LEAF, CODE_IN_LEAF = _part_of_leaf(17, 8), _part_of_leaf(41, 16)
 
 
 class WinnerState(models.TextChoices):
@@ -36,20 +46,24 @@ class WinnerQuerySet(models.QuerySet["Winner"]):
         """Join the rows that `state` and its siblings read."""
         return self.select_related("prize", "replacement", "replaces__prize", "handover")
 
+    def holding(self) -> WinnerQuerySet:
+        """Return those who have a prize, as far as it was not passed on."""
+        mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
+        return self.filter(mine, ~_passed_on("pk"))
+
     def unclaimed(self) -> WinnerQuerySet:
         """Return holders of a prize without a deadline, neither claimed nor forfeited."""
         nobody_came = {"handover__claimed_at": None, "handover__forfeited_at": None}
-        mine = Q(prize__isnull=False) | Q(replaces__isnull=False)
-        return self.filter(mine, replacement=None, handover__claim_until=None, **nobody_came)
+        return self.holding().filter(handover__claim_until=None, **nobody_came)
 
     def held(self) -> WinnerQuerySet:
         """Return holders of a prize that is neither handed over nor forfeited."""
-        states = (WinnerState.DRAWN, WinnerState.NOTIFIED, WinnerState.CLAIMED)
-        return self.filter(_STATE[states[0]] | _STATE[states[1]] | _STATE[states[2]])
+        is_over = {"handover__handed_over_at": None, "handover__forfeited_at": None}
+        return self.holding().filter(**is_over)
 
     def state(self, state: str) -> WinnerQuerySet:
         """Return those in a state."""
-        return self.filter(_STATE[WinnerState(state)])
+        return self.filter(_conditions()[WinnerState(state)])
 
 
 class Winner(models.Model):
@@ -87,6 +101,10 @@ class Winner(models.Model):
             models.UniqueConstraint(fields=("raffle", "slot"), name="winner_ticket_once"),
             models.CheckConstraint(condition=Q(rank__gte=1), name="winner_rank_positive"),
         )
+        indexes = (
+            models.Index("raffle", NUMBER_IN_LEAF, name="winner_by_number"),
+            models.Index(CODE_IN_LEAF, name="winner_by_code"),
+        )
 
     def __str__(self) -> str:
         return _("rank %(rank)s") % {"rank": self.rank}
@@ -117,6 +135,33 @@ class Winner(models.Model):
         """Return until when the prize is kept for them; None without a deadline."""
         handover = getattr(self, "handover", None)
         return handover.claim_until if handover else None
+
+    def ticket_number(self) -> int:
+        """Return the number on the ticket, 1..N, which is part of the leaf."""
+        return int.from_bytes(bytes(self.leaf)[16:24], "big")
+
+
+class SkippedEntry(models.Model):
+    """An entry that was drawn and passed over: its holder had as many ranks as the terms allow.
+
+    `step` is its place in the order of drawing, from 0, which winners and alternates share; `leaf`
+    is a copy of the committed leaf, as theirs.
+    """
+
+    raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="skipped", db_index=False)
+    step = models.PositiveIntegerField()
+    slot = models.PositiveIntegerField()
+    index = models.PositiveIntegerField()
+    leaf = models.BinaryField(max_length=56)
+
+    class Meta:
+        ordering = ("step",)
+        constraints = (
+            models.UniqueConstraint(fields=("raffle", "step"), name="skipped_step_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"step {self.step}"
 
     def ticket_number(self) -> int:
         """Return the number on the ticket, 1..N, which is part of the leaf."""
@@ -158,6 +203,14 @@ class Replacement(models.Model):
         }
 
 
+def _passed_on(winner: str) -> Exists:
+    """Return the condition that the prize of that winner was passed on.
+
+    A join with nothing on its other side would say the same; PostgreSQL then expects no row at all.
+    """
+    return Exists(Replacement.objects.filter(winner=OuterRef(winner)))
+
+
 UNDONE_WITHIN = timedelta(minutes=1)
 
 
@@ -167,10 +220,7 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
     def unclaimed(self) -> HandoverQuerySet:
         """Return those not yet claimed, forfeited or passed on, with a deadline."""
         return self.filter(
-            claim_until__isnull=False,
-            claimed_at=None,
-            forfeited_at=None,
-            winner__replacement=None,
+            ~_passed_on("winner"), claim_until__isnull=False, claimed_at=None, forfeited_at=None
         )
 
     def overdue(self, now: datetime) -> HandoverQuerySet:
@@ -250,14 +300,11 @@ MOMENTS = (
 def _conditions() -> dict[WinnerState, Q]:
     """Return `Winner.state` as a condition for each state; each excludes the further ones."""
     has_prize = Q(prize__isnull=False) | Q(replaces__isnull=False)
-    conditions = {WinnerState.REPLACED: Q(replacement__isnull=False)}
-    further = Q(replacement__isnull=True)
+    conditions = {WinnerState.REPLACED: Q(_passed_on("pk"))}
+    further = ~Q(_passed_on("pk"))
     for state, moment in MOMENTS:
         conditions[state] = further & Q(**{f"handover__{moment}__isnull": False})
         further &= Q(**{f"handover__{moment}__isnull": True})
     conditions[WinnerState.DRAWN] = further & has_prize
     conditions[WinnerState.ALTERNATE] = further & ~has_prize
     return conditions
-
-
-_STATE = _conditions()

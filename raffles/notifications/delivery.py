@@ -13,17 +13,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
-from django.db import connection
 from django.db.models import F
-from django.utils import timezone
 
 from raffles.domain.announcing import announce_all_sold_out
+from raffles.domain.clock import database_time
 from raffles.domain.keys import KeyMissing
 from raffles.domain.sealing import Clock
 from raffles.models import Delivery, Endpoint
@@ -51,17 +50,6 @@ _MAILS_AHEAD = 20  # fewer mails, which take longer to render and to send
 _LOOK_AROUND = 0.2  # seconds between two searches for new lanes
 _GATHER = 0.05  # seconds of results marked in one transaction; a kill sends these twice
 _GRACE = 3.0  # seconds for messages in flight when the worker is asked to end
-
-
-def database_clock() -> datetime:
-    """Return the time by the database's clock; with SQLite, by this machine's."""
-    if connection.vendor != "postgresql":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
-    moment: datetime = now
-    return moment.astimezone(UTC)
 
 
 # --- Lanes ---------------------------------------------------------------------------------
@@ -165,8 +153,8 @@ def deliver_all(
     *, by: str, lasting: float | None = None, is_over: Callable[[], bool] = lambda: False
 ) -> Tally:
     """Announce raffles that sold out unnoticed, then deliver as `deliver` does."""
-    announce_all_sold_out(at=database_clock(), by=by)
-    return deliver(clock=database_clock, lasting=lasting, is_over=is_over)
+    announce_all_sold_out(at=database_time(), by=by)
+    return deliver(clock=database_time, lasting=lasting, is_over=is_over)
 
 
 def deliver(

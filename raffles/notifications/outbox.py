@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Func, QuerySet, UUIDField, Value
-from django.utils import timezone
+from django.db.models import Func, Min, QuerySet, UUIDField, Value
 
 from raffles.domain import contacts
+from raffles.domain.clock import database_time
 from raffles.models import Announcement, Delivery, Endpoint, Outbox
+from raffles.models.delivery import WATCHED_EVERY, DeliveryQuerySet
+from raffles.web.formats import shown
 
 _PAGE = 5_000  # announcements fanned out in one transaction
 _COLUMNS = (
@@ -97,20 +99,56 @@ def make_test(endpoint: Endpoint, *, now: datetime) -> Delivery:
     return Delivery.objects.create(endpoint=endpoint, next_try_at=now, created_at=now)
 
 
+def note_watching(*, now: datetime) -> None:
+    """Remember that a worker is there, for those who watch that it is."""
+    Outbox.objects.get_or_create(pk=1)
+    Outbox.objects.filter(pk=1).update(watched_at=now)
+
+
+# --- Watching
+
 _UNDELIVERED_AFTER = timedelta(minutes=15)
+_UNWATCHED_AFTER = WATCHED_EVERY * 8
+
+
+def watched_at() -> datetime | None:
+    """Return when a worker last looked into the outbox; None where none ever ran."""
+    return Outbox.objects.filter(pk=1).values_list("watched_at", flat=True).first()
+
+
+def undelivered() -> DeliveryQuerySet:
+    """Return what is still to be sent to somebody who is notified."""
+    return Delivery.objects.pending().filter(endpoint__is_enabled=True)
+
+
+def given_up() -> DeliveryQuerySet:
+    """Return what is sent again by the staff alone."""
+    return Delivery.objects.filter(state=Delivery.State.DEAD)
+
+
+def undelivered_since() -> datetime | None:
+    """Return since when the oldest announcement waits that somebody has yet to get."""
+    waiting = [undelivered().aggregate(since=Min("created_at"))["since"]]
+    if Endpoint.objects.enabled().exists():
+        new = unspread().order_by("sequence").values_list("announced_at", flat=True)
+        waiting.append(new.first())
+    return min(filter(None, waiting), default=None)
 
 
 def warnings() -> list[str]:
     """Return a sentence for each thing about delivery that is wrong now."""
-    then = timezone.now() - _UNDELIVERED_AFTER
-    old = Delivery.objects.pending().filter(created_at__lte=then)
-    dead = Delivery.objects.filter(state=Delivery.State.DEAD)
+    now = database_time()
+    then = now - _UNDELIVERED_AFTER
     found = []
+    watched = watched_at()
+    if watched and watched < now - _UNWATCHED_AFTER:
+        said = "deliver_announcements --watch has not run since {}."
+        found.append(said.format(shown(watched)))
     waiting = unspread().filter(announced_at__lte=then)
     if waiting.exists() and Endpoint.objects.enabled().exists():
         found.append("Announcements wait: deliver_announcements does not run.")
-    if count := old.filter(endpoint__is_enabled=True).count():
+    if count := undelivered().filter(created_at__lte=then).count():
         found.append(f"Announcements undelivered for 15 minutes: {count}.")
-    if count := dead.count():
+    if count := given_up().count():
         found.append(f"Announcements given up, to be sent again or deleted: {count}.")
     return found

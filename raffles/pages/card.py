@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
 
+from raffles.domain.finding import link_to_ticket
 from raffles.fairness.receipts import Receipt
 from raffles.models import Raffle
 
@@ -50,8 +51,7 @@ def card_of(raffle_id: UUID, number: int, code: str) -> Card:
     Its QR leads to the ticket's page, with number and code behind the `#`: browsers send that part
     to nobody.
     """
-    place = reverse("pages:ticket", args=[raffle_id])
-    return Card(number, code, qr(f"{settings.PUBLIC_URL}{place}#{number}.{code}", mask=0))
+    return Card(number, code, qr(link_to_ticket(raffle_id, number, code), mask=0))
 
 
 def saved(raffle: Raffle, card: Card, receipt: Receipt, file: str) -> Saved:

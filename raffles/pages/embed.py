@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from raffles.domain.log import published_keys
 from raffles.models import Raffle
 from raffles.pages.page import View, page
-from raffles.pages.queries import PODIUM
+from raffles.pages.queries import PODIUM, raffle_to_show
 from raffles.pages.result import LARGE, VERIFIER_SIZE, size_of_proof
 from raffles.pages.views import state_of
 
@@ -62,8 +62,8 @@ def embed_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpR
 
 
 def _state(raffle_id: UUID, event_page: str) -> dict[str, Any]:
-    context = state_of(raffle_id, event_page, is_held=True)
-    shown = context["raffle"]
+    shown = raffle_to_show(raffle_id)
+    context = state_of(shown, event_page, is_held=True)
     context["page"] = context["event_address"] or reverse("pages:raffle", args=[raffle_id])
     if shown.is_drawn:
         context["result"] = reverse("pages:result", args=[raffle_id])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
+from raffles.domain.identities import LONGEST_MAIL, read_mail
+from raffles.domain.reading_lists import LONGEST_HOLDER
+from raffles.models import EntryMode, Raffle
 from raffles.models.raffle import MAX_TICKETS
 from raffles.web.fields import ReadableField
 
@@ -16,7 +20,7 @@ from raffles.web.fields import ReadableField
 class TicketForm(forms.Form):
     """A ticket's number and code, as people write them."""
 
-    ticket_number = forms.IntegerField(
+    ticket_number: forms.Field = forms.IntegerField(
         label=_("Number"),
         min_value=1,
         max_value=MAX_TICKETS,
@@ -29,6 +33,65 @@ class TicketForm(forms.Form):
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
     )
+
+
+class ListedTicketForm(TicketForm):
+    """The same where entrants come from a list: its identifier of the holder is as good."""
+
+    ticket_number = forms.CharField(
+        label=_("Number or identifier"),
+        help_text=_(
+            "As the organiser's list has it: a customer's number, say, or an e-mail address."
+        ),
+        max_length=LONGEST_HOLDER,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+
+def ticket_form(raffle: Raffle) -> type[TicketForm]:
+    """Return the form that looks up a ticket of the raffle."""
+    return ListedTicketForm if raffle.entry == EntryMode.LIST else TicketForm
+
+
+class EntryForm(forms.Form):
+    """Who takes part, in a raffle that asks: nothing where the visitor's address says it."""
+
+
+class MailForm(EntryForm):
+    """The address that a link is sent to."""
+
+    email = forms.CharField(
+        label=_("Your e-mail address"),
+        max_length=LONGEST_MAIL,
+        strip=False,
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+    def clean_email(self) -> str:
+        """Return the address as addresses are compared."""
+        return read_mail(self.cleaned_data["email"].strip(" "))
+
+
+class InvitationForm(EntryForm):
+    """The code of an invitation, as people write it."""
+
+    invitation = forms.CharField(
+        label=_("The code of your invitation"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+ENTRY_FORMS: Mapping[str, type[EntryForm]] = {
+    EntryMode.EMAIL: MailForm,
+    EntryMode.INVITATION: InvitationForm,
+}
 
 
 class NumberForm(forms.Form):

@@ -54,10 +54,14 @@ class SearchForm(forms.Form):
     after = forms.IntegerField(min_value=0, max_value=_LARGEST, required=False)
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        if name and text_fault(name):
-            raise forms.ValidationError(_("Write it with visible characters alone."))
-        return name
+        return visible(self.cleaned_data["name"])
+
+
+def visible(text: str) -> str:
+    """Return a text that may be looked for. Raises ValidationError."""
+    if text and text_fault(text):
+        raise forms.ValidationError(_("Write it with visible characters alone."))
+    return text
 
 
 @dataclass(frozen=True, slots=True)

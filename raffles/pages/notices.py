@@ -11,8 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from raffles.domain import refusals
-from raffles.domain.refusals import Refusal
-from raffles.web.problems import STATUS
+from raffles.domain.refusals import Kind, Refusal
+from raffles.web.metrics import count_refusal
+from raffles.web.problems import MAIL_AFTER, STATUS
 
 
 class TooManyTries(Exception):
@@ -52,9 +53,36 @@ WORDS: Words = {
         _("This address has its ticket."),
         _("Somebody at your internet address has taken part, and each address gets one ticket."),
     ),
+    refusals.MailEntered: (
+        _("This e-mail address has its ticket."),
+        _("It is in the browser that took it, under “My tickets”, or in the file that you saved."),
+    ),
     refusals.ThroughEvent: (
         _("Tickets come with the event."),
         _("This draw belongs to an event. Take part there."),
+    ),
+    refusals.NotOpenYet: (
+        _("Entries are not open yet."),
+        _("Come back when they open: this page counts down to it."),
+    ),
+    refusals.LinkNotValid: (
+        _("This link is no longer valid."),
+        _("It holds for an hour. Ask for a new one."),
+    ),
+    refusals.MailAway: (
+        _("We could not send the mail."),
+        _("Our mail server does not answer. Try again in a minute; nothing is lost."),
+    ),
+    refusals.InvitationUsed: (
+        _("This invitation has been used."),
+        _("Each counts once. Its tickets are in the browser that used it, under “My tickets”."),
+    ),
+    refusals.InvalidInvitation: (
+        _(
+            "There is no such invitation. Compare the code: "
+            "capital letters and hyphens do not matter."
+        ),
+        "",
     ),
     refusals.NotDrawn: (
         _("The draw has not taken place yet."),
@@ -66,9 +94,44 @@ WORDS: Words = {
     ),
 }
 
+# Where entrants come from a list.
+LISTED: Words = {
+    refusals.InvalidCode: (
+        _("Number or identifier and code do not belong together."),
+        _(
+            "Compare both with the message from the organiser. "
+            "Capital letters and hyphens do not matter."
+        ),
+    ),
+}
+
+
+# Where a holder may have several tickets.
+SEVERAL: Words = {
+    **WORDS,
+    refusals.AlreadyEntered: (
+        _("This address has all its tickets."),
+        _("Your tickets are where you saved them. More are not given to one internet address."),
+    ),
+    refusals.MailEntered: (
+        _("This e-mail address has all its tickets."),
+        _(
+            "They are in the browser that took them, under “My tickets”, or in the files that "
+            "you saved."
+        ),
+    ),
+}
+
+
+# Of a raffle that is drawn or called off, which its page says below: there is no draw to watch.
+FINISHED: Words = {
+    refusals.SoldOut: (WORDS[refusals.SoldOut][0], ""),
+    refusals.GateShut: (WORDS[refusals.GateShut][0], ""),
+}
+
 
 def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = WORDS) -> Notice:
-    """Return the notice for an exception; `words` maps refusals to the visitor's words."""
+    """Return the notice for an exception, and count it; `words` maps refusals to the visitor's."""
     if isinstance(error, TooManyTries):
         wait = max(1, math.ceil(error.wait))
         text = _("Wait %(seconds)d seconds, then try again.") % {"seconds": wait}
@@ -79,6 +142,8 @@ def notice_of(error: Refusal | TooManyTries | PermissionDenied, words: Words = W
             _("A proxy between us hides your address. Tell whoever runs this site."),
             403,
         )
+    count_refusal(error.code)
     status = STATUS[error.kind]
-    said = words.get(type(error), (error.sentence, ""))
-    return Notice(*said, status, code=error.code)
+    said = words.get(type(error), (str(error), ""))
+    later = MAIL_AFTER if error.kind == Kind.AWAY else None
+    return Notice(*said, status, later, code=error.code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -19,6 +19,7 @@ from raffles.domain.witnesses.ours.summary import Summary, seen
 from raffles.models import (
     ENTERABLE,
     FINISHED,
+    Channel,
     Draw,
     EntryMode,
     Handover,
@@ -28,7 +29,6 @@ from raffles.models import (
     Replacement,
     Stripe,
     Winner,
-    WinnerState,
 )
 from raffles.models.raffle import UNDER_WAY
 from raffles.models.winner import WinnerQuerySet
@@ -47,6 +47,16 @@ def raffle_to_show(raffle_id: UUID) -> Raffle:
 
 def takes_entries(raffle: Raffle, now: datetime) -> bool:
     """Return whether to show the button; whether a ticket is left, the gate decides later."""
+    return _may_be_entered(raffle, now) and not (raffle.opens_at and now < raffle.opens_at)
+
+
+def opens_later(raffle: Raffle, now: datetime) -> datetime | None:
+    """Return from when on the button is shown; None where that moment has come, or never does."""
+    is_ahead = raffle.opens_at and now < raffle.opens_at
+    return raffle.opens_at if is_ahead and _may_be_entered(raffle, now) else None
+
+
+def _may_be_entered(raffle: Raffle, now: datetime) -> bool:
     return (
         raffle.state in ENTERABLE
         and raffle.event_slug is None
@@ -58,12 +68,17 @@ def takes_entries(raffle: Raffle, now: datetime) -> bool:
 
 def _to_list() -> QuerySet[Raffle]:
     """Return raffles with only the columns that a list shows: the home page is read most."""
-    prizes = Prize.objects.only("raffle", "name", "amount")
+    prizes = Prize.objects.only("raffle", "name", "amount", "picture")
     shown = Raffle.objects.only(
-        *("uuid", "name", "total_tickets", "closes_at"),
+        *("uuid", "name", "total_tickets", "opens_at", "closes_at"),
         *("time_zone", "state", "event_slug", "entry"),
     )
     return shown.with_available().prefetch_related(Prefetch("prizes", prizes))
+
+
+def first_picture(prizes: Iterable[Prize]) -> str:
+    """Return the URL of the first picture that pages show; an empty string without one."""
+    return next((shown for prize in prizes if (shown := prize.shown_picture())), "")
 
 
 def next_draws() -> list[Raffle]:
@@ -255,37 +270,6 @@ def _not_drawn(raffle: Raffle, number: int) -> Found:
 
 
 @dataclass(frozen=True, slots=True)
-class TicketOutcome:
-    """The outcome of a drawn ticket: a prize to be claimed by `until`, or why it has none.
-
-    `rank` and `drawn` (a prize's name) are those of the draw, whatever came afterwards; `lost` is
-    the public reason why its prize went to an alternate.
-    """
-
-    rank: int | None = None
-    drawn: str = ""
-    prize: Prize | None = None
-    state: WinnerState | None = None
-    until: datetime | None = None
-    lost: str = ""
-
-
-def outcome_of(raffle: Raffle, slot: int, now: datetime) -> TicketOutcome:
-    """Return the outcome of the ticket in a slot; a passed deadline counts before any run."""
-    winner = Winner.objects.with_state().filter(raffle=raffle, slot=slot).first()
-    if winner is None:
-        return TicketOutcome()
-    until, state = winner.claim_until(), winner.state()
-    drawn = (winner.rank, winner.prize.name if winner.prize else "")
-    if state == WinnerState.REPLACED:
-        return TicketOutcome(*drawn, state=state, lost=shown_reason(winner.replacement.reason))
-    is_overdue = until is not None and winner.handover.is_overdue(now)
-    if state == WinnerState.FORFEITED or is_overdue:
-        return TicketOutcome(*drawn, state=WinnerState.FORFEITED, until=until)
-    return TicketOutcome(*drawn, winner.held_prize(), state, until)
-
-
-@dataclass(frozen=True, slots=True)
 class Story:
     """A sealed draw in three steps: the pool is frozen, the randomness comes, the winners follow.
 
@@ -299,6 +283,10 @@ class Story:
     draws_at: datetime | None
     randomness: str
     seed: str
+
+    def channels(self) -> list[tuple[Channel, int]]:
+        """By which channels the tickets came; empty if all came by the raffle's own."""
+        return self.draw.raffle.pool.by_channel(self.draw.raffle.own_channel())
 
     def seen(self) -> Summary | None:
         """Who saw the seal; None before the draw."""

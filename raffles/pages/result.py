@@ -60,7 +60,7 @@ def shown_result(
     """
     shown = raffle_to_show(raffle_id)
     if not shown.is_drawn:
-        context = state_of(raffle_id, event_page, is_held=True)
+        context = state_of(shown, event_page, is_held=True)
         return render(request, "raffles/result_pending.html", context)
     query = request.GET if "number" in request.GET else None
     form = NumberForm(query, most=shown.total_tickets)

@@ -13,9 +13,9 @@ from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from raffles.domain.clock import acting_time
 from raffles.domain.prizes import replace_winner
 from raffles.domain.refusals import Refusal
 from raffles.models import Raffle
@@ -23,7 +23,7 @@ from raffles.models.raffle import MAX_PRIZES
 from raffles.pages.card import qr
 from raffles.pages.forms import ReplacementForm
 from raffles.pages.page import page
-from raffles.pages.queries import forfeited, names_of, raffle_to_show
+from raffles.pages.queries import first_picture, forfeited, names_of, raffle_to_show
 from raffles.pages.reasons import our_reasons
 from raffles.web.callers import staff
 from raffles.web.problems import STATUS
@@ -31,6 +31,7 @@ from raffles.web.problems import STATUS
 # The URL of the picture of what an event's draw gives away, or an empty string.
 PictureOf: TypeAlias = Callable[[Raffle], str]
 _OFFERED = 8  # prizes that are shown while the room waits
+_PICTURED = 60  # pictures that a stage loads
 
 
 @require_safe
@@ -53,11 +54,14 @@ def _context(
         if raffle.event_slug
         else reverse("pages:raffle", args=[raffle_id])
     )
+    prizes = list(raffle.prizes.all())
+    pictured = [prize for prize in prizes if prize.shown_picture()]
     return {
         "raffle": raffle,
         "reasons": json.dumps(our_reasons()),
-        "prizes": list(raffle.prizes.all())[:_OFFERED],
-        "picture": picture_of(raffle) if raffle.event_slug else "",
+        "prizes": prizes[:_OFFERED],
+        "pictured": pictured[:_PICTURED],
+        "picture": picture_of(raffle) if raffle.event_slug else first_picture(prizes),
         "place": place,
         "is_rehearsal": "rehearsal" in request.GET,
         "qr": qr(f"{settings.PUBLIC_URL}{place}"),
@@ -96,7 +100,7 @@ def operated_stage(
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=400)
     try:
-        line = replace_winner(raffle_id, **form.cleaned_data, now=timezone.now(), by=staff(request))
+        line = replace_winner(raffle_id, **form.cleaned_data, now=acting_time(), by=staff(request))
     except Refusal as refusal:
         return JsonResponse({"detail": refusal.sentence}, status=STATUS[refusal.kind])
     return JsonResponse(line.public(), status=201)

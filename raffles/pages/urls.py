@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from raffles.pages import beacon, embed, log, result, stage, views
+from raffles.pages import beacon, embed, log, offline, result, rules, stage, ticket, views
 from raffles.web.converters import RAFFLE_ID
 
 
@@ -20,7 +20,9 @@ def routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPatter
         {"event_page": event_page, "picture_of": picture_of},
         name="operated_stage",
     )
-    return [*public_routes(event_page, picture_of)[0], operated], "pages"
+    # At the root, since a worker answers for what lies beneath it.
+    worker = path("offline-worker.js", offline.worker, name="offline_worker")
+    return [*public_routes(event_page, picture_of)[0], worker, operated], "pages"
 
 
 def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[URLPattern], str]:
@@ -30,11 +32,14 @@ def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[UR
     return [
         path("robots.txt", views.robots, name="robots"),
         path("my-tickets/", views.my_tickets, name="my_tickets"),
+        path("offline/", offline.offline, name="offline"),
         path("log/", log.log, name="log"),
+        path("rules/<str:rules_hash>/", rules.rules, name="rules"),
+        path("rules/<str:rules_hash>.txt", rules.rules_file, name="rules_file"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
-        path(f"r/{RAFFLE_ID}/ticket/", views.ticket, name="ticket"),
-        path(f"r/{RAFFLE_ID}/ticket/<int:number>/state/", views.ticket_state, name="ticket_state"),
+        path(f"r/{RAFFLE_ID}/ticket/", ticket.ticket, name="ticket"),
+        path(f"r/{RAFFLE_ID}/ticket/<int:number>/state/", ticket.ticket_state, name="ticket_state"),
         path(f"r/{RAFFLE_ID}/result/", result.result, to_event, name="result"),
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),
         path(f"r/{RAFFLE_ID}/seen/", views.who_saw_it, name="seen"),

@@ -1,7 +1,8 @@
-"""The pages of a raffle: take part, look a ticket up, print a certificate."""
+"""The pages of a raffle: take part, print a certificate."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -9,90 +10,75 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
 from raffles.api.proofs import VERIFIER_CHECKSUM
-from raffles.domain.entering import Entry, enter
+from raffles.domain.clock import acting_time
+from raffles.domain.entering import Entry
+from raffles.domain.identities import written_mail
 from raffles.domain.log import origin
-from raffles.domain.prizes import slot_of, slot_with_code
-from raffles.domain.proofs import inclusion
-from raffles.domain.refusals import NoSuchTicket, NotSealed, Refusal
-from raffles.fairness.tickets import read_code, show_code
-from raffles.models import Draw, Raffle, State
+from raffles.domain.refusals import NotSealed
+from raffles.models import Draw, EntryMode, Raffle, State
 from raffles.models.record import LogEntry, subject_of
 from raffles.pages.card import card_of, file_of, qr, saved, to_keep
-from raffles.pages.forms import TicketForm
-from raffles.pages.notices import Notice, TooManyTries, notice_of
-from raffles.pages.page import answered, page, request_key, throttle
+from raffles.pages.forms import EntryForm
+from raffles.pages.page import answered, page
 from raffles.pages.paper import sheet_of
 from raffles.pages.queries import (
     PODIUM,
     SHOWN,
     given,
     names_behind,
-    outcome_of,
+    opens_later,
     places,
     raffle_to_show,
     story_of,
     takes_entries,
 )
 from raffles.pages.reasons import shown_reason
+from raffles.pages.rules import acceptance
+from raffles.pages.taking_part import form_for, look, take_part
 from raffles.web import calendars
-from raffles.web.callers import require_holder
-from raffles.web.middleware import uses_camera
-from raffles.web.throttles import EntryThrottle, VerifyThrottle
 
 
-# Exempt from the token alone: what another site's page sends is refused for every address, so that
-# nobody needs a cookie to take part.
-@csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @page
 def raffle(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Show a raffle with its one button, and take part in it."""
-    if request.method != "POST":
-        return _raffle(request, raffle_id, event_page)
-    try:
-        throttle(request, EntryThrottle())
-        entry = enter(
-            raffle_id,
-            identity=f"ip:{require_holder(request)}",
-            now=timezone.now(),
-            request_key=request_key(request),
-        )
-    except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        return _raffle(request, raffle_id, event_page, notice=notice_of(refusal))
-    return _raffle(request, raffle_id, event_page, entry=entry)
-
-
-def _raffle(
-    request: HttpRequest,
-    raffle_id: UUID,
-    event_page: str,
-    entry: Entry | None = None,
-    notice: Notice | None = None,
-) -> HttpResponse:
-    context = state_of(raffle_id, event_page, is_held=entry is not None)
+    is_press = request.method == "POST"
+    if is_press:
+        answer = take_part(request, Raffle.objects.get(uuid=raffle_id), now=acting_time())
+    shown = raffle_to_show(raffle_id)
+    if not is_press:
+        answer = look(request, shown, now=timezone.now())
+    is_done = bool(answer.entries or answer.sent_to or answer.confirmation)
+    held = answer.held() if shown.entry == EntryMode.ADDRESS else 0
+    context = state_of(shown, event_page, is_held=is_done, held=held, form=answer.form)
     context |= {
-        **(just_taken(context["raffle"], entry) if entry else {}),
+        **acceptance(request, shown.rules_hash),
+        "issued": [just_taken(shown, entry) for entry in answer.entries],
+        "sent_to": written_mail(answer.sent_to),
+        "confirmation": answer.confirmation,
+        "address": written_mail(answer.address),
         "named": [
             each["name"]
             for kind in ("cosigners", "authorities")
-            for each in context["raffle"].witnesses.get(kind, ())
+            for each in shown.witnesses.get(kind, ())
         ],
-        "notice": notice,
+        "notice": answer.notice,
         # Sent again by a reload or a second click, it brings the same ticket again.
         "request_key": secrets.token_urlsafe(16),
     }
-    return answered(request, "raffles/raffle.html", context, notice, 201 if entry else 200)
+    response = answered(request, "raffles/raffle.html", context, answer.notice, answer.status)
+    if answer.confirmation:  # the page names an address, and its own address is a secret
+        response["Cache-Control"], response["Referrer-Policy"] = "no-store", "strict-origin"
+    return response
 
 
 def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
@@ -111,96 +97,47 @@ def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    context = state_of(raffle_id, event_page, is_held="held" in request.GET)
+    held = request.GET.get("held", "")
+    count = int(held) if _COUNT.fullmatch(held) else 0
+    shown = raffle_to_show(raffle_id)
+    context = state_of(shown, event_page, is_held="held" in request.GET, held=count)
     return render(request, "raffles/_state.html", context)
 
 
-def state_of(raffle_id: UUID, event_page: str, *, is_held: bool) -> dict[str, Any]:
-    """Return what the changing part of a raffle's page shows, to a holder if `is_held`."""
-    raffle = raffle_to_show(raffle_id)
+_COUNT = re.compile(r"[0-9]{1,7}")  # of tickets that a page which is open tells of itself
+
+
+def state_of(
+    raffle: Raffle,
+    event_page: str,
+    *,
+    is_held: bool,
+    held: int = 0,
+    form: EntryForm | None = None,
+) -> dict[str, Any]:
+    """Return what the changing part of a raffle's page shows, to a holder if `is_held`.
+
+    The raffle is `raffle_to_show`'s; `form` is the one that was sent. A holder of `held` tickets is
+    offered another one, if the terms allow it.
+    """
+    now = timezone.now()
     is_sealed = raffle.state in (State.SEALED, State.DRAWN)
-    story = story_of(raffle_id) if is_sealed else None
+    story = story_of(raffle.uuid) if is_sealed else None
     return {
         "raffle": raffle,
+        "rules_hash": raffle.rules_hash,
         "event_address": raffle.event_slug and reverse(event_page, args=[raffle.event_slug]),
-        "takes_entries": takes_entries(raffle, timezone.now()),
+        "takes_entries": takes_entries(raffle, now),
+        "opens_at": opens_later(raffle, now),
+        "form": form or form_for(raffle),
         "taken": raffle.total_tickets - raffle.available,
         "given": given(raffle, story.tickets) if story and raffle.is_drawn else None,
         "is_held": is_held,
+        "held": held,
         "story": story,
         "void_reason": shown_reason(raffle.void_reason),
         "podium": places(raffle, limit=PODIUM) if raffle.is_drawn else [],
     }
-
-
-@csrf_exempt  # as above
-@require_http_methods(["GET", "HEAD", "POST"])
-@uses_camera
-@page
-def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
-    """Look a ticket up: number and code come in the body, never in the URL."""
-    shown = raffle_to_show(raffle_id)
-    context: dict[str, Any] = {
-        "raffle": shown,
-        "form": TicketForm(),
-        "ticket": to_keep(shown),
-        "file": file_of(shown),
-    }
-    if request.method != "POST":
-        return answered(request, "raffles/ticket.html", context)
-    form = context["form"] = TicketForm(request.POST)
-    if not form.is_valid():
-        return answered(request, "raffles/ticket.html", context, status=400)
-    number = form.cleaned_data["ticket_number"]
-    notice = None
-    try:
-        throttle(request, VerifyThrottle())
-        code = form.cleaned_data["verification_code"]
-        slot = slot_with_code(shown, ticket_number=number, code=code)
-    except (Refusal, TooManyTries, PermissionDenied) as refusal:
-        notice = context["notice"] = notice_of(refusal)
-    else:
-        card = card_of(raffle_id, number, show_code(read_code(code) or ""))
-        context |= {
-            "card": card,
-            "ticket": to_keep(shown, card),
-            **_fate(shown, number, slot),
-            "form": TicketForm(),
-        }
-    return answered(request, "raffles/ticket.html", context, notice)
-
-
-@require_safe
-@page
-def ticket_state(request: HttpRequest, raffle_id: UUID, number: int) -> HttpResponse:
-    """Answer the part of a ticket's page that changes: what anybody may know of that number."""
-    shown = raffle_to_show(raffle_id)
-    if not 1 <= number <= shown.total_tickets:
-        raise Http404
-    fate = _fate(shown, number, slot_of(shown, number))
-    if shown.is_drawn and not fate["inclusion"]:
-        raise Http404  # nobody holds it
-    return render(request, "raffles/_fate.html", fate)
-
-
-def _fate(raffle: Raffle, number: int, slot: int) -> dict[str, Any]:
-    is_sealed = raffle.state == State.SEALED
-    return {
-        "raffle": raffle,
-        "number": number,
-        "draws_at": story_of(raffle.uuid).draws_at if is_sealed else raffle.closes_at,
-        "outcome": outcome_of(raffle, slot, timezone.now()) if raffle.is_drawn else None,
-        "inclusion": _inclusion(raffle.uuid, number),
-        "void_reason": shown_reason(raffle.void_reason),
-    }
-
-
-def _inclusion(raffle_id: UUID, number: int) -> dict[str, Any] | None:
-    """Return the ticket's place in the sealed pool; None before the seal and for no ticket."""
-    try:
-        return inclusion(raffle_id, number)
-    except (NotSealed, NoSuchTicket):
-        return None
 
 
 @require_safe
@@ -214,7 +151,10 @@ def my_tickets(request: HttpRequest) -> HttpResponse:
 @page
 def who_saw_it(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
     """Who saw the seal, in one sentence for a page that is open; 404 before the draw."""
-    seen = story_of(raffle_id).seen()
+    try:
+        seen = story_of(raffle_id).seen()
+    except NotSealed:
+        seen = None
     if seen is None:
         raise Http404
     return render(request, "raffles/_seen.html", {"seen": seen})
@@ -263,6 +203,8 @@ def _certificate(shown: Raffle, result: str, *, is_of_date: bool = False) -> dic
         "result": result,
         "address": f"{settings.PUBLIC_URL}{result}",
         "proof": settings.PUBLIC_URL + reverse("raffle-proof", args=[shown.uuid]),
+        "rules": shown.rules_hash
+        and settings.PUBLIC_URL + reverse("pages:rules_file", args=[shown.rules_hash]),
         "verifier": settings.PUBLIC_URL + reverse("verifier"),
         "checksum": VERIFIER_CHECKSUM,
         "qr": qr(f"{settings.PUBLIC_URL}{result}"),

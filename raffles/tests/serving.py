@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,14 @@ def free_port() -> int:
         port = random.randrange(10_000, 32_768)  # Linux gives its clients those above
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
+
+
+def in_the_clear(config: str, bind: str) -> str:
+    """Return a proxy's file of deploy/ with one address to listen at, and no certificate."""
+    ports = re.compile(r"^( +(?:listen|bind)) (\S*?\b(?:443|80)\b)[^;\n]*(;?).*\n", re.MULTILINE)
+    config = ports.sub(rf"\1 {bind}\3\n", config, count=1)
+    config = ports.sub("", config)
+    return re.sub(r"^ +ssl_certificate.*\n", "", config, flags=re.MULTILINE)
 
 
 def database_url() -> str:

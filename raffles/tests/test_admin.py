@@ -19,7 +19,9 @@ from pytest_django import Settings
 
 from raffles.admin.raffles import RaffleAdmin
 from raffles.domain.entering import enter
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.prizes import replace_winner
+from raffles.domain.reading_lists import Line
 from raffles.fairness.verify import check_shape, terms_shape
 from raffles.models import Draw, LogEntry, Prize, Raffle, Replacement, State
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth
@@ -48,6 +50,8 @@ def form(*prizes: tuple[str, int], **terms: Any) -> dict[str, Any]:
         "closes_at_0": "",
         "closes_at_1": "",
         "time_zone": "UTC",
+        "tickets_per_holder": 1,
+        "max_wins_per_holder": 0,
         "prizes-TOTAL_FORMS": len(prizes),
         "prizes-INITIAL_FORMS": 0,
     }
@@ -121,6 +125,26 @@ def test_raffle_closes_on_the_clocks_of_its_zone(staff: Client) -> None:
         )
 
 
+def test_raffle_opens_on_the_clocks_of_its_zone_and_is_entered_as_chosen(staff: Client) -> None:
+    typed = {"opens_at_0": "2026-07-01", "opens_at_1": "08:00", "time_zone": "Europe/Paris"}
+    with time_machine.travel(NOW, tick=False):
+        staff.post(ADD, form(("Cake", 1), **typed, entry="email"))
+        raffle = Raffle.objects.get()
+        opens_at = datetime(2026, 7, 1, 6, tzinfo=UTC)
+        assert (raffle.opens_at, raffle.entry) == (opens_at, "email")
+        assert next_steps(staff) == {"Tombola": "opens 2026-07-01 08:00:00 CEST"}
+    with time_machine.travel(opens_at + timedelta(days=1), tick=False):
+        # A time that has come is no fault while it stays as it is.
+        page = staff.get(change(raffle)).content.decode()
+        seen = dict(re.findall(r'name="(initial-[^"]+)" value="([^"]*)"', page))
+        fields = edited(raffle, raffle.prizes.get(), "Renamed") | typed | {"entry": "list"}
+        assert staff.post(change(raffle), seen | fields).status_code == 302
+    raffle.refresh_from_db()
+    assert (raffle.name, raffle.entry) == ("Renamed", "list")
+    enter_list(raffle.uuid, [Line(1, "A")], now=NOW, by=STAFF)
+    assert 'name="entry"' not in errors(staff.get(change(raffle)))
+
+
 def test_zone_of_a_raffle_is_the_sites_at_first(staff: Client, settings: LazySettings) -> None:
     settings.RAFFLE_ZONE = "Europe/Paris"
     assert '<option value="Europe/Paris" selected>' in errors(staff.get(ADD))
@@ -141,6 +165,22 @@ def test_zone_of_a_raffle_is_the_sites_at_first(staff: Client, settings: LazySet
             {"closes_at_0": "2020-01-01", "closes_at_1": "08:00:00"},
             "closes_at must be in the future",
         ),
+        (
+            [("Cake", 1)],
+            {"opens_at_0": "2020-01-01", "opens_at_1": "08:00:00"},
+            "opens_at must be in the future",
+        ),
+        (
+            [("Cake", 1)],
+            {
+                "opens_at_0": "2099-01-01",
+                "opens_at_1": "08:00:00",
+                "closes_at_0": "2099-01-01",
+                "closes_at_1": "08:00:00",
+            },
+            "opens_at must be before closes_at",
+        ),
+        ([("Cake", 1)], {"entry": "username"}, "Select a valid choice."),
     ],
 )
 def test_bad_raffle_is_refused_with_a_sentence(
@@ -169,6 +209,35 @@ def test_terms_can_be_changed_until_the_first_ticket(staff: Client) -> None:
     staff.post(change(raffle), edited(raffle, prize, "Again"))
     raffle.refresh_from_db()
     assert (raffle.name, raffle.prizes.get().name) == ("Renamed", "Bicycle")
+
+
+def test_prize_has_a_picture_until_the_first_ticket(staff: Client) -> None:
+    raffle = RaffleFactory.create()
+    prize = raffle.prizes.get()
+    wrong = edited(raffle, prize, "Tombola") | {"prizes-0-picture": "no address"}
+    page = errors(staff.post(change(raffle), wrong))
+    assert (
+        '<ul class="errorlist" id="id_prizes-0-picture_error"><li>Enter a valid URL.</li>' in page
+    )
+    assert 'value="no address"' in page
+    assert not raffle.prizes.get().picture
+
+    staff.post(change(raffle), wrong | {"prizes-0-picture": "draws.example.org/bicycle.jpg"})
+    assert raffle.prizes.get().picture == "https://draws.example.org/bicycle.jpg"
+    enter_nth(raffle, 0)
+    page = errors(staff.get(change(raffle)))
+    assert "https://draws.example.org/bicycle.jpg" in page
+    assert 'name="prizes-0-picture"' not in page
+
+
+@pytest.mark.parametrize("sent", [{"entry": ""}, {}])
+def test_form_without_a_way_in_leaves_the_raffles(staff: Client, sent: dict[str, str]) -> None:
+    raffle = RaffleFactory.create(entry="email")
+    rows = {"prizes-INITIAL_FORMS": 1, "prizes-0-id": raffle.prizes.get().pk}
+    assert staff.post(change(raffle), form(("Phone", 1)) | rows | sent).status_code == 302
+    assert staff.post(ADD, form(("Phone", 1), name="New") | sent).status_code == 302
+    entries = Raffle.objects.order_by("pk").values_list("name", "entry")
+    assert list(entries) == [("Tombola", "email"), ("New", "address")]
 
 
 def test_ticket_between_form_and_save_keeps_the_terms(

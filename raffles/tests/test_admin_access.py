@@ -22,6 +22,7 @@ from raffles.models import (
     Delivery,
     Draw,
     Endpoint,
+    Exclusion,
     Handover,
     LogEntry,
     Raffle,
@@ -52,6 +53,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     "events_occurrence": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "events_setback": (EVERYBODY, NOBODY, NOBODY, NOBODY),
     "raffles_apikey": (EVERYBODY, "M", "M", "M"),
+    "raffles_exclusion": (EVERYBODY, "M", "M", "M"),
     "auth_user": ("A", NOBODY, NOBODY, NOBODY),
     "auth_group": ("A", NOBODY, NOBODY, NOBODY),
 }
@@ -61,6 +63,7 @@ PAGES: dict[str, tuple[str, str]] = {
     "raffles_raffle_export": ("MA", "MA"),
     "raffles_raffle_own_list": ("M", "M"),
     "raffles_raffle_tickets": ("MO", "MO"),
+    "raffles_raffle_invitations": ("MO", "MO"),
     "raffles_raffle_draw": ("MO", "MO"),
     "raffles_raffle_void": ("M", "M"),
     "raffles_raffle_replace": ("MO", "MO"),
@@ -82,6 +85,11 @@ PAGES: dict[str, tuple[str, str]] = {
     "events_event_end": ("M", "M"),
     "events_event_poster": (EVERYBODY, NOBODY),
     "events_event_duplicate": ("M", "M"),
+    "raffles_raffle_exclude": ("M", NOBODY),
+    "events_event_exclude": ("M", NOBODY),
+    "raffles_exclusion_people": ("M", "M"),
+    "raffles_exclusion_find": (NOBODY, EVERYBODY),
+    "raffles_exclusion_end": ("M", "M"),
     "raffles_endpoint_test": (NOBODY, "M"),
     "raffles_endpoint_rotate": (NOBODY, "M"),
 }
@@ -122,12 +130,13 @@ def rows() -> dict[str, Model]:
     now = timezone.now()
     endpoint = Endpoint.objects.create(address="https://example.org", created_at=NOW)
     Delivery.objects.create(endpoint=endpoint, created_at=now, next_try_at=now)
+    Exclusion.objects.create(tag=b"tag", kind="user", reason="Rain", created_at=NOW)
     ApiKey.objects.create(name="Shop", created_at=now, key_hash=b"hash")
     Setback.objects.create(raffle=raffle, error="Rain", failed_at=now, next_try_at=now)
     User.objects.create_user("somebody")
     kinds = (
         *(LogEntry, Announcement, Contact, Delivery, Draw, Endpoint, Handover, Replacement, Winner),
-        *(ApiKey, Event, Occurrence, Reward, Setback, User, Group),
+        *(ApiKey, Exclusion, Event, Occurrence, Reward, Setback, User, Group),
     )
     found = {kind: kind._default_manager.first() for kind in kinds} | {Raffle: raffle}
     return {kind._meta.label_lower.replace(".", "_"): row for kind, row in found.items() if row}

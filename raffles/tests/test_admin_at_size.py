@@ -44,8 +44,8 @@ def seed() -> None:
         name="Everybody wins", total_tickets=MANY, prizes=[("Cake", MANY)], now=NOW, by=STAFF
     )
     tag, at = _TAG[connection.vendor], connection.ops.adapt_datetimefield_value(NOW)
-    columns = "raffle_id, slot, holder_tag, code_tag, issued_at"
-    insert("raffles_ticket", columns, f"%s, i, {tag}, {tag}, %s", raffle.pk, at)
+    columns = "raffle_id, slot, holder_tag, code_tag, issued_at, nth"
+    insert("raffles_ticket", columns, f"%s, i, {tag}, {tag}, %s, 0", raffle.pk, at)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")  # or the checks of keys go on as planned for a handful of rows
     Stripe.objects.filter(raffle=raffle).update(issued=F("cap"))

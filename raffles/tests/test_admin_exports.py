@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 from urllib.parse import unquote
@@ -252,6 +252,14 @@ def test_paper_speaks_the_language_of_who_prints_it(staff: Client) -> None:
         "Gezogen wird, wenn alle Lose vergeben sind",
     )
     assert found == {"en": ("en", {english}), "de": ("de", {german}), "fr": ("en", {english})}
+
+
+def test_paper_writes_dates_in_the_language_of_who_prints_it(staff: Client) -> None:
+    closes_at = datetime(2126, 1, 17, 12, tzinfo=UTC)
+    raffle = RaffleFactory.create(closes_at=closes_at, time_zone="Europe/Berlin")
+    values = {"amount": 2, "batch": "a" * 32}
+    answer = staff.post(page(raffle, "tickets"), values, headers={"Accept-Language": "de"})
+    assert answer.content.decode().count("Ziehung am 17. Januar 2126, 13:00 CET") == 2
 
 
 def test_receipts_are_a_file_without_codes(staff: Client) -> None:

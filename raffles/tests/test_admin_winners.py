@@ -141,6 +141,22 @@ def test_winner_is_found_by_number_and_by_code_as_people_write_it(staff: Client)
     assert find(staff, "0" * 20) == []
 
 
+@pytest.mark.postgres
+def test_search_reads_no_winner_but_those_it_finds(staff: Client) -> None:
+    _, tickets = drawn()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # a few rows are read faster
+        for text, index in (
+            (tickets[1].ticket_number, "winner_by_number"),
+            (tickets[1].verification_code, "winner_by_code"),
+        ):
+            with CaptureQueriesContext(connection) as queries:
+                assert find(staff, text) == [1]
+            (search_,) = (each["sql"] for each in queries if "SUBSTR(" in each["sql"])
+            cursor.execute(f"EXPLAIN {search_}")
+            assert index in str(cursor.fetchall())
+
+
 def test_winner_is_found_by_username(staff: Client) -> None:
     scheduled()
     for name in ("Alice", "Bob", "Zoe"):  # SQLite knows the other case of ASCII alone
@@ -150,6 +166,13 @@ def test_winner_is_found_by_username(staff: Client) -> None:
     name = winner.ticket.username or ""
     assert (find(staff, name), find(staff, name.upper())) == ([1], [1])
     assert name in staff.get(LIST).content.decode()
+
+
+def test_no_ticket_is_read_for_a_name_where_none_is_kept(staff: Client) -> None:
+    raffle, _ = drawn()
+    with CaptureQueriesContext(connection) as queries:
+        assert find(staff, "Alice", raffle=raffle.pk) == []
+    assert [each["sql"] for each in queries if "raffles_ticket" in each["sql"]] == []
 
 
 def test_same_number_of_two_raffles_shows_both(staff: Client) -> None:

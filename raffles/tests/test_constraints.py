@@ -22,7 +22,10 @@ from raffles.models import (
     Delivery,
     Draw,
     Endpoint,
+    Exclusion,
     Handover,
+    Invitation,
+    Lineage,
     LogEntry,
     LogNode,
     Outbox,
@@ -30,6 +33,9 @@ from raffles.models import (
     Prize,
     Raffle,
     Replacement,
+    Rules,
+    SentMail,
+    SkippedEntry,
     State,
     StreamCounter,
     Stripe,
@@ -121,6 +127,18 @@ def without_guard(name: str) -> Change:
 
 
 LATER = NOW + timedelta(days=1)
+
+
+def invite(**values: Any) -> Change:
+    """Return a bare INSERT of an invitation."""
+    row = {"batch": bytes(16), "n": 0, "code_tag": bytes(16), "made_at": NOW, "made_by": STAFF}
+    return insert(Invitation, **row | values)
+
+
+def mail_to(*, place: int = 0) -> Change:
+    """Return a bare INSERT of a mail within the hour."""
+    row = {"address_tag": bytes(16), "place": place, "sent_at": NOW}
+    return lambda _raffle: SentMail.objects.create(**row)
 
 
 def hand_over(**moments: Any) -> Change:
@@ -251,6 +269,11 @@ COMMITTED = {
 }
 
 
+def skipped() -> Change:
+    """An entry that a draw passes over."""
+    return insert(SkippedEntry, step=0, slot=0, index=0, leaf=b"leaf")
+
+
 def authority_key() -> Change:
     """A key of an authority."""
     facts = {"url": "https://tsa.example.org", "key": "ab" * 32}
@@ -261,6 +284,19 @@ def answer(**changes: Any) -> Change:
     """What a witness said about a checkpoint."""
     facts = {"kind": "token", "name": "one", "key": "ab" * 32, "size": 1, "root": b"r", "at": 1}
     return lambda _: WitnessAnswer.objects.create(**facts | changes, content=b"c")
+
+
+_EXCLUDED = {"tag": b"tag", "kind": "user", "reason": "Staff", "created_at": NOW}
+
+
+def excluded(**values: Any) -> Change:
+    """Return a bare INSERT of an exclusion."""
+    return lambda _: Exclusion.objects.create(**_EXCLUDED | values)
+
+
+def ruled(text: str = "Be fair.") -> Change:
+    """Return a bare INSERT of rules."""
+    return lambda _: Rules.objects.create(hash="ab" * 32, text=text, created_at=NOW)
 
 
 BREAKS = (
@@ -275,10 +311,22 @@ BREAKS = (
         again(Raffle, **ANOTHER, state="lost"),
     ),
     broken("raffle_entropy_is_known", OPEN, update(Raffle, entropy="dice")),
+    broken("raffle_entry_is_known", OPEN, update(Raffle, entry="queue")),
+    broken("raffle_privacy_is_known", OPEN, update(Raffle, privacy="most")),
     broken("raffle_void_has_reason", OPEN, update(Raffle, void_reason="A whim")),
     broken("raffle_void_has_reason", SEALED, update(Raffle, state=VOID)),
     broken("raffle_void_has_reason", SEALED, update(Raffle, state=VOID, voided_at=NOW)),
     broken("raffle_created_once", OPEN, update(Raffle, **REQUEST), again(Raffle, **ANOTHER)),
+    broken("raffle_opens_before_it_closes", OPEN, update(Raffle, opens_at=NOW, closes_at=NOW)),
+    broken("raffle_tickets_per_holder_within_limit", OPEN, update(Raffle, tickets_per_holder=0)),
+    broken(
+        "raffle_tickets_per_holder_within_limit", OPEN, update(Raffle, tickets_per_holder=10**6 + 1)
+    ),
+    broken(
+        "raffle_max_wins_per_holder_within_limit",
+        OPEN,
+        update(Raffle, max_wins_per_holder=10**6 + 1),
+    ),
     broken("raffle_request_is_whole", OPEN, update(Raffle, request_tag=b"tag")),
     broken("raffle_moves_forward", CLOSED, update(Raffle, state=OPEN)),
     broken("raffle_moves_forward", SEALED, update(Raffle, state=CLOSED)),
@@ -296,7 +344,12 @@ BREAKS = (
     broken("raffle_terms_frozen", OPEN, update(Raffle, operator="other.example/log"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, entry="partner"), tickets=1),
     broken("raffle_terms_frozen", OPEN, update(Raffle, witnesses={"cosigners": []}), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, tickets_per_holder=2), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, max_wins_per_holder=1), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, opens_at=NOW), tickets=1),
+    broken("raffle_terms_frozen", OPEN, update(Raffle, rules_hash="ab" * 32), tickets=1),
     broken("raffle_finished_unchangeable", DRAWN, update(Raffle, created_by="Nobody")),
+    broken("raffle_finished_unchangeable", DRAWN, update(Raffle, max_wins_per_holder=1)),
     broken("raffle_finished_unchangeable", DRAWN, update(Raffle, witnesses={"cosigners": []})),
     broken("raffle_finished_unchangeable", VOID, update(Raffle, void_reason="Other")),
     # Its prizes
@@ -308,6 +361,7 @@ BREAKS = (
     broken("prizes_frozen_insert", VOID, again(Prize, position=2)),
     broken("prizes_frozen", OPEN, update(Prize, name="Bicycle"), tickets=1),
     broken("prizes_frozen", VOID, update(Prize, name="Bicycle")),
+    broken("prizes_frozen", OPEN, update(Prize, picture="https://a.example/b"), tickets=1),
     broken("prizes_frozen_delete", OPEN, delete(Prize), tickets=1),
     broken("prizes_frozen_delete", VOID, delete(Prize)),
     # Its pool
@@ -318,7 +372,7 @@ BREAKS = (
     broken("stripe_gate_only_shuts", OPEN, update(Stripe, lo=F("lo") + 1)),
     broken("stripe_kept", OPEN, delete(Stripe), tickets=3),
     broken("ticket_slot_once", OPEN, again(Ticket, holder_tag=b"other"), tickets=1),
-    broken("ticket_holder_once", OPEN, again(Ticket, slot=9), tickets=1),
+    broken("ticket_holder_nth_once", OPEN, again(Ticket, slot=9), tickets=1),
     broken(
         "ticket_keeps_tags_or_leaf",
         OPEN,
@@ -326,6 +380,11 @@ BREAKS = (
         tickets=1,
     ),
     broken("ticket_keeps_tags_or_leaf", OPEN, update(Ticket, code_tag=None), tickets=1),
+    broken(
+        "ticket_channel_is_known", OPEN, again(Ticket, slot=9, nth=1, channel="luck"), tickets=1
+    ),
+    broken("ticket_unchangeable", OPEN, update(Ticket, nth=1), tickets=1),
+    broken("ticket_unchangeable", OPEN, update(Ticket, channel="paid"), tickets=1),
     broken("ticket_unchangeable", OPEN, update(Ticket, slot=F("slot") + 9), tickets=1),
     broken("ticket_unchangeable", OPEN, update(Ticket, holder_tag=b"other"), tickets=1),
     broken("ticket_unchangeable", OPEN, update(Ticket, code_tag=b"other"), tickets=1),
@@ -396,6 +455,10 @@ BREAKS = (
     broken("winner_rank_positive", SEALED, winner(0, 0)),
     broken("winner_is_ticket_of_raffle", SEALED, winner(1, 3)),
     broken("winners_before_drawn", CLOSED, winner(1, 0)),
+    broken("skipped_step_once", SEALED, skipped(), skipped()),
+    broken("skipped_before_drawn", DRAWN, skipped()),
+    broken("skipped_unchangeable", SEALED, skipped(), update(SkippedEntry, index=1)),
+    broken("skipped_kept", SEALED, skipped(), delete(SkippedEntry)),
     broken("winner_unchangeable", DRAWN, update(Winner, rank=F("rank") + 9)),
     broken("winner_kept", DRAWN, delete(Winner)),
     broken("replacement_has_reason", DRAWN, replace(reason="")),
@@ -463,6 +526,11 @@ BREAKS = (
         SEALED,
         again(Announcement, kind=Announcement.Kind.SEALED, sequence=99, statement=b"another"),
     ),
+    broken(
+        "announcement_kind_is_known",
+        SEALED,
+        again(Announcement, kind="draw.delayed", sequence=99, statement=b"another"),
+    ),
     broken("announcement_unchangeable", SEALED, update(Announcement, statement=b"another")),
     broken("log_node_once", OPEN, log_node(), log_node()),
     broken("log_node_unchangeable", OPEN, log_node(), _other_hash),
@@ -481,6 +549,20 @@ BREAKS = (
     ),
     broken("witnessed_log_kept", OPEN, witnessed(), _no_witnessed),
     broken("witnessed_seal_once", OPEN, witnessed(), _witnessed_seal, _witnessed_seal),
+    # Ways in
+    broken("invitation_code_once", OPEN, invite(), invite(n=1)),
+    broken("invitation_batch_once", OPEN, invite(), invite(code_tag=b"1" * 16)),
+    broken("invitation_has_tickets", OPEN, invite(tickets=0)),
+    broken("invitation_channel_is_known", OPEN, invite(channel="pigeon")),
+    broken("invitation_used_or_withdrawn", OPEN, invite(used_at=NOW, withdrawn_at=NOW)),
+    broken(
+        "invitation_used_or_withdrawn_stays",
+        OPEN,
+        invite(used_at=NOW),
+        lambda _: Invitation.objects.update(used_at=None),
+    ),
+    broken("sent_mail_place_once", OPEN, mail_to(), mail_to()),
+    broken("sent_mail_within_limit", OPEN, mail_to(place=3)),
     # Who witnesses it
     broken("witness_has_size", OPEN, lambda _: Witness.objects.create(url="one", size=-1)),
     broken("authority_key_once", OPEN, *[authority_key()] * 2),
@@ -500,6 +582,10 @@ BREAKS = (
         lambda _: WitnessAnswer.objects.all()._raw_delete(using="default"),
     ),
     broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
+    broken("lineage_one", OPEN, lambda _: Lineage.objects.create(pk=2)),
+    broken("lineage_begins_in_an_epoch", OPEN, lambda _: Lineage.objects.create(pk=1, since=2)),
+    broken("lineage_state_is_known", OPEN, lambda _: Lineage.objects.create(pk=1, state="lost")),
+    broken("endpoint_channel_is_known", OPEN, asked(channel="pigeon", address="a@example.org")),
     broken("endpoint_has_address", OPEN, asked(channel="webhook")),
     broken("endpoint_has_address", OPEN, asked(channel="winners", address="a@example.org")),
     broken("endpoint_winners_one", OPEN, asked(channel="winners"), asked(channel="winners")),
@@ -507,6 +593,16 @@ BREAKS = (
     broken("delivery_once_a_winner", DRAWN, asked(), told(by_rank=1), told(by_rank=1)),
     broken("delivery_state_is_known", SEALED, asked(), told(state="lost")),
     broken("contact_ticket_once", OPEN, *[insert(Contact, slot=1, email="a@example.org")] * 2),
+    # Who may not enter, and what who enters accepts
+    broken("exclusion_everywhere_once", OPEN, *[excluded()] * 2),
+    broken("exclusion_from_event_once", OPEN, *[excluded(event_slug="daily")] * 2),
+    broken("exclusion_from_raffle_once", OPEN, *[insert(Exclusion, **_EXCLUDED)] * 2),
+    broken("exclusion_has_one_scope", OPEN, insert(Exclusion, event_slug="daily", **_EXCLUDED)),
+    broken("exclusion_has_reason", OPEN, excluded(reason="")),
+    broken("exclusion_kind_is_known", OPEN, excluded(kind="postman")),
+    broken("rules_say_something", OPEN, ruled(text="")),
+    broken("rules_unchangeable", OPEN, ruled(), lambda _: Rules.objects.update(text="Other")),
+    broken("rules_kept", OPEN, ruled(), lambda _: Rules.objects.all()._raw_delete(using="default")),
 )
 
 

@@ -62,6 +62,14 @@ def test_killed_run_leaves_the_raffle_to_others_after_a_minute() -> None:
 
 
 @pytest.mark.django_db
+def test_turn_from_a_time_to_come_is_over() -> None:
+    raffle, later = sold_out(), NOW + timedelta(days=30)
+    RunLease.objects.create(raffle=raffle, since=later, until=later + LEASE)
+
+    assert outcome(raffle, timedelta(0)) == "drawn"
+
+
+@pytest.mark.django_db
 def test_run_whose_turn_has_ended_does_not_end_another_one() -> None:
     raffle = sold_out()
     theirs = NOW + LEASE * 3

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from raffles.domain.announcing import announce
-from raffles.domain.entering import Entrant, Entry, enter
+from raffles.domain.claiming import Entrant
+from raffles.domain.entering import Entry, enter
 from raffles.domain.erasing import erase_holder
 from raffles.domain.refusals import AlreadyEntered, OrderUsed, SoldOut, ThroughEvent
 from raffles.domain.sealing import NOTHING_SEALED

@@ -14,11 +14,11 @@ from raffles.domain.contacts import keep_contact
 from raffles.domain.drawing import advance
 from raffles.domain.entering import Entry, enter
 from raffles.domain.erasing import erase_holder, erase_tickets
-from raffles.domain.identities import of_user
+from raffles.domain.identities import of_mail, of_user
 from raffles.domain.prizes import check_ticket
 from raffles.domain.proofs import inclusion
 from raffles.domain.refusals import InvalidCode
-from raffles.models import Contact, Prize, Raffle, State, Ticket, Winner
+from raffles.models import Contact, EntryMode, Prize, Raffle, State, Ticket, Winner
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -97,6 +97,7 @@ def test_address_is_erased_by_its_holder(name: str) -> None:
         ("ip:2001:db8::g", 2, "2001:db8::g is not an address"),
         ("ip:", 2, "Write ip:ADDRESS"),
         ("mail:alice", 2, "Write ip:ADDRESS"),
+        ("mail:alice@@example.org", 2, "alice@@example.org is not an e-mail address"),
         ("Alice", 2, "Write ip:ADDRESS"),
         ("user:bob", 1, "Nothing found"),
         ("ip:203.0.113.99", 1, "Nothing found"),
@@ -132,6 +133,22 @@ def test_address_for_mail_leads_to_its_tickets() -> None:
     assert out.getvalue().startswith("1 ticket(s) erased")
     assert [contact.email for contact in Contact.objects.all()] == ["bob@example.org"]
     assert Ticket.objects.filter(erased_at__isnull=False).count() == 1
+
+
+@pytest.mark.parametrize("typed", ["a@münchen.example", "A@XN--MNCHEN-3YA.example"])
+def test_tickets_that_an_address_took_by_links_are_erased_by_it(typed: str) -> None:
+    raffle = RaffleFactory.create(
+        state=State.OPEN, entry=EntryMode.EMAIL, total_tickets=4, tickets_per_holder=3
+    )
+    for who in ("a@xn--mnchen-3ya.example", "b@example.org"):
+        for _ in range(2):
+            enter(raffle.uuid, identity=of_mail(who), now=NOW)
+    take_to(State.DRAWN, raffle)
+    out = StringIO()
+    call_command("erase_participant", f"mail:{typed}", stdout=out)
+    assert out.getvalue().startswith("2 ticket(s) erased")
+    assert tags_left(raffle) == 2
+    assert [step.name for step in audit(raffle)][-1] == "replacements"
 
 
 def test_erasing_before_the_draw_waits_for_it() -> None:

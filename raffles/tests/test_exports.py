@@ -14,7 +14,8 @@ from django.test.utils import CaptureQueriesContext
 
 from events.tests.acting import DAY, DRAW, run, scheduled, taken
 from events.tests.acting import NOW as MORNING
-from raffles.domain.entering import Entrant, enter
+from raffles.domain.claiming import Entrant
+from raffles.domain.entering import enter
 from raffles.domain.erasing import erase_holder
 from raffles.domain.exports import (
     EVERYTHING,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ def entered(raffle: Raffle, lines: list[Line], key: str = "") -> list[Entry]:
     asked = request(key, lines=[line.holder for line in lines]) if key else None
     tickets = enter_list(raffle.uuid, lines, now=NOW, by=STAFF, request=asked)
     assert list(tickets) == [line.holder for line in lines]
-    return [entry for entry in tickets.values() if entry]
+    return list(chain.from_iterable(tickets.values()))
 
 
 def bad(text: str, **called: str) -> list[tuple[int, str]]:
@@ -80,21 +81,26 @@ def test_columns_may_be_called_something_else_and_the_others_are_passed_over() -
     text = '{"mail": "a@example.org", "age": 3}\n'
     assert list(read_list([text], {"holder": "mail"})) == [Line(1, "a@example.org")]
     assert bad("E-Mail\na\n", holder="mail") == [(1, "there is no column mail")]
-    assert bad("E-Mail,tickets\na,2\n", holder="e-mail")[0][0] == 2
+    assert bad("E-Mail,tickets\na,two\n", holder="e-mail")[0][0] == 2
 
 
 def test_what_cannot_be_held_is_a_fault_of_its_line() -> None:
-    columns = "the columns must be holder, and may be name,tickets"
+    columns = "the columns must be holder, and may be name,tickets,channel"
     assert bad("holder,email\na,b\n") == [(1, columns)]
-    assert bad(f"holder,name,tickets\n,x,\na,b\u202e,\n{'y' * 201},,\na,b\nc,d,2\n") == [
+    assert bad(f"holder,name,tickets\n,x,\na,b\u202e,\n{'y' * 201},,\na,b\nc,d,0\n") == [
         (2, "holder: it is empty"),
         (3, "name: Control, bidirectional and zero-width characters are not allowed."),
         (4, "holder: at most 200 characters"),
         (5, "3 values are needed"),
-        (6, "tickets: a line is one ticket; write 1 or nothing"),
+        (6, "tickets: write a number from 1 to 1,000,000"),
     ]
-    keys = "the keys must be holder, name, tickets"
-    faults = bad('{"holder": 1}\n{"name": "x"}\n{"holder": "a", "channel": "post"}\n{"holder"\n')
+    many = "tickets: write a number from 1 to 1,000,000"
+    for tickets in "1.0", '"1e3"', "-1", '"-1"', "true", "1000001", '"²"', "[]", "{}":
+        assert bad(f'{{"holder": "a", "tickets": {tickets}}}') == [(1, many)]
+    ways = "channel: write one of online, paid, free, postal, paper, partner, list"
+    assert bad("holder,channel\na,Paid\nb,luck\nc,\nd,paid\n") == [(3, ways)]
+    keys = "the keys must be holder, name, tickets, channel"
+    faults = bad('{"holder": 1}\n{"name": "x"}\n{"holder": "a", "way": "post"}\n{"holder"\n')
     assert faults[:3] == [(1, "holder: write a text"), (2, keys), (3, keys)]
     assert faults[3][1].startswith("this is not a line of JSON: The body is not valid JSON")
 

@@ -14,14 +14,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test import Client
+from django.urls import reverse
 
 from raffles.domain.due import run_due
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.evidence import export_evidence
 from raffles.domain.exports import export_entries, export_record, export_winners
-from raffles.models import Raffle, State, Ticket
+from raffles.domain.reading_lists import Line
+from raffles.domain.refusals import BadLines
+from raffles.models import EntryMode, Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 from raffles.tests.nothing_lost.harness import flaws, race, tally
 from raffles.tests.serving import free_port, running
@@ -43,7 +49,7 @@ auth_file = {folder}/users
 pool_mode = transaction
 default_pool_size = 3
 server_round_robin = 1
-server_idle_timeout = 1
+server_idle_timeout = 60
 """
 
 
@@ -79,9 +85,12 @@ def backend() -> int:
 def test_the_pooler_changes_connections_between_transactions() -> None:
     race(*[backend] * 8)  # so that it has several
     assert len({backend() for _ in range(9)}) > 1
-    RaffleFactory.create()
-    with pytest.raises((OperationalError, import_module("psycopg2").OperationalError)):
-        list(Raffle.objects.iterator())
+    raffle = RaffleFactory.create()
+    kept = connection.connection.cursor("kept", withhold=True)
+    kept.execute("SELECT 1")
+    with pytest.raises(import_module("psycopg2").OperationalError):
+        kept.fetchall()  # by another connection, which does not know it
+    assert list(Raffle.objects.iterator()) == [raffle]
 
 
 @pytest.mark.usefixtures("pooled")
@@ -120,4 +129,41 @@ def test_nothing_stays_behind_with_a_connection() -> None:
         assert Raffle.objects.get(pk=raffle.pk).state == State.DRAWN
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.usefixtures("pooled")
+def test_every_list_and_form_of_the_admin_is_shown(admin_client: Client) -> None:
+    RaffleFactory.create(tickets=2)
+    Group.objects.create(name="Friends")
+    race(*[backend] * 8)
+    urls = [
+        reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}")
+        for model in admin.site._registry
+        for page in ("changelist", "add")
+    ]
+    seen = {url: admin_client.get(url).status_code for url in urls}
+    assert set(seen.values()) <= {200, 403}, seen
+    assert seen["/admin/auth/user/add/"] == 200
+
+
+@pytest.mark.usefixtures("pooled")
+def test_lists_enter_at_once_and_nothing_stays_staged() -> None:
+    def bring(number: int) -> int:
+        lines = [Line(n, f"person {number} {n}") for n in range(30)]
+        entered = enter_list(raffle.uuid, lines, now=NOW, by=STAFF)
+        return len(entered)
+
+    raffle = RaffleFactory.create(total_tickets=200, entry=EntryMode.LIST)
+    bad = [Line(1, "same"), Line(2, "same")]
+    race(*[backend] * 8)
+    outcomes = race(*(partial(bring, number) for number in range(6)))
+    assert outcomes == [30] * 6
+    for _ in range(4):
+        with pytest.raises(BadLines):
+            enter_list(raffle.uuid, bad, now=NOW, by=STAFF)
+    assert Ticket.objects.filter(raffle=raffle).count() == 180
+    assert flaws(raffle) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_class WHERE relname = 'raffles_staged'")
         assert cursor.fetchone() == (0,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from raffles.admin.base import FirstRows, Recorded
+from raffles.admin.base import FirstRows, LogEntryAdmin, Recorded
 from raffles.models import Delivery, Endpoint, LogEntry, State
 from raffles.models.record import actions, record
 from raffles.tests.factories import NOW, STAFF, RaffleFactory
@@ -115,8 +116,8 @@ def test_act_that_fails_leaves_no_line(staff: Client, monkeypatch: pytest.Monkey
     assert (answer.status_code, acts(group)) == (500, [])
 
 
-def read(staff: Client, address: str) -> str:
-    answer = staff.get(address)
+def read(staff: Client, address: str, language: str = "en") -> str:
+    answer = staff.get(address, headers={"Accept-Language": language})
     assert answer.status_code == 200
     return answer.content.decode()
 
@@ -132,6 +133,25 @@ def test_history_of_what_belongs_to_a_raffle_is_the_raffles(staff: Client) -> No
             if action in shown
         ]
         assert shown.count('<th scope="row" data-label') == LogEntry.objects.about(raffle).count()
+
+
+def test_history_tells_the_details_in_words(staff: Client) -> None:
+    raffle = RaffleFactory.create(time_zone="Europe/Berlin", name="Hats")
+    changes = [{"changed": {"fields": ["Name", "Tickets per holder"]}}]
+    record(raffle, "raffle.changed", at=NOW, by=STAFF, changes=changes, terms=raffle.terms())
+    record(raffle, "prize.extended", at=NOW, by=STAFF, until=NOW, was=None, ticket_number=1_234)
+    record(raffle, "x", at=NOW, by=STAFF, channel="postal", full_names=True, people={"new": 2})
+    for entry in LogEntry.objects.about(raffle).filter(action="raffle.changed"):
+        shown = read(staff, page("raffles_logentry_change", entry.pk))
+        assert "{" not in shown.split('class="told"')[1].split("</dl>")[0]
+    told = re.sub(r"(<[^>]*>)+", "|", read(staff, page("raffles_raffle_history", raffle.pk), "de"))
+    said = {
+        "|Im Formular geändert|Name und Lose je Person geändert.|",
+        *("|Bedingungen|", "|Name|Hats|", "|Preise|1 × Phone|"),
+        *("|Bis|2026-02-10 13:00:00 CET|", "|Vorher|—|", "|Losnummer|1.234|"),
+        *("|Kanal|per Post|", "|Volle Namen|Ja|", "|Personen|Neu ausgeschlossen|2|"),
+    }
+    assert {words for words in said if words not in told} == set()
 
 
 def test_history_of_nothing_says_so(staff: Client) -> None:
@@ -177,6 +197,25 @@ def test_record_is_found_by_deed_date_subject_person_and_reason(
     assert [act.action for act in found] == deeds_found
 
 
+def test_search_of_the_record_reads_the_latest_lines_or_those_of_a_time(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LogEntryAdmin, "searched", 2)
+    for number in range(3):
+        record("something", f"deed.{number}", at=NOW, by="ann")
+
+    def found(query: str) -> list[str]:
+        shown = staff.get(page("raffles_logentry_changelist") + query).context["cl"].result_list
+        return [act.action for act in shown]
+
+    assert found("?q=ann") == ["deed.2", "deed.1"]
+    assert found("?q=ann&at__gte=2026-02-01+00%3A00%3A00%2B00%3A00") == [
+        "deed.2",
+        "deed.1",
+        "deed.0",
+    ]
+
+
 def test_deeds_are_listed_once_each_in_order() -> None:
     assert actions() == []
     for action in ("b", "a", "b", "c", "a"):
@@ -188,7 +227,8 @@ def test_pages_count_no_further_than_they_go() -> None:
     LogEntry.objects.bulk_create(
         LogEntry(subject="something", action="a", at=NOW, by=STAFF) for _ in range(10_500)
     )
-    assert FirstRows(LogEntry.objects.all(), 100).count == 10_001
+    pages = FirstRows(LogEntry.objects.all(), 100)
+    assert (pages.count, pages.is_cut) == (10_000, True)
 
 
 def test_nobody_writes_the_record_by_hand(staff: Client) -> None:

@@ -86,9 +86,19 @@ def _add_a_ticket(raffle: Raffle) -> None:
     raffle.tickets.create(slot=12, holder_tag=bytes(16), code_tag=bytes(16), issued_at=NOW)
 
 
+def _count_as_the_second(raffle: Raffle) -> None:
+    raffle.tickets.filter(slot=0).update(nth=1)
+
+
+def _come_by_post(raffle: Raffle) -> None:
+    raffle.tickets.filter(slot=0).update(channel="postal")
+
+
 @pytest.mark.parametrize(
     ("tamper", "reason"),
     [
+        (_count_as_the_second, "a holder has more tickets than 1"),
+        (_come_by_post, "the tickets came by other channels than were counted with the seal"),
         (_change_a_code, "the tickets make the root"),
         (_swap_winners, "INVALID"),
         (_rename, "the terms and pool are not what was committed to"),

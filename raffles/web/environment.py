@@ -8,8 +8,9 @@ some request a week later.
 import ipaddress
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -17,8 +18,18 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PERIODS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "day": 86400}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_Value = TypeVar("_Value")
+_Read = TypeVar("_Read")
 # In TRUSTED_PROXIES: the peer of a UNIX socket, which has no address.
 UNIX = "unix"
+
+
+def read(name: str, value: _Value, how: Callable[[_Value], _Read]) -> _Read:
+    """Return what a function that knows no names makes of the value of `name`."""
+    try:
+        return how(value)
+    except (ImproperlyConfigured, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 def items(text: str) -> list[str]:
@@ -94,6 +105,16 @@ def _secret(name: str, item: str, least: int, most: int | None) -> bytes:
             f"{name} holds an item of {len(secret)} bytes; {size} are needed."
         )
     return secret
+
+
+def bearer(name: str, text: str) -> str:
+    """Return a token that clients send as `Authorization: Bearer`, empty for none (RFC 6750)."""
+    token = text.strip()
+    if token and not re.fullmatch(r"[A-Za-z0-9._~+/-]{32,}=*", token):
+        raise ImproperlyConfigured(
+            f"{name} is not a token: 32 or more of A-Z a-z 0-9 . _ ~ + / -, which nobody can guess."
+        )
+    return token
 
 
 @lru_cache(maxsize=64)

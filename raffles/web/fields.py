@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Any
+from itertools import combinations
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
@@ -19,6 +22,12 @@ from rest_framework import serializers
 from raffles.web.joining import ZWJ, ZWNJ, is_joiner_wanted
 
 MOMENT_FAULT = "Write the time with its offset, such as 2030-01-31T08:00Z."
+NO_SUCH_MOMENT = "There is no such time, in UTC, in the years 1 to 9999."
+_MOMENT = re.compile(
+    r"[0-9]+-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+    r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)",
+    re.ASCII,
+)
 _BIGINT = 2**63
 _FORBIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _GRAPHEME_JOINER = "\u034f"  # a mark by category, seen nowhere
@@ -51,16 +60,17 @@ def _is_forbidden(sign: str) -> bool:
 def read_moment(text: str) -> datetime:
     """Return the instant that ISO 8601 text names, in UTC.
 
-    Raises ValueError for any other text, for a time without an offset, and for one that is beyond
-    the calendar in UTC.
+    Raises ValueError, with a sentence, for any other text, for a time without an offset, and for
+    one that is in no calendar, or beyond it in UTC.
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its offset")
     try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("beyond the calendar") from error
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        if _MOMENT.fullmatch(text):
+            raise ValueError(NO_SUCH_MOMENT) from None
+    raise ValueError(MOMENT_FAULT)
 
 
 class StrictIntegerField(serializers.IntegerField):
@@ -95,10 +105,12 @@ class MomentField(serializers.DateTimeField):
     default_error_messages = {"invalid": MOMENT_FAULT}
 
     def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            self.fail("invalid")
         try:
             return read_moment(value)
-        except (TypeError, ValueError):
-            self.fail("invalid")
+        except ValueError as fault:
+            raise serializers.ValidationError([str(fault)]) from None
 
 
 class VisibleTextField(serializers.CharField):
@@ -128,11 +140,20 @@ class VisibleTextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class PictureField(serializers.CharField):
+    """The address of a picture; empty for none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs |= {"max_length": 500, "allow_blank": True, "default": ""}
+        super().__init__(validators=[URLValidator(["https", "http"])], **kwargs)
+
+
 class CodeField(serializers.CharField):
     """A JSON string with a code as people type or paste it; `fairness` decides what it means."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=200, allow_blank=True, **kwargs)
+        kwargs.setdefault("max_length", 200)
+        super().__init__(allow_blank=True, **kwargs)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -141,13 +162,22 @@ class CodeField(serializers.CharField):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses unknown keys: a misspelt option must not be ignored."""
+    """A serializer that refuses unknown keys: a misspelt option must not be ignored.
+
+    Of the `alternatives` it takes one at most.
+    """
+
+    alternatives: ClassVar[tuple[str, ...]] = ()
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
             known = {field.field_name for field in self._writable_fields}
             if unknown := [key for key in data if key not in known]:
                 raise serializers.ValidationError({key: ["Unknown field."] for key in unknown})
+            given = [key for key in data if key in self.alternatives]
+            if len(given) > 1:
+                fault = "At most 1 of these."
+                raise serializers.ValidationError({key: [fault] for key in given})
         return super().to_internal_value(data)
 
 
@@ -174,7 +204,9 @@ class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         mapped = auto_schema._map_serializer(  # type: ignore[no-untyped-call]  # noqa: SLF001
             self.target, direction, bypass_extensions=True
         )
-        return {**mapped, "additionalProperties": False}
+        pairs = [{"required": [*pair]} for pair in combinations(self.target.alternatives, 2)]
+        one = {"not": {"anyOf": pairs}} if pairs else {}
+        return {**mapped, "additionalProperties": False, **one}
 
 
 def _validate_readable(text: str) -> None:
@@ -186,3 +218,10 @@ class ReadableField(forms.CharField):
     """Text in a form that people can read (see `text_fault`)."""
 
     default_validators = [_validate_readable]
+
+
+class PictureAddressField(forms.URLField):
+    """A picture's address in a form; the default scheme is https."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"assume_scheme": "https"})

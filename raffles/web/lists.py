@@ -21,7 +21,7 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSet
 
-from raffles.web.fields import MOMENT_FAULT, StrictSerializer, read_moment
+from raffles.web.fields import StrictSerializer, read_moment
 
 # As many digits as every 64-bit column holds.
 _CURSOR = re.compile(r"(before|after)-([0-9]{1,18})", re.ASCII)
@@ -135,8 +135,8 @@ class _MomentField(forms.Field):
     def to_python(self, value: Any) -> datetime | None:
         try:
             return None if value is None else read_moment(value)
-        except ValueError:
-            raise forms.ValidationError(MOMENT_FAULT) from None
+        except ValueError as fault:
+            raise forms.ValidationError(str(fault)) from None
 
 
 class _NotEmpty(forms.Field):

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.views.debug import SafeExceptionReporterFilter
 
 from raffles.web.callers import caller_of, is_forwarded
+from raffles.web.metrics import count_request
 
 access = logging.getLogger("raffles.access")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -65,7 +66,10 @@ class SecretsFilter(SafeExceptionReporterFilter):
 
 
 class AccessLogMiddleware:
-    """Give each request an id and a line: method, path, status, milliseconds, caller's tag."""
+    """Give each request an id and a line: method, path, status, milliseconds, caller's tag.
+
+    It is counted here too, where its time is known.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -77,8 +81,10 @@ class AccessLogMiddleware:
         try:
             response = self.get_response(request)
             response["X-Request-ID"] = identity
+            seconds = time.perf_counter() - started
+            count_request(request, response.status_code, seconds)
             if access.isEnabledFor(logging.INFO):
-                _write_line(request, response.status_code, started)
+                _write_line(request, response.status_code, seconds)
             return response
         finally:
             request_id.reset(token)
@@ -93,7 +99,7 @@ def _identify(request: HttpRequest) -> str:
     return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
 
 
-def _write_line(request: HttpRequest, status: int, started: float) -> None:
+def _write_line(request: HttpRequest, status: int, seconds: float) -> None:
     try:
         caller = caller_of(request).tag
     except BadRequest:
@@ -102,7 +108,7 @@ def _write_line(request: HttpRequest, status: int, started: float) -> None:
         "method": request.method,
         "path": request.path,
         "status": status,
-        "ms": round((time.perf_counter() - started) * 1000, 2),
+        "ms": round(seconds * 1000, 2),
         "caller": caller,
     }
     access.info("request", extra={"fields": fields})

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Final, Protocol
 
@@ -13,9 +14,15 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponsePermanentRedirect,
+    UnreadablePostError,
+)
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.http import ConditionalGetMiddleware
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
@@ -26,13 +33,18 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from raffles.web.callers import BadForwarding, caller_of, refuse_foreign
 from raffles.web.languages import ADMIN
 from raffles.web.parsing import is_utf8
-from raffles.web.problems import problem, too_large
+from raffles.web.problems import bad_request, problem, too_large
 
 MAX_BODY: Final = 64 * 1024
 MAX_MANAGER_BODY: Final = 2 * 1024 * 1024
+# To the admin, whose forms take less and say so beside the file: deploy/nginx.conf has it too.
+MAX_UPLOAD: Final = 20 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+_DIGITS: Final = 30
 PERMISSIONS: Final = "camera=(), geolocation=(), microphone=()"
 CAMERA_PERMISSIONS: Final = PERMISSIONS.replace("camera=()", "camera=(self)")
-PROBES: Final = frozenset({"/livez", "/readyz"})
+METRICS: Final = "/metrics"
+PROBES: Final = frozenset({"/livez", "/readyz", METRICS})
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 logger = logging.getLogger(__name__)
 
@@ -46,17 +58,23 @@ class Middleware(Protocol):
 
 
 class RefuseMalformedMiddleware:
-    """Refuse what no view should have to expect, before reading a byte of the body.
+    """Refuse what no view should have to expect, whatever the body says.
 
     A NUL in address or query (PostgreSQL raises on it), a charset other than UTF-8 (Django
     would read even the query in it), a body without a length or beyond the limit, a caller who
-    cannot be told. Uploads in the admin have Django's own limits.
+    cannot be told.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._answer(request)
+        if MAX_BODY < _length(request) <= MAX_UPLOAD:
+            _read_to_the_end(request)
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
         meta = request.META
         try:
             caller_of(request)
@@ -65,21 +83,35 @@ class RefuseMalformedMiddleware:
             logger.warning("%s", error)
             return problem(400, "bad_forwarding", str(error))
         if "\0" in request.path_info or "%00" in meta.get("QUERY_STRING", ""):
-            return problem(400, "bad_request", "The address holds a NUL character.")
+            return bad_request(request, "The address holds a NUL character.")
         if not is_utf8((request.content_params or {}).get("charset", "utf-8")):
             return problem(415, "unsupported_media_type", "The charset must be UTF-8.")
         if "HTTP_TRANSFER_ENCODING" in meta and not meta.get("CONTENT_LENGTH"):
             return problem(411, "length_required", "The request must say how long its body is.")
-        length = meta.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) > MAX_BODY and _is_beyond(request, int(length)):
-            return too_large()
+        length = _length(request)
+        if length > MAX_BODY and length > (most := _most(request)):
+            return too_large(request, most)
         return self.get_response(request)
 
 
-def _is_beyond(request: HttpRequest, length: int) -> bool:
+def _length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    # No body has as many digits; Python refuses to read a number of thousands.
+    return int(length.lstrip("0")[:_DIGITS] or 0) if length.isdecimal() else 0
+
+
+def _read_to_the_end(request: HttpRequest) -> None:
+    """Drop what nobody read: a server that closes before it takes its answer back with that."""
+    with suppress(UnreadablePostError):
+        while request.read(_PIECE):
+            pass
+
+
+def _most(request: HttpRequest) -> int:
+    """Return how many bytes a body may have."""
     if request.path_info.startswith(ADMIN):
-        return False
-    return length > (MAX_MANAGER_BODY if caller_of(request).is_manager else MAX_BODY)
+        return MAX_UPLOAD
+    return MAX_MANAGER_BODY if caller_of(request).is_manager else MAX_BODY
 
 
 class RefuseForeignMiddleware:
@@ -99,14 +131,14 @@ class RefuseForeignMiddleware:
 
 
 class PublicReadsMiddleware:
-    """Let pages of any origin read what is public."""
+    """Let pages of any origin read what is public, which the admin and the metrics are not."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if not request.path_info.startswith(ADMIN):
+        if not request.path_info.startswith(ADMIN) and request.path_info != METRICS:
             response["Access-Control-Allow-Origin"] = "*"
             response["Access-Control-Expose-Headers"] = "ETag, Link, Retry-After, X-Request-ID"
         return response
@@ -188,6 +220,21 @@ staff = under_admin(
     AuthenticationMiddleware,
     MessageMiddleware,
 )
+
+
+class StaffFormsMiddleware(CsrfViewMiddleware):
+    """A token in the forms of the staff alone: nobody needs a cookie to take part.
+
+    What other sites send is refused for every address (RefuseForeignMiddleware), and a POST to what
+    is only read is 405.
+    """
+
+    def process_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.path_info.startswith(ADMIN):
+            return super().process_view(request, *args, **kwargs)
+        return None
+
+
 reads = for_reads(WhiteNoiseMiddleware, PublicReadsMiddleware, ConditionalGetMiddleware)
 
 

@@ -1,10 +1,35 @@
-"""Whether a failure says that the database cannot be used now: away, busy, or only to be read."""
+"""Whether a failure says that asking again later may help: the database is away, busy or full."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import ClassVar
+
 from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.utils.translation import gettext
 
 _READ_ONLY = "25006"  # SQLSTATE of a write on a standby, or on a primary that became one
+
+
+# Clocks of machines that work together may differ by this.
+CLOCKS_APART = timedelta(seconds=60)
+
+
+class Unavailable(Exception):
+    """Nothing can be changed here now, for a reason other than a failure; reading goes on (503).
+
+    Its text is in the language of whoever reads it; that of the API is always English.
+    """
+
+    code: ClassVar[str]
+    sentence: ClassVar[str]
+
+    def __str__(self) -> str:
+        return gettext(self.sentence)
+
+    def for_operators(self) -> str:
+        """Return one line for logs and commands."""
+        return self.sentence
 
 
 def is_outage(error: BaseException | None) -> bool:

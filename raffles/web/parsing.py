@@ -86,8 +86,11 @@ def _read(body: bytes) -> Any:
     try:
         value = _DECODER.decode(body.decode())
         _check(value, MAX_DEPTH)
-    except UnicodeError:
+    except UnicodeDecodeError:
         raise Malformed("The body is not valid UTF-8.") from None
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise Malformed(f"{half} alone is a surrogate and no character.") from None
     except RecursionError:
         raise Malformed("The body is nested too deeply.") from None
     except json.JSONDecodeError as error:
@@ -120,7 +123,7 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse
 
 
 def _check(value: object, depth: int) -> None:
-    """Raise for nesting beyond `depth`, and UnicodeError for a lone surrogate in a string."""
+    """Raise for nesting beyond `depth`, and UnicodeEncodeError for a lone surrogate in a string."""
     if isinstance(value, str):
         value.encode()
     elif isinstance(value, dict | list):

@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.request import MediaType
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views import defaults
@@ -24,12 +26,14 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions, serializers
 
 from raffles.web.callers import ForeignOrigin
+from raffles.web.formats import grouped
 from raffles.web.languages import ADMIN, in_language_of
-from raffles.web.outages import is_outage
+from raffles.web.outages import Unavailable, is_outage
 
 logger = logging.getLogger(__name__)
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_AFTER: Final = 5
+MAIL_AFTER: Final = 60  # seconds: a mail server is seldom back in five
 NON_FIELD: Final = "non_field_errors"
 # By kind of refusal.
 STATUS: Final = {
@@ -40,6 +44,14 @@ STATUS: Final = {
     "invalid": 400,
     "mismatched": 422,
     "stale": 412,
+    "away": 503,
+}
+# As RFC 9110 has them: Python before 3.13 knows them by older names.
+_RENAMED: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
 }
 
 Errors = Mapping[str, list[str]]
@@ -58,6 +70,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
         required=False,
         help_text="Sentences by field.",
     )
+    opens_at = serializers.DateTimeField(
+        required=False, help_text="When entries open, where they are not open yet."
+    )
 
 
 def problem(
@@ -66,18 +81,19 @@ def problem(
     detail: str,
     errors: Errors | None = None,
     headers: Mapping[str, str] | None = None,
+    **members: Any,
 ) -> HttpResponse:
-    """Return the answer that describes a problem."""
+    """Return the answer that describes a problem; `members` are more of its body."""
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": _RENAMED.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
     }
     if errors:
         body["errors"] = errors
-    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+    return JsonResponse(body | members, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def unavailable() -> HttpResponse:
@@ -115,8 +131,11 @@ def translate(exc: BaseException | None) -> HttpResponse | None:
             # Django drops a connection that has failed at the end of the request.
             logger.warning("The database is not available: %s", exc)
             return unavailable()
+        case Unavailable():
+            logger.error("%s", exc.for_operators())
+            return problem(503, exc.code, str(exc), headers={"Retry-After": str(RETRY_AFTER)})
         case RequestDataTooBig():
-            return too_large()
+            return _too_large(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         case Http404():
             return not_found()
         case DjangoPermissionDenied():
@@ -139,9 +158,17 @@ def denied(exc: Exception) -> HttpResponse:
     return problem(403, code, str(exc) or "You may not do this.")
 
 
-def too_large() -> HttpResponse:
-    """Return 413."""
-    return problem(413, "too_large", "The body of the request is too large.")
+def too_large(request: HttpRequest, most: int) -> HttpResponse:
+    """Return 413 where at most so many bytes are taken: to people a page."""
+    if not _is_page(request):
+        return _too_large(most)
+    return in_language_of(
+        request, lambda: render(request, "413.html", {"most": grouped(most)}, status=413)
+    )
+
+
+def _too_large(most: int) -> HttpResponse:
+    return problem(413, "too_large", f"The body of the request has more than {most:,} bytes.")
 
 
 def _code(exc: exceptions.APIException) -> str:
@@ -183,15 +210,31 @@ def _flatten(detail: Any, path: str, errors: dict[str, list[str]]) -> None:
 _Handler = Callable[..., HttpResponse]
 
 
+def wish_for(request: HttpRequest, media_type: str) -> float | None:
+    """Return with which quality the client accepts a type by its name, None without its name."""
+    accepted = map(MediaType, request.headers.get("Accept", "").split(","))
+    wishes = (each.quality for each in accepted if str(each).partition(";")[0] == media_type)
+    return max(wishes, default=None)
+
+
 def _is_page(request: HttpRequest) -> bool:
-    return request.path_info.startswith(ADMIN) or "text/html" in request.headers.get("Accept", "")
+    return request.path_info.startswith(ADMIN) or bool(wish_for(request, "text/html"))
 
 
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django finds suspicious, without its message, which may quote the request."""
+    if isinstance(exception, RequestDataTooBig):
+        return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if not _is_page(request) and (known := translate(exception)):
+        return known
+    return bad_request(request, "The request cannot be understood.")
+
+
+def bad_request(request: HttpRequest, detail: str) -> HttpResponse:
+    """Return 400: to people a page with a way on."""
     if _is_page(request):
-        return in_language_of(request, lambda: defaults.bad_request(request, exception))
-    return translate(exception) or problem(400, "bad_request", "The request cannot be understood.")
+        return in_language_of(request, lambda: defaults.bad_request(request, BadRequest()))
+    return problem(400, "bad_request", detail)
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -236,12 +279,21 @@ def _server_error(request: HttpRequest) -> HttpResponse:
 
 def _translated(request: HttpRequest, exc: BaseException | None) -> HttpResponse | None:
     """Return the problem, and to people the page that says the database is away."""
+    if isinstance(exc, RequestDataTooBig):
+        return too_large(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     answer = translate(exc)
     if answer is None or answer.status_code != 503 or not _is_page(request):
         return answer
-    shown = in_language_of(request, lambda: render(request, "503.html", status=503))
+    shown = in_language_of(
+        request, lambda: render(request, "503.html", {"unavailable": _unavailable(exc)}, status=503)
+    )
     shown["Retry-After"] = str(RETRY_AFTER)
     return shown
+
+
+def _unavailable(exc: BaseException | None) -> str | None:
+    """Return the sentence to show instead of the usual one, in the reader's language."""
+    return str(exc) if isinstance(exc, Unavailable) else None
 
 
 class ProblemMiddleware:
@@ -260,7 +312,7 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        if isinstance(exc, DatabaseError | InterfaceError | RequestDataTooBig):
+        if isinstance(exc, DatabaseError | InterfaceError | Unavailable | RequestDataTooBig):
             return _translated(request, exc)
         return None
 

@@ -7,14 +7,15 @@ from html import unescape
 from typing import Any
 
 import pytest
-from django.contrib.admin import ModelAdmin, site
+from django.contrib.admin import ModelAdmin, ShowFacets, site
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
 from events.models import Event
-from events.tests.acting import scheduled
-from raffles.models import LogEntry
+from events.tests.acting import scheduled, taken
+from raffles.admin.base import FirstRows
+from raffles.models import Announcement, Delivery, LogEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -40,6 +41,38 @@ def said(page: str) -> list[str]:
 def buttons(page: str) -> list[tuple[str, str]]:
     """Return the addresses and labels of the buttons there."""
     return re.findall(r'<p><a class="button" href="(.*?)">(.*?)</a></p>', page)
+
+
+def test_no_list_counts_or_sorts_all_there_is() -> None:
+    for model, admin in site._registry.items():
+        assert issubclass(admin.paginator, FirstRows), model
+        assert (admin.show_full_result_count, admin.show_facets) == (False, ShowFacets.NEVER), model
+    for model in (Announcement, Delivery, LogEntry):  # which nothing limits
+        assert site._registry[model].sortable_by == (), model
+        assert site._registry[model].date_hierarchy is None, model
+
+
+def test_list_longer_than_its_pages_says_so_and_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    boss = User.objects.create_superuser("boss")
+    monkeypatch.setattr(FirstRows, "most", 2)
+    more = "more than 2; search or filter for those beyond"
+    for n in range(3):
+        page = list_of("events_event", boss)
+        assert (more in page, f"{n} events" in page) == (False, n != 1)
+        scheduled(slug=f"breakfast-{n}")
+    assert more in list_of("events_event", boss)
+
+
+def test_dates_are_searched_by_event_and_not_filtered_by_each(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("boss"))
+    scheduled()
+    taken("alice")
+    address = reverse("admin:events_occurrence_changelist")
+
+    found = [client.get(address, {"q": text}).context["cl"] for text in ("Breakfast", "Dinner")]
+
+    assert [len(each.result_list) for each in found] == [1, 0]
+    assert not found[0].has_filters
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,6 +70,20 @@ CASES: list[tuple[Callable[..., list[CheckMessage]], dict[str, object], str | No
         {"DATABASES": POSTGRESQL, "IS_STATE_DIR_SET": False, "DEBUG": False},
         "rafflesite.E007",
     ),
+    (checks.check_state_beside_database, {"DATABASES": POSTGRESQL, "STATE_DIR": "/srv/a"}, None),
+    (
+        checks.check_state_beside_database,
+        {"DATABASES": {"default": SQLITE["default"] | {"NAME": "/srv/a/db"}}, "STATE_DIR": "/b"},
+        None,
+    ),
+    (
+        checks.check_state_beside_database,
+        {
+            "DATABASES": {"default": SQLITE["default"] | {"NAME": "/srv/a/db"}},
+            "STATE_DIR": "/srv/a/state",
+        },
+        "rafflesite.W008",
+    ),
     (checks.check_witness, {"WITNESS_SEED": None}, None),
     (checks.check_witness, {"WITNESS_SEED": b"w" * 32, "RECEIPT_SEEDS": [b"r" * 32]}, None),
     (
@@ -109,6 +123,12 @@ CASES: list[tuple[Callable[..., list[CheckMessage]], dict[str, object], str | No
     (checks.check_database, {"DATABASES": SQLITE}, "rafflesite.W001"),
     (checks.check_cache, {"CACHES": REDIS}, None),
     (checks.check_cache, {"CACHES": LOCAL}, "rafflesite.W002"),
+    (checks.check_mail, {"EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend"}, None),
+    (
+        checks.check_mail,
+        {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"},
+        "rafflesite.W009",
+    ),
 ]
 
 

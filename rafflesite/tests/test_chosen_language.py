@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 GERMAN = {"Accept-Language": "de"}
 LINK = re.compile(r'(?:href|src|action|data-[a-z]+)="(/[^"]*)"')
 PAGE = (
-    r"/((r|e|embed)/.*|(log/|winners/|my-tickets/)?([?].*)?"
+    r"/((r|e|embed)/.*|(log/|winners/|my-tickets/|offline/)?([?].*)?"
     r"|(events/[\w-]+/)?winners\.atom|events\.ics)"
 )
 SWITCH = re.compile(r'<a href="([^"]+)" lang="(\w+)" hreflang="\w+" rel="alternate">([^<]+)</a>')

@@ -17,19 +17,20 @@ from django.core.management import BaseCommand, get_commands, load_command_class
 from django.urls import resolve
 
 from raffles.management.walkthrough import served
+from rafflesite.tests.documents import DOCUMENTS, ROOT
 
 pytestmark = pytest.mark.bare
 
-ROOT = Path(settings.BASE_DIR)
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-UNIT = re.compile(r"^    # /etc/systemd/system/(\S+)$", re.MULTILINE)
-COMMAND = re.compile(r"^    ExecStart=(.+)$", re.MULTILINE)
 BLOCK = re.compile(r"(?:^    .*\n)+", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 MANAGE = re.compile(r"manage\.py ([a-z_]+)((?: [^`\n#]*)?)")
 TABLE = re.compile(r"^\| (\w+) (.*)$")
 # What stands for the reader's own, in commands that are read and not run.
-OWN = {"RAFFLE|FILE": "proof.json", "ip:…": "ip:203.0.113.7"}
+OWN = {
+    "RAFFLE|FILE": "proof.json",
+    "ip:…": "ip:203.0.113.7",
+    "UUID": "9d3a4c5e-0000-4000-8000-000000000000",
+}
 # As `make run` serves it. Everything of the site that answers with a problem stops the script.
 CURL = """
 set -euo pipefail
@@ -38,13 +39,31 @@ trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 """
 
 
-def test_each_systemd_unit_is_written_once() -> None:
-    documents = sorted(Path(settings.BASE_DIR, "docs").glob("*.md"))
-    text = "".join(document.read_text() for document in documents)
-    units, commands = UNIT.findall(text), COMMAND.findall(text)
-    assert len(commands) >= 4
-    assert len(units) == len(set(units))
-    assert len(commands) == len(set(commands))  # nor under two names
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
+
+
+def anchors(document: Path) -> set[str]:
+    """Return what a link into a document can name, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    lost = []
+    for path, anchor in LINK.findall(document.read_text()):
+        there = (document.parent / path).resolve() if path else document
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            lost.append(f"{path}#{anchor}")
+    assert lost == []
+
+
+def test_the_book_has_every_document() -> None:
+    """In its reading order; README of the folder is it."""
+    book = ROOT / "docs" / "README.md"
+    named = {path for path, _ in LINK.findall(book.read_text())}
+    documents = {each.name for each in book.parent.glob("*.md")} - {"README.md"}
+    assert documents - named == set()
 
 
 def for_a_shell(text: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import shutil
 import socket
@@ -28,7 +27,7 @@ from django.core.management import CommandError, call_command
 
 from raffles.models import State
 from raffles.tests.factories import RaffleFactory
-from raffles.tests.serving import SITE, database_url, free_port, running
+from raffles.tests.serving import SITE, database_url, free_port, in_the_clear, running
 from rafflesite.management.commands.check_proxy import orders, spellings
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.once]
@@ -89,8 +88,8 @@ def ask(
 @contextmanager
 def nginx(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
     port = free_port()
-    site = (SITE / "docs/nginx.conf").read_text()
-    site = site.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
+    site = (SITE / "deploy/nginx.conf").read_text()
+    site = in_the_clear(site, f"127.0.0.1:{port}")
     site = site.replace("127.0.0.1:8000", f"127.0.0.1:{behind}").replace("include /srv", "#")
     site = site.replace("/var/cache/nginx", str(folder))
     if not documented:
@@ -114,8 +113,8 @@ def nginx(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
 @contextmanager
 def haproxy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
     port = free_port()
-    conf = (SITE / "docs/haproxy.cfg").read_text()
-    conf = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", conf)
+    conf = (SITE / "deploy/haproxy.cfg").read_text()
+    conf = in_the_clear(conf, f"127.0.0.1:{port}").replace("/srv/raffles", str(SITE))
     if not documented:
         conf = (
             "defaults\n mode http\n option forwardfor\n timeout connect 5s\n timeout client 20s\n"
@@ -131,7 +130,7 @@ def haproxy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
 @contextmanager
 def caddy(behind: int, folder: Path, *, documented: bool) -> Iterator[int]:
     port = free_port()
-    site = (SITE / "docs/Caddyfile").read_text()
+    site = (SITE / "deploy/Caddyfile").read_text()
     if not documented:
         site = "draws.example.org {\n reverse_proxy 127.0.0.1:8000\n}\n"
     site = site.replace("draws.example.org", f"http://127.0.0.1:{port}")
@@ -174,6 +173,7 @@ def serving(server: str) -> Iterator[int]:
     } | dict.fromkeys(("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY"), "0123456789abcdef" * 4)
     command = [word.format(port=port) for word in SERVERS[server]]
     with running(command, port, **environment):
+        ask(port, "GET", "/readyz")  # which waits until it is, as a proxy that checks it would not
         yield port
 
 
@@ -307,6 +307,24 @@ def test_check_needs_an_address(url: str) -> None:
 def test_check_of_nobody_fails() -> None:
     with pytest.raises(CommandError, match="cannot be reached"):
         call_command("check_proxy", f"http://127.0.0.1:{free_port()}")
+
+
+@pytest.mark.parametrize("front", ["direct", "nginx", "haproxy", "caddy"])
+@behind_each("gunicorn")
+def test_whoever_sends_too_much_is_told_so(behind: int, front: str, tmp_path: Path) -> None:
+    with in_front(front, behind, tmp_path) as port:
+        for size in (100_000, 1_000_000, 2_900_000) * 5:
+            assert ask(port, "POST", "/raffles/", body="x" * size).code == "too_large"
+        for _ in range(5):  # without the token of a form, which is refused before it is read
+            assert ask(port, "POST", "/admin/login/", body="x" * 9_000_000).status == 403
+
+
+@behind_each("gunicorn")
+def test_nginx_too_tells_people_what_a_file_may_have(behind: int, tmp_path: Path) -> None:
+    with nginx(behind, tmp_path, documented=True) as port:
+        beyond = ask(port, "POST", "/admin/login/", body="x" * 21_000_000)
+    assert beyond.status == 413
+    assert "höchstens 20 MB" in beyond.body.decode()
 
 
 @pytest.mark.parametrize("front", ["nginx", "haproxy", "caddy"])

@@ -75,7 +75,7 @@ def test_production() -> None:
     assert (loaded.SESSION_COOKIE_SECURE, loaded.CSRF_COOKIE_SECURE) == (True, True)
     assert loaded.SECURE_HSTS_SECONDS > 0
     database = loaded.DATABASES["default"]
-    assert database["ENGINE"] == "django.db.backends.postgresql"
+    assert database["ENGINE"] == "raffles.web.postgresql"
     assert database["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
     assert database["CONN_MAX_AGE"] == 600
     assert loaded.CACHES["default"]["BACKEND"].endswith("RedisCache")
@@ -94,12 +94,19 @@ def test_production() -> None:
     ("name", "value", "sentence"),
     [
         ("MANAGER_IPS", "127.0.0.1, 10.0.0.300", "'10.0.0.300' is neither"),
+        ("DATABASE_URL", "postgres//user:secret@host/draws", "DATABASE_URL is neither"),
+        ("DATABASE_URL", "mysql://user:secret@host/draws", "DATABASE_URL is neither"),
         ("TRUSTED_PROXIES", "proxy", "'proxy' is neither"),
         ("TICKET_KEY", "abcd", "TICKET_KEY holds an item of 2 bytes"),
         ("RECEIPT_KEY", "ab" * 33, "RECEIPT_KEY holds an item of 33 bytes"),
+        ("METRICS_TOKEN", "secret", "METRICS_TOKEN is not a token"),
         ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
         ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
         ("THROTTLE_FILES", "lots", "'lots' is not a rate"),
+        ("STREAMS_PER_HOLDER", "few", "invalid literal for int"),
+        ("EMAIL_URL", "smpt://mail.example.org", "Invalid email schema"),
+        ("REDIS_URL", "localhost", "is not redis://"),
+        ("LOG_LEVEL", "loud", "set DEBUG, INFO, WARNING or ERROR"),
         ("WITNESS_KEY", "abcd", "WITNESS_KEY holds an item of 2 bytes"),
         ("WITNESS_KEY", f"{SEED},{SEED}", "WITNESS_KEY holds more than one key"),
         ("WITNESS_LOGS", "a.example/log", "there are not a name, a key and an address"),
@@ -123,8 +130,22 @@ def test_production() -> None:
     ],
 )
 def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as raised:
         load(**{name: value})
+    assert name in str(raised.value)
+
+
+def test_commands_say_in_one_line_what_is_malformed() -> None:
+    environment = os.environ | {"ENV_FILE": "", "MANAGER_IPS": "192.0.2.300"}
+    done = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("MANAGER_IPS: '192.0.2.300' is neither")
 
 
 def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:

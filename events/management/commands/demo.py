@@ -17,9 +17,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.utils import timezone
 
 from events.management.demo_data import Demo, make_demo_data
+from raffles.domain.clock import command_clock
 from raffles.management.walkthrough import Client, PlayedStep, play, served
 
 _ADMIN = "admin"
@@ -97,7 +97,7 @@ class Command(BaseCommand):
         # It is kept with the secrets in .env; the settings do not read it.
         password = os.environ.get("DEMO_PASSWORD") or secrets.token_urlsafe(9)
         self._have_admin(password)
-        demo = make_demo_data(timezone.now())
+        demo = make_demo_data(command_clock())
         self._explain(demo, password, settings.PUBLIC_URL)
         if is_to_serve:
             Thread(target=_tick, daemon=True).start()
@@ -106,7 +106,9 @@ class Command(BaseCommand):
     def _have_secrets(self) -> None:
         """Write `.env` once and start again with it: the settings read secrets when imported."""
         file = Path(settings.BASE_DIR, ".env")
-        if file.exists() or not settings.EPHEMERAL_SECRETS:
+        is_read = os.environ.get("ENV_FILE", ".env") == ".env"
+        is_refused = "DEBUG" in os.environ and not settings.DEBUG
+        if file.exists() or not settings.EPHEMERAL_SECRETS or not is_read or is_refused:
             return
         file.touch(mode=0o600)
         file.write_text(

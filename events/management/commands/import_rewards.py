@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import socket
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from events.domain.rewards_import import MAX_BYTES, import_rewards
 from events.models import Event
+from raffles.domain.clock import command_time
+from raffles.domain.lineage import refuse_restored
+from raffles.management.arguments import place
 from raffles.web.tables import UnreadableTable, read_text
 
 USAGE = 2
@@ -27,7 +28,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE.csv")
+        parser.add_argument("file", type=place, metavar="FILE.csv")
         parser.add_argument("--event", required=True, metavar="SLUG", help="the event")
         parser.add_argument(
             "--dates",
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="check the lines, set nothing")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        refuse_restored()
         try:
             text, encoding = read_text(options["file"].read_bytes(), most=MAX_BYTES)
             event = Event.objects.get(slug=options["event"])
@@ -53,7 +55,7 @@ class Command(BaseCommand):
         table = import_rewards(
             event.pk,
             text,
-            now=timezone.now(),
+            now=command_time(),
             by=by,
             order=options["dates"].removesuffix("-first"),
             is_dry=options["dry_run"],

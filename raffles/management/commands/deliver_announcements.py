@@ -8,17 +8,21 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
-from django.utils import timezone
 
+from raffles.domain.clock import database_time
+from raffles.domain.lineage import refuse_restored
 from raffles.domain.witnesses.ours.asking import keep_asking
+from raffles.models.delivery import WATCHED_EVERY
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver_all
+from raffles.notifications.outbox import note_watching
 from raffles.web.outages import is_outage
 
 log = logging.getLogger(__name__)
@@ -40,11 +44,12 @@ class Command(BaseCommand):
         if options["watch"]:
             for name in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(name, lambda *_: over.set())
-            asking = (timezone.now, over)
+            asking = (database_time, over)
             threading.Thread(target=keep_asking, args=asking, daemon=True).start()
+        is_over = _noting(over.is_set) if options["watch"] else over.is_set
         while True:
             try:
-                self._run_once(over.is_set, options["verbosity"])
+                self._run_once(is_over, options["verbosity"])
             except (DatabaseError, InterfaceError) as error:
                 if not options["watch"] or not is_outage(error):
                     raise
@@ -55,8 +60,26 @@ class Command(BaseCommand):
             connection.close_if_unusable_or_obsolete()
 
     def _run_once(self, is_over: Callable[[], bool], verbosity: int) -> None:
+        refuse_restored()  # it may have been sent in the time that is lost
         tally = deliver_all(by="deliver_announcements", is_over=is_over)
         if verbosity and tally != Tally():
             self.stdout.write(
                 f"delivered {tally.delivered}, failed {tally.failed}, given up {tally.dead}"
             )
+
+
+def _noting(is_over: Callable[[], bool]) -> Callable[[], bool]:
+    """Return the same question which, as often as it is asked, also notes that we watch.
+
+    Whoever delivers asks it all along: one that hangs does not.
+    """
+    due = time.monotonic()
+
+    def asked() -> bool:
+        nonlocal due
+        if time.monotonic() >= due:
+            note_watching(now=database_time())
+            due = time.monotonic() + WATCHED_EVERY.total_seconds()
+        return is_over()
+
+    return asked

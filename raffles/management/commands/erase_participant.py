@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from raffles.domain import identities
+from raffles.domain.clock import command_time
 from raffles.domain.erasing import erase_holder, erase_mail
 from raffles.domain.keys import KeyMissing
-from raffles.models import Raffle
+from raffles.domain.lineage import refuse_restored
+from raffles.models import EntryMode, Raffle
 from raffles.models.raffle import RaffleQuerySet
 from raffles.web.callers import BadForwarding
 
@@ -32,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--raffle", type=UUID, help="only this raffle")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        refuse_restored()
         kind, _colon, name = options["participant"].strip().partition(":")
         raffles = Raffle.objects.order_by("pk")
         if options["raffle"]:
@@ -49,10 +52,16 @@ class Command(BaseCommand):
 
 def _erase(kind: str, name: str, raffles: RaffleQuerySet) -> int:
     """Erase somebody from the raffles; return how many tickets."""
-    now = timezone.now()
+    now = command_time()
     match kind:
         case "mail" if "@" in name:
-            return erase_mail(name, now=now, raffles=raffles)
+            try:
+                address = identities.read_mail(name)
+            except ValidationError:
+                raise CommandError(f"{name} is not an e-mail address.", returncode=2) from None
+            by_link = _each(raffles.filter(entry=EntryMode.EMAIL))
+            erased = erase_holder(identities.of_mail(address), now=now, raffles=by_link)
+            return erased + erase_mail(address, now=now, raffles=raffles)
         case "user" if name:
             return erase_holder(identities.of_user(name), now=now, raffles=_each(raffles))
         case "list" if name:

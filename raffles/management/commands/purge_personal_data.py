@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
+from raffles.domain.clock import command_time
 from raffles.domain.erasing import erase_tickets, finished_before
+from raffles.domain.lineage import refuse_restored
 from raffles.models import Ticket
 
 
@@ -34,7 +35,8 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="print what would be erased")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        now = timezone.now()
+        refuse_restored()
+        now = command_time()
         for raffle in finished_before(now - options["older_than"], now=now):
             kept = Ticket.objects.filter(raffle=raffle, holder_tag__isnull=False)
             erased = kept.count() if options["dry_run"] else erase_tickets(raffle, now=now)

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from raffles.domain.clock import command_time
 from raffles.domain.keys import signer
 from raffles.domain.log import origin
 from raffles.domain.refusals import Refusal
@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def _read(self, log: WatchedLog) -> bool:
         budget = Budget(bundles=_BUNDLES, seconds=_SECONDS)
         try:
-            size = catch_up(log, budget, now=timezone.now())
+            size = catch_up(log, budget, now=command_time())
         except (Refusal, Unread, Unclear, OSError) as reason:
             self.stderr.write(f"{log.origin}: {reason}")
             return False

@@ -15,10 +15,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
+from raffles.domain.clock import command_clock
 from raffles.domain.keys import signer
 from raffles.domain.log import origin, size
+from raffles.domain.sealing import Clock
 from raffles.domain.witnesses.ours.answers import OtherLog, Unusable
 from raffles.domain.witnesses.ours.asking import Outcome, try_witnesses
 from raffles.domain.witnesses.ours.named import (
@@ -55,15 +56,16 @@ class Command(BaseCommand):
         if "RECEIPT_KEY" in settings.EPHEMERAL_SECRETS or not size():
             why = "Set RECEIPT_KEY and run migrate first: there is no log to be witnessed."
             raise CommandError(why, returncode=2)
+        clock = command_clock()
         self.stdout.write("Our log, as a witness of it names it in WITNESS_LOGS:")
         keys = ",".join(signer().public_keys)
         self.stdout.write(f"{origin()} {keys} {settings.PUBLIC_URL}/log")
         warnings = [
             sentence
-            for witness, outcome in try_witnesses(timezone.now).items()
-            for sentence in self._show(witness, outcome)
+            for witness, outcome in try_witnesses(clock).items()
+            for sentence in self._show(witness, outcome, clock)
         ]
-        now = timezone.now()
+        now = clock()
         warnings += [*_ending(now), *left_out_of_terms(now)]
         self.stdout.write("The terms of a raffle by the beacon that is made now:")
         self.stdout.write(json.dumps(named_in_terms(now), indent=2, ensure_ascii=False))
@@ -77,7 +79,7 @@ class Command(BaseCommand):
             raise CommandError(f"{key} is no key of an authority that we know.", returncode=2)
         self.stdout.write("Forgotten. Raffles that name it already go on naming it.")
 
-    def _show(self, witness: Cosigner | Authority, outcome: Outcome) -> Iterator[str]:
+    def _show(self, witness: Cosigner | Authority, outcome: Outcome, clock: Clock) -> Iterator[str]:
         """Say how a witness answered, and keep an authority's key; yields what is wrong with it."""
         kind = "cosigner" if isinstance(witness, Cosigner) else "authority"
         self.stdout.write(f"{kind} {witness.name} at {witness.url}")
@@ -89,10 +91,10 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"  answered with the key {outcome.key}")
         if isinstance(witness, Authority):
-            is_new = learn_key(witness, outcome, now=timezone.now())
+            is_new = learn_key(witness, outcome, now=clock())
             whose = "new, and kept" if is_new else "known"
             self.stdout.write(f"  {whose}; its certificate ends at {shown(outcome.ends_at)}")
-        apart = round(outcome.at - (outcome.came_at or timezone.now()).timestamp())
+        apart = round(outcome.at - (outcome.came_at or clock()).timestamp())
         if abs(apart) > _CLOCKS_APART:
             yield f"The clock of {witness.name} is {apart:+} s from ours."
 

@@ -56,10 +56,10 @@ class Audience:
             if chunk:
                 _send(chunk, seats, head)
 
-    def beat(self, head: int) -> None:
+    def beat(self, head: int, since: int) -> None:
         """Send a heartbeat to all clients, and drop topics without any."""
         for topic, seats in list(self._seats.items()):
-            _send(heartbeat(head), seats, head)
+            _send(heartbeat(head, since), seats, head)
             if not seats:
                 del self._seats[topic]
 

@@ -16,9 +16,10 @@ from django.db import DatabaseError, InterfaceError, connection
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from raffles.domain import lineage
 from raffles.domain.announcing import CHANNEL
 from raffles.notifications.stream.audience import Audience, Send, body
-from raffles.notifications.stream.frames import opening, reset
+from raffles.notifications.stream.frames import last_seen, opening, reset
 from raffles.notifications.stream.reading import (
     PAGE,
     StreamEvent,
@@ -54,6 +55,7 @@ class Hub:
         self._reading = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._warm_until = 0.0
+        self._since = lineage.since()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -77,22 +79,30 @@ class Hub:
         await self.ask(self._hang_up)
         await asyncio.to_thread(self._thread.shutdown)
 
-    async def follow(self, topic: Topic, send: Send, *, resumes: bool, last: int | None) -> None:
-        """Send a client what is new about a topic, for as long as it listens."""
+    async def follow(self, topic: Topic, send: Send, *, header: str, query: str) -> None:
+        """Send a client what is new about a topic, for as long as it listens.
+
+        `header` and `query` say what it saw last. It is let go once the database was restored, and
+        starts anew when it comes back.
+        """
         await self._ready.wait()
         if self.is_closing:
             return
+        since = self._since
+        resumes, last = last_seen(header, query, since)
         if last is not None and last > self.head:  # another process may have been quicker
             await self._catch_up()
         position = self.head if last is None else last
         if resumes and is_too_far(last, self.head):
             position = head = self.head
             latest = await self.ask(lambda: read_snapshot(topic, head))
-            await send(body(opening(RETRY, position) + reset(position, latest)))
+            await send(body(opening(RETRY, position, since) + reset(position, since, latest)))
         else:
-            await send(body(opening(RETRY, position)))
+            await send(body(opening(RETRY, position, since)))
         while not self.is_closing:
             position, found = await self._after(position, topic)
+            if lineage.since() != since:
+                return
             if found:
                 await send(body(b"".join(event.frame for event in found)))
             elif position == self.head:  # and nothing was awaited since
@@ -147,6 +157,8 @@ class Hub:
         async with self._reading:
             while True:
                 page = await self.ask(self._read_news)
+                if lineage.since() != self._since:
+                    return
                 if page:
                     self._recent.extend(page)
                     self.head = page[-1].sequence
@@ -162,12 +174,22 @@ class Hub:
                 if not self._ready.is_set():
                     self._recent.clear()
                     self.head = max(await self.ask(read_head) - _RECENT, 0)
+                    self._since = lineage.since()
                 await self._catch_up()
-                self._ready.set()
+                if lineage.since() == self._since:
+                    self._ready.set()
+                else:
+                    self._begin_anew()
+                    continue
             except (DatabaseError, InterfaceError) as error:
                 log.warning("The stream waits for the database: %s", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), POLL)
+
+    def _begin_anew(self) -> None:
+        """Let all clients go: the database was restored, and gives numbers a second time."""
+        self._ready.clear()
+        self._audience.dismiss(self.head)
 
     async def _listen(self) -> None:
         """Listen for nudges from Redis; without it the stream is up to a second slower, no more."""
@@ -187,4 +209,5 @@ class Hub:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
-            self._audience.beat(self.head)
+            if lineage.since() == self._since:
+                self._audience.beat(self.head, self._since)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models
 
+from raffles.domain.lineage import since
 from raffles.models import Announcement
 from raffles.notifications.stream.frames import frame
 
@@ -77,4 +78,6 @@ def _of(topic: Topic | None) -> models.QuerySet[Announcement]:
 
 def _event(row: Announcement) -> StreamEvent:
     payload = row.payload
-    return StreamEvent(row.sequence, payload.get("raffle"), payload.get("event"), frame(row))
+    return StreamEvent(
+        row.sequence, payload.get("raffle"), payload.get("event"), frame(row, since())
+    )

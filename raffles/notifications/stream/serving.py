@@ -22,6 +22,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
+from raffles.domain import lineage
 from raffles.models import Raffle
 from raffles.notifications.stream.audience import AsgiMessage, Send
 from raffles.notifications.stream.frames import (
@@ -42,6 +43,7 @@ from raffles.notifications.stream.reading import (
     read_snapshot,
 )
 from raffles.web.callers import BadForwarding, Caller, caller_of
+from raffles.web.metrics import LISTENERS
 from raffles.web.problems import not_found, too_many
 from raffles.web.throttles import Held, Places
 
@@ -58,7 +60,7 @@ _HEADERS = {"Content-Type": CONTENT_TYPE} | HEADERS
 _PROBLEMS = {
     404: ("Not Found", "not_found", "There is nothing at this address."),
     400: ("Bad Request", "bad_forwarding", "The address of the caller cannot be told."),
-    405: ("Method Not Allowed", "method_not_allowed", "The stream is read with GET."),
+    405: ("Method Not Allowed", "method_not_allowed", 'Method "{method}" not allowed.'),
     429: (
         "Too Many Requests",
         "throttled",
@@ -116,7 +118,7 @@ class StreamApplication:
     async def _stream(self, topic: Topic, scope: Scope, receive: Receive, send: Send) -> None:
         hub = self.hub
         if scope["method"] not in ("GET", "HEAD"):
-            await _refuse(405, send)
+            await _refuse(405, send, method=scope["method"])
         elif hub.clients >= _MOST or hub.is_closing:
             await _refuse(503, send)
         elif (status := await self._found(topic)) != 200:
@@ -138,10 +140,12 @@ class StreamApplication:
             return
         hub = self.hub
         hub.clients += 1
+        LISTENERS.inc()
         try:
             await _until_either_ends(_send_all(hub, topic, scope, send), _hang_up(receive))
         finally:
             hub.clients -= 1
+            LISTENERS.dec()
             _listening.leave(caller.tag)
 
     async def _found(self, topic: Topic) -> int:
@@ -175,11 +179,10 @@ def _take_place(caller: Caller) -> bool:
 async def _send_all(hub: Hub, topic: Topic, scope: Scope, send: Send) -> None:
     header = dict(scope["headers"]).get(b"last-event-id", b"").decode("latin-1")
     query = parse_qs(scope["query_string"].decode("latin-1")).get("last_event_id", [""])[0]
-    resumes, last = last_seen(header, query)
     await _start(200, _HEADERS, send)
     # Without the database the stream ends, and its client reconnects for the rest.
     with suppress(DatabaseError, InterfaceError):
-        await hub.follow(topic, send, resumes=resumes, last=last)
+        await hub.follow(topic, send, header=header, query=query)
     await send({"type": "http.response.body", "body": b""})
 
 
@@ -206,13 +209,13 @@ async def _start(status: int, headers: dict[str, str], send: Send) -> None:
     await send({"type": "http.response.start", "status": status, "headers": pairs})
 
 
-async def _refuse(status: int, send: Send) -> None:
+async def _refuse(status: int, send: Send, **said: str) -> None:
     title, code, detail = _PROBLEMS[status]
     problem = {
         "type": "about:blank",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": detail.format(**said),
         "code": code,
     }
     headers = {
@@ -239,9 +242,9 @@ def stream(
     """Answer the announcements of a raffle, of an existing event, or all, over WSGI."""
     if raffle_id is not None and not Raffle.objects.filter(uuid=raffle_id).exists():
         return not_found()
-    topic = Topic(raffle_id, slug)
-    resumes, last = last_seen(
-        request.headers.get("Last-Event-ID"), request.GET.get("last_event_id")
+    topic, head = Topic(raffle_id, slug), read_head()  # without a database: before it is a 200
+    seen = last_seen(
+        request.headers.get("Last-Event-ID"), request.GET.get("last_event_id"), lineage.since()
     )
     chunks: Iterable[bytes] = ()
     if request.method == "GET":
@@ -249,43 +252,45 @@ def stream(
         if not _take_place(caller):
             return too_many(_PROBLEMS[429][2])
         follow = _stay if settings.DEBUG else _catch_up
-        chunks = Held(follow(topic, resumes, last), lambda: _listening.leave(caller.tag))
+        chunks = Held(follow(topic, head, *seen), lambda: _listening.leave(caller.tag))
     return StreamingHttpResponse(chunks, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
-def _stay(topic: Topic, resumes: bool, last: int | None) -> Iterator[bytes]:
+def _stay(topic: Topic, head: int, resumes: bool, last: int | None) -> Iterator[bytes]:
     may_stay = _STAYING.acquire(blocking=False)
     try:
-        yield from _catch_up(topic, resumes, last, lasting=_LASTS if may_stay else 0)
+        yield from _catch_up(topic, head, resumes, last, lasting=_LASTS if may_stay else 0)
     finally:
         if may_stay:
             _STAYING.release()
 
 
 def _catch_up(
-    topic: Topic, resumes: bool, last: int | None, *, lasting: float = 0
+    topic: Topic, head: int, resumes: bool, last: int | None, *, lasting: float = 0
 ) -> Iterator[bytes]:
     """Yield what is new and, for `lasting` seconds, what is announced meanwhile."""
-    position = head = read_head()
+    position, since = head, lineage.since()
     if resumes and is_too_far(last, head):
-        yield opening(_RETRY, head) + reset(head, read_snapshot(topic, head))
+        yield opening(_RETRY, head, since) + reset(head, since, read_snapshot(topic, head))
     else:
         position = position if last is None else last
-        yield opening(_RETRY, position)
+        yield opening(_RETRY, position, since)
     end = time.monotonic() + lasting
     beat = time.monotonic() + _HEARTBEAT
     while True:
         head = read_head()
         page = read_after(position, topic)
+        if lineage.since() != since:
+            return
         for event in page:
             yield event.frame
         position = page[-1].sequence if page else max(position, head)
         if len(page) == PAGE:
             continue
         if time.monotonic() >= end:
-            yield heartbeat(max(position, head))
+            yield heartbeat(max(position, head), since)
             return
         if time.monotonic() >= beat:
-            yield heartbeat(position)
+            yield heartbeat(position, since)
             beat = time.monotonic() + _HEARTBEAT
         time.sleep(_LOOKS)

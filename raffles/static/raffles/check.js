@@ -2,6 +2,7 @@
  * The check of a draw on its result page. It begins by itself once the page is there, unless it is
  * large or the visitor saves data; a row ticks as soon as it has been computed here.
  */
+import { inWords } from "./computed.js";
 import { onFiles } from "./dropping.js";
 import { load, Unreachable } from "./loading.js";
 import { differenceTo, reasonOf, sayingOf, tell, wordsOf } from "./verdicts.js";
@@ -210,8 +211,9 @@ const row = (name) => checks.querySelector(`[data-step="${name}"]`);
 function write(row, text) {
   const said = document.createElement("p");
   said.className = "hash";
-  said.lang = "en";
-  said.textContent = text;
+  const ours = inWords(section, text);
+  if (ours === null) said.lang = "en";
+  said.textContent = ours ?? text;
   row.append(said);
   row.hidden = false;
 }

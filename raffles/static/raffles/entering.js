@@ -7,27 +7,58 @@ import { showHome } from "./home.js";
 import { addressOf, keep, keyFor, onChange, settle, tickets } from "./tickets.js";
 
 const place = location.pathname;
-const issued = document.querySelector("[data-ticket]");
+const issued = [...document.querySelectorAll("[data-ticket]")];
+// What an invitation's QR code leads to; browsers send it to nobody.
+const invited = /^#invitation=([0-9A-Z-]{20,24})$/i.exec(location.hash)?.[1];
 const region = document.querySelector(".state[data-live]");
 const others = document.querySelector("[data-act=others]");
 const refused = document.querySelector("[data-notice]")?.dataset.notice;
 
-/** The answer to the button: this entry of the history becomes the ticket's own address. */
-async function goHome(ticket) {
+/**
+ * The answer to the button: this entry of the history becomes the ticket's own address. Several tickets
+ * stay where they are, kept.
+ */
+async function goHome(taken) {
   settle(place);
-  if (keep(ticket)) return location.replace(addressOf(ticket));
-  // What is kept nowhere is on this page alone, with its receipt: then only the address changes.
-  history.replaceState(null, "", addressOf(ticket));
+  const isKept = taken.map(keep).every(Boolean);
+  if (taken.length === 1) {
+    if (isKept) return location.replace(addressOf(taken[0]));
+    // What is kept nowhere is on this page alone, with its receipt: then only the address changes.
+    history.replaceState(null, "", addressOf(taken[0]));
+  }
   const { offerToSave } = await import("./saving.js");
-  offerToSave(issued, ticket, new URL(addressOf(ticket), document.querySelector("link[rel=canonical]").href).href);
+  const page = document.querySelector("link[rel=canonical]").href;
+  taken.forEach((ticket, at) => offerToSave(issued[at], ticket, new URL(addressOf(ticket), page).href));
 }
 
 /** Shows the tickets of the draw that can be entered, in place of the form. */
 function show() {
   const held = heldHere();
   showHome(held);
-  region.classList.toggle("held", held.length > 0 && !region.classList.contains("another"));
+  const limit = region.querySelector("[data-most]");
+  const most = Number(limit?.dataset.most ?? 1);
+  region.classList.toggle("held", held.length >= most && !region.classList.contains("another"));
+  if (limit && held.length) offerAnother(limit, held.length, most);
 }
+
+/** Where a holder may have several tickets, the form stays until they have all of them. */
+function offerAnother(limit, held, most) {
+  limit.hidden = false;
+  limit.textContent = limit.dataset.holds.replace("{held}", held).replace("{most}", most);
+  const button = region.querySelector("#take-part-button");
+  button.textContent = button.dataset.another;
+}
+
+/** Fills in the code that the address brings, also in a form that comes later. */
+function fillIn() {
+  const field = region.querySelector("#take-part [name=invitation]");
+  if (!field || !invited || field.value) return;
+  field.value = invited;
+  region.classList.add("another");
+}
+
+/** A key like the one that comes with the form. */
+const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 
 /** An event's page has no raffle before the first ticket of its next date. */
 function heldHere() {
@@ -44,22 +75,29 @@ others?.addEventListener("click", () => {
 });
 document.addEventListener("submit", ({ target }) => {
   if (target.id !== "take-part") return;
-  const { request_key: key, username } = target.elements;
-  const name = username?.value ?? "";
+  const { request_key: key, username, invitation } = target.elements;
+  const name = (username ?? invitation)?.value ?? "";
+  const held = heldHere().length;
   const before = history.state?.asked; // where nothing is kept, Back still brings this entry
-  key.value = keyFor(place, name, before?.name === name ? before.key : key.value);
-  history.replaceState({ asked: { name, key: key.value } }, "");
+  const isRepeat = before?.name === name && before.held === held;
+  const own = key.value === before?.key ? newKey() : key.value; // what Back brings has been sent
+  key.value = keyFor(place, name, isRepeat ? before.key : own);
+  history.replaceState({ asked: { name, key: key.value, held } }, "");
 });
 
-if (issued) goHome(JSON.parse(issued.dataset.ticket));
+if (issued.length) goHome(issued.map(({ dataset }) => JSON.parse(dataset.ticket)));
 else {
   if (others && document.querySelector("[data-notice], .fault")) {
     others.hidden = true;
     region.classList.add("another");
   }
+  fillIn();
   show();
   onChange(show);
-  region.addEventListener("fresh", show);
+  region.addEventListener("fresh", () => {
+    fillIn();
+    show();
+  });
   const [held] = heldHere();
   if (refused) settle(place); // no ticket has that key
   if (refused === "already_entered" && !others && held) location.replace(addressOf(held));

@@ -36,7 +36,7 @@ const language = document.documentElement.lang;
  * Fetch a region's address (data-live) again and again and put its parts (data-part) where they are
  * new; the region hears of it (fresh, or stale where the address did not answer).
  */
-export function keepFresh(region, { isAtOnce = false } = {}) {
+export function keepFresh(region, { isAtOnce = false, headers = {} } = {}) {
   const parts = [...region.querySelectorAll("[data-part]")];
   // As the server sent them: painted times are added afterwards.
   const shown = new Map(parts.map((part) => [part.dataset.part, part.innerHTML]));
@@ -59,7 +59,7 @@ export function keepFresh(region, { isAtOnce = false } = {}) {
     due = Infinity;
     const turn = ++asked;
     try {
-      const response = await fetch(region.dataset.live, { cache: "no-cache" });
+      const response = await fetch(region.dataset.live, { cache: "no-cache", headers });
       if (!response.ok) throw new Error(response.statusText);
       setClock(Number(/\bclock;dur=(\d+)/.exec(response.headers.get("Server-Timing"))?.[1]), Date.now());
       const text = await response.text();
@@ -101,8 +101,9 @@ const isOver = (region) => [...region.querySelectorAll("[data-countdown]")].some
 
 const FIELDS = "input:not([type=hidden])";
 const isForm = (part) => part.querySelector(FIELDS) !== null;
-/** What the visitor has begun to write stays. */
-const isBegun = (part) => [...part.querySelectorAll(FIELDS)].some((field) => field.value);
+/** What the visitor has begun to write stays, and so does what was wrong with it. */
+const isBegun = (part) => part.querySelector(".fault") !== null
+  || [...part.querySelectorAll(FIELDS)].some(({ type, checked, value }) => (type === "checkbox" ? checked : value));
 
 /** The element that now stands where the focused one stood. */
 function again(part, { id, href }) {
@@ -249,8 +250,9 @@ function paint() {
     write(element, rest || element.dataset.over);
     if (was && !rest) element.dispatchEvent(new Event(ENDED, { bubbles: true }));
   }
-  for (const element of document.querySelectorAll("[data-until]")) {
-    element.hidden = !left(element.dataset.until);
+  for (const element of document.querySelectorAll("[data-from], [data-until]")) {
+    const { from, until } = element.dataset;
+    element.hidden = Boolean((from && left(from)) || (until && !left(until)));
   }
   for (const element of document.querySelectorAll("[data-moment]")) paintMoment(element);
 }

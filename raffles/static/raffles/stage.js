@@ -256,6 +256,9 @@ function intro({ places, size }) {
   find("[data-scene=intro] .how").textContent = lines[0];
   find("[data-scene=intro] .prize").textContent = lines[1];
   find(".said").textContent = lines.join(": ");
+  const pictures = Array.from(stage.querySelectorAll("[data-scene=intro] [data-prize]"));
+  const shown = isMixed ? undefined : pictures.find((picture) => picture.dataset.prize === places[0].prize);
+  for (const picture of pictures) picture.hidden = picture !== shown;
   scene("intro");
 }
 

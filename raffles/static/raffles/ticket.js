@@ -5,10 +5,10 @@
  * An address shows a card only if this browser keeps that ticket, or if the site has compared number
  * and code, which `history.state` remembers for a reload; any other fills in the form.
  */
+import { fillCard, plain } from "./card.js";
 import { onFiles } from "./dropping.js";
 import { holdTicket, look, receiptOf } from "./keeping.js";
 import { keepFresh } from "./live.js";
-import { svgOf } from "./qr.js";
 import { offerToSave } from "./saving.js";
 import { canRead, canScan, readPicture, scan, ticketIn } from "./scan.js";
 import { addressOf, find, forget, keep, onChange, tickets } from "./tickets.js";
@@ -21,6 +21,7 @@ const compared = JSON.parse(mine.dataset.ticket); // by the site; without a numb
 const shown = compared.raffle;
 const scanner = form.querySelector(".scanner");
 const start = form.querySelector("[data-act=scan]");
+const another = document.querySelector("[data-most]"); // while entries are open
 const fate = document.querySelector(".fate");
 const PATIENCE = 10000; // ms that a check may take before the site's word is shown without it
 let computed = null; // by this device: {number, rank, prize, how}
@@ -29,8 +30,6 @@ let camera = new AbortController();
 let isRefused = false; // by the browser, to keep it
 
 // --- The card ------------------------------------------------------------------------------
-
-const plain = (code) => code.replaceAll("-", "").toUpperCase();
 
 /** The ticket that the address names, as far as it is known here; null for none. */
 function ticketHere() {
@@ -53,6 +52,7 @@ function showTicket() {
     return showTicket();
   }
   showHome(held);
+  if (another) another.hidden = tickets(shown).length >= another.dataset.most;
   mine.hidden = !isShown;
   say(ticket?.isWrong ? "wrong" : null);
   document.body.classList.toggle("wrong", ticket?.isWrong ?? false);
@@ -63,17 +63,9 @@ function showTicket() {
 }
 
 function draw(ticket) {
-  const { number, code, isKept = false } = ticket;
-  mine.querySelector("[data-number]").textContent = number;
-  const groups = plain(code).match(/.{1,4}/g).map((group, at, all) => {
-    const part = document.createElement("span");
-    part.textContent = group;
-    if (at < all.length - 1) part.append(Object.assign(document.createElement("span"), { className: "hyphen", textContent: "-" }));
-    return part;
-  });
-  mine.querySelector("[data-code]").replaceChildren(...groups);
+  const { code, isKept = false } = ticket;
   const address = page + addressOf(ticket).slice(ticket.home.length);
-  mine.querySelector("[data-qr]").innerHTML = svgOf(address);
+  fillCard(mine, ticket, address);
   offerToSave(mine, { ...ticket, code: plain(code).replace(/(.{4})(?=.)/g, "$1-") }, address);
   mine.querySelector("[data-kept]").hidden = !isKept;
   mine.querySelector("[data-not-kept]").hidden = isKept || isRefused;
@@ -94,7 +86,7 @@ mine.querySelector("[data-act=forget]").addEventListener("click", ({ target }) =
 
 // --- What becomes of it --------------------------------------------------------------------
 
-function follow({ number }) {
+function follow({ number, code }) {
   if (fate.dataset.live) return;
   fate.dataset.live = fate.dataset.fate.replace("/0/", `/${number}/`);
   document.body.classList.add("pending"); // nothing beneath it moves when it comes
@@ -108,7 +100,8 @@ function follow({ number }) {
     if (detail.number === number) computed = detail;
     judge();
   });
-  keepFresh(fate, { isAtOnce: true });
+  // Its code in a header, which no log holds: the site says more to whoever has it.
+  keepFresh(fate, { isAtOnce: true, headers: { "Ticket-Code": code } });
   judge();
 }
 

@@ -7,6 +7,7 @@
  */
 
 const KEPT = "mine ";
+const HOME = /^\/(?:[a-z]{2}\/)?r\//; // in a language that was chosen, or the browser's
 // What keeping.js keeps of a raffle.
 const WITNESSED = ["ticket", "inclusion", "seal", "since", "second", "signature"];
 
@@ -29,6 +30,7 @@ export function keep(ticket) {
   return attempt((storage) => {
     const receipt = ticket.receipt ?? find(ticket)?.receipt;
     storage.setItem(keyOf(ticket), JSON.stringify({ ...ticket, receipt }));
+    standBy();
     return true;
   }, false);
 }
@@ -58,7 +60,7 @@ function read(text) {
     const ticket = JSON.parse(text);
     const isWhole = ["raffle", "code", "name", "home"].every((key) => typeof ticket[key] === "string")
       && (!ticket.closes_at || Date.parse(ticket.closes_at) > 0);
-    return isWhole && Number.isSafeInteger(ticket.number) && ticket.home.startsWith("/r/") ? ticket : undefined;
+    return isWhole && Number.isSafeInteger(ticket.number) && HOME.test(ticket.home) ? ticket : undefined;
   } catch {
     return undefined;
   }
@@ -73,6 +75,7 @@ export function forget(ticket) {
     storage.removeItem(keyOf(ticket));
     if (tickets(ticket.raffle).length) return;
     for (const what of WITNESSED) storage.removeItem(`${what} ${ticket.raffle}`);
+    standBy();
   });
 }
 
@@ -105,3 +108,25 @@ export function keyFor(place, name, own) {
 
 /** The answer is here. */
 export const settle = (place) => attempt((storage) => storage.removeItem(`asked ${place}`));
+
+// --- Without a network ------------------------------------------------------------------------
+
+/**
+ * A browser that keeps tickets shows them without a network, too: a worker waits for that, and goes
+ * with the last of them, as does what it keeps. A site may have no worker; then it goes as well.
+ */
+async function standBy() {
+  const workers = navigator.serviceWorker; // none without HTTPS
+  try {
+    const source = document.querySelector("meta[name=offline-worker]")?.content;
+    if (source && tickets().length) return await workers.register(source);
+    const worker = await workers.getRegistration();
+    if (!worker) return;
+    await worker.unregister();
+    for (const name of await caches.keys()) await caches.delete(name);
+  } catch {
+    // Then there is the browser's own page.
+  }
+}
+
+standBy();

@@ -26,7 +26,7 @@ TITLES = {
     409: "Conflict",
     410: "Gone",
     412: "Precondition Failed",
-    422: "Unprocessable Entity",
+    422: "Unprocessable Content",
     503: "Service Unavailable",
 }
 INVALID = "The request is not valid; errors says why, by field."

@@ -7,7 +7,7 @@ from raffles.tests.api.acting import MANAGER
 
 
 @pytest.fixture(autouse=True)
-def callers(site: None, settings: Settings) -> None:
+def callers(settings: Settings) -> None:
     """Set one manager, and proxies of our own."""
     settings.MANAGER_IPS = [MANAGER]
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]

@@ -38,16 +38,23 @@ _REFUSALS = {"not_found", "managers_only"}
 for _refusal in (family := [Refusal]):
     family += _refusal.__subclasses__()
     _REFUSALS.add(getattr(_refusal, "code", ""))
-# ... and JSON Schema has no word for what people can read.
+# ... and JSON Schema has no word for what people can read, nor for whom another request excluded.
 _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
     "The address holds a NUL character.",
     "Null characters are not allowed.",
+    "taking part is not possible for this holder",
 }
 Case = AnyCase[Any]
-# Calendars, time zones and addresses of pictures are more than their shape.
-_MORE_THAN_SHAPE = {"POST /events/", "PATCH /events/{slug}/", "PUT /events/{slug}/rewards/{day}/"}
+# Calendars, time zones, addresses of pictures and identities are more than their shape.
+_MORE_THAN_SHAPE = {
+    "POST /raffles/",
+    "POST /events/",
+    "PATCH /events/{slug}/",
+    "PUT /events/{slug}/rewards/{day}/",
+    "POST /exclusions/",
+}
 _HELPED = 4  # every fourth request gets what it needs to succeed
 
 

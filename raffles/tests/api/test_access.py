@@ -13,9 +13,10 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from raffles.api.log import TILE
+from raffles.domain.rules import keep_rules
 from raffles.models import State
 from raffles.tests.api.acting import MANAGER, PROXY, STRANGER, caller, terms
-from raffles.tests.factories import RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -42,7 +43,7 @@ ELSEWHERE = ("admin/", "events/", "ticket/", "e/", "embed/", PAGES)
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
-READ, ACT, ENTER, MANAGE, SUPPLY = "read", "act", "enter", "manage", "supply"
+READ, LOOK, ACT, ENTER, MANAGE, SUPPLY = "read", "look", "act", "enter", "manage", "supply"
 RAFFLE = "raffles/<UUID:raffle_id>/"
 
 # Route: what each of its methods is. HEAD follows GET; whatever is not named is 405.
@@ -51,6 +52,8 @@ ROUTES: dict[str, dict[str, str]] = {
     RAFFLE: {"GET": READ},
     f"{RAFFLE}participate/": {"POST": ENTER},
     f"{RAFFLE}entries/": {"POST": SUPPLY},
+    f"{RAFFLE}invitations/": {"POST": SUPPLY},
+    f"{RAFFLE}invitations/withdraw/": {"POST": SUPPLY},
     f"{RAFFLE}winners/": {"GET": READ, "POST": MANAGE},
     f"{RAFFLE}verify-ticket/": {"POST": ACT},
     f"{RAFFLE}void/": {"POST": MANAGE},
@@ -60,6 +63,8 @@ ROUTES: dict[str, dict[str, str]] = {
     f"{RAFFLE}leaves/": {"GET": READ},
     f"{RAFFLE}tickets/<int:ticket_number>/inclusion/": {"GET": READ},
     f"{RAFFLE}stream/": {"GET": READ},
+    "exclusions/": {"GET": LOOK, "POST": MANAGE},
+    "exclusions/<int:exclusion_id>/end/": {"POST": MANAGE},
     "stream/": {"GET": READ},
     "winners/": {"GET": READ},
     "winners.atom": {"GET": READ},
@@ -68,6 +73,10 @@ ROUTES: dict[str, dict[str, str]] = {
     "witness/add-checkpoint": {"POST": ACT},
     "log/": {"GET": READ},
     "my-tickets/": {"GET": READ},
+    "offline/": {"GET": READ},
+    "offline-worker.js": {"GET": READ},
+    "rules/<str:rules_hash>/": {"GET": READ},
+    "rules/<str:rules_hash>.txt": {"GET": READ},
     "log/checkpoint": {"GET": READ},
     "log/statements": {"GET": READ},
     TILE: {"GET": READ},
@@ -79,21 +88,30 @@ ROUTES: dict[str, dict[str, str]] = {
     "api/docs/": {"GET": READ},
     "livez": {"GET": READ},
     "readyz": {"GET": READ},
+    "metrics": {"GET": MANAGE},
 }
 # Bodies and successes of what is not a read.
 BODIES: dict[str, dict[str, Any] | list[dict[str, Any]]] = {
     "raffles/": terms(),
+    "exclusions/": {"kind": "user", "identity": "Mallory", "reason": "Cheated"},
     f"{RAFFLE}entries/": [{"holder": "A-17"}],
+    f"{RAFFLE}invitations/": {"amount": 1},
+    f"{RAFFLE}invitations/withdraw/": {"invitation": "0" * 20},
     f"{RAFFLE}verify-ticket/": {"ticket_number": 1, "verification_code": "0" * 20},
     f"{RAFFLE}void/": {"reason": "Rain"},
     f"{RAFFLE}replacements/": {"ticket_number": 99, "reason": "Did not come"},
 }
 DONE = {
     "raffles/": 201,
+    "exclusions/": 201,
+    "exclusions/<int:exclusion_id>/end/": 404,  # there is none
     f"{RAFFLE}participate/": 201,
     f"{RAFFLE}entries/": 201,
+    f"{RAFFLE}invitations/": 400,  # this one is entered by address
+    f"{RAFFLE}invitations/withdraw/": 400,  # and has none
     f"{RAFFLE}winners/": 201,
     f"{RAFFLE}verify-ticket/": 400,  # the code is wrong
+    "metrics": 200,
     "witness/add-checkpoint": 404,  # without a key of its own
     f"{RAFFLE}void/": 200,
     f"{RAFFLE}replacements/": 400,  # the ticket holds no prize
@@ -110,8 +128,10 @@ def expected(route: str, method: str, who: str) -> int:
             return 405
         case "read":
             return 200
-        case "manage" if who not in MANAGERS:
+        case "manage" | "look" if who not in MANAGERS:
             return 403
+        case "look":
+            return 200
         case "supply" if who not in MANAGERS:
             return 401  # without an API key
         case "enter" if who in PROXIES:
@@ -124,8 +144,11 @@ def prepared(route: str, method: str) -> str:
     if "log/" in route:
         RaffleFactory.create(state=State.VOID)  # or there would be no statement
         return "/log/tile/entries/000.p/1" if route == TILE else f"/{route}"
+    if "rules/" in route:
+        kept = keep_rules("Be fair.", now=NOW, by=STAFF)
+        return f"/{route}".replace("<str:rules_hash>", kept)
     if RAFFLE not in route:
-        return f"/{route}"
+        return f"/{route}".replace("<int:exclusion_id>", "1")
     acting = method not in ("GET", "HEAD")
     state = STATES.get(route, State.DRAWN)
     if acting and route.endswith("winners/"):

@@ -31,11 +31,16 @@ def test_create_answers_the_whole_raffle() -> None:
         "prizes": [{"name": "Bicycle", "amount": 1}],
         "alternates": 10,
         "entropy": "system",
+        "entry": "address",
+        "opens_at": None,
         "closes_at": None,
         "planned_round": None,
         "claim_days": None,
         "claim_place": None,
         "promotes_alternates": False,
+        "tickets_per_holder": 1,
+        "max_wins_per_holder": 0,
+        "rules_hash": "",
         "state": "open",
         "void_reason": "",
         "voided_at": None,
@@ -51,16 +56,22 @@ def test_create_with_every_option() -> None:
         prizes=prizes,
         alternates=0,
         entropy="drand",
+        entry="email",
+        opens_at="2030-01-31T10:00:00+01:00",
         closes_at="2030-02-01T09:00:00+01:00",
         claim_days=14,
         claim_place="Town hall, counter 3",
         promotes_alternates=True,
+        tickets_per_holder=3,
+        max_wins_per_holder=1,
     )
     body = created(**asked)
     assert body == asked | {
         "id": body["id"],
         "available_tickets": 3,
         "winners_drawn": False,
+        "rules_hash": "",
+        "opens_at": "2030-01-31T09:00:00Z",
         "closes_at": "2030-02-01T08:00:00Z",
         # The first round 60 s after it: (1896163260 - 1692803367) / 3, up, plus 1.
         "planned_round": 67_786_632,
@@ -80,6 +91,40 @@ def test_create_takes_entropy_from_the_settings(settings: Settings) -> None:
 def test_create_keeps_prizes_in_their_order() -> None:
     prizes = [{"name": name, "amount": 1} for name in ("c", "a", "b")]
     assert created(prizes=prizes)["prizes"] == prizes
+
+
+def test_create_keeps_the_picture_of_a_prize_out_of_its_terms() -> None:
+    bare, pictured = {"name": "Car", "amount": 1}, {"name": "Cup", "amount": 2}
+    pictured |= {"picture": "https://draws.example.org/cup.jpg"}
+    body = created(prizes=[{**bare, "picture": ""}, pictured])
+    assert body["prizes"] == [bare, pictured]
+    assert caller().get(f"/raffles/{body['id']}/").json() == body
+    signed = Raffle.objects.get(uuid=body["id"]).terms()["prizes"]
+    assert signed == [bare, {"name": "Cup", "amount": 2}]
+
+
+@pytest.mark.parametrize(
+    ("picture", "fault"),
+    [
+        ("javascript:alert(1)", "Enter a valid URL."),
+        ("ftp://draws.example.org/cup.jpg", "Enter a valid URL."),
+        ("/cup.jpg", "Enter a valid URL."),
+        ("https://draws.example.org/\ncup.jpg", "Enter a valid URL."),
+        (
+            f"https://draws.example.org/{'x' * 475}",
+            "Ensure this field has no more than 500 characters.",
+        ),
+        (5, "Enter a valid URL."),
+        ([], "Not a valid string."),
+        (None, "This field may not be null."),
+    ],
+)
+def test_create_refuses_what_is_no_picture(picture: Any, fault: str) -> None:
+    prizes = [{"name": "Bicycle", "amount": 1, "picture": picture}]
+    assert faults(manager().post("/raffles/", terms(prizes=prizes))) == {
+        "prizes.0.picture": [fault]
+    }
+    assert not Raffle.objects.exists()
 
 
 def test_create_needs_prizes() -> None:
@@ -131,11 +176,12 @@ def test_create_refuses_everybody_but_managers() -> None:
 
 @time_machine.travel(datetime.fromisoformat(NOW), tick=False)
 def test_create_refuses_a_closing_time_that_has_come() -> None:
-    past = (400, "closes_in_the_past", "closes_at must be in the future")
-    assert refused(manager().post("/raffles/", terms(closes_at=NOW))) == past
+    past = (400, "closes_in_the_past", {"closes_at": ["closes_at must be in the future"]})
     # Whole seconds count, so a fraction after now is now.
-    soon = "2030-01-31T08:00:00.9Z"
-    assert refused(manager().post("/raffles/", terms(closes_at=soon))) == past
+    for moment in (NOW, "2030-01-31T08:00:00.9Z"):
+        response = manager().post("/raffles/", terms(closes_at=moment))
+        problem = response.json()
+        assert (response.status_code, problem["code"], problem["errors"]) == past
     assert created(closes_at="2030-01-31T08:00:01Z")["closes_at"] == "2030-01-31T08:00:01Z"
     assert Raffle.objects.count() == 1
 
@@ -147,8 +193,6 @@ def test_create_refuses_a_closing_time_that_has_come() -> None:
         "2030-01-31",
         "31.1.2030 08:00Z",
         "２０３０-01-31T08:00Z",
-        "2030-02-30T08:00Z",
-        "9999-12-31T23:59:59-14:00",
         1_896_076_800,
         True,
         {},
@@ -158,6 +202,23 @@ def test_create_needs_a_closing_time_with_its_offset(time: object) -> None:
     sentence = "Write the time with its offset, such as 2030-01-31T08:00Z."
     assert faults(manager().post("/raffles/", terms(closes_at=time))) == {"closes_at": [sentence]}
     assert Raffle.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2030-02-30T08:00Z",
+        "2030-13-01T08:00+01:00",
+        "2030-01-31T25:00:00.5Z",
+        "2030-01-31T08:00+24:00",
+        "0001-01-01T00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "12030-01-31T08:00Z",
+    ],
+)
+def test_create_says_that_there_is_no_such_time(time: str) -> None:
+    sentence = "There is no such time, in UTC, in the years 1 to 9999."
+    assert faults(manager().post("/raffles/", terms(closes_at=time))) == {"closes_at": [sentence]}
 
 
 def test_create_that_closes_at_the_end_of_the_calendar() -> None:
@@ -172,6 +233,8 @@ def test_create_names_every_fault_by_field() -> None:
         "prizes": [{"name": "Bicycle", "amount": 1}, {"name": "", "amount": 0, "worth": 5}],
         "alternates": 1_001,
         "entropy": "dice",
+        "tickets_per_holder": 0,
+        "max_wins_per_holder": 1_000_001,
         "colour": "red",
     }
     assert faults(manager().post("/raffles/", wrong)) == {"colour": ["Unknown field."]}
@@ -182,4 +245,6 @@ def test_create_names_every_fault_by_field() -> None:
         "prizes.1.worth": ["Unknown field."],
         "alternates": ["Ensure this value is less than or equal to 1000."],
         "entropy": ['"dice" is not a valid choice.'],
+        "tickets_per_holder": ["Ensure this value is greater than or equal to 1."],
+        "max_wins_per_holder": ["Ensure this value is less than or equal to 1000000."],
     }

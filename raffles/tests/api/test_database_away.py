@@ -2,11 +2,9 @@
 
 import http.client
 import json
-import socket
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +22,7 @@ from raffles.tests.api.acting import (
     terms,
 )
 from raffles.tests.factories import RaffleFactory
+from raffles.tests.lines import Line
 from raffles.tests.serving import free_port, running
 
 AWAY = (
@@ -48,6 +47,9 @@ NEED_IT: list[tuple[str, str, dict[str, Any] | None]] = [
     ("GET", f"{RAFFLE}leaves/", None),
     ("GET", f"{RAFFLE}tickets/1/inclusion/", None),
     ("GET", "/.well-known/raffle-keys.json", None),
+    ("GET", "/stream/", None),
+    ("GET", f"{RAFFLE}stream/", None),
+    ("GET", "/events/breakfast/stream/", None),
     ("GET", "/readyz", None),
 ]
 # Paths that no database is asked for, and what they answer.
@@ -103,55 +105,6 @@ def test_an_entry_is_served_again_after_the_database_is_back() -> None:
         assert refused(draw(raffle_id)) == AWAY
     again = participate(raffle_id, "203.0.113.1", HTTP_IDEMPOTENCY_KEY="key")
     assert again.content == first.content
-
-
-class Line:
-    """A TCP line to the database that can be cut: open connections break, new ones are refused."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._serve()
-
-    def cut(self) -> None:
-        """Break the line."""
-        _break(self._listener, *self._open)
-        self._listener.close()
-        self._open.clear()
-
-    def mend(self) -> None:
-        """Listen again at the same port."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self._serve()
-
-    def _serve(self) -> None:
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(self._target)
-            self._open += [client, server]
-            for one, other in ((client, server), (server, client)):
-                threading.Thread(target=_pump, args=(one, other), daemon=True).start()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while part := source.recv(65_536):
-            sink.sendall(part)
-    _break(source, sink)
-
-
-def _break(*ends: socket.socket) -> None:
-    for end in ends:
-        with suppress(OSError):  # it was broken before
-            end.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -69,6 +69,52 @@ def test_entries_stand_beside_those_of_addresses() -> None:
     assert ENTERED[0] == 403
 
 
+def test_a_holder_may_have_several_tickets() -> None:
+    raffle_id = list_raffle(total_tickets=9, tickets_per_holder=3)
+    first = enter(raffle_id, [{"holder": "a", "tickets": 2}, {"holder": "b"}])
+    assert [len(each["tickets"]) for each in first.json()["entries"]] == [2, 1]
+    (again,) = enter(raffle_id, [{"holder": "A"}]).json()["entries"]
+    numbers = {ticket["ticket_number"] for ticket in again["tickets"]}
+    assert len(numbers) == 1
+    known = {ticket["ticket_number"] for ticket in first.json()["entries"][0]["tickets"]}
+    assert not numbers & known
+    more = enter(raffle_id, [{"holder": "c", "tickets": 4}, {"holder": "a"}, {"holder": "d"}])
+    assert (more.status_code, faults(more)) == (
+        400,
+        {
+            "0.tickets": ["at most 3 for a holder"],
+            "1.tickets": ["this holder has 3 of at most 3 already"],
+        },
+    )
+    many = enter(raffle_id, [{"holder": "c", "tickets": 3}, {"holder": "d", "tickets": 3}])
+    assert many.status_code == 410
+    assert Ticket.objects.count() == 4
+
+
+def test_entries_tell_their_channel() -> None:
+    raffle_id = created(total_tickets=9)["id"]
+    body = [{"holder": "a"}, {"holder": "b", "channel": "postal"}]
+    assert enter(raffle_id, body).status_code == 201
+    key = make_key(ApiKey(name="shop"), now=timezone.now(), by="staff")
+    body = [{"holder": "c"}, {"holder": "d", "channel": "paid"}]
+    partner = enter(raffle_id, body, caller(), HTTP_AUTHORIZATION=f"Bearer {key}")
+    assert partner.status_code == 201
+    channels = Ticket.objects.values_list("channel", flat=True)
+    assert {*channels} == {"list", "paid", "partner", "postal"}
+    unknown = enter(raffle_id, [{"holder": "e", "channel": "luck"}])
+    assert (unknown.status_code, list(faults(unknown))) == (400, ["0.channel"])
+
+
+def test_tickets_of_one_request_are_bounded() -> None:
+    raffle_id = list_raffle(total_tickets=9_000, tickets_per_holder=600)
+    answer = enter(raffle_id, [{"holder": "a", "tickets": 600}, {"holder": "b", "tickets": 401}])
+    assert answer.status_code == 400
+    assert enter(raffle_id, [{"holder": "a", "tickets": 1_001}]).status_code == 400
+    for tickets in 0, -1, "1", 1.0, True, None:
+        assert enter(raffle_id, [{"holder": "a", "tickets": tickets}]).status_code == 400
+    assert Ticket.objects.count() == 0
+
+
 def test_the_same_key_gets_the_same_answer() -> None:
     raffle_id = list_raffle()
     first = enter(raffle_id, LIST, HTTP_IDEMPOTENCY_KEY=KEY)
@@ -94,11 +140,11 @@ def test_a_partner_enters_with_a_key_and_is_recorded() -> None:
 
 def test_bad_entries_are_told_by_their_place_and_none_is_entered() -> None:
     raffle_id = list_raffle()
-    body: list[Any] = [{"holder": "a"}, {"name": "x"}, {"holder": 3}, {"holder": "b", "tickets": 2}]
+    body: list[Any] = [{"holder": "a"}, {"name": "x"}, {"holder": 3}, {"holder": "b", "tickets": 0}]
     assert faults(enter(raffle_id, [*body, {"holder": "c", "email": "c@example.org"}])) == {
         "1.holder": ["This field is required."],
         "2.holder": ["Not a valid string."],
-        "3.tickets": ["Ensure this value is less than or equal to 1."],
+        "3.tickets": ["Ensure this value is greater than or equal to 1."],
         "4.email": ["Unknown field."],
     }
     assert faults(enter(raffle_id, [{"holder": "a"}, {"holder": "b"}, {"holder": "A"}])) == {

@@ -78,9 +78,12 @@ def test_reader_while_it_is_made_comes_back_later() -> None:
 
 
 @pytest.mark.django_db
-def test_proof_without_a_folder_is_unavailable_and_its_pages_are_not() -> None:
-    Path(settings.STATE_DIR).write_text("")
+def test_proof_without_a_folder_is_unavailable_and_its_pages_are_not(
+    settings: Settings, tmp_path: Path
+) -> None:
     path = f"/raffles/{drawn().uuid}/proof/"
+    settings.STATE_DIR = tmp_path / "file"
+    settings.STATE_DIR.write_text("")
     assert caller().get(path).status_code == 503
     assert caller().get(f"{path}?limit=1").status_code == 200
 

@@ -18,17 +18,20 @@ from django.utils import timezone
 from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
 from events.models import Event
+from raffles.domain.confirming import offer_ticket
 from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import Entry, enter
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.pool import build_tree
 from raffles.domain.prizes import forfeit, replace_winner
+from raffles.domain.reading_lists import Line
 from raffles.domain.sealing import close, seal
 from raffles.domain.witnesses.ours.named import log_of_proof
 from raffles.fairness.receipts import Cosigner
 from raffles.fairness.verify import time_of_round
-from raffles.models import Draw, Raffle, State
+from raffles.models import Channel, Draw, Raffle, State
 from raffles.tests.browser.visiting import Visitor
-from raffles.tests.factories import STAFF, RaffleFactory, address, enter_nth, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, enter_nth, take_to
 from raffles.tests.fairness.relay import Relay
 
 HOUR = timedelta(hours=1)
@@ -75,6 +78,10 @@ def make_scenes() -> list[Scene]:
     there = reverse("pages:result", args=[drawn.uuid])
     void = RaffleFactory.create(name="Easter egg hunt", state=State.SEALED)
     void_raffle(void.uuid, reason="The storm took the tents", now=now, by=STAFF)
+    several, mailed, invited, ruled, later, listed = _ways_in(now)
+    offer = offer_ticket(mailed.uuid, address="ada@example.org", now=now)
+    confirming = reverse("pages:raffle", args=[mailed.uuid]) + f"?confirmation={offer.confirmation}"
+    counted = _drawn_with_channels()
     event, day = _event(now)
     staff = User.objects.create_superuser(f"operator {uuid4()}")
 
@@ -92,7 +99,29 @@ def make_scenes() -> list[Scene]:
         page("raffle awaits the beacon", "pages:raffle", sealed.uuid),
         page("raffle drawn", "pages:raffle", drawn.uuid),
         page("raffle called off", "pages:raffle", void.uuid),
+        page("raffle of several tickets", "pages:raffle", several.uuid),
+        page("one of several", "pages:raffle", several.uuid, act=_take_part, status=201),
+        page("raffle by e-mail", "pages:raffle", mailed.uuid),
+        page("raffle by e-mail, no address", "pages:raffle", mailed.uuid, act=_mistype, status=400),
+        page("raffle by e-mail, written to", "pages:raffle", mailed.uuid, act=_ask, status=202),
+        Scene("raffle by e-mail, link opened", "pages:raffle", confirming),
+        page("raffle by invitation", "pages:raffle", invited.uuid),
+        page(
+            "raffle by invitation, no code",
+            "pages:raffle",
+            invited.uuid,
+            act=_invite_wrongly,
+            status=400,
+        ),
+        page("raffle with rules", "pages:raffle", ruled.uuid),
+        page("raffle not open yet", "pages:raffle", later.uuid),
+        page("raffle by list", "pages:raffle", listed.uuid),
+        page("raffle drawn, with channels", "pages:raffle", counted.uuid),
+        page("result with channels", "pages:result", counted.uuid, act=_check),
+        page("certificate with channels", "pages:certificate", counted.uuid),
+        page("rules", "pages:rules", ruled.rules_hash),
         page("my tickets", "pages:my_tickets", act=lambda v: _keep(v, soon, "/my-tickets/")),
+        page("offline", "pages:offline", act=lambda v: _keep_offline(v, soon)),
         page("raffle of a ticket kept", "pages:raffle", soon.uuid, act=lambda v: _keep(v, soon)),
         page("my ticket", "pages:ticket", drawn.uuid),
         page("my ticket won", "pages:ticket", drawn.uuid, act=lambda v: look_up(v, winner)),
@@ -160,6 +189,41 @@ def _drawn() -> tuple[Raffle, Entry, Entry]:
     winner = entries[drawn[0]]
     loser = next(entry for number, entry in entries.items() if number not in drawn)
     return raffle, winner, loser
+
+
+def _ways_in(now: datetime) -> list[Raffle]:
+    """Return raffles: several tickets, by mail, by invitation, with rules, later, by list."""
+    rules = "One ticket each.\n\nWhoever lives in the village may take part, from 18 years on. " * 3
+    apart: list[dict[str, Any]] = [
+        {"name": "Bell tower", "tickets_per_holder": 3, "max_wins_per_holder": 1},
+        {"name": "Library night", "entry": "email", "rules": rules},
+        {"name": "Members' evening", "entry": "invitation"},
+        {"name": "Swimming pool", "rules": rules},
+        {"name": "Harvest festival", "opens_at": now + HOUR, "closes_at": now + 3 * HOUR},
+        {"name": "Newsletter", "entry": "list"},
+    ]
+    return [
+        RaffleFactory.create(total_tickets=60, prizes=PRIZES, now=now, **terms) for terms in apart
+    ]
+
+
+def _drawn_with_channels() -> Raffle:
+    """Return a raffle drawn with a limit of wins, whose tickets came by every channel."""
+    raffle: Raffle = RaffleFactory.create(
+        name="Bell tower, last year",
+        total_tickets=70,
+        prizes=(*PRIZES, ("Voucher", 12)),
+        tickets_per_holder=10,
+        max_wins_per_holder=2,
+        entry="list",
+    )
+    lines = [
+        Line(n, holder=f"holder {n}", tickets=10, channel=channel)
+        for n, channel in enumerate(Channel.values, start=1)
+    ]
+    enter_list(raffle.uuid, lines, now=NOW, by=STAFF)
+    take_to(State.DRAWN, raffle)
+    return raffle
 
 
 def drawn_by_beacon(**terms: Any) -> Raffle:
@@ -255,6 +319,25 @@ def _take_part(visitor: Visitor) -> None:
     visitor.see("This browser keeps your ticket.")
 
 
+def _mistype(visitor: Visitor) -> None:
+    visitor.write("Your e-mail address", "ada@example")
+    visitor.run("() => { document.querySelector('#take-part').noValidate = true; }")
+    visitor.press("Send me the link")
+    visitor.see("Enter a valid email address.")
+
+
+def _ask(visitor: Visitor) -> None:
+    visitor.write("Your e-mail address", "ada@example.org")
+    visitor.press("Send me the link")
+    visitor.see("We have written to")
+
+
+def _invite_wrongly(visitor: Visitor) -> None:
+    visitor.write("The code of your invitation", "0000-0000-0000-0000-0000")
+    visitor.press("Take part")
+    visitor.see("There is no such invitation.")
+
+
 def _keep(visitor: Visitor, raffle: Raffle, path: str = "") -> None:
     """Have the browser keep a ticket, and see its way home there."""
     home = f"/r/{raffle.uuid}/ticket/"
@@ -264,6 +347,13 @@ def _keep(visitor: Visitor, raffle: Raffle, path: str = "") -> None:
     visitor.run(keep, ticket)
     visitor.go(path or f"/r/{raffle.uuid}/")
     visitor.page.locator(f"main a[href='{home}#7.CODE']").wait_for()
+
+
+def _keep_offline(visitor: Visitor, raffle: Raffle) -> None:
+    """Have the browser keep a ticket, and see it where it is shown without a network."""
+    _keep(visitor, raffle)
+    visitor.go("/offline/")
+    visitor.page.locator("[data-tickets] .code").wait_for()
 
 
 def _take_part_twice(visitor: Visitor) -> None:

@@ -13,10 +13,12 @@ from django.utils import timezone
 from events.domain.entering import Participant, take_part
 from events.domain.scheduling import schedule_event
 from events.models import Event
-from raffles.models import State
+from raffles.domain.entering_lists import enter_list
+from raffles.domain.reading_lists import Line
+from raffles.models import Channel, Raffle, State
 from raffles.tests.browser.scenes import draw_by_beacon, sealed_for_beacon
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
-from raffles.tests.factories import STAFF, RaffleFactory
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
 
 pytestmark = BROWSER
 SIZES = ("A4", "Letter")
@@ -55,6 +57,21 @@ def with_names_of_150_characters(winners: int) -> str:
     return f"/e/{event.slug}/{before.date()}/certificate/"
 
 
+def with_every_channel() -> Raffle:
+    """Return a raffle with twenty winners, a limit of wins, and tickets from everywhere."""
+    terms = {"tickets_per_holder": 10, "max_wins_per_holder": 4, "entry": "list"}
+    raffle: Raffle = RaffleFactory.create(
+        name=LONG[:200], total_tickets=70, prizes=(("Telescope", 1), ("Book", 19)), **terms
+    )
+    lines = [
+        Line(n, holder=f"holder {n}", tickets=10, channel=channel)
+        for n, channel in enumerate(Channel.values, start=1)
+    ]
+    enter_list(raffle.uuid, lines, now=NOW, by=STAFF)
+    take_to(State.DRAWN, raffle)
+    return raffle
+
+
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_certificate_is_one_framed_page_up_to_twenty_winners(visit: Visit, locale: str) -> None:
     sealed = {
@@ -70,9 +87,10 @@ def test_certificate_is_one_framed_page_up_to_twenty_winners(visit: Visit, local
 
     papers = [pages(visitor, f"/r/{raffle.uuid}/certificate/") for raffle in drawn]
     papers.append(pages(visitor, with_names_of_150_characters(20)))
+    papers.append(pages(visitor, f"/r/{with_every_channel().uuid}/certificate/"))
     visitor.page.emulate_media(media="print")
 
-    assert papers == [[1, 1]] * 4
+    assert papers == [[1, 1]] * 5
     assert visitor.run(FRAME) == "1px"
     assert visitor.page.locator(".annex").count() == 0
 

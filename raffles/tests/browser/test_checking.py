@@ -17,7 +17,7 @@ from raffles.domain.prizes import replace_winner
 from raffles.models import Raffle, State, Winner
 from raffles.tests.browser.scenes import draw_by_beacon, drawn_by_beacon, sealed_for_beacon
 from raffles.tests.browser.visiting import BROWSER, Visit, Visitor
-from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 
 if TYPE_CHECKING:  # as in visiting.py
     from playwright.sync_api import FilePayload, Route, Worker
@@ -105,6 +105,27 @@ def test_draw_by_beacon_is_verified_without_a_network(visit: Visit) -> None:
     assert visitor.lost == []
 
 
+def test_a_limit_of_wins_is_checked_with_what_it_passed_over(visit: Visit) -> None:
+    raffle = RaffleFactory.create(
+        total_tickets=7,
+        prizes=(("Book", 2),),
+        alternates=3,
+        tickets_per_holder=5,
+        max_wins_per_holder=1,
+    )
+    for n in (0, 0, 0, 0, 0, 1, 2):
+        enter_nth(raffle, n)
+    take_to(State.DRAWN, raffle)
+    visitor = at_the_result(visit, raffle)
+    assert (verdict(visitor), steps(visitor, "vouched")) == (VOUCHED, ["randomness", ""])
+    visitor.see("Nobody is drawn more than once.")
+    proof = proof_of(raffle)
+    assert (len(proof["winners"]), len(proof["skipped"])) == (3, 4)
+    proof["skipped"].pop()
+    drop(visitor, proof)
+    assert verdict(visitor) == INVALID
+
+
 # Of three witnesses; the verdict, what is said, and its colour by name.
 SEEN = {
     2: ("witnessed", "seen by 2 of 3 witnesses, 43 seconds or more before", "green"),
@@ -124,6 +145,18 @@ def test_witnesses_are_counted_and_green_is_for_a_majority_alone(visit: Visit, s
     painted = visitor.run(is_so, "[data-verdict]:not([hidden]) strong")
     assert painted == {"green": "rgb(27, 107, 80)", "amber": "rgb(138, 90, 0)"}[colour]
     assert visitor.run(is_so, ".seen") == painted
+
+
+def test_steps_are_told_in_the_visitors_language(visit: Visit) -> None:
+    raffle = draw_by_beacon(sealed_for_beacon(of=3), seen=2)
+    visitor = at_the_result(visit, raffle, locale="de-DE")
+
+    told = visitor.page.locator(".checks .hash")
+    said = " ".join(told.all_text_contents())
+    assert told.count() > len(BY_BEACON)
+    assert visitor.page.locator(".checks .hash[lang]").all_text_contents() == []
+    assert "Beacon-Runde 42 von" in said
+    assert "s vor der Zufallszahl (wie der Betreiber ihn genannt hat)" in said
 
 
 def test_operators_number_is_called_that(visit: Visit) -> None:
@@ -390,8 +423,9 @@ class TestSavedTicket:
     ) -> None:
         visitor, ticket = self.saved(visit, total_tickets)
         terms_hash = bytes.fromhex(ticket["receipt"]["terms_hash"])
-        leaf = bytes.fromhex(ticket["receipt"]["leaf"])[:-1] + b"?"
-        ticket["receipt"] = signer().receipt(leaf, terms_hash, ticket["receipt"]["issued_at"])
+        leaf, at = bytearray.fromhex(ticket["receipt"]["leaf"]), ticket["receipt"]["issued_at"]
+        leaf[-1] ^= 1
+        ticket["receipt"] = signer().receipt(bytes(leaf), terms_hash, at)
         visitor.page.route("**/inclusion/", lambda route: route.fulfill(status=404))
 
         drop(visitor, ticket)

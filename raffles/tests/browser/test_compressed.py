@@ -31,8 +31,8 @@ def nginx(served: Site, tmp_path: Path) -> Iterator[str]:
     program = shutil.which("nginx")
     if not program:
         pytest.skip("needs nginx")
-    lines = re.findall(r"^ +(gzip.*;)$", (SITE / "docs/nginx.conf").read_text(), re.MULTILINE)
-    assert lines, "no compression in docs/nginx.conf"
+    lines = re.findall(r"^ +(gzip.*;)$", (SITE / "deploy/nginx.conf").read_text(), re.MULTILINE)
+    assert lines, "no compression in deploy/nginx.conf"
     port = free_port()
     folders = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{name}_temp_path {tmp_path}/{name}; " for name in folders)

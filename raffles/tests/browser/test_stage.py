@@ -306,6 +306,23 @@ def test_show_goes_on_by_itself_and_after_a_reload(visit: Visit) -> None:
     assert visitor.page.locator("[data-key=a][aria-pressed=true]").count() == 1
 
 
+def test_each_prize_is_announced_with_its_own_picture(visit: Visit) -> None:
+    with Site().up() as site:
+        pictures = [f"{site.url}/static/raffles/{name}" for name in ("icon.svg", "gone.svg")]
+        prizes = (("Phone", 1, pictures[0]), ("Bag", 1), ("Book", 1, pictures[1]))
+        raffle = RaffleFactory.create(prizes=prizes, state=State.DRAWN)
+        visitor = at_the_stage(visit(site.url, **STILL), raffle)
+        shown = []
+        for _ in prizes:
+            press(visitor, " ")
+            picture = visitor.page.locator("[data-scene=intro] img").filter(visible=True)
+            shown.append((scene(visitor)[1], [each.get_attribute("src") for each in picture.all()]))
+            press(visitor, " ")
+        visitor.lost.clear()  # the picture that is gone
+
+    assert shown == [("Rank 3 Book", []), ("Rank 2 Bag", []), ("Rank 1 Phone", pictures[:1])]
+
+
 def test_names_and_prizes_of_any_length_fit(visit: Visit) -> None:
     visitor = visit(**STILL, locale="de-DE")
     raffle = with_names_of_150_characters()

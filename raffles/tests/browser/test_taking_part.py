@@ -89,6 +89,70 @@ def test_same_address_gets_no_second_ticket_and_is_told_what_else_works(
         elsewhere.see("This browser keeps your ticket.")
 
 
+def test_whoever_may_take_another_ticket_is_offered_it(visit: Visit) -> None:
+    raffle = RaffleFactory.create(total_tickets=9, tickets_per_holder=3)
+    visitor, tickets = visit(), set()
+    visitor.go(f"/r/{raffle.uuid}/")
+    visitor.see("Up to 3 tickets for each holder; every ticket has the same odds.")
+    visitor.press("Take part")
+    for held in (1, 2):
+        visitor.see("This browser keeps your ticket.")
+        tickets.add(ticket_of(visitor))
+        visitor.page.get_by_role("link", name="Take another ticket").click()
+        visitor.see(f"You hold {held} of 3 tickets.")
+        visitor.press("Take another ticket")
+    visitor.see("This browser keeps your ticket.")
+    tickets.add(ticket_of(visitor))
+    assert (len(tickets), raffle.tickets.count()) == (3, 3)
+    assert not visitor.page.get_by_role("link", name="Take another ticket").is_visible()
+    visitor.go(f"/r/{raffle.uuid}/")
+    assert visitor.page.get_by_role("link", name="Your ticket: no.").count() == 3
+    assert not visitor.page.locator("#take-part").is_visible()
+    visitor.go("/my-tickets/")
+    assert visitor.page.locator("[data-row]:visible").count() == 3
+    stranger = visit()  # at the same address, in another browser
+    stranger.go(f"/r/{raffle.uuid}/")
+    stranger.press("Take part")
+    stranger.see("This address has all its tickets.")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["back", "back and the page again"])
+def test_another_ticket_is_taken_after_back_too(visit: Visit, again: bool) -> None:
+    raffle = RaffleFactory.create(total_tickets=9, tickets_per_holder=3)
+    visitor, tickets = visit(), set()
+    visitor.go(f"/r/{raffle.uuid}/")
+    visitor.press("Take part")
+    for held in (1, 2):
+        visitor.see("This browser keeps your ticket.")
+        tickets.add(ticket_of(visitor))
+        visitor.page.go_back()
+        if again:
+            visitor.go(f"/r/{raffle.uuid}/")
+        visitor.see(f"You hold {held} of 3 tickets.")
+        visitor.press("Take another ticket")
+    visitor.see("This browser keeps your ticket.")
+    tickets.add(ticket_of(visitor))
+    assert (len(tickets), raffle.tickets.count()) == (3, 3)
+
+
+def test_what_was_wrong_stays_when_the_page_looks_for_news(visit: Visit) -> None:
+    raffle = RaffleFactory.create(total_tickets=9, rules="From 18 years on.")
+    visitor = visit()
+    visitor.go(f"/r/{raffle.uuid}/")
+    visitor.run("() => { document.querySelector('#take-part').noValidate = true; }")
+    visitor.press("Take part")
+    visitor.see("Accept the rules to take part.")
+    visitor.lost.clear()  # the 400
+    for _ in range(2):
+        with visitor.page.expect_response("**/state/*"):
+            pass
+    visitor.page.wait_for_timeout(200)
+    visitor.see("Accept the rules to take part.")
+    visitor.page.get_by_role("checkbox").check()
+    visitor.press("Take part")
+    visitor.see("This browser keeps your ticket.")
+
+
 def test_last_ticket_that_another_took_is_said_to_be_gone(visit: Visit) -> None:
     raffle = RaffleFactory.create(tickets=2)
     visitor = visit()

@@ -134,6 +134,27 @@ def test_press_whose_answer_was_lost_brings_its_ticket_the_next_time(visit: Visi
     assert slot_of(raffle, number) == held.slot
 
 
+def test_ticket_is_at_home_in_a_language_that_was_chosen(visit: Visit) -> None:
+    raffle = RaffleFactory.create()
+    visitor = visit()
+    visitor.go(f"/de/r/{raffle.uuid}/")
+    visitor.press("Teilnehmen")
+    visitor.page.wait_for_url(f"**/de/r/{raffle.uuid}/ticket/#*")
+    visitor.page.locator(".mine .code:visible").wait_for()
+    ticket = ticket_of(visitor)
+
+    visitor.page.go_back()
+    visitor.see(f"Ihr Los: Nr. {ticket[0]}")
+    assert not visitor.page.is_visible("#take-part-button")
+    for start in ("/de/my-tickets/", "/my-tickets/", "/en/my-tickets/"):
+        visitor.go(start)
+        visitor.press("Spring raffle")
+        is_home(visitor, raffle, ticket)
+    visitor.go(f"/r/{raffle.uuid}/")  # in the browser's own
+    visitor.see(f"Your ticket: no. {ticket[0]}")
+    assert not visitor.page.is_visible("#take-part-button")
+
+
 def test_ticket_of_an_event_is_at_home_and_others_can_still_take_part(visit: Visit) -> None:
     event = daily_event()
     visitor = visit()

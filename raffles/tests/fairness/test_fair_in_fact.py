@@ -2,6 +2,7 @@
 
 import pytest
 
+from raffles.tests.fairness.odds import Share, odds
 from raffles.tests.fairness.randomness import (
     FEWEST,
     Finding,
@@ -24,6 +25,21 @@ def test_winners_and_numbers_are_fair() -> None:
         "numbers, one large pool": 3,
     }
     assert is_fair([finding for findings in samples.values() for finding in findings])
+
+
+def test_odds_are_tickets() -> None:
+    free, limited = odds(FEWEST, 0), odds(FEWEST, 1)
+    assert (free.most, limited.most) == (3, 1)
+    for share in (*free.shares, *limited.shares):
+        assert share.drawn == pytest.approx(share.expected, abs=0.012)  # four deviations
+    assert [share.expected for share in free.shares[:5]] == pytest.approx(
+        [1 / 15, 2 / 15, 3 / 15, 4 / 15, 5 / 15]
+    )
+    # Second after any other: the sum over the first of tickets/15 * 1/(15 - tickets).
+    second = sum(tickets / 15 / (15 - tickets) for tickets in (2, 3, 4, 5))
+    assert limited.shares[5].expected == pytest.approx(second)
+    assert not free._replace(limit=1).hold()
+    assert Share(1, 1, 0.101, 0.1).off() == pytest.approx(0.01)
 
 
 def test_biased_winners_and_numbers_are_caught() -> None:

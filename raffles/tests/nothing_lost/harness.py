@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import chain, count, pairwise
 from pathlib import Path
@@ -21,10 +22,11 @@ from uuid import UUID
 
 import pytest
 from django.db import OperationalError, connection, connections
-from django.db.models import Count
+from django.db.models import Count, Max
 
 from raffles.domain.audit import audit
-from raffles.domain.entering import _TICKET, enter
+from raffles.domain.claiming import _TICKET, Facts
+from raffles.domain.entering import enter
 from raffles.domain.keys import ticket_key
 from raffles.domain.log import LogTree, checkpoint, origin, size, statements
 from raffles.domain.sealing import NOBODY_CAME
@@ -88,6 +90,7 @@ def _promises(raffle: Raffle) -> Iterator[tuple[str, bool]]:
     yield "it has prizes", raffle.prizes.exists()
     yield "its stripes begin at 0 and do not overlap", _is_partition(raffle, stripes)
     yield "every slot that was counted is a ticket, once", slots == given
+    yield "a holder has tickets 0, 1, ... as far as the terms allow", _are_counted(raffle)
     yield "every number is given once", len({number(slot) for slot in slots}) == len(slots)
     yield (
         "the gate is shut unless it is open",
@@ -193,6 +196,12 @@ def _root(leaves: Sequence[bytes]) -> bytes:
     return builder.finish().root
 
 
+def _are_counted(raffle: Raffle) -> bool:
+    holders = raffle.tickets.exclude(holder_tag=None).values("holder_tag")
+    counted = holders.annotate(count=Count("pk"), last=Max("nth")).values_list("count", "last")
+    return all(count == last + 1 <= raffle.tickets_per_holder for count, last in counted)
+
+
 def _is_partition(raffle: Raffle, stripes: Sequence[Any]) -> bool:
     ends = [(stripe.lo, stripe.lo + stripe.cap) for stripe in stripes]
     if raffle.state == State.OPEN:
@@ -235,6 +244,11 @@ class WinnerState(NamedTuple):
         )
 
 
+def pk_of(facts: Facts) -> int:
+    """Return the raffle's primary key, for wrong ways to claim."""
+    return Raffle.objects.values_list("pk", flat=True).get(uuid=UUID(bytes=facts.uuid))
+
+
 def insert_ticket(raffle_pk: int, slot: int, values: list[Any], otherwise: str = "") -> None:
     """Run a bare INSERT of a ticket, for wrong ways to claim."""
     places = ", ".join(["%s"] * (2 + len(values)))
@@ -253,6 +267,22 @@ def race(*acts: LogEntry) -> list[Any]:
 
     Returns in their order what each returned, or the exception that it raised.
     """
+    with clients(len(acts)) as threads:
+        return at_once(threads, *acts)
+
+
+@contextmanager
+def clients(size: int) -> Iterator[ThreadPoolExecutor]:
+    """Provide threads for several races, which keep their connections meanwhile."""
+    with ThreadPoolExecutor(size) as threads:
+        try:
+            yield threads
+        finally:
+            at_once(threads, *[connections.close_all] * size)
+
+
+def at_once(threads: ThreadPoolExecutor, *acts: LogEntry) -> list[Any]:
+    """Race on such threads, as many as there are acts."""
     start = Barrier(len(acts))
 
     def run(act: LogEntry) -> object:
@@ -262,11 +292,8 @@ def race(*acts: LogEntry) -> list[Any]:
             return act()
         except Exception as error:  # noqa: BLE001 - an outcome like any other
             return error
-        finally:
-            connection.close()
 
-    with ThreadPoolExecutor(len(acts)) as threads:
-        return list(threads.map(run, acts))
+    return list(threads.map(run, acts))
 
 
 def _connect() -> None:
@@ -408,15 +435,20 @@ class Ledger:
             os.fsync(file.fileno())
 
 
-def take_part(raffle_uuid: UUID, ns: range, ledger: Ledger) -> None:
-    """Enter holders `ns` in turn, as a client that goes on where its ledger ends.
+def ask_here(raffle_uuid: UUID, n: int) -> Acknowledged:
+    """Enter holder `n`, with a request key that is always the same."""
+    entry = enter(raffle_uuid, identity=f"ip:{address(n)}", now=NOW, request_key=f"request-{n}")
+    return Acknowledged(n, entry.ticket_number, entry.verification_code)
 
-    What it was asking for when it was killed it asks for again, with the same request key.
+
+def take_part(ask: Callable[[int], Acknowledged], ns: range, ledger: Ledger) -> None:
+    """Ask for the tickets of holders `ns` in turn, as a client that goes on where its ledger ends.
+
+    What it was asking for when it was killed it asks for again.
     """
     ledger.mend()
     for n in ns[len(ledger) :]:
-        entry = enter(raffle_uuid, identity=f"ip:{address(n)}", now=NOW, request_key=f"request {n}")
-        ledger.keep(Acknowledged(n, entry.ticket_number, entry.verification_code))
+        ledger.keep(ask(n))
 
 
 class Crowd:

@@ -16,6 +16,7 @@ from raffles.tests.nothing_lost.harness import (
     Acknowledged,
     Crowd,
     Ledger,
+    ask_here,
     discrepancies,
     flaws,
     run_crowd,
@@ -30,7 +31,9 @@ KILLS = 50
 
 def test_every_ticket_goes_to_one_client_while_fifty_are_killed(tmp_path: Path) -> None:
     raffle = RaffleFactory.create(total_tickets=CLAIMS)
-    crowd = Crowd(partial(take_part, raffle.uuid), claims=CLAIMS, folder=tmp_path)
+    crowd = Crowd(
+        partial(take_part, partial(ask_here, raffle.uuid)), claims=CLAIMS, folder=tmp_path
+    )
     run_crowd(crowd, kills=KILLS, seed=1)
     numbers = sorted(line.number for ledger in crowd.ledgers for line in ledger)
     assert numbers == list(range(1, CLAIMS + 1))

@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from raffles.domain import (
+    claiming,
     creating,
     drawing,
     entering,
@@ -48,6 +49,7 @@ from raffles.tests.nothing_lost.harness import (
     insert_ticket,
     is_killed,
     moments,
+    pk_of,
 )
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -81,7 +83,7 @@ def create(raffle: Raffle) -> None:
 
 
 def created(raffle: Raffle) -> Raffle | None:
-    return Raffle.objects.filter(request_tag=request_after(raffle).tag()).first()
+    return Raffle.objects.filter(request_tag=request_after(raffle).tags()[0]).first()
 
 
 def participate(raffle: Raffle) -> None:
@@ -268,12 +270,13 @@ def test_an_act_in_autocommit_is_seen(
 ) -> None:
     """The same act, its transaction left out: each of its statements commits by itself."""
     alone = {
-        "transaction": SimpleNamespace(atomic=nullcontext),
+        "transaction": SimpleNamespace(atomic=nullcontext, on_commit=lambda act, **_: act()),
         "locked": lambda raffle_pk: Raffle.objects.get(pk=raffle_pk),
         "announce": announce_alone,
         "take_turn": take_turn_alone,
         "shut_gate": shut_gate_alone,
         "hold_claims": lambda raffle: raffle.tickets.count(),
+        "take_turns": lambda **_: None,
     }
     for module, word in product(modules, alone):
         if hasattr(module, word):
@@ -282,13 +285,17 @@ def test_an_act_in_autocommit_is_seen(
 
 
 def test_a_claim_in_two_statements_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(facts: entering.Facts, values: list[Any]) -> entering.Landed | None:
-        stripe = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap")).first()
+    def claim(
+        facts: claiming.Facts, values: list[Any], _excluded: list[bytes]
+    ) -> claiming.Landed | None:
+        stripe = Stripe.objects.filter(raffle=pk_of(facts), issued__lt=F("cap")).first()
         if stripe is None:
             return None
         Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
-        insert_ticket(facts.pk, stripe.lo + stripe.issued, values)
-        return stripe.lo + stripe.issued, None
+        insert_ticket(stripe.raffle_id, stripe.lo + stripe.issued, values)
+        return stripe.lo + stripe.issued, None, 0
 
-    monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
+    monkeypatch.setattr(claiming, f"_claim_{connection.vendor}", claim)
+    # A process's first claim in a raffle has one around it, for the terms that it freezes.
+    monkeypatch.setattr(entering, "transaction", SimpleNamespace(atomic=nullcontext))
     assert any(killings(DEEDS["participate"], count()))

@@ -18,7 +18,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F, Sum
 
-from raffles.domain import drawing, entering, prizes, sealing
+from raffles.domain import claiming, drawing, prizes, sealing
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.due import Run, draw_now, run_due
@@ -40,6 +40,7 @@ from raffles.tests.nothing_lost.harness import (
     PATIENCE,
     flaws,
     insert_ticket,
+    pk_of,
     postgresql_only,
     race,
     tally,
@@ -80,15 +81,15 @@ def test_last_ticket_goes_to_one_of_64() -> None:
 def test_reading_the_counter_before_writing_it_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     raffle, meet = with_one_left(), meeting(8)
 
-    def claim(facts: entering.Facts, values: list[Any]) -> entering.Landed:
-        stripe = Stripe.objects.get(raffle=facts.pk, issued__lt=F("cap"))
+    def claim(facts: claiming.Facts, values: list[Any], _excluded: list[bytes]) -> claiming.Landed:
+        stripe = Stripe.objects.get(raffle=pk_of(facts), issued__lt=F("cap"))
         meet()
         slot = stripe.lo + stripe.issued
-        insert_ticket(facts.pk, slot, values)
+        insert_ticket(stripe.raffle_id, slot, values)
         Stripe.objects.filter(pk=stripe.pk).update(issued=stripe.issued + 1)
-        return slot, None
+        return slot, None, 0
 
-    monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
+    monkeypatch.setattr(claiming, f"_claim_{connection.vendor}", claim)
     assert race_to_enter(raffle, 8) == {"Entry": 1, "IntegrityError": 7}
 
 
@@ -129,7 +130,7 @@ def test_skipping_locked_stripes_alone_is_seen(
         hasty = cursor.fetchone()[0].replace("raffles_claim", "raffles_claim_hasty")
         cursor.execute(hasty.replace("FOR UPDATE )", "FOR UPDATE SKIP LOCKED)"))
     request.addfinalizer(drop_hasty_claim)
-    monkeypatch.setattr(entering, "_CLAIM", entering._CLAIM.replace("claim(", "claim_hasty("))
+    monkeypatch.setattr(claiming, "_CLAIM", claiming._CLAIM.replace("claim(", "claim_hasty("))
     outcomes = race_for_a_ticket_that_comes_back(with_one_left(), 8, held=PATIENCE)
     assert outcomes == {"GateShut": 8}  # refused for good, though one ticket is left
 
@@ -148,16 +149,18 @@ def test_one_address_gets_one_ticket_from_16_clients() -> None:
 
 
 def test_ignoring_the_second_ticket_of_an_address_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def claim(facts: entering.Facts, values: list[Any]) -> entering.Landed:
+    def claim(facts: claiming.Facts, values: list[Any], _excluded: list[bytes]) -> claiming.Landed:
         with transaction.atomic():
-            stripes = Stripe.objects.filter(raffle=facts.pk, issued__lt=F("cap"))
+            stripes = Stripe.objects.filter(raffle=pk_of(facts), issued__lt=F("cap"))
             stripe = stripes.select_for_update().order_by("stripe")[0]
             Stripe.objects.filter(pk=stripe.pk).update(issued=F("issued") + 1)
-            insert_ticket(facts.pk, stripe.lo + stripe.issued, values, "ON CONFLICT DO NOTHING")
-        return stripe.lo + stripe.issued, None
+            insert_ticket(
+                stripe.raffle_id, stripe.lo + stripe.issued, values, "ON CONFLICT DO NOTHING"
+            )
+        return stripe.lo + stripe.issued, None, 0
 
     raffle = RaffleFactory.create(total_tickets=70)
-    monkeypatch.setattr(entering, f"_claim_{connection.vendor}", claim)
+    monkeypatch.setattr(claiming, f"_claim_{connection.vendor}", claim)
     assert race_of_one_address(raffle) == {"Entry": 16}
     assert flaws(raffle) == ["every slot that was counted is a ticket, once"]
 

@@ -28,7 +28,9 @@ def endpoint(address: str = "https://example.org/hook", **fields: Any) -> Endpoi
     )
 
 
-def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> list[Announcement]:
+def announced(
+    count: int = 1, raffle: Raffle | None = None, *, at: datetime = NOW, **payload: Any
+) -> list[Announcement]:
     """Announce that many replacements in a raffle, each with its number."""
     raffle = raffle or RaffleFactory.create()
     with transaction.atomic():
@@ -37,7 +39,7 @@ def announced(count: int = 1, raffle: Raffle | None = None, **payload: Any) -> l
                 Kind.REPLACED,
                 raffle,
                 {"number": n} | payload,
-                at=NOW,
+                at=at,
                 by=STAFF,
                 commitment_hash=NOTHING_SEALED,
                 rank=1,

@@ -61,6 +61,7 @@ class Client:
         self._room = asyncio.Event()
         self._room.set()
         self.broken: Exception | None = None
+        self.has_ended = False
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
@@ -81,6 +82,7 @@ class Client:
                 self.status = message["status"]
                 self.headers = {k.decode(): v.decode() for k, v in message["headers"]}
             self.body += message.get("body", b"")
+            self.has_ended = "body" in message and not message.get("more_body")
             self._more.notify_all()
 
     async def hear(self, count: int) -> list[Heard]:
@@ -94,6 +96,11 @@ class Client:
     async def opened(self) -> None:
         async with self._more:
             await asyncio.wait_for(self._more.wait_for(lambda: b"\n\n" in self.body), 20)
+
+    async def ended(self) -> None:
+        """Wait until the stream lets it go."""
+        async with self._more:
+            await asyncio.wait_for(self._more.wait_for(lambda: self.has_ended), 20)
 
     def block(self) -> None:
         """Let its buffer be full from now on."""

@@ -31,16 +31,17 @@ class Received:
 class Receiver:
     """`with Receiver() as receiver`: receiver.url("ok"), receiver.url("hang"), receiver.ledger."""
 
-    def __init__(self, **behaviours: Behaviour) -> None:
+    def __init__(self, address: str = "127.0.0.1", **behaviours: Behaviour) -> None:
         self.behaviours = BEHAVIOURS | behaviours
         self.ledger: list[Received] = []
         self.connections = 0
         self.over = threading.Event()
-        self._server = _Server(self)
+        self._server = _Server(self, address)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def url(self, behaviour: str) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/{behaviour}"
+        address, port = self._server.server_address[:2]
+        return f"http://{address!s}:{port}/{behaviour}"
 
     def received(self, behaviour: str) -> list[Received]:
         return [one for one in self.ledger if one.path == f"/{behaviour}"]
@@ -66,8 +67,8 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, receiver: Receiver) -> None:
-        super().__init__(("127.0.0.1", 0), Exchange)
+    def __init__(self, receiver: Receiver, address: str) -> None:
+        super().__init__((address, 0), Exchange)
         self.receiver = receiver
 
     def process_request(self, request: Any, client_address: Any) -> None:

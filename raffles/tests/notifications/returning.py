@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from random import Random
 from typing import Any, NamedTuple
@@ -24,10 +26,12 @@ class Told(NamedTuple):
 class Listener:
     """One of many: it keeps its own ledger, and its place while it is away."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(
+        self, port: int, address: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
         self.heard: list[Told] = []
         self.visits = 0
-        self._port = port
+        self._there = partial(asyncio.open_connection, address, port, ssl=tls)
         self._last = "0"
         self._buffer = b""
 
@@ -49,7 +53,7 @@ class Listener:
         await asyncio.sleep(0.05)  # as a browser waits
 
     async def _listen(self, count: int | None) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await self._there()
         try:
             # HTTP/1.0 knows no chunks: a cut leaves what a browser would have.
             request = f"GET /stream/ HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: {self._last}\r\n"
@@ -74,7 +78,7 @@ class Listener:
 
 def told(number: str, event: str, said: Mapping[str, Any]) -> Told:
     """Return what a listener keeps of an event; a reset counts as an unwritten announcement."""
-    return Told(int(number), event if event == "reset" else said["data"]["mark"])
+    return Told(int(number), event if event == "reset" else said["data"].get("mark", event))
 
 
 class Wrong(NamedTuple):

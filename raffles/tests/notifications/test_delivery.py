@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from raffles.domain.announcing import announce_all_sold_out, announce_sold_out
 from raffles.domain.refusals import GateShut, SoldOut
-from raffles.models import Announcement, Attempt, Delivery, Endpoint, State
+from raffles.models import Announcement, Attempt, Delivery, Endpoint, Outbox, State
 from raffles.models.delivery import SCHEDULE
 from raffles.notifications.attempts import LEASE, Tally
 from raffles.notifications.delivery import deliver
-from raffles.notifications.outbox import make_test, spread, warnings
+from raffles.notifications.outbox import make_test, note_watching, spread, warnings, watched_at
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth
 from raffles.tests.notifications.acting import (
     Kind,
@@ -241,6 +241,18 @@ def test_warnings_say_what_waits_and_what_was_given_up() -> None:
 
     Delivery.objects.update(state=Delivery.State.DEAD)
     assert warnings() == ["Announcements given up, to be sent again or deleted: 1."]
+
+
+def test_worker_that_has_gone_is_a_warning() -> None:
+    assert watched_at() is None
+    note_watching(now=NOW)
+    note_watching(now=after(minutes=1))
+    assert (watched_at(), Outbox.objects.get().spread) == (after(minutes=1), 0)
+    with time_machine.travel(after(minutes=3), tick=False):
+        assert warnings() == []
+    with time_machine.travel(after(minutes=3, seconds=1), tick=False):
+        (sentence,) = warnings()
+    assert sentence.startswith("deliver_announcements --watch has not run since ")
 
 
 def test_first_refused_entry_says_that_nothing_is_left() -> None:

@@ -15,6 +15,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
+from raffles.domain.clock import database_time
 from raffles.models import Attempt, Contact, Delivery, Endpoint, Outbox
 from raffles.notifications import delivery
 from raffles.notifications.attempts import LEASE, Result, mark
@@ -149,13 +150,13 @@ def test_processes_at_once_send_nothing_twice(receiver: Receiver) -> None:
             try:
                 for _ in range(5):
                     spread(now=NOW)
-                    deliver(clock=delivery.database_clock)
+                    deliver(clock=database_time)
             except BaseException:  # noqa: BLE001 - as above
                 os._exit(3)
             os._exit(0)
         children.append(child)
     ends = [os.waitpid(child, 0)[1] for child in children]
-    deliver(clock=delivery.database_clock)
+    deliver(clock=database_time)
 
     assert ends == [0, 0, 0, 0]
     assert Delivery.objects.filter(state="delivered").count() == 120

@@ -18,8 +18,10 @@ import redis
 from django.conf import settings
 from django.db import connections
 
+from raffles.domain.clock import database_time
 from raffles.models import Attempt, Delivery, Endpoint
-from raffles.notifications.delivery import database_clock, deliver
+from raffles.notifications.delivery import deliver
+from raffles.tests.lines import Line
 from raffles.tests.notifications.acting import announced, endpoint
 from raffles.tests.notifications.receiver import Receiver
 from raffles.tests.notifications.redis_server import Server
@@ -79,7 +81,7 @@ def test_sigterm_under_load_ends_soon_and_sends_nothing_twice(receiver: Receiver
     assert len(receiver.ledger) < 2_000
     assert list(Endpoint.objects.values_list("leased_until", flat=True)) == [None, None]
     assert Delivery.objects.filter(state="delivered").count() == len(receiver.ledger)
-    deliver(clock=database_clock)
+    deliver(clock=database_time)
     assert Counter(Counter(one.message_id for one in receiver.ledger).values()) == {1: 2_000}
 
 
@@ -95,9 +97,34 @@ def test_sigterm_does_not_wait_for_a_receiver_that_hangs(receiver: Receiver) -> 
     told.refresh_from_db()
     assert (told.leased_until, told.failures, Attempt.objects.count()) == (None, 0, 0)
     receiver.behaviours["hang"] = receiver.behaviours["ok"]
-    assert deliver(clock=database_clock).delivered == 2
+    assert deliver(clock=database_time).delivered == 2
     first, again, _ = receiver.ledger
     assert first.message_id == again.message_id
+
+
+@pytest.mark.postgres
+def test_database_that_goes_and_comes_back_delays_and_loses_nothing(receiver: Receiver) -> None:
+    endpoint(receiver.url("ok"))
+    facts = connections["default"].settings_dict
+    line = Line(facts["HOST"] or "127.0.0.1", int(facts["PORT"] or 5432))
+    account = f"{facts['USER']}:{facts['PASSWORD']}"
+    url = f"postgres://{account}@127.0.0.1:{line.port}/{facts['NAME']}"
+
+    def sent() -> int:
+        return len({one.message_id for one in receiver.ledger})
+
+    line.cut()
+    with watching(DATABASE_URL=url) as process:  # which comes up without it
+        for count in (25, 50):
+            announced(25)
+            connections.close_all()
+            time.sleep(3)
+            assert (process.poll(), sent()) == (None, count - 25)
+            line.mend()
+            # What was claimed when the line was cut is sent again after its lease.
+            wait_for(lambda so_far=count: sent() == so_far, 100)  # type: ignore[misc]
+            line.cut()
+        assert ended(process) == (0, True)
 
 
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="needs redis-server")

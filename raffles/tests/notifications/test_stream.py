@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.db.models import F
 from django.test import Client as DjangoClient
 from pytest_django import Settings
 
-from raffles.models import Announcement, Raffle
+from raffles.domain import lineage
+from raffles.models import Announcement, Lineage, Raffle
 from raffles.notifications.stream import hub, reading
 from raffles.tests.factories import RaffleFactory
 from raffles.tests.notifications.acting import announced
@@ -268,6 +271,7 @@ def test_client_of_a_quicker_process_is_not_reset(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.postgres
+@pytest.mark.usefixtures("unpooled")
 def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     connection.close()
     monkeypatch.setattr(hub, "_WARM", 2.0)
@@ -290,6 +294,7 @@ def test_idle_stream_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.postgres
+@pytest.mark.usefixtures("unpooled")
 def test_connection_that_is_cut_costs_a_second_and_no_announcement() -> None:
     connection.close()
 
@@ -320,6 +325,54 @@ def _other_connections(cut: bool) -> int:
             return int(cursor.fetchone()[0])
     finally:
         connection.close()
+
+
+async def restored() -> None:
+    """Begin another epoch, as `after_restore` does in another process."""
+    await sync_to_async(_begin_epoch, thread_sensitive=False)()
+
+
+def _begin_epoch() -> None:
+    lineage.begin()
+    Lineage.objects.update(epoch=F("epoch") + 1, since=F("epoch") + 1)
+    connection.close()
+
+
+def test_client_of_a_restored_database_starts_anew() -> None:
+    announced(2)
+
+    async def act() -> tuple[list[Heard], list[Heard], list[Heard]]:
+        async with streaming() as application:
+            async with listening(application) as client:
+                await announce_on()
+                before = await client.hear(1)
+                await restored()
+                await client.ended()
+                assert parse(client.body) == (before, "4")
+            async with listening(application, **{"last-event-id": "4"}) as client:
+                anew = await client.hear(1)
+                await announce_on()
+                after = (await client.hear(2))[1:]
+            async with listening(application, **{"last-event-id": "2.4"}) as client:
+                return anew, after, await client.hear(1)
+
+    anew, after, resumed = run(act)
+    assert [(one.id, one.event, one.data["sequence"]) for one in anew] == [("2.4", "reset", 4)]
+    assert len(anew[0].data["announcements"]) == 3
+    assert [(one.id, one.data["sequence"]) for one in after] == [("2.5", 5)]
+    assert resumed == after
+
+
+@pytest.mark.parametrize("seen", ["3", "1.3", "3.3", "2.03", "2.", ".3", "2.-3", "2.x"])
+def test_id_of_another_epoch_is_none_of_ours(client: DjangoClient, seen: str) -> None:
+    announced(2)
+    _begin_epoch()
+    lineage.look()
+    ours, other = (
+        b"".join(client.get("/stream/", headers={"last-event-id": one})) for one in ("2.3", seen)
+    )
+    assert ours == b"retry: 3000\nid: 2.3\n\n:\nid: 2.3\n\n"
+    assert [one.event for one in parse(other)[0]] == ["reset"]
 
 
 def test_without_its_own_process_the_stream_tells_what_is_new_and_ends(
@@ -365,6 +418,19 @@ def test_stream_of_nothing_is_not_found(
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
     assert answer.json()["code"] == "not_found"
     assert client.post(path).status_code == 405
+
+
+def test_post_to_a_stream_is_the_same_405_over_wsgi() -> None:
+    async def act() -> Client:
+        async with streaming() as application:
+            client = Client(application, "/stream/", method="POST")
+            await client.run()
+            return client
+
+    over_asgi, browser = run(act), DjangoClient(enforce_csrf_checks=True)
+    answer = browser.post("/stream/")
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
+    assert (over_asgi.status, json.loads(over_asgi.body)) == (405, answer.json())
 
 
 def test_holder_has_so_many_streams_at_once_over_wsgi(settings: Settings) -> None:

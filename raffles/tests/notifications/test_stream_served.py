@@ -41,7 +41,7 @@ def streaming(port: int, **limits: str) -> Iterator[subprocess.Popen[bytes]]:
 def proxied(upstream: int, folder: Path) -> Iterator[int]:
     """Yield the port of an nginx in front."""
     port = free_port()
-    stream = (SITE / "docs" / "nginx-stream.conf").read_text().replace("8001", str(upstream))
+    stream = (SITE / "deploy" / "nginx-stream.conf").read_text().replace("8001", str(upstream))
     assert f"127.0.0.1:{upstream};" in stream
     conf = folder / "nginx.conf"
     temporary = "".join(

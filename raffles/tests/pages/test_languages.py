@@ -22,6 +22,7 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from django.utils.translation import gettext as django_gettext
 from django.utils.translation import override
 
+from raffles.admin.told import WORDS, word
 from raffles.domain.drawing import void_raffle
 from raffles.domain.prizes import forfeit_overdue
 from raffles.domain.sealing import NOBODY_CAME
@@ -36,7 +37,7 @@ ONE = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 MARKS = ONE | {"ngettext", "pgettext_lazy"}
 # What looks like a sentence, or a word by itself, and is for a machine.
 FOR_MACHINES = re.compile(
-    r"text/csv.*|attachment; .*|.*<(progress|span).*|somebody from .*|\* \* .*|Any|User|Request"
+    r"text/csv.*|attachment; .*|.*<(dl|progress|span).*|somebody from .*|\* \* .*|Any|User|Request"
 )
 
 
@@ -97,6 +98,26 @@ def names() -> set[str]:
             )
             if str(name) != "ID"
         }
+
+
+@pytest.mark.django_db
+def test_every_detail_of_the_record_has_its_word() -> None:
+    calls = (
+        node
+        for path in sources("raffles/**/*.py", "events/**/*.py", "rafflesite/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", getattr(node.func, "attr", "")) in ("record", "_record")
+    )
+    known = {"at", "by", "why", "now", None}
+    keys = {word.arg for call in calls for word in call.keywords} - known
+    keys |= RaffleFactory.create().terms().keys() | WORDS.keys()
+    keys.discard("raffle_id")
+    with override("en"):
+        english = {key: word(key) for key in keys if key}
+    with override("de"):
+        same = {said for key, said in english.items() if word(key) == said}
+    assert same == {"ID", "Name", "Superuser"}
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=str)

@@ -19,7 +19,14 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from raffles.domain.drawing import store_draw, void_raffle
-from raffles.domain.prizes import claim_prize, forfeit, forfeit_overdue, hand_over, replace_winner
+from raffles.domain.prizes import (
+    claim_prize,
+    extend_deadline,
+    forfeit,
+    forfeit_overdue,
+    hand_over,
+    replace_winner,
+)
 from raffles.domain.proofs import inclusion, published_draw
 from raffles.models import Raffle, Replacement, State, Winner
 from raffles.tests.factories import (
@@ -77,6 +84,15 @@ def test_result_before_the_draw_says_so(state: State) -> None:
     assert response.status_code == 200
     title = "There is no result." if state == State.VOID else "The result is not there yet."
     assert title in text_of(response)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_who_saw_it_is_told_after_the_draw_alone(state: State) -> None:
+    raffle = RaffleFactory.create(state=state)
+
+    response = visitor().get(f"/r/{raffle.uuid}/seen/")
+
+    assert response.status_code == (200 if state == State.DRAWN else 404)
 
 
 def test_beacon_is_awaited_by_its_time() -> None:
@@ -365,9 +381,24 @@ class TestMyTicket:
         winner, other = self.draw()
 
         assert before == (200, "Tickets are gone. The draw comes next.")
-        assert self.state_of(winner[0])[1].startswith("You have won! Phone Claim it until")
+        assert self.state_of(winner[0])[1].startswith("You have won! Phone Where Town hall")
         assert self.state_of(other[0])[1].startswith("This ticket has not won.")
         assert [self.state_of(number)[0] for number in (0, 3, 10**30)] == [404, 404, 404]
+
+    def test_open_page_with_the_code_is_told_what_is_its_holders_alone(self) -> None:
+        (number, code), _ = self.draw()
+        winner = Winner.objects.get(rank=1)
+        strangers = self.state_of(number)
+        assert "until" not in strangers[1]
+
+        assert self.state_of(number, code=code)[1].startswith("You have won! Phone Claim it until")
+        assert self.state_of(number, code="0000-0000-0000-0000-0000") == strangers
+        assert self.state_of(number, code="what is no code") == strangers
+        extend_deadline(winner, NOW + timedelta(days=40), now=NOW, by=STAFF)
+        assert self.state_of(number) == strangers
+        claim_prize(self.raffle.uuid, ticket_number=number, code=code, now=NOW, by=STAFF)
+        assert self.state_of(number) == strangers
+        assert "You claimed it in time." in self.state_of(number, code=code)[1]
 
     def test_number_that_nobody_holds_has_no_outcome(self) -> None:
         raffle = RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
@@ -378,11 +409,16 @@ class TestMyTicket:
 
         assert answers == {1: 404, 2: 404, 3: 404} | {held: 200}
 
-    def state_of(self, number: int, raffle: Raffle | None = None) -> tuple[int, str]:
+    def state_of(
+        self, number: int, raffle: Raffle | None = None, code: str = ""
+    ) -> tuple[int, str]:
         """Return status and text of what an open page of a ticket asks for."""
         uuid = (raffle or self.raffle).uuid
+        more = {"Ticket-Code": code} if code else {}
         with time_machine.travel(NOW, tick=False):
-            response = visitor().get(f"/r/{uuid}/ticket/{number}/state/")
+            response = visitor(**more).get(f"/r/{uuid}/ticket/{number}/state/")
+        if response.status_code == 200:
+            assert "Ticket-Code" in response["Vary"]
         return response.status_code, text_of(response)
 
     @pytest.mark.parametrize("number", [0, 99])

@@ -6,9 +6,11 @@ import json
 import re
 from datetime import timedelta
 from html import unescape
+from io import BytesIO
 from typing import Any
 from urllib.parse import unquote
 from uuid import uuid4
+from zipfile import ZipFile
 
 import pytest
 import time_machine
@@ -18,11 +20,14 @@ from django.utils.translation import override
 from icalendar import Calendar
 from pytest_django import Settings
 
+from raffles.domain.entering_lists import enter_list
+from raffles.domain.evidence import export_evidence
 from raffles.domain.prizes import check_ticket
+from raffles.domain.reading_lists import Line
 from raffles.fairness.tickets import read_code
 from raffles.models import State, Ticket
 from raffles.pages.notices import WORDS
-from raffles.tests.factories import NOW, RaffleFactory, take_to
+from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
 from raffles.tests.pages.visiting import (
     VISITOR,
     notice,
@@ -273,3 +278,52 @@ def test_calendar_without_a_time_is_404() -> None:
     raffle = RaffleFactory.create()
 
     assert visitor().get(f"/r/{raffle.uuid}/draw.ics").status_code == 404
+
+
+# --- Several tickets
+
+
+def test_who_may_have_another_ticket_is_offered_it_without_scripts() -> None:
+    raffle = RaffleFactory.create(total_tickets=9, tickets_per_holder=2, max_wins_per_holder=1)
+    client = visitor()
+    page = client.get(f"/r/{raffle.uuid}/")
+    limits = "Up to 2 tickets for each holder; every ticket has the same odds."
+    assert f"{limits} Nobody is drawn more than once." in text_of(page)
+    first = take_part(raffle.uuid)
+    assert "You hold 1 of 2 tickets." in text_of(first)
+    assert "Take another ticket" in text_of(first)
+    assert f"/r/{raffle.uuid}/state/?held=1" in first.content.decode()
+    assert "Take another" in text_of(client.get(f"/r/{raffle.uuid}/state/?held=1"))
+    for held in "2", "", "x", "-1", "9" * 40:
+        state = client.get(f"/r/{raffle.uuid}/state/?held={held}")
+        assert (state.status_code, "Take" in text_of(state)) == (200, False)
+    second = take_part(raffle.uuid)
+    assert "Take another ticket" not in text_of(second)
+    assert ticket_on(first) != ticket_on(second)
+    third = take_part(raffle.uuid)
+    assert third.status_code == 403
+    assert "This address has all its tickets." in text_of(third)
+
+
+def test_channels_are_counted_where_the_draw_is_shown() -> None:
+    raffle = RaffleFactory.create(total_tickets=7)
+    ways = ["paid"] * 3 + ["postal"] * 2 + [""]
+    lines = [Line(n, f"user {n}", channel=way) for n, way in enumerate(ways)]
+    enter_list(raffle.uuid, lines, now=NOW, by=STAFF)
+    enter_nth(raffle, 1)
+    assert "How the tickets came" not in text_of(visitor().get(f"/r/{raffle.uuid}/"))
+    take_to(State.DRAWN, raffle)
+    counted = "1 online, 3 paid, 2 by post, 1 from a list. All of them have the same odds."
+    for page in "", "result/", "certificate/":
+        assert counted in text_of(visitor().get(f"/r/{raffle.uuid}/{page}"))
+    evidence = BytesIO(b"".join(export_evidence(raffle.uuid, now=NOW, by=STAFF)))
+    with ZipFile(evidence) as archive:
+        said = json.loads(archive.read("raffle.json"))["channels"]
+    assert said == {"online": 1, "paid": 3, "postal": 2, "list": 1}
+
+
+def test_where_all_came_by_one_way_nothing_is_said() -> None:
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    page = text_of(visitor().get(f"/r/{raffle.uuid}/certificate/"))
+    assert not {"How they came", "One holder"} & set(page.split("  "))
+    assert "same odds" not in page

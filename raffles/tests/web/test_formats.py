@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from raffles.web.formats import MINUTE, SECOND, SHORT, WEEKDAY, shown
+from raffles.web.formats import MINUTE, SECOND, SHORT, WEEKDAY, quotable, shown
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MOMENT = datetime(2026, 2, 10, 7, 0, 59, tzinfo=UTC)
@@ -33,3 +33,9 @@ def test_the_clock_is_that_of_the_zone() -> None:
 
 def test_no_moment_is_a_dash_or_what_the_caller_says() -> None:
     assert (shown(None), shown(None, missing="never")) == ("—", "never")
+
+
+def test_what_is_quoted_is_short_and_turns_no_sentence_around() -> None:
+    assert quotable(" 3\u202eguM \n") == "3\ufffdguM"
+    assert quotable("x" * 101) == "x" * 100 + "…"
+    assert quotable("Größe 🎁") == "Größe 🎁"

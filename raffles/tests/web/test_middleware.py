@@ -131,6 +131,16 @@ def test_other_addresses_answer_as_ever(
 
 
 @pytest.mark.django_db
+@pytest.mark.urls("rafflesite.urls")
+def test_what_is_only_read_asks_no_post_for_a_token() -> None:
+    browser = Client(enforce_csrf_checks=True)
+    for path in ("/", "/winners/", "/log/checkpoint", "/verify.py", "/livez", "/events.ics"):
+        answer = browser.post(path)
+        assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD"), path
+    assert browser.post("/admin/login/").status_code == 403
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("host", ["10.2.3.4:8000", "[fd00::1]:8000", "evil.example", "a b", ""])
 def test_probes_answer_to_any_host_and_nothing_else_does(client: Client, host: str) -> None:
     for path in ("/livez", "/readyz"):

@@ -85,6 +85,20 @@ def test_malformed_is_400(client: Client, body: bytes) -> None:
     assert (status, answer["code"]) == (400, "malformed_body")
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"name": "\xed\xa0\x80"}', "The body is not valid UTF-8."),
+        (b'{"name": "\\ud800"}', r"\ud800 alone is a surrogate and no character."),
+        (b'{"\\uDFFFx": 1}', r"\udfff alone is a surrogate and no character."),
+    ],
+)
+def test_what_is_no_text_is_told_from_what_is_no_character(
+    client: Client, body: bytes, said: str
+) -> None:
+    assert send(client, body)[1]["detail"] == said
+
+
 def test_depth_of_eight_is_read(client: Client) -> None:
     status, answer = send(client, b'{"a":' * 8 + b"1" + b"}" * 8)
     assert (status, answer["errors"]) == (400, {"a": ["Unknown field."]})
@@ -149,12 +163,39 @@ def test_size_is_limited(client: Client, size: int, peer: str, status: int) -> N
     assert send(client, body_of(size), peer=peer)[0] == status
 
 
-def test_large_body_is_refused_unread_everywhere(client: Client) -> None:
+@pytest.mark.parametrize("length", ["30000000", f"{'0' * 40}30000000", "9" * 5000])
+def test_large_body_is_refused_unread_everywhere(client: Client, length: str) -> None:
     for path in ("/echo/", "/nowhere/", "/livez"):
-        response = client.post(
-            path, b"", content_type="application/json", CONTENT_LENGTH="20000000"
-        )
+        response = client.post(path, b"", content_type="application/json", CONTENT_LENGTH=length)
         assert (response.status_code, response.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("path", "peer", "most"),
+    [
+        ("/echo/", "127.0.0.1", "65.536"),
+        ("/echo/", MANAGER, "2.097.152"),
+        ("/admin/login/", "127.0.0.1", "20.971.520"),
+    ],
+)
+def test_what_is_too_large_is_told_with_the_limit(
+    client: Client, path: str, peer: str, most: str
+) -> None:
+    german = {"Accept": "text/html", "Accept-Language": "de"}
+    body = b" " * (int(most.replace(".", "")) + 1)
+    page = client.generic("POST", path, body, headers=german, REMOTE_ADDR=peer)
+    assert (page.status_code, page["Content-Language"]) == (413, "de")
+    assert f"Höchstens {most} Bytes werden angenommen." in page.content.decode()
+    if path == "/echo/":
+        said = client.generic("POST", path, body, REMOTE_ADDR=peer).json()["detail"]
+        assert said == f"The body of the request has more than {most.replace('.', ',')} bytes."
+
+
+def test_a_form_whose_fields_are_too_large_says_so(client: Client) -> None:
+    german = {"Accept-Language": "de"}
+    page = client.post("/admin/login/", {"username": "x" * 9_000_000}, headers=german)
+    assert page.status_code == 413
+    assert "Höchstens 8.388.608 Bytes werden angenommen." in page.content.decode()
 
 
 def test_body_without_length_is_411(client: Client) -> None:
@@ -167,6 +208,9 @@ def test_body_without_length_is_411(client: Client) -> None:
 def test_nul_in_the_address_is_400(client: Client, address: str) -> None:
     response = client.get(address)
     assert (response.status_code, response.json()["code"]) == (400, "bad_request")
+    page = client.get(address, headers={"Accept": "text/html"})
+    assert page.status_code == 400
+    assert "We did not understand that request." in page.content.decode()
 
 
 def test_unknown_keys_are_refused(client: Client) -> None:

@@ -1,5 +1,6 @@
 """Errors: one form, whatever raised them."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from raffles.tests.web.urls import query
+from raffles.web.problems import problem
 
 pytestmark = pytest.mark.urls("raffles.tests.web.urls")
 
@@ -38,6 +40,8 @@ def test_unrouted_address_is_a_problem(client: Client) -> None:
 def test_browsers_get_pages(client: Client, path: str) -> None:
     response = client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
     assert response["Content-Type"].startswith("text/html")
+    response = client.get(path, headers={"Accept": "application/json, text/html;q=0"})
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_admin_stays_djangos(client: Client) -> None:
@@ -119,7 +123,7 @@ def test_list_in_place_of_objects_is_400(client: Client) -> None:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("unpooled")
 @pytest.mark.parametrize("path", ["/query/", "/query-page/"])
 def test_lost_connection_is_503_once(client: Client, path: str) -> None:
     assert client.get(path).status_code == 200
@@ -178,3 +182,19 @@ def test_no_database_for_middleware_is_503_on_every_address(
     for path in ("/nowhere/", "/livez", "/echo/"):
         response = client.get(path)
         assert (response.status_code, response["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (400, "Bad Request"),
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"),
+        (422, "Unprocessable Content"),
+        (503, "Service Unavailable"),
+    ],
+)
+def test_titles_are_those_of_the_standard_under_every_python(status: int, title: str) -> None:
+    answer = problem(status, "word", "A sentence.")
+    assert json.loads(answer.content)["title"] == title

@@ -21,6 +21,7 @@ from raffles.fairness.verify import (
     check_consistency,
 )
 from raffles.models import Witness
+from raffles.tests.api.test_database_away import database_away
 from raffles.tests.factories import STAFF
 from raffles.tests.test_beacon_draws import (
     ROUND_42,
@@ -157,6 +158,13 @@ def test_no_draw_fails_with_a_fault_of_ours(
     raffle = seal()
     assert "Asking the witnesses failed" in caplog.text
     assert "0 of 1" in verdict(drawn(raffle))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_it_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with database_away():
+        asking.ask_witnesses(lambda: SEALED_AT)
+    assert [(one.levelname, one.exc_info) for one in caplog.records] == [("WARNING", None)]
 
 
 # --- Who is asked, and when

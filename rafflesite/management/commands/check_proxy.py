@@ -75,7 +75,7 @@ class Command(BaseCommand):
             raise CommandError(f"{site.url} cannot be reached: {error}") from error
         if believed:
             lines = [f"{written!r} gets through: {why}" for written, why in believed.items()]
-            hint = "Serve and proxy as docs/deployment.md has it, and check TRUSTED_PROXIES."
+            hint = "Serve and proxy as docs/securing.md has it, and check TRUSTED_PROXIES."
             raise CommandError("\n".join([*lines, hint]))
         if options["verbosity"]:
             self.stdout.write(f"{tried} headers sent, none believed.")

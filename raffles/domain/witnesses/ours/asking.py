@@ -32,6 +32,7 @@ from raffles.domain.witnesses.ours.answers import (
 )
 from raffles.domain.witnesses.ours.named import Lacking, lacking
 from raffles.models import Witness, WitnessAnswer
+from raffles.web.outages import is_outage
 from raffles.web.witness_lists import Authority, Cosigner
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,11 @@ def ask_witnesses(clock: Clock) -> None:
     """
     try:
         _Asking(clock, lacking).ask_all()
-    except Exception:
-        log.exception("Asking the witnesses failed")
+    except Exception as error:
+        if is_outage(error):
+            log.warning("The witnesses are asked later, the database is away: %s", error)
+        else:
+            log.exception("Asking the witnesses failed")
 
 
 def try_witnesses(clock: Clock) -> dict[Cosigner | Authority, Outcome]:

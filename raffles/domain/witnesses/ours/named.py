@@ -118,6 +118,8 @@ def lacking(now: datetime) -> list[Lacking]:
     Each is named by a raffle that waits for its round, and has answered for no checkpoint that
     holds its seal.
     """
+    if not (listed := _listed()):
+        return []
     draws = list(Draw.objects.to_be_witnessed(now).select_related("raffle"))
     if not any(draw.raffle.witnesses for draw in draws):
         return []
@@ -130,7 +132,6 @@ def lacking(now: datetime) -> list[Lacking]:
         )
     }
     wanted: dict[Cosigner | Authority, set[str]] = {}
-    listed = _listed()
     for draw in draws:
         for named in _named_by(draw.raffle):
             sizes = [answered.get((named.kind, named.name, key), 0) for key in named.keys]

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
 
+from raffles.domain.clock import command_time
 from rafflesite.accounts.second_factor import remove_factor
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *, username: str | None, **options: Any) -> None:
         users = User.objects.all() if options["all"] else User.objects.filter(username=username)
-        now, by = timezone.now(), "reset_second_factor"
+        now, by = command_time(), "reset_second_factor"
         done = [user.username for user in users if remove_factor(user, now=now, by=by)]
         if username and not done:
             raise CommandError(f"There is no user {username!r} with a second factor.")

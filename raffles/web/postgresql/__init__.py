@@ -1,0 +1,1 @@
+"""PostgreSQL as Django has it, but for cursors that a pooler of connections would lose."""
