@@ -149,7 +149,8 @@ def test_a_block_that_is_not_run_can_be_read() -> None:
                 assert (ROOT / file).exists()
 
 
-@pytest.mark.django_db(transaction=True)
+# Past a pooler: what pg_dump sets for its session would come to the commands after it.
+@pytest.mark.usefixtures("unpooled")
 def test_commands_run_as_they_stand(machine: Path, settings: LazySettings) -> None:
     """Beside a site, in the order of the documents, with files that a participant has kept."""
     if not shutil.which("curl"):

@@ -33,7 +33,8 @@ def restored_file(dump: Path, folder: Path) -> str:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[PostgresqlStore]:
+def store(tmp_path: Path, unpooled: None) -> Iterator[PostgresqlStore]:
+    # Past a pooler: what pg_restore sets for its session would come to the commands after it.
     made = PostgresqlStore("release", tmp_path)
     try:
         yield made
