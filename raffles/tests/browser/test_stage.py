@@ -49,10 +49,13 @@ TOO_LARGE = """() => [...document.querySelectorAll("[data-scene]:not([hidden])")
 def drawn(
     prizes: tuple[tuple[str, int], ...] = PRIZES, **terms: object
 ) -> tuple[Raffle, list[str]]:
-    """Return a drawn raffle of four-digit tickets, and its winners from the first rank on."""
+    """Return a drawn raffle and its winners from the first rank on.
+
+    Of so many numbers that hardly one is a rank or a count too, which are on the wall as well.
+    """
     tickets = sum(amount for _, amount in prizes) + 2
     raffle = RaffleFactory.create(
-        **{"total_tickets": 9000, "tickets": tickets, "alternates": 2, **terms},
+        **{"total_tickets": 9_000_000, "tickets": tickets, "alternates": 2, **terms},
         prizes=prizes,
         closes_at=NOW + timedelta(hours=1),
     )
