@@ -38,13 +38,16 @@ _REFUSALS = {"not_found", "managers_only"}
 for _refusal in (family := [Refusal]):
     family += _refusal.__subclasses__()
     _REFUSALS.add(getattr(_refusal, "code", ""))
-# ... and JSON Schema has no word for what people can read, nor for whom another request excluded.
+# ... and JSON Schema has no word for what people can read, nor for whom another request excluded
+# or entered, nor for how many tickets a raffle lets them have.
 _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
     "The address holds a NUL character.",
     "Null characters are not allowed.",
     "taking part is not possible for this holder",
+    "this holder has a ticket already",
+    "at most 1 for a holder",
 }
 Case = AnyCase[Any]
 # Calendars, time zones, addresses of pictures and identities are more than their shape.
