@@ -6,9 +6,9 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 
-from raffles.web.outages import Unavailable
+from raffles.web.outages import Unavailable, is_outage
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rafflesite.settings")
@@ -20,7 +20,7 @@ if __name__ == "__main__":
         if "--traceback" in sys.argv:
             raise
         sys.exit(str(error))
-    except (OperationalError, InterfaceError) as error:
-        if "--traceback" in sys.argv:
+    except (DatabaseError, InterfaceError) as error:
+        if "--traceback" in sys.argv or not is_outage(error):
             raise
         sys.exit(f"The database is not available: {' '.join(str(error).split())}")

@@ -108,7 +108,10 @@ def _obstacles_of_file(file: Path) -> Iterator[str]:
 _ONLY_READS = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool"
 _WITHOUT_RIGHT = """
     SELECT name FROM unnest(%s) AS name
-    WHERE NOT (has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT'))
+    WHERE NOT (
+        has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
+        AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')
+    )
 """
 # Sorts a megabyte in less memory, so that the server writes it to the database's disk, and forgets
 # it: no table is needed and nothing is left to be vacuumed.

@@ -20,7 +20,7 @@ from events.pages.queries import result_address
 from raffles.domain.log import origin
 from raffles.models import Announcement
 from raffles.models.record import LogEntry, subject_of
-from raffles.pages.feeds import CONTENT_TYPE, KINDS, winners_as_atom
+from raffles.pages.feeds import CONTENT_TYPE, winners_as_atom
 from raffles.web import calendars
 from raffles.web.problems import not_found
 
@@ -39,7 +39,7 @@ def winners_feed(request: HttpRequest, slug: str | None = None) -> HttpResponseB
     from what readers keep with their next look.
     """
     title = "Winners"
-    rows = Announcement.objects.filter(kind__in=KINDS).order_by("-sequence")
+    rows = Announcement.objects.of_winners().order_by("-sequence")
     if slug is not None:
         event = Event.objects.filter(slug=slug).only("name").first()
         if event is None:

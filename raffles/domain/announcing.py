@@ -44,15 +44,16 @@ def announce(
         kind,
         {"raffle_id": raffle.uuid.hex if raffle else _NOBODY, **adds},
         raffle=raffle,
-        payload=_about(raffle) | payload if raffle else payload,
+        payload=about(raffle) | payload if raffle else payload,
         at=at,
         by=by,
     )
 
 
-def _about(raffle: Raffle) -> dict[str, Any]:
-    about = {"raffle": str(raffle.uuid), "name": raffle.name}
-    return about | {"event": raffle.event_slug} if raffle.event_slug else about
+def about(raffle: Raffle) -> dict[str, Any]:
+    """Return what stands beside every statement on a raffle: its id, its name, its event."""
+    known = {"raffle": str(raffle.uuid), "name": raffle.name}
+    return known | {"event": raffle.event_slug} if raffle.event_slug else known
 
 
 def announce_sold_out(raffle: Raffle, *, at: datetime, by: str) -> None:

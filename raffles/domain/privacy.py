@@ -36,7 +36,9 @@ def forget_names(raffles: QuerySet[Raffle]) -> None:
     Streams, feeds, webhooks and mail read what is stored, so an erased or hidden name is gone from
     all of them at once. It never comes back there.
     """
-    told = Announcement.objects.filter(kind=Announcement.Kind.DRAWN, raffle__in=raffles)
+    told = Announcement.objects.of_winners().filter(
+        kind=Announcement.Kind.DRAWN, raffle__in=raffles
+    )
     rows = told.select_related("raffle").order_by("pk").iterator(_CHUNK)
     while chunk := list(islice(rows, _CHUNK)):
         last = max(len(row.payload["winners"]) for row in chunk)

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from raffles.domain import lineage, marks, signed
-from raffles.domain.announcing import wake_readers
+from raffles.domain.announcing import about, wake_readers
 from raffles.domain.drawing import void_raffle
 from raffles.domain.lineage import Found, behind, mending
 from raffles.domain.log import WORDS, keep_nodes, origin, size, statements, take_turn, write
@@ -142,13 +142,13 @@ def _put_back(said: dict[str, Any], line: bytes) -> None:
     if counter.last != said["n"]:
         return  # another run was quicker
     raffle = Raffle.objects.filter(uuid=UUID(said.get("raffle_id", _NOBODY))).first()
-    about = {"raffle": str(raffle.uuid), "name": raffle.name} if raffle else {}
     Announcement.objects.create(
         sequence=said["n"] + 1,
         kind=_KINDS[said["kind"]],
         raffle=raffle,
         statement=line,
-        payload=about | {name: said[name] for name in sorted(said.keys() - _ENVELOPE)},
+        payload=(about(raffle) if raffle else {})
+        | {name: said[name] for name in sorted(said.keys() - _ENVELOPE)},
         announced_at=datetime.fromtimestamp(said["at"], UTC),
         announced_by=PUT_BACK,
     )

@@ -37,6 +37,11 @@ class AnnouncementQuerySet(models.QuerySet["Announcement"]):
         """Return those for the stream, feeds, webhooks and mail: all but statements on keys."""
         return self.exclude(kind__in=(Announcement.Kind.KEY, Announcement.Kind.KEY_RETIRED))
 
+    def of_winners(self) -> AnnouncementQuerySet:
+        """Return the draws and replacements whose winners are known: a restore may lose some."""
+        kinds = (Announcement.Kind.DRAWN, Announcement.Kind.REPLACED)
+        return self.filter(kind__in=kinds).exclude(announced_by=PUT_BACK)
+
 
 class Announcement(models.Model):
     """A public fact, written in the transaction that made it true.

@@ -12,7 +12,6 @@ from django.utils.feedgenerator import Atom1Feed
 
 from raffles.models import Announcement
 
-KINDS = (Announcement.Kind.DRAWN, Announcement.Kind.REPLACED)
 CONTENT_TYPE = "application/atom+xml; charset=utf-8"
 # One of them, in a single name, would make the whole feed unreadable.
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

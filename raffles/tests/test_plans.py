@@ -9,7 +9,6 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from raffles.models import Announcement, Handover, Winner
-from raffles.pages.feeds import KINDS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 
@@ -33,5 +32,5 @@ def test_who_keeps_a_prize_is_known_by_an_anti_join(which: str) -> None:
 
 
 def test_news_of_winners_are_read_past_all_other_statements() -> None:
-    news = Announcement.objects.filter(kind__in=KINDS).order_by("-sequence")
+    news = Announcement.objects.of_winners().order_by("-sequence")
     assert "announcement_winners" in plan(news[:25])

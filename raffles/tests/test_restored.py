@@ -24,8 +24,9 @@ from raffles.domain.entering import enter
 from raffles.domain.lineage import Moving, Restored
 from raffles.domain.log import size, statements
 from raffles.domain.marks import Claimed, Mark, Stated
+from raffles.domain.privacy import forget_names
 from raffles.domain.signed import SealedBefore, lines
-from raffles.models import Draw, Lineage, Raffle, State, Ticket
+from raffles.models import Announcement, Draw, Lineage, Privacy, Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address
 from raffles.tests.installations import Installation, PostgresqlStore, SqliteStore
 from raffles.tests.serving import running
@@ -336,6 +337,40 @@ def test_statements_are_put_back_so_that_the_log_does_not_fork() -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.DRAWN
     assert file.read_bytes().splitlines() == list(statements(0, size()))
+
+
+def lose(raffle: Raffle, kind: str, **adds: object) -> None:
+    """Append a statement on the raffle to the log that is kept beside the database alone."""
+    file = marks.log_file(installation())
+    kept_lines = file.read_bytes().splitlines()
+    said = json.loads(kept_lines[-1]) | {"kind": kind, "n": len(kept_lines), **adds}
+    line = {name: said[name] for name in ("v", "origin", "n", "at", "kind", *adds)}
+    line |= {"raffle_id": raffle.uuid.hex}
+    made = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+    with file.open("ab") as log:
+        log.write(made + b"\n")
+    marks.note(installation(), Mark(stated=Stated(1, said["n"] + 1, lineage.hash_of(made))))
+
+
+def test_a_draw_that_is_lost_names_nobody_and_stops_nothing() -> None:
+    """Neither the feed of winners nor an erasure, which read what was announced."""
+    drawn()
+    raffle = RaffleFactory.create(total_tickets=9, event_slug="luck", privacy=Privacy.FULL)
+    for kind, adds in (
+        ("sealed", {}),
+        ("drawn", {"randomness": "cd" * 32}),
+        ("replaced", {"rank": 1, "by_rank": 2, "reason_hash": "ef" * 32}),
+    ):
+        lose(raffle, kind, commitment_hash="ab" * 32, **adds)
+
+    settle("--reason", REASON)
+
+    put_back = Announcement.objects.filter(raffle=raffle, kind=Announcement.Kind.DRAWN).get()
+    assert put_back.payload["event"] == "luck"
+    feed = Client().get("/winners.atom").content.decode()
+    assert (feed.count("<entry>"), str(raffle.uuid) in feed) == (1, False)
+    forget_names(Raffle.objects.all())
+    call_command("verify_log", stdout=StringIO())
 
 
 def test_a_file_of_another_log_changes_nothing(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils.translation import gettext
 
-_READ_ONLY = "25006"  # SQLSTATE of a write on a standby, or on a primary that became one
+# SQLSTATEs of a database that is another one for the moment, or not all there: a write on a standby
+# or on a primary that became one, tables that a restore has not made yet, and a right that a role
+# has lost. SQLite calls the same operational errors.
+_NOT_AS_IT_SHOULD_BE = {"25006", "42P01", "42501"}
 
 
 # Clocks of machines that work together may differ by this.
@@ -35,10 +38,10 @@ class Unavailable(Exception):
 def is_outage(error: BaseException | None) -> bool:
     """Return whether asking again in a few seconds may help.
 
-    A connection to a server that only reads is closed: it works, so that nothing else would, and
-    the next one leads to the primary.
+    A connection to such a database is closed: it works, so that nothing else would, and the next
+    one may lead to the right one.
     """
-    if isinstance(error, InternalError) and _sqlstate(error) == _READ_ONLY:
+    if isinstance(error, DatabaseError) and _sqlstate(error) in _NOT_AS_IT_SHOULD_BE:
         connection.close()
         return True
     return isinstance(error, OperationalError | InterfaceError)

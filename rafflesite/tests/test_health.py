@@ -14,10 +14,11 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from events.models import Heartbeat
+from raffles.domain import lineage
 from raffles.models import Witness
 from raffles.notifications import outbox
-from raffles.tests.factories import RaffleFactory
-from raffles.tests.serving import SITE
+from raffles.tests.factories import NOW, RaffleFactory
+from raffles.tests.serving import SITE, database_url
 from raffles.web.witness_lists import Authority, Cosigner
 from rafflesite.health import clock_warnings, warnings
 
@@ -91,15 +92,16 @@ def test_database_that_can_only_be_read_is_503_and_left(
 
 @pytest.mark.postgres
 @pytest.mark.usefixtures("unpooled")
-def test_role_that_may_not_write_is_not_ready(
-    client: Client, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("right", ["SELECT", "INSERT", "UPDATE", "DELETE"])
+def test_role_that_lacks_a_right_is_not_ready(
+    right: str, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DROP ROLE IF EXISTS raffles_reader; CREATE ROLE raffles_reader;"
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO raffles_reader;"
-            "GRANT INSERT ON ALL TABLES IN SCHEMA public TO raffles_reader;"
-            "REVOKE INSERT ON raffles_ticket FROM raffles_reader; SET ROLE raffles_reader"
+            "GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO raffles_reader;"
+            f"REVOKE {right} ON raffles_ticket FROM raffles_reader; SET ROLE raffles_reader"
         )
     try:
         assert client.get("/readyz").status_code == 503
@@ -191,14 +193,30 @@ def test_a_witness_that_has_signed_another_log_is_a_warning(settings: Settings) 
 
 
 def test_command_without_its_database_says_one_line() -> None:
+    status, said = command("check_draws", DATABASE_URL="postgres://nobody@127.0.0.1:9/none")
+    assert (status, said.count("\n")) == (1, 1)
+    assert said.startswith("The database is not available: ")
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("unpooled")
+@pytest.mark.parametrize("words", ["draw_winners", "erase_participant user:Alice", "before_move"])
+def test_command_on_a_database_that_can_only_be_read_says_one_line(words: str) -> None:
+    lineage.begin()
+    RaffleFactory.create(closes_at=NOW + timedelta(hours=1), tickets=1)
+    only_reads = {"PGOPTIONS": "-c default_transaction_read_only=on"}
+    status, said = command(*words.split(), DATABASE_URL=database_url(), **only_reads)
+    assert (status, said.count("\n")) == (1, 1), said
+
+
+def command(*words: str, **environment: str) -> tuple[int, str]:
+    """Run a command as an operator does; return its status and what it said of errors."""
     done = subprocess.run(
-        [sys.executable, "manage.py", "check_draws"],
+        [sys.executable, "manage.py", *words],
         cwd=SITE,
-        env=os.environ | {"ENV_FILE": "", "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none"},
+        env=os.environ | {"ENV_FILE": ""} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 1
-    assert done.stderr.startswith("The database is not available: ")
-    assert done.stderr.count("\n") == 1
+    return done.returncode, done.stderr

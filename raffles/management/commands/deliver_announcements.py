@@ -16,14 +16,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, InterfaceError, connection
 
-from raffles.domain.clock import database_time
+from raffles.domain.clock import acting_time, database_time
 from raffles.domain.lineage import refuse_restored
 from raffles.domain.witnesses.ours.asking import keep_asking
 from raffles.models.delivery import WATCHED_EVERY
 from raffles.notifications.attempts import Tally
 from raffles.notifications.delivery import deliver_all
 from raffles.notifications.outbox import note_watching
-from raffles.web.outages import is_outage
+from raffles.web.outages import Unavailable, is_outage
 
 log = logging.getLogger(__name__)
 
@@ -40,27 +40,39 @@ class Command(BaseCommand):
         parser.add_argument("--watch", action="store_true", help="run until SIGTERM or Ctrl-C")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        over = threading.Event()
         if options["watch"]:
-            for name in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(name, lambda *_: over.set())
-            asking = (database_time, over)
-            threading.Thread(target=keep_asking, args=asking, daemon=True).start()
-        is_over = _noting(over.is_set) if options["watch"] else over.is_set
+            self._watch(options["verbosity"])
+        else:
+            self._run_once(lambda: False, options["verbosity"])
+
+    def _watch(self, verbosity: int) -> None:
+        """Run until a signal; whatever heals by itself, or by an operator's hand, is waited for."""
+        over, told = threading.Event(), ""
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: over.set())
+        threading.Thread(target=keep_asking, args=(database_time, over), daemon=True).start()
+        is_over = _noting(over.is_set)
         while True:
+            reason = ""
             try:
-                self._run_once(is_over, options["verbosity"])
+                self._run_once(is_over, verbosity)
+            except Unavailable as error:
+                reason = error.for_operators()
             except (DatabaseError, InterfaceError) as error:
-                if not options["watch"] or not is_outage(error):
+                if not is_outage(error):
                     raise
-                log.warning("The database is away: %s", error)
+                reason = f"The database is away: {error}"
                 connection.close()
-            if not options["watch"] or over.wait(_PAUSE):
+            if reason and reason != told:  # once, not every second until it has healed
+                log.warning("%s", reason)
+            told = reason
+            if over.wait(_PAUSE):
                 return
             connection.close_if_unusable_or_obsolete()
 
     def _run_once(self, is_over: Callable[[], bool], verbosity: int) -> None:
         refuse_restored()  # it may have been sent in the time that is lost
+        acting_time()
         tally = deliver_all(by="deliver_announcements", is_over=is_over)
         if verbosity and tally != Tally():
             self.stdout.write(

@@ -18,8 +18,9 @@ import redis
 from django.conf import settings
 from django.db import connections
 
+from raffles.domain import lineage
 from raffles.domain.clock import database_time
-from raffles.models import Attempt, Delivery, Endpoint
+from raffles.models import Attempt, Delivery, Endpoint, Lineage
 from raffles.notifications.delivery import deliver
 from raffles.tests.lines import Line
 from raffles.tests.notifications.acting import announced, endpoint
@@ -124,6 +125,20 @@ def test_database_that_goes_and_comes_back_delays_and_loses_nothing(receiver: Re
             # What was claimed when the line was cut is sent again after its lease.
             wait_for(lambda so_far=count: sent() == so_far, 100)  # type: ignore[misc]
             line.cut()
+        assert ended(process) == (0, True)
+
+
+def test_worker_waits_while_a_restored_database_is_put_in_order(receiver: Receiver) -> None:
+    lineage.begin()
+    endpoint(receiver.url("ok"))
+    announced(1)
+    Lineage.objects.update(state=Lineage.State.MENDING)
+    connections.close_all()
+    with watching() as process:
+        time.sleep(6)  # long enough to come up, also on a busy machine, and to end
+        assert (process.poll(), receiver.ledger) == (None, [])
+        Lineage.objects.update(state=Lineage.State.SERVING)
+        wait_for(lambda: len(receiver.ledger) == 1)
         assert ended(process) == (0, True)
 
 
