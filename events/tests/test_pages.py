@@ -391,6 +391,37 @@ def test_partners_hand_out_their_own_tickets() -> None:
     assert notice(response).startswith("Tickets come from our partners.")
 
 
+@pytest.mark.parametrize(("first", "then"), [("partner", "open"), ("open", "partner")])
+def test_page_and_frame_tell_who_enters_by_the_terms_of_the_date(
+    settings: Settings, first: str, then: str
+) -> None:
+    settings.EMBED_ORIGINS = ["https://club.example.org"]
+    scheduled(entry=first)
+    manage("post", "/events/breakfast/entries/", [{"holder": "alice"}])
+    manage("patch", "/events/breakfast/", {"entry": then})
+
+    for now, entry in ((NOW, first), (DRAW, then)):
+        page, frame = look("/e/breakfast/", now), look("/embed/e/breakfast/", now)
+        is_open = entry == "open"
+        assert ('id="take-part"' in page.content.decode()) == is_open
+        assert ('<a class="button act"' in frame.content.decode()) == is_open
+        for shown in (page, frame):
+            assert ("Tickets come from our partners" in text_of(shown)) == (not is_open)
+
+
+def test_limits_on_the_page_are_those_of_the_date() -> None:
+    scheduled(tickets_per_holder=2)
+    taken("Alice")
+    manage("patch", "/events/breakfast/", {"tickets_per_holder": 3, "max_wins_per_holder": 1})
+
+    kept, next_one = (text_of(look("/e/breakfast/", now)) for now in (NOW, DRAW))
+
+    assert "Up to 2 tickets for each holder" in kept
+    assert "Nobody is drawn more than once." not in kept
+    assert "Up to 3 tickets for each holder" in next_one
+    assert "Nobody is drawn more than once." in next_one
+
+
 @pytest.mark.parametrize("username", ["", "upcoming", "a\u202eb"])
 def test_what_is_no_name_is_said_at_the_field(username: str) -> None:
     scheduled()
