@@ -32,7 +32,7 @@ from raffles.domain import identities
 from raffles.domain.claiming import Entrant
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.entering import Entry, enter, enter_again
-from raffles.domain.entering_lists import enter_list, was_entered
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.keys import ticket_key
 from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import (
@@ -284,18 +284,23 @@ def enter_users(
 ) -> Listed:
     """Enter users in the first draw after `now`, all or none; there is at least one line.
 
-    A repeated `request` gets the same tickets. Raises NoDraw, DrawFull (fewer are left than asked
-    for), BadLines, RequestMismatch.
+    A repeated `request` gets the same tickets, for ever. Raises NoDraw, DrawFull (fewer are left
+    than asked for), BadLines, RequestMismatch.
     """
     how: dict[str, Any] = {"now": now, "by": by, "channel": channel, "request": request}
     passed: set[date] = set()
+    once = None
+    if request is not None:
+        once = _once_tag(event, f"entries\0{request.caller}\0{request.key}")
     while True:
         try:
             with transaction.atomic():
                 event = locked_event(event.pk)
-                row = _entered_before(event, request, now) or _opened(event, lines, now, passed)
+                row = _entered_before(event, once) or _opened(event, lines, now, passed)
                 assert row.raffle  # noqa: S101 - it has tickets, or is to get them now
-                entered = enter_list(row.raffle.uuid, lines, **how, through_event=True)
+                entered = enter_list(
+                    row.raffle.uuid, lines, **how, order_tag=once, through_event=True
+                )
                 return Listed(row.local(), row.raffle.uuid, entered)
         except GateShut:
             if passed:
@@ -305,12 +310,12 @@ def enter_users(
             raise (refusal if isinstance(refusal, DrawFull) else DrawFull()) from None
 
 
-def _entered_before(event: Event, request: Request | None, now: datetime) -> Occurrence | None:
-    """Return the date that the request entered; None for a new one."""
-    if request is None:
+def _entered_before(event: Event, once: bytes | None) -> Occurrence | None:
+    """Return the date that the request with this tag entered; None for a new one."""
+    if once is None:
         return None
-    opened = event.occurrences.recent(now).exclude(raffle=None).select_related("raffle")
-    return next((row for row in opened if row.raffle and was_entered(row.raffle, request)), None)
+    entered = event.occurrences.filter(raffle__tickets__order_tag=once)
+    return entered.select_related("raffle").first()
 
 
 def _opened(event: Event, lines: Sequence[Line], now: datetime, passed: set[date]) -> Occurrence:
