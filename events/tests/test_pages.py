@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from events.tests.acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
+from events.tests.acting import DAY, DRAW, NOW, at, manage, participate, run, scheduled, taken
 from raffles.domain.erasing import erase_holder
 from raffles.domain.identities import of_user
 from raffles.domain.prizes import forfeit, replace_winner
@@ -317,6 +317,26 @@ def test_address_for_mail_may_be_written_beside_the_name() -> None:
     assert enter("Alice", email="alice@example.org").status_code == 201
     assert enter("Bob", email="").status_code == 201
     assert [contact.email for contact in Contact.objects.all()] == ["alice@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Bea@Bücher.example ", "bea@xn--bcher-kva.example"),
+        ("bea@localhost", None),
+        ("bea@[127.0.0.1]", None),
+        ('"b a"@example.org', None),
+        ("b\u202ea@example.org", None),
+    ],
+)
+def test_page_and_api_read_an_address_for_mail_alike(typed: str, kept: str | None) -> None:
+    scheduled()
+
+    status = 201 if kept else 400
+    assert enter("Alice", email=typed).status_code == status
+    assert participate("Bob", email=typed.strip()).status_code == status
+    emails = list(Contact.objects.values_list("email", flat=True))
+    assert emails == ([kept, kept] if kept else [])
 
 
 def test_reload_gives_the_same_ticket() -> None:

@@ -140,6 +140,17 @@ def test_address_for_mail_leads_to_its_tickets() -> None:
     assert Ticket.objects.filter(erased_at__isnull=False).count() == 1
 
 
+def test_address_that_was_kept_as_typed_leads_to_its_ticket() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    kept = ("Bea@Bücher.example", "bea@x.example", "bea_@bücher.example")
+    for n, email in enumerate(kept):
+        keep_contact(enter_nth(raffle, n), email, now=NOW)
+    out = StringIO()
+    call_command("erase_participant", "mail:bea@bücher.example", stdout=out)
+    assert out.getvalue().startswith("1 ticket(s) erased")
+    assert [contact.email for contact in Contact.objects.order_by("slot")] == [*kept[1:]]
+
+
 @pytest.mark.parametrize("typed", ["a@münchen.example", "A@XN--MNCHEN-3YA.example"])
 def test_tickets_that_an_address_took_by_links_are_erased_by_it(typed: str) -> None:
     raffle = RaffleFactory.create(
