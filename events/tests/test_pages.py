@@ -377,6 +377,69 @@ def test_address_that_counts_once_is_explained_with_what_else_works() -> None:
     assert "Switch your telephone to mobile data" in text_of(response)
 
 
+def test_who_may_have_another_ticket_is_offered_it_without_scripts() -> None:
+    scheduled(max_participants=9, tickets_per_holder=2)
+    assert "Take another ticket" not in text_of(look("/e/breakfast/"))
+
+    first = enter("Alice")
+    assert "Take another ticket" in text_of(first)
+    assert 'value="Alice"' in first.content.decode()
+    assert 'data-live="/e/breakfast/state/?held=1"' in first.content.decode()
+    assert "Take another ticket" in text_of(look("/e/breakfast/state/?held=1"))
+    for held in "2", "", "x":
+        assert 'id="take-part"' not in look(f"/e/breakfast/state/?held={held}").content.decode()
+
+    second = enter("Alice")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert ticket_on(first) != ticket_on(second)
+    assert 'id="take-part"' not in second.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("terms", "offered"),
+    [
+        ({"tickets_per_holder": 2}, True),
+        ({"tickets_per_holder": 1}, False),
+        ({"tickets_per_holder": 2, "max_participants": 1}, False),
+        ({"tickets_per_holder": 2, "entry": "partner"}, False),
+    ],
+)
+def test_page_of_a_ticket_leads_to_where_the_next_one_is_taken(
+    terms: dict[str, Any], offered: bool
+) -> None:
+    scheduled(**terms)
+    manage("post", "/events/breakfast/entries/", [{"holder": "alice"}])
+    page = f"/r/{Raffle.objects.get().uuid}/ticket/"
+
+    link = '<a href="/e/breakfast/" data-most="2">Take another ticket</a>'
+    assert (link in look(page).content.decode()) == offered
+    assert "Take another ticket" not in text_of(look(page, DRAW))
+
+
+@pytest.mark.parametrize("then", [1, 3])
+def test_who_has_all_their_tickets_is_told_by_the_terms_of_the_date(then: int) -> None:
+    scheduled(max_participants=9, tickets_per_holder=2)
+    enter("Alice")
+    enter("Alice")
+    manage("patch", "/events/breakfast/", {"tickets_per_holder": then})
+
+    assert notice(enter("Alice")) == (
+        "This name has all its tickets. A name gets no more in a draw. If it is not you, add what "
+        "tells you apart, such as the first letter of your surname."
+    )
+    manage("patch", "/events/breakfast/", {"one_per_address": True})
+    assert notice(enter("Alice")) == (
+        "You already hold your tickets. This name has all its tickets of the next draw, or your "
+        "internet address has brought another name into it."
+    )
+    resting = {"one_per_address": False, "rest_days": 3, "privacy": "number"}
+    manage("patch", "/events/breakfast/", resting)
+    assert notice(enter("Alice")) == (
+        "You already hold all your tickets, or rest. A name gets no more in a draw, and winners of "
+        "this event rest for some days."
+    )
+
+
 def test_full_draw_is_refused_in_words() -> None:
     scheduled(max_participants=1)
     enter("Alice")
