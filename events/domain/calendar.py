@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from events.models import Event, Occurrence, Reward, Rewarding
 from events.schedule import EARLIEST, LATEST, is_zone, local, shown_zone
-from raffles.models import State
+from raffles.models import EntryMode, Raffle, State
 from raffles.web.formats import shown
 
 Row = TypeVar("Row", Occurrence, Reward)
@@ -54,9 +54,20 @@ class ComingDraw:
         """Return whether the date has no reward of its own."""
         return self.reward is self.event
 
+    def terms(self) -> Raffle | Event:
+        """Return what says who enters it, how often, and by which rules.
+
+        Its first ticket has signed its raffle's; the event's are those of dates without one.
+        """
+        return (self.occurrence and self.occurrence.raffle) or self.event
+
+    def is_for_partners(self) -> bool:
+        """Return whether its tickets come from partners alone."""
+        return self.terms().entry == EntryMode.PARTNER
+
     def rules_hash(self) -> str:
         """Return the hash of the rules that its participants accept, "" without any."""
-        return self.occurrence.rules_hash() if self.occurrence else self.event.rules_hash or ""
+        return self.terms().rules_hash or ""
 
     def participants(self) -> int:
         """Return the number of tickets handed out."""

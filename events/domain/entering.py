@@ -32,7 +32,7 @@ from raffles.domain import identities
 from raffles.domain.claiming import Entrant
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.entering import Entry, enter, enter_again
-from raffles.domain.entering_lists import enter_list, was_entered
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.keys import ticket_key
 from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import (
@@ -89,6 +89,10 @@ class _Person:
     channel: Channel | None
     accepts: str | None
 
+    def may_enter(self, draw: ComingDraw) -> bool:
+        """Return whether the draw takes those who come as this person does."""
+        return self.channel == Channel.PARTNER or not draw.is_for_partners()
+
     def enter(self, raffle_id: UUID, now: datetime) -> Entry:
         return enter(
             raffle_id,
@@ -117,8 +121,6 @@ def take_part(
     Raises PartnersOnly, WonRecently, NoDraw, DrawFull, AcceptRules, Excluded, AlreadyInDraw,
     RequestMismatch.
     """
-    if event.entry == Event.Entry.PARTNER and not participant.is_partner:
-        raise PartnersOnly
     person = _person(event, participant)
     try:
         return _enter_next(event, draw, person, now)
@@ -160,12 +162,14 @@ def _once_tag(event: Event, once: str) -> bytes:
 
 def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: datetime) -> Taken:
     """Enter the next draw, or the one after it if its gate shuts at this moment."""
-    if event.rest_days and (last := _last_win(event, person.identity, now)):
-        if entry := person.enter_again():
-            return _taken(event, person, entry)
-        raise _resting(event, last, now)
     passed: set[date] = set()
-    while draw := draw or _next_draw(event, now, passed):
+    while True:
+        draw = draw or _next_draw(event, now, passed)
+        if refusal := _why_not(event, draw, person, now):
+            if entry := person.enter_again():
+                return _taken(event, person, entry)
+            raise refusal
+        assert draw  # noqa: S101 - without one there is a refusal
         try:
             if taken := _enter(event, draw, person, now, passed):
                 return taken
@@ -177,9 +181,18 @@ def _enter_next(event: Event, draw: ComingDraw | None, person: _Person, now: dat
                 raise
             passed.add(draw.date)
         draw = None
-    if entry := person.enter_again():
-        return _taken(event, person, entry)
-    raise NoDraw
+
+
+def _why_not(
+    event: Event, draw: ComingDraw | None, person: _Person, now: datetime
+) -> Refusal | None:
+    """Return what keeps the person out of the draw, however many tickets it has left."""
+    # First of all: strangers to a draw of partners' learn nothing about names.
+    if draw and not person.may_enter(draw):
+        return PartnersOnly()
+    if event.rest_days and (last := _last_win(event, person.identity, now)):
+        return _resting(event, last, now)
+    return None if draw else NoDraw()
 
 
 def _enter(
@@ -204,14 +217,15 @@ def _next_draw(event: Event, now: datetime, passed: set[date]) -> ComingDraw | N
 
 
 def _open(event: Event, person: _Person, now: datetime, passed: set[date]) -> Taken | None:
-    """Create the next date's raffle with its first ticket, or neither; None if it exists already.
+    """Create the next date's raffle with its first ticket, or neither.
 
-    The event is locked, since the raffle takes its time, reward and size from this moment.
+    None if it exists already, or takes others now: the event's rules may have changed. The event
+    is locked, since the raffle takes its time, reward and size from this moment.
     """
     with transaction.atomic():
         event = locked_event(event.pk)
         draw = _next_draw(event, now, passed)
-        if draw is None or draw.occurrence is not None:
+        if draw is None or draw.occurrence is not None or not person.may_enter(draw):
             return None
         raffle = _make(event, draw, now)
         entry = person.enter(raffle.uuid, now)
@@ -270,18 +284,23 @@ def enter_users(
 ) -> Listed:
     """Enter users in the first draw after `now`, all or none; there is at least one line.
 
-    A repeated `request` gets the same tickets. Raises NoDraw, DrawFull (fewer are left than asked
-    for), BadLines, RequestMismatch.
+    A repeated `request` gets the same tickets, for ever. Raises NoDraw, DrawFull (fewer are left
+    than asked for), BadLines, RequestMismatch.
     """
     how: dict[str, Any] = {"now": now, "by": by, "channel": channel, "request": request}
     passed: set[date] = set()
+    once = None
+    if request is not None:
+        once = _once_tag(event, f"entries\0{request.caller}\0{request.key}")
     while True:
         try:
             with transaction.atomic():
                 event = locked_event(event.pk)
-                row = _entered_before(event, request, now) or _opened(event, lines, now, passed)
+                row = _entered_before(event, once) or _opened(event, lines, now, passed)
                 assert row.raffle  # noqa: S101 - it has tickets, or is to get them now
-                entered = enter_list(row.raffle.uuid, lines, **how, through_event=True)
+                entered = enter_list(
+                    row.raffle.uuid, lines, **how, order_tag=once, through_event=True
+                )
                 return Listed(row.local(), row.raffle.uuid, entered)
         except GateShut:
             if passed:
@@ -291,12 +310,12 @@ def enter_users(
             raise (refusal if isinstance(refusal, DrawFull) else DrawFull()) from None
 
 
-def _entered_before(event: Event, request: Request | None, now: datetime) -> Occurrence | None:
-    """Return the date that the request entered; None for a new one."""
-    if request is None:
+def _entered_before(event: Event, once: bytes | None) -> Occurrence | None:
+    """Return the date that the request with this tag entered; None for a new one."""
+    if once is None:
         return None
-    opened = event.occurrences.recent(now).exclude(raffle=None).select_related("raffle")
-    return next((row for row in opened if row.raffle and was_entered(row.raffle, request)), None)
+    entered = event.occurrences.filter(raffle__tickets__order_tag=once)
+    return entered.select_related("raffle").first()
 
 
 def _opened(event: Event, lines: Sequence[Line], now: datetime, passed: set[date]) -> Occurrence:

@@ -52,11 +52,11 @@ class WonRecently(Refusal):
 
 
 class PartnersOnly(Refusal):
-    """Tickets of this event are handed out by partners."""
+    """Tickets to this draw are handed out by partners."""
 
     kind = Kind.FORBIDDEN
     code = "partners_only"
-    sentence = _("An API key is needed to take part in this event")
+    sentence = _("An API key is needed to take part in this draw")
 
 
 class RewardFrozen(Refusal):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 from events.api.fields import UsernameField
+from raffles.pages.forms import MailField
 from raffles.pages.log import SearchForm, visible
 
 _username = UsernameField()
@@ -32,12 +33,10 @@ class ParticipationForm(forms.Form):
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    email = forms.EmailField(
+    email = MailField(
         label=_("E-mail, if you want to be told of a prize"),
         help_text=_("Shown to nobody, and deleted after the draw."),
-        max_length=254,
         required=False,
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
 
     def clean_username(self) -> str:

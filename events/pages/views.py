@@ -17,7 +17,7 @@ from events.domain.calendar import find_event
 from events.domain.entering import Participant, Taken, take_part
 from events.models import Event
 from events.pages.forms import ParticipationForm, WinnersForm
-from events.pages.notices import WORDS, WORDS_BY_ADDRESS
+from events.pages.notices import WORDS, words_of
 from events.pages.queries import (
     coming,
     drawn_in,
@@ -39,7 +39,7 @@ from raffles.pages.notices import Notice, TooManyTries, notice_of
 from raffles.pages.page import answered, page, request_key, throttle
 from raffles.pages.result import shown_result
 from raffles.pages.rules import acceptance
-from raffles.pages.views import just_taken, shown_certificate
+from raffles.pages.views import held_according_to, just_taken, shown_certificate
 from raffles.web.callers import require_holder
 from raffles.web.throttles import EntryThrottle
 
@@ -96,7 +96,7 @@ def event(request: HttpRequest, slug: str) -> HttpResponse:
         throttle(request, EntryThrottle())
         now = acting_time()
         found, draw = find_event(now, slug=slug)
-        words = WORDS_BY_ADDRESS if found.one_per_address else WORDS
+        words = words_of(found, draw)
         participant = _participant(request, form.cleaned_data["username"])
         taken = take_part(found, participant, now=now, draw=draw)
         if email := form.cleaned_data["email"]:
@@ -128,7 +128,8 @@ def _event(
     notice: Notice | None = None,
     taken: Taken | None = None,
 ) -> HttpResponse:
-    state = state_of(slug, timezone.now(), is_held=taken is not None)
+    held = taken.entry.nth + 1 if taken else 0
+    state = state_of(slug, timezone.now(), is_held=taken is not None, held=held)
     context = {
         **state,
         **acceptance(request, state["rules_hash"]),
@@ -147,11 +148,16 @@ def _event(
 @page
 def event_state(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer the part of an event's page that changes, for a page that is open."""
-    context = state_of(slug, timezone.now(), is_held="held" in request.GET)
+    is_held, held = held_according_to(request)
+    context = state_of(slug, timezone.now(), is_held=is_held, held=held)
     return render(request, "events/_state.html", context)
 
 
-def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
+def state_of(slug: str, now: datetime, *, is_held: bool, held: int = 0) -> dict[str, Any]:
+    """Return what the changing part of an event's page shows, to a holder if `is_held`.
+
+    A holder of `held` tickets is offered another one, if the terms allow it.
+    """
     found = Event.objects.get(slug=slug)
     dates = next_dates(found, now)
     draw = dates[0] if dates else None
@@ -160,6 +166,8 @@ def state_of(slug: str, now: datetime, *, is_held: bool) -> dict[str, Any]:
         "zone": shown_zone(found.time_zone),
         "form": ParticipationForm(),
         "is_held": is_held,
+        "held": held,
+        "most": draw.terms().tickets_per_holder if draw else 1,
         "draw": draw,
         "rules_hash": draw.rules_hash() if draw else "",
         "left": draw.max_participants - draw.participants() if draw else 0,

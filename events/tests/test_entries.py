@@ -104,9 +104,12 @@ def test_the_same_request_again_is_the_same_tickets_after_the_draw_too() -> None
     for now in NOW, DRAW:
         assert entries(now=now, **KEY).json() == first.json()
     run(DRAW)
-    assert entries(now=DRAW + DAY / 2, **KEY).json() == first.json()
-    assert refused(entries([{"holder": "x"}], **KEY))[0] == 422
+    for now in DRAW + DAY / 2, DRAW + 400 * DAY:
+        assert entries(now=now, **KEY).json() == first.json()
+        assert refused(entries([{"holder": "x"}], now, **KEY))[0] == 422
     assert Ticket.objects.count() == 3
+    other = entries(now=DRAW, who="127.0.0.2", **KEY)  # whose key it is, too
+    assert (other.status_code, Ticket.objects.count()) == (201, 6)
 
 
 def test_what_cannot_be_entered_opens_no_date() -> None:

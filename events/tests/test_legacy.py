@@ -87,7 +87,7 @@ def test_what_it_refuses() -> None:
     assert refused(ask(f"/ticket/alice?eventID={partners['id']}")) == (
         403,
         "partners_only",
-        "An API key is needed to take part in this event",
+        "An API key is needed to take part in this draw",
     )
     assert list(faults(ask(f"/ticket/a%E2%80%8Bb?eventID={event['id']}"))) == ["username"]
     assert ask(path, "head").status_code == 405

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from events.tests.acting import DAY, DRAW, NOW, at, manage, run, scheduled, taken
+from events.tests.acting import DAY, DRAW, NOW, at, manage, participate, run, scheduled, taken
 from raffles.domain.erasing import erase_holder
 from raffles.domain.identities import of_user
 from raffles.domain.prizes import forfeit, replace_winner
@@ -319,6 +319,26 @@ def test_address_for_mail_may_be_written_beside_the_name() -> None:
     assert [contact.email for contact in Contact.objects.all()] == ["alice@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" Bea@Bücher.example ", "bea@xn--bcher-kva.example"),
+        ("bea@localhost", None),
+        ("bea@[127.0.0.1]", None),
+        ('"b a"@example.org', None),
+        ("b\u202ea@example.org", None),
+    ],
+)
+def test_page_and_api_read_an_address_for_mail_alike(typed: str, kept: str | None) -> None:
+    scheduled()
+
+    status = 201 if kept else 400
+    assert enter("Alice", email=typed).status_code == status
+    assert participate("Bob", email=typed.strip()).status_code == status
+    emails = list(Contact.objects.values_list("email", flat=True))
+    assert emails == ([kept, kept] if kept else [])
+
+
 def test_reload_gives_the_same_ticket() -> None:
     scheduled()
     first = enter("Alice", request_key="one")
@@ -357,6 +377,69 @@ def test_address_that_counts_once_is_explained_with_what_else_works() -> None:
     assert "Switch your telephone to mobile data" in text_of(response)
 
 
+def test_who_may_have_another_ticket_is_offered_it_without_scripts() -> None:
+    scheduled(max_participants=9, tickets_per_holder=2)
+    assert "Take another ticket" not in text_of(look("/e/breakfast/"))
+
+    first = enter("Alice")
+    assert "Take another ticket" in text_of(first)
+    assert 'value="Alice"' in first.content.decode()
+    assert 'data-live="/e/breakfast/state/?held=1"' in first.content.decode()
+    assert "Take another ticket" in text_of(look("/e/breakfast/state/?held=1"))
+    for held in "2", "", "x":
+        assert 'id="take-part"' not in look(f"/e/breakfast/state/?held={held}").content.decode()
+
+    second = enter("Alice")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert ticket_on(first) != ticket_on(second)
+    assert 'id="take-part"' not in second.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("terms", "offered"),
+    [
+        ({"tickets_per_holder": 2}, True),
+        ({"tickets_per_holder": 1}, False),
+        ({"tickets_per_holder": 2, "max_participants": 1}, False),
+        ({"tickets_per_holder": 2, "entry": "partner"}, False),
+    ],
+)
+def test_page_of_a_ticket_leads_to_where_the_next_one_is_taken(
+    terms: dict[str, Any], offered: bool
+) -> None:
+    scheduled(**terms)
+    manage("post", "/events/breakfast/entries/", [{"holder": "alice"}])
+    page = f"/r/{Raffle.objects.get().uuid}/ticket/"
+
+    link = '<a href="/e/breakfast/" data-most="2">Take another ticket</a>'
+    assert (link in look(page).content.decode()) == offered
+    assert "Take another ticket" not in text_of(look(page, DRAW))
+
+
+@pytest.mark.parametrize("then", [1, 3])
+def test_who_has_all_their_tickets_is_told_by_the_terms_of_the_date(then: int) -> None:
+    scheduled(max_participants=9, tickets_per_holder=2)
+    enter("Alice")
+    enter("Alice")
+    manage("patch", "/events/breakfast/", {"tickets_per_holder": then})
+
+    assert notice(enter("Alice")) == (
+        "This name has all its tickets. A name gets no more in a draw. If it is not you, add what "
+        "tells you apart, such as the first letter of your surname."
+    )
+    manage("patch", "/events/breakfast/", {"one_per_address": True})
+    assert notice(enter("Alice")) == (
+        "You already hold your tickets. This name has all its tickets of the next draw, or your "
+        "internet address has brought another name into it."
+    )
+    resting = {"one_per_address": False, "rest_days": 3, "privacy": "number"}
+    manage("patch", "/events/breakfast/", resting)
+    assert notice(enter("Alice")) == (
+        "You already hold all your tickets, or rest. A name gets no more in a draw, and winners of "
+        "this event rest for some days."
+    )
+
+
 def test_full_draw_is_refused_in_words() -> None:
     scheduled(max_participants=1)
     enter("Alice")
@@ -389,6 +472,37 @@ def test_partners_hand_out_their_own_tickets() -> None:
     assert 'id="take-part"' not in shown.content.decode()
     assert response.status_code == 403
     assert notice(response).startswith("Tickets come from our partners.")
+
+
+@pytest.mark.parametrize(("first", "then"), [("partner", "open"), ("open", "partner")])
+def test_page_and_frame_tell_who_enters_by_the_terms_of_the_date(
+    settings: Settings, first: str, then: str
+) -> None:
+    settings.EMBED_ORIGINS = ["https://club.example.org"]
+    scheduled(entry=first)
+    manage("post", "/events/breakfast/entries/", [{"holder": "alice"}])
+    manage("patch", "/events/breakfast/", {"entry": then})
+
+    for now, entry in ((NOW, first), (DRAW, then)):
+        page, frame = look("/e/breakfast/", now), look("/embed/e/breakfast/", now)
+        is_open = entry == "open"
+        assert ('id="take-part"' in page.content.decode()) == is_open
+        assert ('<a class="button act"' in frame.content.decode()) == is_open
+        for shown in (page, frame):
+            assert ("Tickets come from our partners" in text_of(shown)) == (not is_open)
+
+
+def test_limits_on_the_page_are_those_of_the_date() -> None:
+    scheduled(tickets_per_holder=2)
+    taken("Alice")
+    manage("patch", "/events/breakfast/", {"tickets_per_holder": 3, "max_wins_per_holder": 1})
+
+    kept, next_one = (text_of(look("/e/breakfast/", now)) for now in (NOW, DRAW))
+
+    assert "Up to 2 tickets for each holder" in kept
+    assert "Nobody is drawn more than once." not in kept
+    assert "Up to 3 tickets for each holder" in next_one
+    assert "Nobody is drawn more than once." in next_one
 
 
 @pytest.mark.parametrize("username", ["", "upcoming", "a\u202eb"])

@@ -10,9 +10,23 @@ from uuid import uuid4
 import pytest
 from pytest_django import Settings
 
-from events.tests.acting import DAY, ENTERED, NOW, participate, refused, scheduled, taken
+from events.domain.entering import Participant, take_part
+from events.domain.refusals import PartnersOnly
+from events.models import Event
+from events.tests.acting import (
+    DAY,
+    DRAW,
+    ENTERED,
+    NOW,
+    manage,
+    participate,
+    refused,
+    run,
+    scheduled,
+    taken,
+)
 from raffles.domain.api_keys import make_key
-from raffles.models import ApiKey
+from raffles.models import ApiKey, Raffle, Ticket
 
 pytestmark = pytest.mark.django_db
 BAD_KEY = (401, "bad_key", "This API key is unknown or has expired.")
@@ -40,10 +54,58 @@ def test_a_partner_event_needs_a_key() -> None:
     assert status(answer) == (
         401,
         "partners_only",
-        "An API key is needed to take part in this event",
+        "An API key is needed to take part in this draw",
     )
     assert answer["WWW-Authenticate"] == "Bearer"
     assert taken("alice", **authorization)["username"] == "alice"
+
+
+def test_a_date_of_partners_stays_theirs() -> None:
+    scheduled(entry="partner", max_participants=9)
+    _, authorization = new_key()
+    ticket = taken("alice", **authorization)
+    assert manage("patch", "/events/breakfast/", {"entry": "open"}).json()["kept"] == ["2026-02-10"]
+
+    assert status(participate("bob"))[:2] == (401, "partners_only")
+    assert taken("bob", **authorization)["raffle_id"] == ticket["raffle_id"]
+    taken("carol", now=DRAW)  # in the next one, which signs that anybody may
+    stored = Ticket.objects.order_by("username").values_list("raffle__entry", "channel")
+    assert [*stored] == [("partner", None), ("partner", None), ("username", None)]
+
+
+def test_a_date_of_everybody_s_stays_theirs() -> None:
+    scheduled(max_participants=9)
+    first = participate("alice", "A-1")
+    manage("patch", "/events/breakfast/", {"entry": "partner"})
+
+    assert taken("bob")["raffle_id"] == first.json()["raffle_id"]
+    assert status(participate("carol", now=DRAW))[:2] == (401, "partners_only")
+    again = participate("alice", "A-1", now=DRAW)
+    assert (again.status_code, again.json()) == (200, first.json())
+
+
+def test_an_event_that_went_to_partners_meanwhile_opens_no_date_for_a_stranger() -> None:
+    scheduled()
+    seen_before = Event.objects.get()
+    manage("patch", "/events/breakfast/", {"entry": "partner"})
+
+    address = "ip:198.51.100.1"
+    with pytest.raises(PartnersOnly):
+        take_part(seen_before, Participant("alice", address, address), now=NOW)
+    assert not Raffle.objects.exists()
+
+
+def test_strangers_to_partners_learn_nothing_about_names() -> None:
+    scheduled(entry="partner", rest_days=3)
+    _, authorization = new_key()
+    taken("alice", **authorization)
+    run(DRAW)
+
+    assert [status(participate(name, now=DRAW))[1] for name in ("alice", "bob")] == [
+        "partners_only",
+        "partners_only",
+    ]
+    assert status(participate("alice", now=DRAW, **authorization))[1] == "won_recently"
 
 
 @pytest.mark.parametrize("text", ["key_x", "", "a b", "key_\N{SNOWMAN}"])

@@ -176,11 +176,11 @@ def download(
 
 
 def _names(request: HttpRequest, raffle: Raffle) -> str:
-    if raffle.event_slug is None:
+    if not raffle.keeps_names:
         return ""
     if request.user.has_perm(FULL_NAMES):
         return gettext("Names are as they were entered.")
-    return gettext("Names are as the event shows them to everybody.")
+    return gettext("Names are as the draw shows them to everybody.")
 
 
 def _last_week(request: HttpRequest) -> dict[str, Any]:

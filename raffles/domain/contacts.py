@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from raffles.domain.entering import Entry
+from raffles.domain.identities import read_mail
 from raffles.domain.keys import current_key_id
 from raffles.domain.locking import held
 from raffles.domain.prizes import note_notified, slot_of
@@ -101,10 +103,23 @@ def forget_contacts(raffle: Raffle, tickets: QuerySet[Ticket]) -> None:
 
 
 def slots_of_contact(email: str, raffles: QuerySet[Raffle]) -> list[tuple[Raffle, list[int]]]:
-    """Return the slots of tickets that this address was given with, in any case, by raffle."""
-    contacts = Contact.objects.filter(email__iexact=email, raffle__in=raffles)
+    """Return the slots of tickets that this address was given with, by raffle.
+
+    `read_mail` has read it.
+    """
+    local, _at, _domain = email.rpartition("@")
+    contacts = Contact.objects.filter(email__istartswith=f"{local}@", raffle__in=raffles)
     rows = contacts.order_by("raffle").select_related("raffle")
+    theirs = (row for row in rows if _read(row.email) == email)
     return [
         (raffle, [row.slot for row in group])
-        for raffle, group in groupby(rows, key=lambda row: row.raffle)
+        for raffle, group in groupby(theirs, key=lambda row: row.raffle)
     ]
+
+
+def _read(email: str) -> str:
+    """Return a stored address as addresses are compared: some were kept as they were typed."""
+    try:
+        return read_mail(email)
+    except ValidationError:
+        return email.lower()

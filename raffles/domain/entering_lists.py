@@ -61,9 +61,11 @@ _LOOKED_UP = 500  # holders at once
 _STAGE = """
     CREATE TEMPORARY TABLE raffles_staged (
         n integer NOT NULL, line integer NOT NULL, holder_tag bytea NOT NULL,
-        code_tag bytea NOT NULL, nth integer NOT NULL, username varchar(150), channel varchar(8)
+        code_tag bytea NOT NULL, nth integer NOT NULL, username varchar(150), channel varchar(8),
+        order_tag bytea
     )
 """
+_STAGED = "raffles_staged (n, line, holder_tag, code_tag, nth, username, channel)"
 _TWICE = """
     SELECT DISTINCT line, first FROM (
         SELECT line, min(line) OVER (PARTITION BY holder_tag) AS first FROM raffles_staged
@@ -71,9 +73,10 @@ _TWICE = """
 """
 _LAND = """
     INSERT INTO raffles_ticket
-        (raffle_id, slot, holder_tag, code_tag, nth, issued_at, request_tag, username, channel)
-    SELECT %s, n + %s, holder_tag, code_tag, nth, %s, %s, username, channel FROM raffles_staged
-    WHERE n >= %s AND n < %s
+        (raffle_id, slot, holder_tag, code_tag, nth, issued_at, request_tag, username, channel,
+        order_tag)
+    SELECT %s, n + %s, holder_tag, code_tag, nth, %s, %s, username, channel, order_tag
+    FROM raffles_staged WHERE n >= %s AND n < %s
 """
 
 
@@ -156,13 +159,15 @@ def enter_list(
     by: str,
     channel: Channel = Channel.LIST,
     request: Request | None = None,
+    order_tag: bytes | None = None,
     through_event: bool = False,
 ) -> dict[str, list[Entry]]:
     """Enter the lines in a raffle under way; return their new tickets by holder, in their order.
 
     Lines that name no channel are counted by `channel`. A repeated `request` returns the same
     tickets, and none for who was erased since; another body under its key raises RequestMismatch.
-    The holders of an event's raffle, which is entered `through_event`, are its users. Raises
+    The holders of an event's raffle, which is entered `through_event`, are its users; `order_tag`
+    is put on the first ticket, for the event to find the list by. Raises
     Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut (fewer are left than asked for, and none
     was given), BadLines, Restored.
     """
@@ -191,17 +196,12 @@ def enter_list(
                 is_of_users=through_event,
             )
             with _staged(lines, pool) as summary:
-                _land(raffle, summary, now, request_tag)
+                _land(raffle, summary, now, request_tag, order_tag)
             record(raffle, ADDED, at=now, by=by, amount=summary.tickets, **asked)
     identity_of = of_user if through_event else of_entrant
     identities = {line.holder: identity_of(line.holder) for line in lines}
     tickets = tickets_of(raffle, list(identities.values()), request_tag)
     return {holder: tickets.get(identity, []) for holder, identity in identities.items()}
-
-
-def was_entered(raffle: Raffle, request: Request) -> bool:
-    """Return whether the request was entered in this raffle before. Raises RequestMismatch."""
-    return _is_repeat(raffle, _asked(raffle, request))
 
 
 def _asked(raffle: Raffle, request: Request | None) -> dict[str, str]:
@@ -385,15 +385,20 @@ def _copy_postgresql(cursor: Any, rows: list[_Staged]) -> None:
         text.write(f"{n}\t{line}\t\\\\x{holder.hex()}\t\\\\x{code.hex()}\t{nth}\t{said}\t")
         text.write(f"{channel or _NULL}\n")
     text.seek(0)
-    cursor.copy_expert("COPY raffles_staged FROM STDIN", text)
+    cursor.copy_expert(f"COPY {_STAGED} FROM STDIN", text)
 
 
 def _copy_sqlite(cursor: Any, rows: list[_Staged]) -> None:
-    cursor.executemany("INSERT INTO raffles_staged VALUES (%s, %s, %s, %s, %s, %s, %s)", rows)
+    places = "(%s, %s, %s, %s, %s, %s, %s)"
+    cursor.executemany(f"INSERT INTO {_STAGED} VALUES {places}", rows)  # noqa: S608
 
 
 def _land(
-    raffle: Raffle, summary: Summary, now: datetime, request_tag: bytes | None = None
+    raffle: Raffle,
+    summary: Summary,
+    now: datetime,
+    request_tag: bytes | None = None,
+    order_tag: bytes | None = None,
 ) -> None:
     """Give the staged tickets slots of the raffle's locked stripes. Raises SoldOut."""
     count = summary.tickets
@@ -415,6 +420,8 @@ def _land(
     Stripe.objects.bulk_update(moved, ["issued"])
     issued_at = connection.ops.adapt_datetimefield_value(signed_time(now))
     with connection.cursor() as cursor:
+        if order_tag is not None:
+            cursor.execute("UPDATE raffles_staged SET order_tag = %s WHERE n = 0", [order_tag])
         for shift, first, end in runs:
             cursor.execute(_LAND, [raffle.pk, shift, issued_at, request_tag, first, end])
         cursor.execute("SELECT code_tag FROM raffles_staged WHERE n = %s", [n - 1])

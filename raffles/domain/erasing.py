@@ -58,7 +58,7 @@ def erase_tickets(raffle: Raffle, which: Q | None = None, *, now: datetime) -> i
         marked = tickets.update(erased_at=now, request_tag=None, username=None)
         if raffle.state in FINISHED:
             finish_erasures(raffle)
-            if raffle.event_slug is not None:  # of no other is anybody named
+            if raffle.keeps_names:
                 forget_names(Raffle.objects.filter(pk=raffle.pk))
     return marked
 

@@ -89,7 +89,7 @@ def raffles_won_by(username: str) -> list[int]:
 
 def _readings(text: str, raffles: Sequence[Raffle]) -> Iterator[tuple[Q, Sequence[Raffle]]]:
     """Yield a condition for each thing that the text may be, and the raffles that can meet it."""
-    named = [each for each in raffles if each.event_slug or each.privacy != Privacy.NUMBER]
+    named = [each for each in raffles if each.keeps_names]
     yield Q(ticket__username__iexact=text), named
     if (code := read_code(text)) is not None:
         tag = code_tag(code)

@@ -334,6 +334,11 @@ class Raffle(ClaimTerms, HolderTerms):
         """Return whether it is drawn or void, and so changes no more."""
         return self.state in FINISHED
 
+    @property
+    def keeps_names(self) -> bool:
+        """Return whether it has the names of holders: those of an event's users, or of a list's."""
+        return self.event_slug is not None or self.privacy != Privacy.NUMBER
+
     def own_channel(self) -> Channel:
         """Return the channel of the tickets that name none: the way in that its terms name."""
         return _OWN_CHANNELS.get(self.entry, Channel.ONLINE)

@@ -18,8 +18,9 @@ class Ticket(models.Model):
     It is the `nth` ticket of its holder, from 0 and without gaps. `channel` is null for the
     raffle's own way in: what nearly every ticket has costs it nothing.
 
-    An entry through an event also has its username, the tag of its order (valid once for ever, so
-    it stays) and, where an address may enter once, the tag of that address.
+    An entry through an event also has its username, the tag of its order or of the list that it is
+    the first of (valid once for ever, so it stays) and, where an address may enter once, the tag of
+    that address.
     """
 
     raffle = models.ForeignKey(Raffle, models.PROTECT, related_name="tickets", db_index=False)

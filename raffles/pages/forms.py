@@ -55,6 +55,20 @@ def ticket_form(raffle: Raffle) -> type[TicketForm]:
     return ListedTicketForm if raffle.entry == EntryMode.LIST else TicketForm
 
 
+class MailField(forms.CharField):
+    """An e-mail address, read as addresses are compared; the API's of this name takes the same."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.EmailInput(
+            attrs={"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
+        )
+        super().__init__(max_length=LONGEST_MAIL, strip=False, widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        text = str(super().to_python(value)).strip(" ")
+        return read_mail(text) if text else ""
+
+
 class EntryForm(forms.Form):
     """Who takes part, in a raffle that asks: nothing where the visitor's address says it."""
 
@@ -62,18 +76,7 @@ class EntryForm(forms.Form):
 class MailForm(EntryForm):
     """The address that a link is sent to."""
 
-    email = forms.CharField(
-        label=_("Your e-mail address"),
-        max_length=LONGEST_MAIL,
-        strip=False,
-        widget=forms.EmailInput(
-            attrs={"autocomplete": "email", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-    )
-
-    def clean_email(self) -> str:
-        """Return the address as addresses are compared."""
-        return read_mail(self.cleaned_data["email"].strip(" "))
+    email = MailField(label=_("Your e-mail address"))
 
 
 class InvitationForm(EntryForm):

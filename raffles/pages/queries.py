@@ -56,11 +56,20 @@ def opens_later(raffle: Raffle, now: datetime) -> datetime | None:
     return raffle.opens_at if is_ahead and _may_be_entered(raffle, now) else None
 
 
+def event_takes_entries(raffle: Raffle, now: datetime) -> bool:
+    """Return whether the raffle is a date of an event, on whose page people can enter it."""
+    is_of_event = raffle.event_slug is not None and raffle.entry != EntryMode.PARTNER
+    return is_of_event and _has_tickets_left(raffle, now)
+
+
 def _may_be_entered(raffle: Raffle, now: datetime) -> bool:
+    is_by_visitors = raffle.event_slug is None and raffle.entry != EntryMode.LIST
+    return is_by_visitors and _has_tickets_left(raffle, now)
+
+
+def _has_tickets_left(raffle: Raffle, now: datetime) -> bool:
     return (
         raffle.state in ENTERABLE
-        and raffle.event_slug is None
-        and raffle.entry != EntryMode.LIST
         and raffle.available > 0
         and (raffle.closes_at is None or now < raffle.closes_at)
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods, require_safe
@@ -25,7 +26,12 @@ from raffles.pages.card import card_of, file_of, to_keep
 from raffles.pages.forms import ticket_form
 from raffles.pages.notices import LISTED, WORDS, TooManyTries, notice_of
 from raffles.pages.page import answered, page, throttle
-from raffles.pages.queries import raffle_to_show, story_of, takes_entries
+from raffles.pages.queries import (
+    event_takes_entries,
+    raffle_to_show,
+    story_of,
+    takes_entries,
+)
 from raffles.pages.reasons import shown_reason
 from raffles.web.middleware import uses_camera
 from raffles.web.throttles import VerifyThrottle
@@ -36,14 +42,14 @@ CODE: Final = "Ticket-Code"
 @require_http_methods(["GET", "HEAD", "POST"])
 @uses_camera
 @page
-def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
+def ticket(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Look a ticket up: number (or holder) and code come in the body, never in the URL."""
     shown = raffle_to_show(raffle_id)
     form_of = ticket_form(shown)
     context: dict[str, Any] = {
         "raffle": shown,
         "form": form_of(),
-        "takes_entries": takes_entries(shown, timezone.now()),
+        "another_at": _another_at(shown, event_page, timezone.now()),
         "ticket": to_keep(shown),
         "file": file_of(shown),
     }
@@ -70,6 +76,15 @@ def ticket(request: HttpRequest, raffle_id: UUID) -> HttpResponse:
             "form": form_of(),
         }
     return answered(request, "raffles/ticket.html", context, notice)
+
+
+def _another_at(raffle: Raffle, event_page: str, now: datetime) -> str:
+    """Return the URL of the page where its holder takes another ticket, "" without any."""
+    if raffle.tickets_per_holder > 1 and takes_entries(raffle, now):
+        return reverse("pages:raffle", args=[raffle.uuid])
+    if raffle.tickets_per_holder > 1 and event_takes_entries(raffle, now):
+        return reverse(event_page, args=[raffle.event_slug])
+    return ""
 
 
 @require_safe

@@ -38,7 +38,7 @@ def public_routes(event_page: str, picture_of: stage.PictureOf) -> tuple[list[UR
         path("rules/<str:rules_hash>.txt", rules.rules_file, name="rules_file"),
         path(f"r/{RAFFLE_ID}/", views.raffle, to_event, name="raffle"),
         path(f"r/{RAFFLE_ID}/state/", views.raffle_state, to_event, name="state"),
-        path(f"r/{RAFFLE_ID}/ticket/", ticket.ticket, name="ticket"),
+        path(f"r/{RAFFLE_ID}/ticket/", ticket.ticket, to_event, name="ticket"),
         path(f"r/{RAFFLE_ID}/ticket/<int:number>/state/", ticket.ticket_state, name="ticket_state"),
         path(f"r/{RAFFLE_ID}/result/", result.result, to_event, name="result"),
         path(f"r/{RAFFLE_ID}/beacon/", beacon.beacon_of, name="beacon"),

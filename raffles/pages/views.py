@@ -97,14 +97,18 @@ def just_taken(raffle: Raffle, entry: Entry) -> dict[str, Any]:
 @page
 def raffle_state(request: HttpRequest, raffle_id: UUID, event_page: str) -> HttpResponse:
     """Answer the part of a raffle's page that changes, for a page that is open."""
-    held = request.GET.get("held", "")
-    count = int(held) if _COUNT.fullmatch(held) else 0
-    shown = raffle_to_show(raffle_id)
-    context = state_of(shown, event_page, is_held="held" in request.GET, held=count)
+    is_held, held = held_according_to(request)
+    context = state_of(raffle_to_show(raffle_id), event_page, is_held=is_held, held=held)
     return render(request, "raffles/_state.html", context)
 
 
-_COUNT = re.compile(r"[0-9]{1,7}")  # of tickets that a page which is open tells of itself
+_COUNT = re.compile(r"[0-9]{1,7}")
+
+
+def held_according_to(request: HttpRequest) -> tuple[bool, int]:
+    """Return what a page that is open tells of itself: whether it shows tickets, and how many."""
+    held = request.GET.get("held", "")
+    return "held" in request.GET, int(held) if _COUNT.fullmatch(held) else 0
 
 
 def state_of(

@@ -126,6 +126,17 @@ def test_names_follow_the_permission_to_see_tickets(
 
 
 @pytest.mark.parametrize(
+    ("terms", "is_said"),
+    [({}, False), ({"privacy": "initials"}, True), ({"event_slug": "breakfast"}, True)],
+)
+def test_page_says_how_names_stand_in_the_files_where_any_are_kept(
+    staff: Client, terms: dict[str, str], is_said: bool
+) -> None:
+    text = staff.get(page(RaffleFactory.create(**terms))).content.decode()
+    assert ("Names are as they were entered." in text) == is_said
+
+
+@pytest.mark.parametrize(
     ("event", "since", "until", "sentence"),
     [
         ("breakfast", "2026-02-11", "2026-02-12", "This event drew nothing in that time."),

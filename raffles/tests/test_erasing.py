@@ -8,17 +8,22 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from raffles.domain.audit import audit
 from raffles.domain.contacts import keep_contact
+from raffles.domain.creating import Request
 from raffles.domain.drawing import advance
 from raffles.domain.entering import Entry, enter
+from raffles.domain.entering_lists import create_from_list
 from raffles.domain.erasing import erase_holder, erase_tickets
 from raffles.domain.identities import of_mail, of_user
 from raffles.domain.prizes import check_ticket
 from raffles.domain.proofs import inclusion
+from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import InvalidCode
-from raffles.models import Contact, EntryMode, Prize, Raffle, State, Ticket, Winner
+from raffles.models import Contact, EntryMode, Privacy, Prize, Raffle, State, Ticket, Winner
+from raffles.notifications.stream.reading import read_after
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address, clock, enter_nth, take_to
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +140,17 @@ def test_address_for_mail_leads_to_its_tickets() -> None:
     assert Ticket.objects.filter(erased_at__isnull=False).count() == 1
 
 
+def test_address_that_was_kept_as_typed_leads_to_its_ticket() -> None:
+    raffle = RaffleFactory.create(state=State.OPEN)
+    kept = ("Bea@Bücher.example", "bea@x.example", "bea_@bücher.example")
+    for n, email in enumerate(kept):
+        keep_contact(enter_nth(raffle, n), email, now=NOW)
+    out = StringIO()
+    call_command("erase_participant", "mail:bea@bücher.example", stdout=out)
+    assert out.getvalue().startswith("1 ticket(s) erased")
+    assert [contact.email for contact in Contact.objects.order_by("slot")] == [*kept[1:]]
+
+
 @pytest.mark.parametrize("typed", ["a@münchen.example", "A@XN--MNCHEN-3YA.example"])
 def test_tickets_that_an_address_took_by_links_are_erased_by_it(typed: str) -> None:
     raffle = RaffleFactory.create(
@@ -198,3 +214,42 @@ def test_erasing_all_of_a_large_raffle_goes_in_pieces(monkeypatch: pytest.Monkey
     assert erase_tickets(raffle, now=NOW) == 5
     assert tags_left(raffle) == 0
     assert [step.name for step in audit(raffle)][1] == "root"
+
+
+def named_list(privacy: Privacy) -> Raffle:
+    """Return a drawn raffle of a list whose two entrants are named, and have both won."""
+    lines = [Line(2, "A-17", "Alice Archer"), Line(3, "B-2", "Bob Baker")]
+    terms = {"name": "Fair", "prizes": [("Mug", 2)], "privacy": privacy}
+    asked = Request("tests", "list", {})
+    raffle = create_from_list(lines, request=asked, terms=terms, now=NOW, by=STAFF)
+    take_to(State.DRAWN, raffle)
+    return raffle
+
+
+def told(client: Client, etag: str = "") -> str:
+    """Return what feed and stream tell a reader, who has of the feed what had this ETag."""
+    feed = client.get("/winners.atom", headers={"if-none-match": etag})
+    return f"{feed.content.decode()} {read_after(0)}"
+
+
+@pytest.mark.parametrize(
+    ("privacy", "alice", "bob"),
+    [(Privacy.FULL, "Alice Archer", "Bob Baker"), (Privacy.INITIALS, "A. A.", "B. B.")],
+)
+def test_name_of_a_list_is_gone_from_feed_and_stream_with_its_erasure(
+    client: Client, privacy: Privacy, alice: str, bob: str
+) -> None:
+    named_list(privacy)
+    etag = client.get("/winners.atom")["ETag"]
+    assert told(client).count(alice) == 2
+    call_command("erase_participant", "list:A-17", stdout=StringIO())
+    assert (told(client, etag).count(alice), told(client, etag).count(bob)) == (0, 2)
+
+
+def test_purge_takes_the_names_of_lists_from_feed_and_stream(client: Client) -> None:
+    raffle = named_list(Privacy.FULL)
+    raffle.tickets.update(erased_at=NOW, username=None)  # as by a purge that told of them still
+    assert "Alice Archer" in told(client)
+    with time_machine.travel(NOW + timedelta(days=3650), tick=False):
+        call_command("purge_personal_data", "--older-than", "30d", stdout=StringIO())
+    assert {name for name in ("Alice", "Bob") if name in told(client)} == set()

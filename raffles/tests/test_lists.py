@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from raffles.domain.creating import Request
 from raffles.domain.entering import Entry
@@ -225,6 +226,20 @@ def test_a_holder_of_a_list_is_erased_by_their_identity() -> None:
     raffle = brought(lines_of("a", "b", "c"), prizes=[("Phone", 1)])
     assert erase_holder("list:b", now=NOW, raffles=[raffle]) == 1
     assert raffle.tickets.get(erased_at__isnull=False).slot == 1
+
+
+@pytest.mark.parametrize(
+    ("privacy", "shown"), [(Privacy.INITIALS, ["A. A."]), (Privacy.NUMBER, [])]
+)
+def test_stage_learns_the_names_of_a_list_as_far_as_it_shows_them(
+    client: Client, privacy: Privacy, shown: list[str]
+) -> None:
+    raffle = brought([Line(2, "A-17", "Alice Archer")], prizes=[("Phone", 1)], privacy=privacy)
+    take_to(State.DRAWN, raffle)
+    names = f"/r/{raffle.uuid}/names/"
+    assert list(client.get(names).json().values()) == shown
+    stage = client.get(f"/r/{raffle.uuid}/stage/").content.decode()
+    assert (f'data-names="{names}"' in stage) == bool(shown)
 
 
 # --- Races

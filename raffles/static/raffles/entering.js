@@ -41,10 +41,15 @@ function show() {
   if (limit && held.length) offerAnother(limit, held.length, most);
 }
 
-/** Where a holder may have several tickets, the form stays until they have all of them. */
+/**
+ * Where a holder may have several tickets, the form stays until they have all of them. An event's are counted by
+ * name, and those kept here may be of several: it says no number.
+ */
 function offerAnother(limit, held, most) {
-  limit.hidden = false;
-  limit.textContent = limit.dataset.holds.replace("{held}", held).replace("{most}", most);
+  if (limit.dataset.holds) {
+    limit.hidden = false;
+    limit.textContent = limit.dataset.holds.replace("{held}", held).replace("{most}", most);
+  }
   const button = region.querySelector("#take-part-button");
   button.textContent = button.dataset.another;
 }

@@ -206,8 +206,8 @@ def test_pages_of_a_raffle_are_read_by_everybody(route: str) -> None:
     for peer, forwarded in CALLERS.values():
         headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
         statuses.add(caller(peer, **headers).get(path).status_code)
-    # Names are of events alone, a calendar has what has a time, and this raffle has no beacon.
-    assert statuses == {404 if route.endswith(("names/", "draw.ics", "beacon/")) else 200}
+    # A calendar has what has a time, and this raffle has no beacon.
+    assert statuses == {404 if route.endswith(("draw.ics", "beacon/")) else 200}
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"):
         assert caller(MANAGER).generic(method, path).status_code == 405
 

@@ -7,6 +7,7 @@ import re
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from django.utils import timezone
@@ -135,7 +136,7 @@ class TestStaysTrue:
         assert visitor.run("() => document.activeElement.id") == "id_username"
 
 
-def daily_event() -> Event:
+def daily_event(**terms: Any) -> Event:
     """Return an event that draws tomorrow, with five places."""
     now = timezone.now()
     event = Event(
@@ -146,6 +147,7 @@ def daily_event() -> Event:
         time_zone="America/New_York",
         max_participants=5,
         reward_name="Coffee",
+        **terms,
     )
     return schedule_event(event, now=now, by="staff")
 

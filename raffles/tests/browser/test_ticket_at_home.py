@@ -189,6 +189,30 @@ def test_ticket_of_an_event_is_at_home_and_others_can_still_take_part(visit: Vis
     assert visitor.run("() => localStorage.length") == 0
 
 
+def test_who_may_have_another_ticket_of_an_event_is_offered_it(visit: Visit) -> None:
+    event = daily_event(tickets_per_holder=2)
+    visitor, numbers = visit(), set()
+    visitor.go(f"/e/{event.slug}/")
+    visitor.see("Up to 2 tickets for each holder; every ticket has the same odds.")
+    for button in ("Take part", "Take another ticket"):
+        visitor.write("Your name", "Anna")
+        visitor.press(button)
+        visitor.page.wait_for_url(re.compile("/ticket/#"))
+        visitor.see("This browser keeps your ticket.")
+        numbers.add(ticket_of(visitor)[0])
+        another = visitor.page.get_by_role("link", name="Take another ticket")
+        if len(numbers) == 1:
+            another.click()
+    assert (len(numbers), another.is_visible()) == (2, False)
+
+    visitor.go(f"/e/{event.slug}/")
+    assert not visitor.page.is_visible("#take-part-button")
+    visitor.press("Take part for somebody else")
+    visitor.write("Your name", "Anna")
+    visitor.press("Take another ticket")
+    visitor.see("This name has all its tickets.")
+
+
 def test_browser_that_keeps_nothing_loses_nothing(visit: Visit) -> None:
     """Neither the ticket on the page, nor its address, nor the way back to it."""
     raffle = RaffleFactory.create(total_tickets=3)
