@@ -166,7 +166,7 @@ def test_every_bad_line_of_a_table_is_named() -> None:
         ";;;\n",
         "mallory;;yesterday;\n",
         "trent;;2020-01-31;\n",
-        "walter;;9999-12-31;\n",
+        "walter;;9001-01-01;\n",
         "peggy;;;a\u200bb\n",
         "victor\n",
     ]

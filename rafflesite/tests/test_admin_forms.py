@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]
 SPOIL_EVERY = int(os.environ.get("SPOIL_EVERY", "3"))
 LONG, UNFIT = "x" * 2001, "a\0b\u202e"
 GERMAN, WORD = "01.12.2026", "Daily"
+FAR, LONG_AGO = "9999-12-31", "0001-01-01"
 FIRST = DRAW.date() + DAY * 2
 # What is typed where a field says nothing, by the end of its name: a form of these is saved.
 TYPED = {
@@ -196,7 +197,7 @@ def all_spoilt(form: Form) -> Iterator[tuple[Control, list[str]]]:
         elif control.kind.startswith(("select", "radio")):
             values = [[WORD]]
         elif control.kind in ("date", "time"):
-            values = [[""], [GERMAN]]
+            values = [[""], [GERMAN], [FAR], [LONG_AGO]]
         elif control.kind == "number":
             values = [[""], ["-1"], [WORD]]
         else:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -19,19 +20,52 @@ from raffles.domain.inviting import make_invitations
 from raffles.domain.reading_exclusions import Kind, Person
 from raffles.models import Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
-from raffles.tests.pages.visiting import notice, press, take_part, text_of, ticket_on, visitor
+from raffles.tests.pages.visiting import (
+    PAGES,
+    notice,
+    press,
+    take_part,
+    text_of,
+    ticket_on,
+    visitor,
+)
+from raffles.web.fields import read_moment
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 ALICE = "alice@example.org"
 
 
-def look(raffle: Raffle, after: timedelta = timedelta(0), **query: str) -> Any:
+def look(raffle: Raffle, after: timedelta = timedelta(0), page: str = "", **query: str) -> Any:
     with time_machine.travel(NOW + after, tick=False):
-        return visitor().get(f"/r/{raffle.uuid}/", query)
+        return visitor().get(f"/r/{raffle.uuid}/{page}", query)
 
 
 # --- From a time on
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_last_of_all_times_can_be_told_on_every_clock(
+    settings: Settings, admin_client: Client, zone: str
+) -> None:
+    settings.RAFFLE_ZONE = zone
+    last = read_moment("9000-12-31T23:59:59Z")
+    raffles = [
+        RaffleFactory.create(closes_at=last),
+        RaffleFactory.create(opens_at=last),
+        RaffleFactory.create(opens_at=NOW + HOUR, closes_at=last),
+    ]
+    exclude([Person(Kind.MAIL, of_mail(ALICE), "Staff", last)], Scope(), now=NOW, by=STAFF)
+
+    for page in PAGES[:2]:
+        assert [look(raffle, page=page).status_code for raffle in raffles] == [200] * 3
+    calendars = [visitor().get(f"/r/{raffle.uuid}/draw.ics").status_code for raffle in raffles]
+    assert calendars == [200, 404, 200]
+    assert visitor().get("/").status_code == 200
+    lists = (reverse(f"admin:raffles_{name}_changelist") for name in ("raffle", "exclusion"))
+    changes = (reverse("admin:raffles_raffle_change", args=[raffle.pk]) for raffle in raffles)
+    for address in (reverse("admin:index"), *lists, *changes):
+        assert admin_client.get(address).status_code == 200
 
 
 def test_page_says_when_entries_open_and_holds_the_button_back() -> None:
