@@ -80,7 +80,16 @@ def test_columns_may_be_called_something_else_and_the_others_are_passed_over() -
     assert list(read_list(text.splitlines(), called)) == [Line(2, "a@example.org")]
     text = '{"mail": "a@example.org", "age": 3}\n'
     assert list(read_list([text], {"holder": "mail"})) == [Line(1, "a@example.org")]
+    for text in "Holder,E-Mail\nx,a\n", '{"E-Mail": "a", "holder": "x"}\n':
+        lines = [line[1] for line in read_list(text.splitlines(), {"holder": "E-Mail"})]
+        assert lines == ["a"]
     assert bad("E-Mail\na\n", holder="mail") == [(1, "there is no column mail")]
+    keys = "the keys must be mail, name, tickets, channel"
+    assert bad('{"holder": "a"}', holder="mail") == [(1, keys)]
+    assert bad('{"": 1, "holder": "a"}') == [(1, keys.replace("mail", "holder"))]
+    assert bad('{"mail": "a", "name": "x"}', holder="mail", name="Name") == []
+    twice = [(1, "the columns must be holder, and may be name,tickets,channel")]
+    assert bad("Mail,holder,mail\na,b,c\n", holder="mail") == twice
     assert bad("E-Mail,tickets\na,two\n", holder="e-mail")[0][0] == 2
 
 
