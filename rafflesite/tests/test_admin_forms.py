@@ -134,7 +134,9 @@ def tried(client: Client, address: str, form: Form) -> Iterator[str]:
         if answer.status_code >= 500:
             yield f"{said}: {answer.status_code}"
         elif not is_saved(answer):
-            found = faults_of(answer, control, base | {control.name: value}, base is whole)
+            # A day that there is may be refused with its row.
+            is_alone = base is whole and value not in ([FAR], [LONG_AGO])
+            found = faults_of(answer, control, base | {control.name: value}, is_alone)
             yield from (f"{said}: {fault}" for fault in found)
 
 
