@@ -16,6 +16,7 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 
+from raffles.domain import lineage
 from raffles.domain.entering import Entry, enter, refuse_newcomers, tickets_of
 from raffles.domain.identities import of_mail
 from raffles.domain.keys import ticket_key
@@ -42,8 +43,9 @@ def offer_ticket(raffle_id: UUID, *, address: str, now: datetime) -> Offer:
     """Return what to write to an address, which `read_mail` has read.
 
     Raises Raffle.DoesNotExist and the refusals of whoever comes new to the raffle: SoldOut,
-    GateShut, ThroughEvent, ByOrganiser, NotOpenYet, OtherWayIn.
+    GateShut, ThroughEvent, ByOrganiser, NotOpenYet, OtherWayIn; and Restored.
     """
+    lineage.refuse_restored()
     raffle = Raffle.objects.with_issued().get(uuid=raffle_id)
     refuse_newcomers(raffle, EntryMode.EMAIL, now=now)
     identity = of_mail(address)
