@@ -34,7 +34,14 @@ from raffles.domain.locking import locked
 from raffles.domain.log import announce_keys
 from raffles.domain.pool import hold_claims
 from raffles.domain.reading_lists import Line
-from raffles.domain.refusals import BadLines, GateShut, RequestMismatch, SoldOut, ThroughEvent
+from raffles.domain.refusals import (
+    BadLines,
+    GateShut,
+    RequestMismatch,
+    SoldOut,
+    ThroughEvent,
+    TooFewLeft,
+)
 from raffles.fairness.tickets import code_key, code_tag, derive_code, holder_key, holder_tag
 from raffles.fairness.verify import canonical
 from raffles.models import (
@@ -163,8 +170,7 @@ def enter_list(
     Lines that name no channel are counted by `channel`. A repeated `request` returns the same
     tickets, and none for who was erased since; another body under its key raises RequestMismatch.
     The holders of an event's raffle, which is entered `through_event`, are its users. Raises
-    Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut (fewer are left than asked for, and none
-    was given), BadLines, Restored.
+    Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut, TooFewLeft, BadLines, Restored.
     """
     lineage.refuse_restored()
     announce_keys(now)
@@ -395,7 +401,10 @@ def _copy_sqlite(cursor: Any, rows: list[_Staged]) -> None:
 def _land(
     raffle: Raffle, summary: Summary, now: datetime, request_tag: bytes | None = None
 ) -> None:
-    """Give the staged tickets slots of the raffle's locked stripes. Raises SoldOut."""
+    """Give the staged tickets slots of the raffle's locked stripes.
+
+    Raises SoldOut, TooFewLeft.
+    """
     count = summary.tickets
     hold_claims(raffle)
     runs: list[tuple[int, int, int]] = []  # (shift of the slot, first n, end)
@@ -411,7 +420,7 @@ def _land(
         stripe.issued += taken
         moved.append(stripe)
     if n < count:
-        raise SoldOut
+        raise TooFewLeft if n else SoldOut
     Stripe.objects.bulk_update(moved, ["issued"])
     issued_at = connection.ops.adapt_datetimefield_value(signed_time(now))
     with connection.cursor() as cursor:

@@ -119,7 +119,7 @@ def enter_by_invitation(
 
     A repeated `request_key` returns the same tickets; `accepts` as in `enter`. Raises
     Raffle.DoesNotExist, ThroughEvent, ByOrganiser, MailNeeded, OtherWayIn, InvalidInvitation,
-    SoldOut (fewer are left than it is for, and none was given), GateShut, NotOpenYet, AcceptRules,
+    SoldOut, TooFewLeft (than it is for, and it stays unused), GateShut, NotOpenYet, AcceptRules,
     InvitationUsed, Restored.
     """
     lineage.refuse_restored()

@@ -21,6 +21,7 @@ from raffles.domain.refusals import (
     GateShut,
     RequestMismatch,
     SoldOut,
+    TooFewLeft,
     ThroughEvent,
 )
 from raffles.models import EntryMode, LogEntry, Privacy, Raffle, State, Ticket
@@ -216,10 +217,13 @@ def test_the_same_request_again_is_the_same_tickets() -> None:
 
 def test_fewer_left_than_lines_is_none() -> None:
     raffle = RaffleFactory.create(total_tickets=3, tickets=1)
-    with pytest.raises(SoldOut):
+    with pytest.raises(TooFewLeft):
         entered(raffle, members(3))
     assert raffle.tickets.count() == 1
     entered(raffle, members(2))
+    with pytest.raises(SoldOut) as gone:
+        entered(raffle, [Line(1, "another")])
+    assert gone.type is SoldOut
     assert flaws(raffle) == []
 
 

@@ -222,6 +222,26 @@ def test_link_that_is_too_old_offers_another() -> None:
     assert "This field is required." not in text_of(pressed)
 
 
+def test_link_that_was_pressed_too_often_or_behind_a_proxy_can_be_pressed_again(
+    settings: Settings,
+) -> None:
+    raffle = by_mail()
+    page = f"/r/{raffle.uuid}/"
+    with time_machine.travel(NOW, tick=False):
+        take_part(raffle.uuid, email=ALICE)
+        token = link_in_mail().partition("confirmation=")[2]
+        settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+        hidden = press(page, address="10.0.0.1", confirmation=token)
+        settings.THROTTLE_ENTRY = "1/min"
+        press(page, confirmation="made up")
+        often, wrong = (press(page, confirmation=each) for each in (token, "made up"))
+
+    for answer, status in (hidden, 403), (often, 429):
+        assert (answer.status_code, hidden_in(answer).get("confirmation")) == (status, token)
+        assert ALICE in text_of(answer)
+    assert (wrong.status_code, 'class="confirm"' in wrong.content.decode()) == (429, False)
+
+
 def test_link_of_who_is_excluded_blames_no_field_that_was_not_sent() -> None:
     raffle = by_mail()
     with time_machine.travel(NOW, tick=False):
@@ -318,6 +338,20 @@ def test_invitation_for_several_shows_a_card_for_each() -> None:
     assert len(set(re.findall(r"data-number>(\d+)<", body))) == 2
     identifiers = re.findall(r' id="([^"]+)"', body)
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_invitation_for_more_than_are_left_stays_good_and_in_its_field() -> None:
+    raffle, (first, second) = invited(2, tickets_per_holder=3, total_tickets=4)
+    take_part(raffle.uuid, invitation=first)
+
+    response = take_part(raffle.uuid, invitation=second)
+
+    assert response.status_code == 410
+    assert notice(response) == (
+        "Fewer tickets are left than your invitation is for. None was given out, and it stays "
+        "unused. Ask whoever sent it to you."
+    )
+    assert f'value="{second}"' in response.content.decode()
 
 
 def test_wrong_code_is_answered_beside_its_field() -> None:
