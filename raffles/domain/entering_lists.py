@@ -277,9 +277,9 @@ class _Pool:
         """Return whether anybody may not enter: else nobody has to be looked for."""
         return Exclusion.objects.from_raffle(self.raffle).in_force(self.now).exists()
 
-    def excluded(self, identities: Iterable[str]) -> set[str]:
-        """Return those who may not enter."""
-        return excluded_among(identities, self.raffle, now=self.now) if self.may_refuse else set()
+    def excluded(self, holders: Mapping[str, str]) -> set[str]:
+        """Return those of the identities, with their names as written, who may not enter."""
+        return excluded_among(holders, self.raffle, now=self.now) if self.may_refuse else set()
 
 
 @dataclass
@@ -364,7 +364,8 @@ def _with_holders(
     while chunk := list(islice(lines, _LOOKED_UP)):
         identities = [pool.identity(line) for line in chunk]
         tags = [holder_tag(key, identity) for identity in identities]
-        held, excluded = pool.held(tags), pool.excluded(identities)
+        written = (line.holder for line in chunk)
+        held, excluded = pool.held(tags), pool.excluded(dict(zip(identities, written, strict=True)))
         for tag, identity, line in zip(tags, identities, chunk, strict=True):
             is_out = identity in excluded and not line.fault
             fault = _("taking part is not possible for this holder") if is_out else line.fault

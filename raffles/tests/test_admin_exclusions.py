@@ -39,7 +39,7 @@ def text(response: Any) -> str:
 
 
 def is_out(identity: str = "user:mallory") -> bool:
-    return identity in excluded_among([identity], None, now=timezone.now())
+    return identity in excluded_among({identity: ""}, None, now=timezone.now())
 
 
 def made(**terms: object) -> Exclusion:
