@@ -99,18 +99,19 @@ def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
 
 
 def _line(number: int, values: Mapping[str, Any]) -> Line:
-    holder, name = values["holder"], values.get("name") or ""
+    told = {column: value for column, value in values.items() if value is not None}
+    holder, name = values["holder"], told.get("name", "")
     for column, text, longest in ("holder", holder, LONGEST_HOLDER), ("name", name, LONGEST_NAME):
         if fault := _fault(column, text, longest):
             return Line(number, fault=f"{column}: {fault}")
-    tickets, channel = values.get("tickets"), values.get("channel") or ""
+    tickets, channel = told.get("tickets", ""), told.get("channel", "")
     if isinstance(channel, str):
         channel = channel.lower()
-    many = 1 if tickets in (None, "") else _amount(tickets)
+    many = 1 if tickets == "" else _amount(tickets)
     if many is None:
         said = _("tickets: write a number from 1 to %(most)s")
         return Line(number, fault=said % {"most": grouped(MAX_A_HOLDER)})
-    if channel and channel not in CHANNELS:
+    if channel not in ("", *CHANNELS):
         said = _("channel: write one of %(channels)s")
         return Line(number, fault=said % {"channels": ", ".join(CHANNELS)})
     return Line(number, holder, name, tickets=many, channel=channel)

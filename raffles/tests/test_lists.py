@@ -21,8 +21,8 @@ from raffles.domain.refusals import (
     GateShut,
     RequestMismatch,
     SoldOut,
-    TooFewLeft,
     ThroughEvent,
+    TooFewLeft,
 )
 from raffles.models import EntryMode, LogEntry, Privacy, Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
@@ -109,6 +109,13 @@ def test_what_cannot_be_held_is_a_fault_of_its_line() -> None:
         assert bad(f'{{"holder": "a", "tickets": {tickets}}}') == [(1, many)]
     ways = "channel: write one of online, paid, free, postal, paper, partner, list"
     assert bad("holder,channel\na,Paid\nb,luck\nc,\nd,paid\n") == [(3, ways)]
+    for nothing in "0", "false", "[]", "{}":
+        assert bad(f'{{"holder": "a", "channel": {nothing}}}') == [(1, ways)]
+        assert bad(f'{{"holder": "a", "name": {nothing}}}') == [(1, "name: write a text")]
+        assert bad(f'{{"holder": {nothing}}}') == [(1, "holder: write a text")]
+    for nothing in "null", '""':
+        more = f'"channel": {nothing}, "name": {nothing}, "tickets": {nothing}'
+        assert bad(f'{{"holder": "a", {more}}}') == []
     keys = "the keys must be holder, name, tickets, channel"
     faults = bad('{"holder": 1}\n{"name": "x"}\n{"holder": "a", "way": "post"}\n{"holder"\n')
     assert faults[:3] == [(1, "holder: write a text"), (2, keys), (3, keys)]
