@@ -97,7 +97,7 @@ def _box(raffle: Raffle) -> Fernet:
 
 def take_place(address: str, *, now: datetime) -> SentMail | None:
     """Return the place that a mail to the address takes; None if it had all of this hour's."""
-    SentMail.objects.past(now).delete()
+    free_places(now)
     tag = hmac.digest(settings.TICKET_KEYS[0], b"mail to\0" + address.encode(), "sha256")[:16]
     for place in range(MOST_MAILS):
         taken, is_new = SentMail.objects.get_or_create(
@@ -106,3 +106,8 @@ def take_place(address: str, *, now: datetime) -> SentMail | None:
         if is_new:
             return taken
     return None
+
+
+def free_places(now: datetime) -> None:
+    """Forget the mails that count no more: before one is sent, and where none is for long."""
+    SentMail.objects.past(now).delete()
