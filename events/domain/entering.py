@@ -33,7 +33,7 @@ from raffles.domain.claiming import Entrant
 from raffles.domain.creating import Request, create_raffle
 from raffles.domain.entering import Entry, enter, enter_again
 from raffles.domain.entering_lists import enter_list
-from raffles.domain.keys import ticket_key
+from raffles.domain.keys import held_key, ticket_key
 from raffles.domain.reading_lists import Line
 from raffles.domain.refusals import (
     AlreadyEntered,
@@ -351,8 +351,9 @@ def _last_win(event: Event, identity: str, now: datetime) -> date | None:
     tickets = Q()
     for row in recent.select_related("raffle"):
         assert row.raffle  # noqa: S101 - it is drawn
-        key = holder_key(ticket_key(row.raffle.ticket_key_id), row.raffle.uuid.bytes)
-        tag = holder_tag(key, identity)
+        if (key := held_key(row.raffle.ticket_key_id)) is None:  # or nobody could enter any more
+            continue
+        tag = holder_tag(holder_key(key, row.raffle.uuid.bytes), identity)
         # By ticket, so that each is one index lookup.
         tickets |= Q(ticket__raffle=row.raffle, ticket__holder_tag=tag)
     if not tickets:

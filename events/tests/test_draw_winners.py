@@ -17,7 +17,16 @@ from pytest_django import Settings
 
 from events.models import Heartbeat, Setback
 from raffles.domain.entering import enter
-from raffles.models import Announcement, Raffle, RunLease, State, Ticket, Winner, WitnessAnswer
+from raffles.models import (
+    Announcement,
+    Raffle,
+    RunLease,
+    SentMail,
+    State,
+    Ticket,
+    Winner,
+    WitnessAnswer,
+)
 from raffles.tests.factories import NOW, RaffleFactory
 from raffles.tests.test_beacon_draws import BEFORE, ROUND_42, SEALED_AT
 from raffles.tests.witnesses import witnessing
@@ -113,6 +122,15 @@ def test_a_dry_run_says_what_is_due_and_does_nothing() -> None:
     raffle.refresh_from_db()
     assert raffle.state == State.OPEN
     assert not Heartbeat.objects.exists()
+
+
+def test_mails_that_count_no_more_are_forgotten() -> None:
+    for name, sent_at in ("old", NOW - timedelta(hours=1)), ("new", NOW):
+        SentMail.objects.create(address_tag=name.encode(), place=0, sent_at=sent_at)
+    draw_winners(NOW, "--dry-run")
+    assert SentMail.objects.count() == 2
+    draw_winners(NOW)
+    assert bytes(SentMail.objects.get().address_tag) == b"new"
 
 
 def test_verbosity_0_says_nothing() -> None:

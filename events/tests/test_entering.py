@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from pytest_django import Settings
 
 from events.models import Occurrence
 from events.tests.acting import (
@@ -245,6 +246,14 @@ def test_a_winner_rests_where_the_event_says_so() -> None:
     assert (answer.status_code, answer.json()) == (200, ticket)
     taken("bob", now=DRAW)
     assert taken("alice", now=DRAW + 3 * DAY)["draw_at"] == "2026-02-14T08:00:00+01:00"
+
+
+def test_a_key_that_is_lost_keeps_nobody_out_of_the_next_date(settings: Settings) -> None:
+    scheduled(rest_days=3)
+    taken("alice")
+    run(DRAW)
+    settings.TICKET_KEYS = [b"another" * 5]
+    assert taken("alice", now=DRAW)["draw_at"] == "2026-02-11T08:00:00+01:00"
 
 
 RESTING = (403, "already_entered", "You have already participated in this draw, or won recently")

@@ -167,6 +167,16 @@ def test_archive_is_searched_by_winner_where_names_are_public() -> None:
     assert names(won) == []
 
 
+def test_search_for_a_winner_passes_over_raffles_whose_key_is_lost(settings: Settings) -> None:
+    drawn("Alice", slug="old", name="Under the lost one")
+    assert "Under the lost one" in text_of(look("/winners/?winner=alice", DRAW))
+    settings.TICKET_KEYS = [b"another" * 5]
+    assert "Nothing was found." in text_of(look("/winners/?winner=alice", DRAW))
+    drawn("Alice", slug="new", name="Under another")
+    found = text_of(look("/winners/?winner=alice", DRAW))
+    assert ("Under the lost one" in found, "Under another" in found) == (False, True)
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_search_for_a_winner_costs_the_same_for_one_and_for_three(
     count: int, django_assert_num_queries: DjangoAssertNumQueries

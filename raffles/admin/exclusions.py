@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from raffles.admin.actions import AdminPages, ConfirmedAction, Performed, ViewPage
 from raffles.admin.base import Beginning
 from raffles.admin.table_form import TableForm
-from raffles.admin.widgets import MomentInput
+from raffles.admin.widgets import MomentField
 from raffles.domain.excluding import (
     Outcome,
     Scope,
@@ -83,9 +83,7 @@ class TermsForm(forms.Form):
         label=_("Reason"),
         help_text=_("For the staff alone. Write no name: who it is stays unknown here."),
     )
-    ends_at = forms.SplitDateTimeField(
-        required=False, label=_("Ends"), widget=MomentInput(), help_text=_("Empty: never.")
-    )
+    ends_at = MomentField(required=False, label=_("Ends"), help_text=_("Empty: never."))
 
     def __init__(
         self,

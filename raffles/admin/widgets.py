@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from raffles.web.fields import FIRST_YEAR, LAST_YEAR, NO_SUCH_MOMENT
 from raffles.web.formats import SECOND, shown
 
 
@@ -43,8 +46,20 @@ class MomentInput(forms.SplitDateTimeWidget):
         return format_html('{} <span class="zone" title="{}">{}</span>', both, utc, zone)
 
 
+class MomentField(forms.SplitDateTimeField):
+    """A moment in a form, of the years that `read_moment` reads."""
+
+    widget = MomentInput
+
+    def compress(self, data_list: Any) -> datetime | None:
+        moment: datetime | None = super().compress(data_list)
+        if moment and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise ValidationError(_(NO_SUCH_MOMENT))
+        return moment
+
+
 IN_FORMS: dict[type[models.Field[Any, Any]], dict[str, Any]] = {
     models.DateField: {"widget": DayInput},
     models.TimeField: {"widget": TimeInput},
-    models.DateTimeField: {"form_class": forms.SplitDateTimeField, "widget": MomentInput},
+    models.DateTimeField: {"form_class": MomentField, "widget": MomentInput},
 }

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from raffles.admin.actions import ConfirmedAction, Performed, ReasonForm
 from raffles.admin.raffle_actions import PUBLIC, passed_on, preview_successor
-from raffles.admin.widgets import MomentInput
+from raffles.admin.widgets import MomentField
 from raffles.domain.prizes import (
     claim_without_code,
     extend_deadline,
@@ -90,10 +90,9 @@ def _of_winner(winner: Winner) -> dict[str, Any]:
 class NotifiedForm(forms.Form):
     """Until when the prize is kept, if for longer."""
 
-    claim_until = forms.SplitDateTimeField(
+    claim_until = MomentField(
         required=False,
         label=_("Keep it until"),
-        widget=MomentInput,
         help_text=_("Empty: as it was. It can only become later."),
     )
 

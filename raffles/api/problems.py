@@ -23,7 +23,10 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """Return the problem that answers an exception of a view; None for a fault of ours."""
     if isinstance(exc, Refusal):
         return _refused(exc)
-    if isinstance(exc, SealTooLate | KeyMissing):
+    if isinstance(exc, KeyMissing):
+        logger.error("%s", exc)
+        return problems.unavailable(exc.sentence)
+    if isinstance(exc, SealTooLate):
         # The operator's to mend; the client's request was good and may come again.
         logger.error("%s: %s", type(exc).__name__, exc)
         return problems.unavailable()

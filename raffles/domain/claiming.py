@@ -164,7 +164,7 @@ class Claim:
         tag = holder_tag(facts.holder_key, identity)
         code = derive_code(facts.code_key, tag, 0)
         address = entrant.address if entrant else None
-        names = all_names_of(identity)
+        names = all_names_of(identity, entrant.username if entrant else "")
         if entrant and entrant.caller:
             names.add(entrant.caller)
         return cls(

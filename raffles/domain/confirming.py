@@ -16,6 +16,7 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 
+from raffles.domain import lineage
 from raffles.domain.entering import Entry, enter, refuse_newcomers, tickets_of
 from raffles.domain.identities import of_mail
 from raffles.domain.keys import ticket_key
@@ -42,8 +43,9 @@ def offer_ticket(raffle_id: UUID, *, address: str, now: datetime) -> Offer:
     """Return what to write to an address, which `read_mail` has read.
 
     Raises Raffle.DoesNotExist and the refusals of whoever comes new to the raffle: SoldOut,
-    GateShut, ThroughEvent, ByOrganiser, NotOpenYet, OtherWayIn.
+    GateShut, ThroughEvent, ByOrganiser, NotOpenYet, OtherWayIn; and Restored.
     """
+    lineage.refuse_restored()
     raffle = Raffle.objects.with_issued().get(uuid=raffle_id)
     refuse_newcomers(raffle, EntryMode.EMAIL, now=now)
     identity = of_mail(address)
@@ -95,7 +97,7 @@ def _box(raffle: Raffle) -> Fernet:
 
 def take_place(address: str, *, now: datetime) -> SentMail | None:
     """Return the place that a mail to the address takes; None if it had all of this hour's."""
-    SentMail.objects.past(now).delete()
+    free_places(now)
     tag = hmac.digest(settings.TICKET_KEYS[0], b"mail to\0" + address.encode(), "sha256")[:16]
     for place in range(MOST_MAILS):
         taken, is_new = SentMail.objects.get_or_create(
@@ -104,3 +106,8 @@ def take_place(address: str, *, now: datetime) -> SentMail | None:
         if is_new:
             return taken
     return None
+
+
+def free_places(now: datetime) -> None:
+    """Forget the mails that count no more: before one is sent, and where none is for long."""
+    SentMail.objects.past(now).delete()

@@ -38,6 +38,7 @@ from raffles.domain.refusals import (
     Refusal,
     SoldOut,
     ThroughEvent,
+    TooFewLeft,
     TooManyForHolder,
 )
 from raffles.fairness.receipts import Receipt
@@ -216,14 +217,19 @@ def enter_several(
 ) -> list[Entry]:
     """Hand a holder who has none `count` tickets, in the caller's transaction: all or none.
 
-    Raises AcceptRules, SoldOut (fewer are left), GateShut, Excluded, TooManyForHolder.
+    Raises AcceptRules, SoldOut, TooFewLeft, GateShut, Excluded, TooManyForHolder.
     """
     if count > 1:
         hold_claims(raffle)  # or two who take several could wait for each other
     facts = Facts.of(raffle)
     first = Claim.of(facts, identity, request_key=request_key, channel=channel)
     claims = [first.for_nth(facts, nth) for nth in range(count)]
-    landed = [(claim, *claim_slot(facts, claim, now)) for claim in claims]
+    landed: list[tuple[Claim, int, datetime]] = []
+    try:
+        for claim in claims:
+            landed.append((claim, *claim_slot(facts, claim, now)))  # noqa: PERF401 - kept on refusal
+    except SoldOut as refusal:
+        raise TooFewLeft if landed and type(refusal) is SoldOut else refusal from None
     # Only now are the terms frozen; they are not remembered, since all of it may be rolled back.
     facts = Facts.of(Raffle.objects.get(pk=raffle.pk))
     _refuse_moved(facts, _way_of(identity), now, accepts or "")

@@ -34,7 +34,14 @@ from raffles.domain.locking import locked
 from raffles.domain.log import announce_keys
 from raffles.domain.pool import hold_claims
 from raffles.domain.reading_lists import Line
-from raffles.domain.refusals import BadLines, GateShut, RequestMismatch, SoldOut, ThroughEvent
+from raffles.domain.refusals import (
+    BadLines,
+    GateShut,
+    RequestMismatch,
+    SoldOut,
+    ThroughEvent,
+    TooFewLeft,
+)
 from raffles.fairness.tickets import code_key, code_tag, derive_code, holder_key, holder_tag
 from raffles.fairness.verify import canonical
 from raffles.models import (
@@ -167,9 +174,8 @@ def enter_list(
     Lines that name no channel are counted by `channel`. A repeated `request` returns the same
     tickets, and none for who was erased since; another body under its key raises RequestMismatch.
     The holders of an event's raffle, which is entered `through_event`, are its users; `order_tag`
-    is put on the first ticket, for the event to find the list by. Raises
-    Raffle.DoesNotExist, ThroughEvent, GateShut, SoldOut (fewer are left than asked for, and none
-    was given), BadLines, Restored.
+    is put on the first ticket, for the event to find the list by. Raises Raffle.DoesNotExist,
+    ThroughEvent, GateShut, SoldOut, TooFewLeft, BadLines, Restored.
     """
     lineage.refuse_restored()
     announce_keys(now)
@@ -271,9 +277,9 @@ class _Pool:
         """Return whether anybody may not enter: else nobody has to be looked for."""
         return Exclusion.objects.from_raffle(self.raffle).in_force(self.now).exists()
 
-    def excluded(self, identities: Iterable[str]) -> set[str]:
-        """Return those who may not enter."""
-        return excluded_among(identities, self.raffle, now=self.now) if self.may_refuse else set()
+    def excluded(self, holders: Mapping[str, str]) -> set[str]:
+        """Return those of the identities, with their names as written, who may not enter."""
+        return excluded_among(holders, self.raffle, now=self.now) if self.may_refuse else set()
 
 
 @dataclass
@@ -358,7 +364,8 @@ def _with_holders(
     while chunk := list(islice(lines, _LOOKED_UP)):
         identities = [pool.identity(line) for line in chunk]
         tags = [holder_tag(key, identity) for identity in identities]
-        held, excluded = pool.held(tags), pool.excluded(identities)
+        written = (line.holder for line in chunk)
+        held, excluded = pool.held(tags), pool.excluded(dict(zip(identities, written, strict=True)))
         for tag, identity, line in zip(tags, identities, chunk, strict=True):
             is_out = identity in excluded and not line.fault
             fault = _("taking part is not possible for this holder") if is_out else line.fault
@@ -400,7 +407,10 @@ def _land(
     request_tag: bytes | None = None,
     order_tag: bytes | None = None,
 ) -> None:
-    """Give the staged tickets slots of the raffle's locked stripes. Raises SoldOut."""
+    """Give the staged tickets slots of the raffle's locked stripes.
+
+    Raises SoldOut, TooFewLeft.
+    """
     count = summary.tickets
     hold_claims(raffle)
     runs: list[tuple[int, int, int]] = []  # (shift of the slot, first n, end)
@@ -416,7 +426,7 @@ def _land(
         stripe.issued += taken
         moved.append(stripe)
     if n < count:
-        raise SoldOut
+        raise TooFewLeft if n else SoldOut
     Stripe.objects.bulk_update(moved, ["issued"])
     issued_at = connection.ops.adapt_datetimefield_value(signed_time(now))
     with connection.cursor() as cursor:

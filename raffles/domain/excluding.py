@@ -7,7 +7,7 @@ exclusions take turns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -61,9 +61,12 @@ def _keys(ticket_keys: tuple[bytes, ...]) -> dict[str, bytes]:
     return {key_id(key): exclusion_key(key) for key in ticket_keys}
 
 
-def all_names_of(identity: str) -> set[str]:
-    """Return the identities that somebody is excluded by: a name may be a mail address, too."""
-    name = identity.partition(":")[2]
+def all_names_of(identity: str, written: str = "") -> set[str]:
+    """Return the identities that somebody is excluded by: a name may be a mail address, too.
+
+    It is read as `written`, since names are compared with ss for ß, which is another domain.
+    """
+    name = written or identity.partition(":")[2]
     if "@" not in name:
         return {identity}
     try:
@@ -119,11 +122,11 @@ def end_exclusion(exclusion: Exclusion, *, now: datetime, by: str) -> bool:
     return True
 
 
-def excluded_among(names: Iterable[str], raffle: Raffle | None, *, now: datetime) -> set[str]:
-    """Return the identities that may not enter a raffle, or any raffle."""
+def excluded_among(names: Mapping[str, str], raffle: Raffle | None, *, now: datetime) -> set[str]:
+    """Return which identities may not enter a raffle, or any; each has its name as written."""
     by_tag: dict[bytes, set[str]] = {}
-    for identity in names:
-        for tag in exclusion_tags(all_names_of(identity)):
+    for identity, written in names.items():
+        for tag in exclusion_tags(all_names_of(identity, written)):
             by_tag.setdefault(tag, set()).add(identity)
     from_it = Exclusion.objects.from_raffle(raffle).in_force(now)
     found: set[str] = set()

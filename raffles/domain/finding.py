@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 
 from raffles.domain.identities import of_entrant
-from raffles.domain.keys import KeyMissing, ticket_key
+from raffles.domain.keys import held_key, ticket_key
 from raffles.domain.prizes import slot_with_code
 from raffles.domain.reading import in_pieces
 from raffles.domain.reading_lists import Line
@@ -79,12 +79,8 @@ def find_ticket(raffle: Raffle, *, said: str, code: str) -> tuple[int, int]:
 
 
 def _slot_of_entrant(raffle: Raffle, holder: str, code: str) -> int:
-    written = read_code(code)
-    try:
-        key = ticket_key(raffle.ticket_key_id)
-    except KeyMissing:  # of a raffle that is over, which no identifier leads to any more
-        raise InvalidCode from None
-    if written is None:
+    written, key = read_code(code), held_key(raffle.ticket_key_id)
+    if written is None or key is None:  # without its key no identifier leads to a ticket
         raise InvalidCode
     tag = holder_tag(holder_key(key, raffle.uuid.bytes), of_entrant(holder))
     theirs = Ticket.objects.filter(raffle=raffle, holder_tag=tag, code_tag=code_tag(written))

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Max, Min
 
+from raffles.domain import lineage
 from raffles.domain.entering import (
     Entry,
     enter_several,
@@ -58,8 +59,9 @@ def make_invitations(
 
     `batch` is a random name of the caller's making; the same name again returns the same codes, or
     raises RequestMismatch where something else is asked for. Raises Raffle.DoesNotExist,
-    ThroughEvent, OtherWayIn, GateShut, TooManyForHolder.
+    ThroughEvent, OtherWayIn, GateShut, TooManyForHolder, Restored.
     """
+    lineage.refuse_restored()
     with transaction.atomic():
         raffle = locked(Raffle.objects.get(uuid=raffle_id).pk)
         key = holder_key(ticket_key(raffle.ticket_key_id), raffle.uuid.bytes)
@@ -117,9 +119,10 @@ def enter_by_invitation(
 
     A repeated `request_key` returns the same tickets; `accepts` as in `enter`. Raises
     Raffle.DoesNotExist, ThroughEvent, ByOrganiser, MailNeeded, OtherWayIn, InvalidInvitation,
-    SoldOut (fewer are left than it is for, and none was given), GateShut, NotOpenYet, AcceptRules,
-    InvitationUsed.
+    SoldOut, TooFewLeft (than it is for, and it stays unused), GateShut, NotOpenYet, AcceptRules,
+    InvitationUsed, Restored.
     """
+    lineage.refuse_restored()
     announce_keys(now)  # before a new key signs a receipt, the log must have it
     raffle = Raffle.objects.with_issued().get(uuid=raffle_id)
     read = read_code(code)

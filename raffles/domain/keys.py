@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from django.conf import settings
+from django.utils.translation import gettext_noop as _
 
 from raffles.fairness.receipts import Signer
 from raffles.fairness.tickets import key_id
 
 
 class KeyMissing(Exception):
-    """The environment lacks a key that is needed, or begins with one that may no longer sign."""
+    """The environment lacks a key that is needed, or begins with one that may no longer sign.
+
+    Its text is for operators; `sentence` is for everybody else, in their language once translated.
+    """
+
+    sentence: Final = _("A key is missing here. Try again once whoever runs this has put it back.")
 
 
 def current_key_id() -> str:
@@ -21,10 +28,14 @@ def current_key_id() -> str:
 
 def ticket_key(wanted: str) -> bytes:
     """Return the ticket key with that id. Raises KeyMissing if the environment lacks it."""
-    for key in settings.TICKET_KEYS:
-        if key_id(key) == wanted:
-            return bytes(key)
-    raise KeyMissing(f"TICKET_KEY no longer holds the key {wanted} of a raffle under way")
+    if key := held_key(wanted):
+        return key
+    raise KeyMissing(f"TICKET_KEY no longer holds the key {wanted}, with which a raffle began")
+
+
+def held_key(wanted: str) -> bytes | None:
+    """Return the ticket key with that id, None without it: for what looks in many raffles."""
+    return next((bytes(key) for key in settings.TICKET_KEYS if key_id(key) == wanted), None)
 
 
 def signer() -> Signer:

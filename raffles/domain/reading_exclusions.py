@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import MAXYEAR, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from raffles.domain import identities
 from raffles.models import Exclusion
 from raffles.web.callers import BadForwarding, caller_at
-from raffles.web.fields import text_fault
+from raffles.web.fields import LAST_YEAR, text_fault
 from raffles.web.formats import grouped
 from raffles.web.tables import read_date, read_table
 from raffles.web.zones import zone_of
@@ -148,6 +148,6 @@ def _named(column: str, text: str) -> Exclusion.Kind:
 def end_of_day(text: str) -> datetime:
     """Return the end of a day, its midnight on the site's clocks. Raises ValueError."""
     day = read_date(text)
-    if day.year == MAXYEAR:  # it may be beyond the calendar on other clocks
+    if day.year > LAST_YEAR:
         raise ValueError(_("there is no such day; write a date such as 2030-01-31"))
     return datetime.combine(day + timedelta(days=1), time(), zone_of(settings.RAFFLE_ZONE))

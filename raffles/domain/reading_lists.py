@@ -19,9 +19,6 @@ from raffles.web.tables import read_table
 NEEDED, OPTIONAL = ("holder",), ("name", "tickets", "channel")
 LONGEST_HOLDER, LONGEST_NAME = 200, 150
 CHANNELS = tuple(Channel.values)
-_COLUMNS = ", ".join((*NEEDED, *OPTIONAL))
-
-
 _DIGITS = re.compile(r"[0-9]{1,7}")
 _PRIZE = re.compile(r"\s*(\d{1,6})\s*[x×]?\s+(\S.*?)\s*")
 
@@ -77,7 +74,9 @@ def read_list(lines: Iterable[str], called: Mapping[str, str] | None = None) -> 
 
 
 def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
-    meant = {heading: column for column, heading in called.items()}
+    # A column that is called something else is not the one which happens to have its name.
+    meant = dict.fromkeys(called) | {heading: column for column, heading in called.items()}
+    keys = ", ".join(called.get(column, column) for column in (*NEEDED, *OPTIONAL))
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -88,29 +87,31 @@ def _of_json(lines: Iterable[str], called: Mapping[str, str]) -> Iterator[Line]:
             yield Line(number, fault=said % {"fault": fault.detail})
             continue
         values = {
-            meant.get(key, key): value.strip() if isinstance(value, str) else value
+            column: value.strip() if isinstance(value, str) else value
             for key, value in told.items()
+            if (column := meant.get(key, key)) is not None
         }
         unknown = values.keys() - {*NEEDED, *OPTIONAL}
         if "holder" not in values or (unknown and not called):
-            yield Line(number, fault=_("the keys must be %(keys)s") % {"keys": _COLUMNS})
+            yield Line(number, fault=_("the keys must be %(keys)s") % {"keys": keys})
         else:
             yield _line(number, values)
 
 
 def _line(number: int, values: Mapping[str, Any]) -> Line:
-    holder, name = values["holder"], values.get("name") or ""
+    told = {column: value for column, value in values.items() if value is not None}
+    holder, name = values["holder"], told.get("name", "")
     for column, text, longest in ("holder", holder, LONGEST_HOLDER), ("name", name, LONGEST_NAME):
         if fault := _fault(column, text, longest):
             return Line(number, fault=f"{column}: {fault}")
-    tickets, channel = values.get("tickets"), values.get("channel") or ""
+    tickets, channel = told.get("tickets", ""), told.get("channel", "")
     if isinstance(channel, str):
         channel = channel.lower()
-    many = 1 if tickets in (None, "") else _amount(tickets)
+    many = 1 if tickets == "" else _amount(tickets)
     if many is None:
         said = _("tickets: write a number from 1 to %(most)s")
         return Line(number, fault=said % {"most": grouped(MAX_A_HOLDER)})
-    if channel and channel not in CHANNELS:
+    if channel not in ("", *CHANNELS):
         said = _("channel: write one of %(channels)s")
         return Line(number, fault=said % {"channels": ", ".join(CHANNELS)})
     return Line(number, holder, name, tickets=many, channel=channel)

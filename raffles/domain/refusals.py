@@ -47,6 +47,13 @@ class SoldOut(Refusal):
     sentence = _("Tickets to this raffle are no longer available")
 
 
+class TooFewLeft(SoldOut):
+    """Fewer tickets are left than are asked for together, and none was given."""
+
+    code = "too_few_left"
+    sentence = _("Fewer tickets are left than are asked for")
+
+
 class GateShut(SoldOut):
     """The raffle takes no more entries, although not every ticket was handed out."""
 

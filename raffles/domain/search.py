@@ -9,7 +9,7 @@ from operator import or_
 from django.db.models import BinaryField, Q, Sum, Value
 
 from raffles.domain.identities import of_user
-from raffles.domain.keys import ticket_key
+from raffles.domain.keys import held_key
 from raffles.fairness.tickets import code_tag, holder_key, holder_tag, read_code
 from raffles.models import Draw, Privacy, Raffle, State, Ticket, Winner
 from raffles.models.raffle import MAX_TICKETS
@@ -19,6 +19,7 @@ RECENT = 50  # raffles to choose from
 _FOUND = 100  # matches per reading of the text; more than anybody looks through
 _NAMED = 1_000  # raffles that a public search for a name goes through, the latest
 _AT_ONCE = 100  # of them in one query
+_NOBODY = Q(pk__in=[])
 _LOOKED_AT = 200_000  # winners and alternates that a search without a chosen raffle covers
 
 
@@ -75,10 +76,11 @@ def raffles_won_by(username: str) -> list[int]:
     rows = list(named.values_list("pk", "uuid", "ticket_key_id")[:_NAMED])
     for first in range(0, len(rows), _AT_ONCE):
         theirs = (
-            Q(raffle=pk, holder_tag=holder_tag(holder_key(ticket_key(key), uuid.bytes), identity))
-            for pk, uuid, key in rows[first : first + _AT_ONCE]
+            Q(raffle=pk, holder_tag=holder_tag(holder_key(key, uuid.bytes), identity))
+            for pk, uuid, key_id in rows[first : first + _AT_ONCE]
+            if (key := held_key(key_id))
         )
-        tickets = Ticket.objects.filter(reduce(or_, theirs), username__isnull=False)
+        tickets = Ticket.objects.filter(reduce(or_, theirs, _NOBODY), username__isnull=False)
         held = [Q(raffle=pk, slot=slot) for pk, slot in tickets.values_list("raffle", "slot")]
         if held:
             won = Winner.objects.filter(reduce(or_, held))

@@ -24,6 +24,7 @@ class TicketForm(forms.Form):
         label=_("Number"),
         min_value=1,
         max_value=MAX_TICKETS,
+        error_messages={"invalid": _("Write the number that is on the ticket, such as 1234.")},
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     verification_code = forms.CharField(

@@ -45,6 +45,10 @@ WORDS: Words = {
         _("Tickets are gone."),
         _("Every ticket has been given out. You can still watch the draw here."),
     ),
+    refusals.TooFewLeft: (
+        _("Fewer tickets are left than your invitation is for."),
+        _("None was given out, and it stays unused. Ask whoever sent it to you."),
+    ),
     refusals.GateShut: (
         _("Entries are closed."),
         _("No more tickets are given out. You can still watch the draw here."),

@@ -73,9 +73,7 @@ def take_part(request: HttpRequest, raffle: Raffle, *, now: datetime) -> Answer:
         throttle(request, EntryThrottle())
         return _taken(request, raffle, form, now)
     except AcceptRules:
-        confirmation = request.POST.get("confirmation", "")
-        address = address_in(raffle, confirmation, now=now) if confirmation else ""
-        return Answer(form, confirmation=confirmation, address=address, is_unaccepted=True)
+        return Answer(form, **_link(request, raffle, now), is_unaccepted=True)
     except Refusal as refusal:
         if refusal.field in form.fields:
             form.add_error(refusal.field, str(notice_of(refusal).title))
@@ -85,7 +83,17 @@ def take_part(request: HttpRequest, raffle: Raffle, *, now: datetime) -> Answer:
             words = {**words, **FINISHED}
         return Answer(form, notice=notice_of(refusal, words))
     except (TooManyTries, PermissionDenied) as refusal:
-        return Answer(form, notice=notice_of(refusal))
+        return Answer(form, **_link(request, raffle, now), notice=notice_of(refusal))
+
+
+def _link(request: HttpRequest, raffle: Raffle, now: datetime) -> dict[str, Any]:
+    """Return what the link's button needs to be pressed once more; nothing if it may not be."""
+    confirmation = request.POST.get("confirmation", "")
+    try:
+        address = address_in(raffle, confirmation, now=now)
+    except LinkNotValid:
+        return {}
+    return {"confirmation": confirmation, "address": address}
 
 
 def _taken(request: HttpRequest, raffle: Raffle, form: EntryForm, now: datetime) -> Answer:

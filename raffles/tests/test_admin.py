@@ -180,6 +180,11 @@ def test_zone_of_a_raffle_is_the_sites_at_first(staff: Client, settings: LazySet
             },
             "opens_at must be before closes_at",
         ),
+        (
+            [("Cake", 1)],
+            {"closes_at_0": "9999-12-31", "closes_at_1": "23:59:59"},
+            "There is no such time, in UTC, in the years 1970 to 9000.",
+        ),
         ([("Cake", 1)], {"entry": "username"}, "Select a valid choice."),
     ],
 )

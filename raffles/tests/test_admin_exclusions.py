@@ -39,7 +39,7 @@ def text(response: Any) -> str:
 
 
 def is_out(identity: str = "user:mallory") -> bool:
-    return identity in excluded_among([identity], None, now=timezone.now())
+    return identity in excluded_among({identity: ""}, None, now=timezone.now())
 
 
 def made(**terms: object) -> Exclusion:
@@ -74,6 +74,7 @@ def test_one_person_is_excluded_and_named_nowhere(ada: Client) -> None:
         ("reason", "x" * 201, "Ensure this value has at most 200 characters"),
         ("ends_at_0", "2020-01-31", "Choose a time to come, or none."),
         ("ends_at_0", "soon", "Enter a valid date."),
+        ("ends_at_0", "9999-12-31", "There is no such time, in UTC, in the years 1970 to 9000."),
     ],
 )
 def test_error_stands_beside_its_field_and_nothing_typed_is_lost(

@@ -36,7 +36,7 @@ def made(name: str = "user:eve", scope: Scope = EVERYWHERE, **terms: datetime | 
 
 
 def is_out(name: str, raffle: object = None, now: datetime = NOW) -> bool:
-    return name in excluded_among([name], raffle, now=now)  # type: ignore[arg-type]
+    return name in excluded_among({name: ""}, raffle, now=now)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,10 @@ def test_scope_is_everything_one_raffle_or_one_event() -> None:
     made("user:daily", Scope(event_slug="daily"))
     names = ("user:all", "user:here", "user:daily", "user:nobody")
     raffles = {"here": here, "there": there, "daily": date, "weekly": other}
-    assert {name: excluded_among(names, raffle, now=NOW) for name, raffle in raffles.items()} == {
+    assert {
+        name: excluded_among(dict.fromkeys(names, ""), raffle, now=NOW)
+        for name, raffle in raffles.items()
+    } == {
         "here": {"user:all", "user:here"},
         "there": {"user:all"},
         "daily": {"user:all", "user:daily"},
@@ -136,7 +139,7 @@ def test_mail_address_used_as_a_name_counts_as_the_address() -> None:
         [Person(Kind.MAIL, "mail:eve@example.org", "Asked for it")], EVERYWHERE, now=NOW, by=STAFF
     )
     names = ["list:Eve@example.org", "user:eve@EXAMPLE.org", "list:eve@example.com", "list:@"]
-    assert excluded_among(names, None, now=NOW) == {*names[:2]}
+    assert excluded_among(dict.fromkeys(names, ""), None, now=NOW) == {*names[:2]}
 
 
 def test_key_that_is_kept_behind_a_new_one_still_holds(settings: Settings) -> None:
@@ -166,7 +169,7 @@ def test_every_bad_line_of_a_table_is_named() -> None:
         ";;;\n",
         "mallory;;yesterday;\n",
         "trent;;2020-01-31;\n",
-        "walter;;9999-12-31;\n",
+        "walter;;9001-01-01;\n",
         "peggy;;;a\u200bb\n",
         "victor\n",
     ]

@@ -23,6 +23,7 @@ from raffles.domain.refusals import (
     RequestMismatch,
     SoldOut,
     ThroughEvent,
+    TooFewLeft,
 )
 from raffles.models import EntryMode, LogEntry, Privacy, Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, enter_nth, take_to
@@ -81,7 +82,16 @@ def test_columns_may_be_called_something_else_and_the_others_are_passed_over() -
     assert list(read_list(text.splitlines(), called)) == [Line(2, "a@example.org")]
     text = '{"mail": "a@example.org", "age": 3}\n'
     assert list(read_list([text], {"holder": "mail"})) == [Line(1, "a@example.org")]
+    for text in "Holder,E-Mail\nx,a\n", '{"E-Mail": "a", "holder": "x"}\n':
+        lines = [line[1] for line in read_list(text.splitlines(), {"holder": "E-Mail"})]
+        assert lines == ["a"]
     assert bad("E-Mail\na\n", holder="mail") == [(1, "there is no column mail")]
+    keys = "the keys must be mail, name, tickets, channel"
+    assert bad('{"holder": "a"}', holder="mail") == [(1, keys)]
+    assert bad('{"": 1, "holder": "a"}') == [(1, keys.replace("mail", "holder"))]
+    assert bad('{"mail": "a", "name": "x"}', holder="mail", name="Name") == []
+    twice = [(1, "the columns must be holder, and may be name,tickets,channel")]
+    assert bad("Mail,holder,mail\na,b,c\n", holder="mail") == twice
     assert bad("E-Mail,tickets\na,two\n", holder="e-mail")[0][0] == 2
 
 
@@ -100,6 +110,13 @@ def test_what_cannot_be_held_is_a_fault_of_its_line() -> None:
         assert bad(f'{{"holder": "a", "tickets": {tickets}}}') == [(1, many)]
     ways = "channel: write one of online, paid, free, postal, paper, partner, list"
     assert bad("holder,channel\na,Paid\nb,luck\nc,\nd,paid\n") == [(3, ways)]
+    for nothing in "0", "false", "[]", "{}":
+        assert bad(f'{{"holder": "a", "channel": {nothing}}}') == [(1, ways)]
+        assert bad(f'{{"holder": "a", "name": {nothing}}}') == [(1, "name: write a text")]
+        assert bad(f'{{"holder": {nothing}}}') == [(1, "holder: write a text")]
+    for nothing in "null", '""':
+        more = f'"channel": {nothing}, "name": {nothing}, "tickets": {nothing}'
+        assert bad(f'{{"holder": "a", {more}}}') == []
     keys = "the keys must be holder, name, tickets, channel"
     faults = bad('{"holder": 1}\n{"name": "x"}\n{"holder": "a", "way": "post"}\n{"holder"\n')
     assert faults[:3] == [(1, "holder: write a text"), (2, keys), (3, keys)]
@@ -208,10 +225,13 @@ def test_the_same_request_again_is_the_same_tickets() -> None:
 
 def test_fewer_left_than_lines_is_none() -> None:
     raffle = RaffleFactory.create(total_tickets=3, tickets=1)
-    with pytest.raises(SoldOut):
+    with pytest.raises(TooFewLeft):
         entered(raffle, members(3))
     assert raffle.tickets.count() == 1
     entered(raffle, members(2))
+    with pytest.raises(SoldOut) as gone:
+        entered(raffle, [Line(1, "another")])
+    assert gone.type is SoldOut
     assert flaws(raffle) == []
 
 

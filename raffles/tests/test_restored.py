@@ -12,15 +12,19 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from raffles.domain import lineage, marks
+from raffles.domain.confirming import offer_ticket
 from raffles.domain.creating import create_raffle
 from raffles.domain.drawing import advance
 from raffles.domain.entering import enter
+from raffles.domain.inviting import make_invitations
 from raffles.domain.lineage import Moving, Restored
 from raffles.domain.log import size, statements
 from raffles.domain.marks import Claimed, Mark, Stated
@@ -213,6 +217,33 @@ def test_reading_goes_on_and_writing_says_why_not() -> None:
     assert "after_restore" in said.getvalue()
     assert Raffle.objects.count() == 1
     assert Ticket.objects.count() == 1
+
+
+WAYS = ("address", "email", "invitation", "list")
+
+
+def test_no_way_in_hands_out_or_sends_anything() -> None:
+    raffles = {way: RaffleFactory.create(entry=way) for way in WAYS}
+    entered(raffles["address"], 0)  # the keys are announced, which asks as well
+    invited = raffles["invitation"].uuid
+    (code,) = make_invitations(invited, batch="b", amount=1, now=NOW, by=STAFF)
+    offer = offer_ticket(raffles["email"].uuid, address="bea@example.org", now=timezone.now())
+    Lineage.objects.update(system="7")
+    asked: list[tuple[str, str, Any]] = [
+        ("address", "participate/", {}),
+        ("email", "participate/", {"email": "alice@example.org"}),
+        ("email", "participate/", {"confirmation": offer.confirmation}),
+        ("invitation", "participate/", {"invitation": code}),
+        ("invitation", "invitations/", {"amount": 1}),
+        ("list", "entries/", [{"holder": "A-17"}]),
+    ]
+    client = Client(REMOTE_ADDR="127.0.0.2")
+    for way, path, body in asked:
+        address = f"/raffles/{raffles[way].uuid}/{path}"
+        answer = client.post(address, body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (503, "restored"), (path, body)
+    assert not mail.outbox
+    assert (Ticket.objects.count(), raffles["invitation"].invitations.count()) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,24 @@ def test_bad_line_of_a_list_is_named_with_all_others() -> None:
     assert not Raffle.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "others"), [("bea@straße.example", "strasse"), ("bea@νίκος.example", "νίκοσ")]
+)
+def test_address_is_out_in_its_own_letters_and_nobody_of_like_ones(out: str, others: str) -> None:
+    """Names are compared with ss for ß and σ for ς; domains are not."""
+    events.scheduled(max_participants=9)
+    raffle = RaffleFactory.create(entry=EntryMode.LIST)
+    fine = f"bea@{others}.example"
+    keep_out("mail", out)
+    in_capitals = out.replace("bea", "BEA")
+    for holder in out, in_capitals:
+        assert events.refused(events.participate(holder)) == EXCLUDED
+        with pytest.raises(BadLines):
+            enter_list(raffle.uuid, [Line(0, holder)], now=NOW, by=STAFF)
+    assert events.participate(fine).status_code == 201
+    assert enter_list(raffle.uuid, [Line(0, fine)], now=NOW, by=STAFF)
+
+
 def test_list_of_a_raffle_looks_at_its_own_exclusions(settings: Settings) -> None:
     settings.MANAGER_IPS = [MANAGER]
     here = RaffleFactory.create(entry=EntryMode.LIST)

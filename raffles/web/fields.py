@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from drf_spectacular.extensions import (
     OpenApiSerializerExtension,
     OpenApiSerializerFieldExtension,
@@ -22,7 +23,10 @@ from rest_framework import serializers
 from raffles.web.joining import ZWJ, ZWNJ, is_joiner_wanted
 
 MOMENT_FAULT = "Write the time with its offset, such as 2030-01-31T08:00Z."
-NO_SUCH_MOMENT = "There is no such time, in UTC, in the years 1 to 9999."
+# Terms count the seconds since the first; behind the last is room for whatever is added to a time:
+# the offset of a zone, the whole years that a calendar tells around it.
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+NO_SUCH_MOMENT = gettext_noop("There is no such time, in UTC, in the years 1970 to 9000.")
 _MOMENT = re.compile(
     r"[0-9]+-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
     r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)",
@@ -61,16 +65,16 @@ def read_moment(text: str) -> datetime:
     """Return the instant that ISO 8601 text names, in UTC.
 
     Raises ValueError, with a sentence, for any other text, for a time without an offset, and for
-    one that is in no calendar, or beyond it in UTC.
+    one that is in no calendar, or in UTC not from `FIRST_YEAR` to `LAST_YEAR`.
     """
     try:
         moment = datetime.fromisoformat(text)
-        if moment.tzinfo is not None:
-            return moment.astimezone(UTC)
+        is_moment = moment.tzinfo is not None
+        if is_moment and FIRST_YEAR <= (moment := moment.astimezone(UTC)).year <= LAST_YEAR:
+            return moment
     except (ValueError, OverflowError):
-        if _MOMENT.fullmatch(text):
-            raise ValueError(NO_SUCH_MOMENT) from None
-    raise ValueError(MOMENT_FAULT)
+        is_moment = _MOMENT.fullmatch(text) is not None
+    raise ValueError(NO_SUCH_MOMENT if is_moment else MOMENT_FAULT)
 
 
 class StrictIntegerField(serializers.IntegerField):

@@ -96,14 +96,11 @@ def problem(
     return JsonResponse(body | members, status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
-def unavailable() -> HttpResponse:
+def unavailable(
+    detail: str = "The service is not available at the moment. Try again in a few seconds.",
+) -> HttpResponse:
     """Return 503: the database is away, or busy for longer than a request should wait."""
-    return problem(
-        503,
-        "unavailable",
-        "The service is not available at the moment. Try again in a few seconds.",
-        headers={"Retry-After": str(RETRY_AFTER)},
-    )
+    return problem(503, "unavailable", detail, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 def too_many(detail: str) -> HttpResponse:

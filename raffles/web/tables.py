@@ -152,8 +152,9 @@ def _columns(
         meant = {heading.strip().casefold(): column for column, heading in called.items()}
         if not head.fault and (missing := ", ".join(sorted(meant.keys() - set(columns)))):
             return [], _("there is no column %(missing)s") % {"missing": missing}
-        columns = [meant.get(cell, cell) for cell in columns]
-        columns = [cell if cell in known else "" for cell in columns]
+        # A column that is called something else is not the one which happens to have its name.
+        ours = known - called.keys()
+        columns = [meant.get(cell, cell if cell in ours else "") for cell in columns]
         known.add("")
     named = [column for column in columns if column]
     is_known = known >= set(columns) and len(set(named)) == len(named)

@@ -27,6 +27,7 @@ from events.domain.due import (
 from events.domain.settling import MOST
 from events.models import Event
 from raffles.domain.clock import command_clock
+from raffles.domain.confirming import free_places
 from raffles.domain.lineage import refuse_restored
 from raffles.domain.sealing import Clock
 from raffles.domain.witnesses.ours.asking import PAUSE, ask_witnesses
@@ -77,6 +78,7 @@ class Command(BaseCommand):
                 self.stdout.write("{outcome:8} {name} {detail}".format(**line).rstrip())
         if is_whole and not dry:
             settle_events(now)
+            free_places(now)
             beat(now)
         if not dry:
             _tell_and_ask(clock, started)

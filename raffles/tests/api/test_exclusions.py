@@ -125,6 +125,11 @@ def test_scope_is_a_raffle_or_an_event() -> None:
         ({"reason": "x" * 201}, "reason", None),
         ({"ends_at": "2026-02-10T12:00:00Z"}, "ends_at", "ends_at must be in the future"),
         ({"ends_at": "soon"}, "ends_at", None),
+        (
+            {"ends_at": "9999-12-31T23:59:59Z"},
+            "ends_at",
+            "There is no such time, in UTC, in the years 1970 to 9000.",
+        ),
         ({"raffle_id": NOWHERE}, "raffle_id", "There is no such raffle."),
         ({"raffle_id": "x"}, "raffle_id", "Must be a valid UUID."),
         ({"event": "nowhere"}, "event", "There is no such event."),

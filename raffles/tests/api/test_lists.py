@@ -147,6 +147,7 @@ def test_filter_by_the_time_of_creation() -> None:
         ("created_after=2030-01-31", "created_after"),
         ("created_after=2030-01-31T08:00:00", "created_after"),
         ("created_after=0001-01-01T00:00:00%2B14:00", "created_after"),
+        ("created_before=9999-12-31T23:59:59Z", "created_before"),
         ("name=" + "x" * 201, "name"),
         ("colour=red", "colour"),
         ("ordering=name", "ordering"),

@@ -127,7 +127,7 @@ def test_invitations_for_several_at_once_lock_each_other_out_of_nothing() -> Non
 def test_invitation_that_finds_too_few_gives_nothing_and_ends_nothing() -> None:
     raffle, codes = invited(2, tickets=3, total_tickets=5)
     bring(raffle, codes[0])
-    assert tally(race(partial(bring, raffle, codes[1]))) == {"SoldOut": 1}
+    assert tally(race(partial(bring, raffle, codes[1]))) == {"TooFewLeft": 1}
     assert not Announcement.objects.filter(kind=Announcement.Kind.SOLD_OUT).exists()
     single = make_invitations(raffle.uuid, batch="c", amount=2, now=NOW, by=STAFF)
     assert [len(bring(raffle, code)) for code in single] == [1, 1]

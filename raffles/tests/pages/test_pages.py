@@ -434,7 +434,7 @@ class TestMyTicket:
         status, said, text = self.look_up("many", self.code)
 
         assert (status, said) == (400, "")
-        assert "Enter a whole number." in text
+        assert "Write the number that is on the ticket, such as 1234." in text
 
     def test_code_comes_in_no_address(self) -> None:
         winner, _ = self.draw()

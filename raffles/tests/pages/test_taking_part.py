@@ -22,6 +22,7 @@ from pytest_django import Settings
 
 from raffles.domain.entering_lists import enter_list
 from raffles.domain.evidence import export_evidence
+from raffles.domain.inviting import make_invitations
 from raffles.domain.prizes import check_ticket
 from raffles.domain.reading_lists import Line
 from raffles.fairness.tickets import read_code
@@ -47,6 +48,29 @@ ENTERED = (
 )
 GONE = "Tickets are gone. Every ticket has been given out. You can still watch the draw here."
 CLOSED = "Entries are closed. No more tickets are given out. You can still watch the draw here."
+
+
+MISSING = "A key is missing here. Try again once whoever runs this has put it back."
+
+
+@pytest.mark.parametrize("way", ["address", "email", "invitation"])
+def test_press_without_the_key_of_the_raffle_says_so(settings: Settings, way: str) -> None:
+    raffle = RaffleFactory.create(entry=way)
+    fields = {"email": "alice@example.org"}
+    if way == "invitation":
+        how: dict[str, Any] = {"batch": "b", "amount": 1, "now": NOW, "by": STAFF}
+        (fields["invitation"],) = make_invitations(raffle.uuid, **how)
+    field = {name: typed for name, typed in fields.items() if name == way}
+    settings.TICKET_KEYS = [b"another" * 5]
+
+    page = take_part(raffle.uuid, **field)
+    path = f"/raffles/{raffle.uuid}/participate/"
+    answer = visitor().post(path, field, content_type="application/json")
+
+    assert (page.status_code, page["Retry-After"]) == (503, "5")
+    assert MISSING in text_of(page)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.json()["detail"] == MISSING
 
 
 def test_button_gives_a_ticket_to_keep() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core import mail
+from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
@@ -19,19 +20,52 @@ from raffles.domain.inviting import make_invitations
 from raffles.domain.reading_exclusions import Kind, Person
 from raffles.models import Raffle, State, Ticket
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, take_to
-from raffles.tests.pages.visiting import notice, press, take_part, text_of, ticket_on, visitor
+from raffles.tests.pages.visiting import (
+    PAGES,
+    notice,
+    press,
+    take_part,
+    text_of,
+    ticket_on,
+    visitor,
+)
+from raffles.web.fields import read_moment
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 ALICE = "alice@example.org"
 
 
-def look(raffle: Raffle, after: timedelta = timedelta(0), **query: str) -> Any:
+def look(raffle: Raffle, after: timedelta = timedelta(0), page: str = "", **query: str) -> Any:
     with time_machine.travel(NOW + after, tick=False):
-        return visitor().get(f"/r/{raffle.uuid}/", query)
+        return visitor().get(f"/r/{raffle.uuid}/{page}", query)
 
 
 # --- From a time on
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Niue"])
+def test_last_of_all_times_can_be_told_on_every_clock(
+    settings: Settings, admin_client: Client, zone: str
+) -> None:
+    settings.RAFFLE_ZONE = zone
+    last = read_moment("9000-12-31T23:59:59Z")
+    raffles = [
+        RaffleFactory.create(closes_at=last),
+        RaffleFactory.create(opens_at=last),
+        RaffleFactory.create(opens_at=NOW + HOUR, closes_at=last),
+    ]
+    exclude([Person(Kind.MAIL, of_mail(ALICE), "Staff", last)], Scope(), now=NOW, by=STAFF)
+
+    for page in PAGES[:2]:
+        assert [look(raffle, page=page).status_code for raffle in raffles] == [200] * 3
+    calendars = [visitor().get(f"/r/{raffle.uuid}/draw.ics").status_code for raffle in raffles]
+    assert calendars == [200, 404, 200]
+    assert visitor().get("/").status_code == 200
+    lists = (reverse(f"admin:raffles_{name}_changelist") for name in ("raffle", "exclusion"))
+    changes = (reverse("admin:raffles_raffle_change", args=[raffle.pk]) for raffle in raffles)
+    for address in (reverse("admin:index"), *lists, *changes):
+        assert admin_client.get(address).status_code == 200
 
 
 def test_page_says_when_entries_open_and_holds_the_button_back() -> None:
@@ -188,6 +222,26 @@ def test_link_that_is_too_old_offers_another() -> None:
     assert "This field is required." not in text_of(pressed)
 
 
+def test_link_that_was_pressed_too_often_or_behind_a_proxy_can_be_pressed_again(
+    settings: Settings,
+) -> None:
+    raffle = by_mail()
+    page = f"/r/{raffle.uuid}/"
+    with time_machine.travel(NOW, tick=False):
+        take_part(raffle.uuid, email=ALICE)
+        token = link_in_mail().partition("confirmation=")[2]
+        settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
+        hidden = press(page, address="10.0.0.1", confirmation=token)
+        settings.THROTTLE_ENTRY = "1/min"
+        press(page, confirmation="made up")
+        often, wrong = (press(page, confirmation=each) for each in (token, "made up"))
+
+    for answer, status in (hidden, 403), (often, 429):
+        assert (answer.status_code, hidden_in(answer).get("confirmation")) == (status, token)
+        assert ALICE in text_of(answer)
+    assert (wrong.status_code, 'class="confirm"' in wrong.content.decode()) == (429, False)
+
+
 def test_link_of_who_is_excluded_blames_no_field_that_was_not_sent() -> None:
     raffle = by_mail()
     with time_machine.travel(NOW, tick=False):
@@ -284,6 +338,20 @@ def test_invitation_for_several_shows_a_card_for_each() -> None:
     assert len(set(re.findall(r"data-number>(\d+)<", body))) == 2
     identifiers = re.findall(r' id="([^"]+)"', body)
     assert len(identifiers) == len(set(identifiers))
+
+
+def test_invitation_for_more_than_are_left_stays_good_and_in_its_field() -> None:
+    raffle, (first, second) = invited(2, tickets_per_holder=3, total_tickets=4)
+    take_part(raffle.uuid, invitation=first)
+
+    response = take_part(raffle.uuid, invitation=second)
+
+    assert response.status_code == 410
+    assert notice(response) == (
+        "Fewer tickets are left than your invitation is for. None was given out, and it stays "
+        "unused. Ask whoever sent it to you."
+    )
+    assert f'value="{second}"' in response.content.decode()
 
 
 def test_wrong_code_is_answered_beside_its_field() -> None:
