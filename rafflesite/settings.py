@@ -1,8 +1,8 @@
 """Settings of the site, all from the environment (see `.env.example`).
 
 Importing them never fails for a missing secret, so that tests and a first look need nothing;
-serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). Malformed values
-always fail here.
+serving does, as for each error of `manage.py check --deploy` (`rafflesite.starting`). Malformed
+values always fail here.
 """
 
 import logging
@@ -20,15 +20,22 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
+from raffles.fairness.verify import ORIGIN
 from raffles.web.environment import (
     bearer,
+    flag,
     hex_secrets,
+    hosts,
     items,
     networks,
     origins,
     proxy_networks,
+    public_url,
     rate,
     read,
+    sender,
+    service,
+    whole,
 )
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
@@ -46,19 +53,18 @@ VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project
 
 # --- Who serves, and where
 
-DEBUG: bool = env.bool("DEBUG", default=False)
-PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
-_public = urlsplit(PUBLIC_URL)
+DEBUG = read("DEBUG", env.str("DEBUG", default="") or "off", flag)
+PUBLIC_URL: str = (env.str("PUBLIC_URL", default="") or "http://localhost:8000").rstrip("/")
+_public = read("PUBLIC_URL", PUBLIC_URL, public_url)
+_host = f"[{_public.hostname}]" if ":" in str(_public.hostname) else str(_public.hostname)
 _is_https = _public.scheme == "https"
-ALLOWED_HOSTS = items(env.str("ALLOWED_HOSTS", default="")) or [
-    _public.hostname or "localhost",
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", env.str("ALLOWED_HOSTS", default=""), hosts) or [
+    _host,
     "localhost",
     "127.0.0.1",
     "[::1]",
 ]
-CSRF_TRUSTED_ORIGINS = items(env.str("CSRF_TRUSTED_ORIGINS", default="")) or (
-    [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
-)
+CSRF_TRUSTED_ORIGINS = items(env.str("CSRF_TRUSTED_ORIGINS", default="")) or [PUBLIC_URL]
 WSGI_APPLICATION = "rafflesite.wsgi.application"
 ROOT_URLCONF = "rafflesite.urls"
 
@@ -77,10 +83,12 @@ MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
 TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
 read("MANAGER_IPS", MANAGER_IPS, networks)
 read("TRUSTED_PROXIES", TRUSTED_PROXIES, proxy_networks)
-ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
+ADMIN_FOR_MANAGERS = read(
+    "ADMIN_FOR_MANAGERS", env.str("ADMIN_FOR_MANAGERS", default="") or "off", flag
+)
 # IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
 # addresses as one, 128 counts each address separately.
-IPV6_PREFIX: int = read("IPV6_PREFIX", env.str("IPV6_PREFIX", default="64"), int)
+IPV6_PREFIX = whole("IPV6_PREFIX", env.str("IPV6_PREFIX", default="64"), least=1, most=128)
 # Who may read /metrics beside the managers: whoever sends it as a bearer.
 METRICS_TOKEN = bearer("METRICS_TOKEN", env.str("METRICS_TOKEN", default=""))
 
@@ -88,8 +96,8 @@ THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
 THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
 # Large reads (proofs, leaves), and live streams per holder; 0 means no limit.
 THROTTLE_FILES: str = env.str("THROTTLE_FILES", default="30/min")
-STREAMS_PER_HOLDER: int = read(
-    "STREAMS_PER_HOLDER", env.str("STREAMS_PER_HOLDER", default="20"), int
+STREAMS_PER_HOLDER = whole(
+    "STREAMS_PER_HOLDER", env.str("STREAMS_PER_HOLDER", default="20"), least=0
 )
 THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
 THROTTLE_LOGIN: str = env.str("THROTTLE_LOGIN", default="10/15min")
@@ -103,6 +111,8 @@ LOGIN_REDIRECT_URL = "/admin/"
 # --- Draws
 
 DRAW_ENTROPY: str = env.str("DRAW_ENTROPY", default="system")
+if DRAW_ENTROPY not in ("system", "drand"):
+    raise ImproperlyConfigured(f"DRAW_ENTROPY is {DRAW_ENTROPY!r}: set system or drand.")
 DRAND_RELAYS = items(
     env.str("DRAND_RELAYS", default="https://api.drand.sh,https://drand.cloudflare.com")
 )
@@ -111,6 +121,8 @@ DRAND_RELAYS = items(
 CLOCK = "database"
 # The log's origin, fixed by its first statement. Empty: the host of PUBLIC_URL, then /log.
 LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
+if LOG_ORIGIN and not ORIGIN.fits(LOG_ORIGIN):
+    raise ImproperlyConfigured(f"LOG_ORIGIN is {LOG_ORIGIN!r}, which is not {ORIGIN.words}.")
 # Who is asked to witness seals, named in the terms of raffles by the beacon.
 COSIGNERS = cosigners(env.str("COSIGNERS", default=""))
 TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default=""))
@@ -198,15 +210,15 @@ TEMPLATES: list[dict[str, Any]] = [
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`, tuned for many short claims."""
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in ("sqlite", "postgres", "postgresql"):
-        raise ImproperlyConfigured(  # and says no password
-            "DATABASE_URL is neither PostgreSQL's (postgres://user:password@host/name) nor"
-            " SQLite's (sqlite:////srv/raffles/db.sqlite3)"
-        )
-    database: dict[str, Any] = environ.Env.db_url_config(url)
+    database: dict[str, Any] = service(
+        "DATABASE_URL",
+        url,
+        environ.Env.db_url_config,
+        schemes=("sqlite", "postgres", "postgresql"),
+        example="postgres://user:password@host/name or sqlite:////srv/raffles/db.sqlite3",
+    )
     options = database.setdefault("OPTIONS", {})
-    if scheme == "sqlite":
+    if url.startswith("sqlite:"):
         # IMMEDIATE: a transaction that reads before it writes would otherwise fail at once if
         # another has written in between, whatever the timeout.
         options.setdefault("timeout", 20)
@@ -239,9 +251,21 @@ STATE_DIR = Path(env.str("STATE_DIR", default="") or _beside / "state").resolve(
 
 # --- Cache: request counts of throttles, nothing that would be missed
 
+
+def _redis(url: str) -> str:
+    _ = urlsplit(url).port  # reading it refuses what is none
+    return url
+
+
 REDIS_URL: str = env.str("REDIS_URL", default="")
-if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    raise ImproperlyConfigured("REDIS_URL is not redis://HOST:PORT/NUMBER, rediss:// or unix://.")
+if REDIS_URL:
+    REDIS_URL = service(
+        "REDIS_URL",
+        REDIS_URL,
+        _redis,
+        schemes=("redis", "rediss", "unix"),
+        example="redis://HOST:PORT/NUMBER, rediss:// or unix://",
+    )
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -329,7 +353,7 @@ CONTENT_SECURITY_POLICY = {
 # Whose pages may show a raffle in a frame (/embed/...); empty: nobody's, and there is none.
 EMBED_ORIGINS = origins("EMBED_ORIGINS", env.str("EMBED_ORIGINS", default=""))
 # Whether browsers that keep tickets show them without a network, by a service worker.
-OFFLINE: bool = env.bool("OFFLINE", default=True)
+OFFLINE = read("OFFLINE", env.str("OFFLINE", default="") or "on", flag)
 SECURE_SSL_REDIRECT = _is_https
 # Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -355,10 +379,16 @@ X_FRAME_OPTIONS = "DENY"
 # --- Mail and logs
 
 vars().update(
-    read("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://"), env.email_url_config)
+    service(
+        "EMAIL_URL",
+        env.str("EMAIL_URL", default="") or "consolemail://",
+        environ.Env.email_url_config,
+        schemes=environ.Env.EMAIL_SCHEMES,
+        example="smtp+tls://user:password@mail.example.org:587",
+    )
 )
 EMAIL_TIMEOUT = 15
-DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname or 'localhost'}")
+DEFAULT_FROM_EMAIL = read("MAIL_FROM", env.str("MAIL_FROM", default="") or f"draws@{_host}", sender)
 # Webhooks may go only to the public internet and to these networks of our own.
 WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
 read("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS, networks)
