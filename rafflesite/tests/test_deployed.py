@@ -188,6 +188,38 @@ def test_units_start_what_serves(tmp_path: Path) -> None:
             assert asking.getresponse().status == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, ""),
+        ({"DRAW_ENTROPY": "Drand"}, "DRAW_ENTROPY is 'Drand': set system or drand."),
+        ({"MANAGER_IPS": "0.0.0.0/0"}, "MANAGER_IPS holds every address there is"),
+        ({"DRAIN_SECONDS": "abc"}, "DRAIN_SECONDS is 'abc': set a number, 0 or more."),
+        ({"DRAIN_SECONDS": "-5"}, "DRAIN_SECONDS is '-5': set a number, 0 or more."),
+        ({"DRAIN_SECONDS": "inf"}, "DRAIN_SECONDS is 'inf': set a number, 0 or more."),
+        ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0': set a number, 1 or more."),
+    ],
+)
+def test_a_reload_is_tried_before_a_worker_ends(
+    tmp_path: Path, given: dict[str, str], sentence: str
+) -> None:
+    unit = (DEPLOY / "systemd/raffles.service").read_text()
+    trial, reload = re.findall(r"^ExecReload=(.*)$", unit, re.MULTILINE)
+    assert reload == "/bin/sh -c 'kill -HUP $MAINPID'"
+    path, *words = shlex.split(trial)
+    facts = {"ENV_FILE": "", "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", **SECRETS}
+    done = subprocess.run(
+        [f"{sys.prefix}/bin/{Path(path).name}", *words],
+        cwd=SITE,
+        env=os.environ | facts | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert bool(done.returncode) is bool(sentence)
+    assert sentence in done.stderr
+
+
 def test_cron_runs_what_its_lines_say() -> None:
     """As the timers do: the same commands of the site, at the same times."""
     text = (DEPLOY / "cron.d/raffles").read_text()
