@@ -23,6 +23,7 @@ from django.core.exceptions import ImproperlyConfigured
 from raffles.fairness.verify import ORIGIN
 from raffles.web.environment import (
     bearer,
+    env_file,
     flag,
     hex_secrets,
     hosts,
@@ -46,8 +47,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
 # The environment takes precedence. ENV_FILE names another file; if empty, none is read.
-if env_file := os.environ.get("ENV_FILE", ".env"):
-    env.read_env(BASE_DIR / env_file)
+_named = os.environ.get("ENV_FILE")
+if _named or (_named is None and os.path.lexists(BASE_DIR / ".env")):
+    env.read_env(env_file(BASE_DIR / (_named or ".env")))
 
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 

@@ -11,6 +11,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
+from io import StringIO
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -30,6 +32,29 @@ _IPV6 = r"\[[0-9a-f:.]+\]"
 _PORT = r"(:[0-9]{1,5})?"
 # In TRUSTED_PROXIES: the peer of a UNIX socket, which has no address.
 UNIX = "unix"
+
+
+def env_file(path: Path) -> StringIO:
+    """Return a file of settings for django-environ, lines of `NAME=value` alone.
+
+    It would take a file that it cannot open for none, and print a line that it does not know, which
+    may hold a secret. Raises ImproperlyConfigured.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error}") from None
+    kept = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not re.match(r"(export )?[A-Za-z0-9_]+=", line):
+            raise ImproperlyConfigured(
+                f"{path}: line {number} is neither NAME=value, without spaces before the =, nor a"
+                " comment."
+            )
+        kept.append(line)
+    return StringIO("\n".join(kept))
 
 
 def read(name: str, value: _Value, how: Callable[[_Value], _Read]) -> _Read:

@@ -365,6 +365,26 @@ def test_install_refuses_before_it_touches_anything(
         assert subprocess.run(again, capture_output=True, text=True, check=False).stdout == expected
 
 
+@pytest.mark.parametrize("brought", [None, 0o600, 0o666])
+def test_install_gives_settings_their_owner_and_mode(tmp_path: Path, brought: int | None) -> None:
+    shutil.copy(SITE / ".env.example", tmp_path)
+    file = tmp_path / ".env"
+    if brought:
+        file.write_text("DATABASE_URL=postgres:///raffles\n")
+        file.chmod(brought)
+    text = (DEPLOY / "install").read_text()
+    section = text.partition("# --- Settings\n")[2].partition("# --- Database")[0]
+    stubs = 'say() { :; }; manage() { :; }; chown() { echo "$1"; }; host=a.example managers=\n'
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", stubs + section],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, oct(file.stat().st_mode & 0o777)) == ("root:raffles\n", "0o640")
+
+
 def in_install(function: str, script: str, folder: Path) -> str:
     """Return what a script says with a function of deploy/install, in a folder for /etc/raffles."""
     text = (DEPLOY / "install").read_text()

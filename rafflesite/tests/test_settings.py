@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -250,6 +251,65 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     loaded = load(ENV_FILE=str(file), MANAGER_IPS="10.0.0.2")
     assert (loaded.MANAGER_IPS, loaded.DEBUG) == (["10.0.0.2"], True)
     assert [key.hex() for key in loaded.TICKET_KEYS] == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [("ADMIN_FOR_MANAGERS = on", 3), ("RECEIPT_KEY: hunter2", 3), ("hunter2", 3)],
+)
+def test_a_line_of_the_file_that_is_none_is_named_and_not_shown(
+    tmp_path: Path, line: str, number: int
+) -> None:
+    file = tmp_path / "env"
+    file.write_text(f"# secrets\n\n{line}\nDEBUG=on\n")
+    with pytest.raises(ImproperlyConfigured) as raised:
+        load(ENV_FILE=str(file))
+    assert str(raised.value).startswith(f"{file}: line {number} is neither NAME=value")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_blanks_comments_and_a_mark_of_its_encoding_are_no_lines(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "env"
+    file.write_text('\ufeffexport DEBUG=on\r\n  \r\n  # so\r\n#\r\nTIME_ZONE="Europe/Paris"')
+    loaded = load(ENV_FILE=str(file))
+    assert (loaded.DEBUG, loaded.RAFFLE_ZONE) == (True, "Europe/Paris")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_is_named_has_to_be_readable(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes("OIDC_NAME=Müller".encode("latin-1"))
+    for file in (tmp_path, tmp_path / "mistyped", tmp_path / "latin"):
+        with pytest.raises(ImproperlyConfigured, match=f"^{file} cannot be read: "):
+            load(ENV_FILE=str(file))
+
+
+def test_the_file_of_the_checkout_has_to_be_readable_where_there_is_one(tmp_path: Path) -> None:
+    settings = tmp_path / "rafflesite/settings.py"
+    settings.parent.mkdir()
+    shutil.copy(ROOT / "rafflesite/settings.py", settings)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / ".env"
+
+    def zone() -> str:
+        with patch.dict(os.environ, clear=True):
+            return str(run_path(str(settings))["RAFFLE_ZONE"])
+
+    assert zone() == "UTC"
+    file.write_text("TIME_ZONE=Europe/Paris\n")
+    assert zone() == "Europe/Paris"
+    file.unlink()
+    file.symlink_to("away")
+    with pytest.raises(ImproperlyConfigured, match=f"^{file} cannot be read: "):
+        zone()
+
+
+def test_the_example_names_every_setting() -> None:
+    text = (ROOT / "rafflesite/settings.py").read_text()
+    read = set(re.findall(r"""env\.\w+\(\s*"(\w+)""", text))
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == read
 
 
 @pytest.mark.parametrize(
