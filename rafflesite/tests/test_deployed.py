@@ -258,6 +258,8 @@ def test_containers_run_what_the_units_run() -> None:
         service = services[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert "." not in service["tmpfs"]
+        given = service["environment"]  # a password may have any sign, which an address may not
+        assert [name for name in given if "POSTGRES_PASSWORD" in given[name]] == ["PGPASSWORD"]
     assert all(port.startswith("127.0.0.1:") for port in services["web"]["ports"])
     loop = services["cron"]["command"][-1].replace("$$", "$")
     assert loop.startswith("while :; do python manage.py draw_winners -v 0;")
