@@ -221,6 +221,14 @@ def test_flags_say_on_or_off(word: str, expected: bool) -> None:
     assert {loaded.DEBUG, loaded.ADMIN_FOR_MANAGERS, loaded.OFFLINE} == {expected}
 
 
+def test_a_secret_may_begin_with_a_dollar(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("SECRET_KEY=$s3cret\n")
+    loaded = load(ENV_FILE=str(file), OIDC_CLIENT_SECRET="$s3cret")
+    assert (loaded.SECRET_KEY, loaded.OIDC_CLIENT_SECRET) == ("$s3cret", "$s3cret")
+    assert "SECRET_KEY" not in loaded.EPHEMERAL_SECRETS
+
+
 def test_empty_is_as_if_it_were_not_set() -> None:
     names = ["DEBUG", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "ADMIN_FOR_MANAGERS"]
     names += ["OFFLINE", "LOG_ORIGIN", "MAIL_FROM", "EMAIL_URL", "REDIS_URL", "DATABASE_URL"]
