@@ -5,6 +5,7 @@ Command-line options and WEB_CONCURRENCY (processes) take precedence.
 
 import multiprocessing
 import os
+import re
 import sys
 import time
 from typing import Any
@@ -12,10 +13,19 @@ from typing import Any
 sys.path.insert(0, os.path.dirname(__file__))
 from rafflesite import draining
 
+
+def _number(name: str, default: int, *, least: int = 0) -> float:
+    """Return a number from the environment; end in one line where it is none."""
+    text = os.environ.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) or float(text) < least:
+        sys.exit(f"{name} is {text!r}: set a number, {least} or more.")
+    return float(text)
+
+
 wsgi_app = "rafflesite.wsgi"
 # Made before the workers are, who know each other by it and count together (rafflesite.counting).
 multiprocessing.current_process()
-workers = int(os.environ.get("WEB_CONCURRENCY") or os.cpu_count() or 1)
+workers = int(_number("WEB_CONCURRENCY", os.cpu_count() or 1, least=1))
 worker_class = "gthread"
 threads = 4  # each with a connection to the database
 
@@ -32,7 +42,7 @@ control_socket_disable = True  # it would be in the home directory of the user, 
 
 # From SIGTERM on /readyz answers 503, and everything else as ever, for this many seconds: whoever
 # balances the load sees it and turns to other machines before this one refuses anything.
-_DRAINS_FOR = float(os.environ.get("DRAIN_SECONDS") or "5")
+_DRAINS_FOR = _number("DRAIN_SECONDS", 5)
 
 
 def when_ready(server: Any) -> None:

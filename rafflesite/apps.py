@@ -39,8 +39,6 @@ class RafflesiteConfig(AppConfig):
         for check in (
             checks.check_networks,
             checks.check_admin,
-            checks.check_draws,
-            checks.check_public_url,
             checks.check_witness,
             checks.check_accounts,
         ):

@@ -1,75 +1,28 @@
 """System checks: settings that each parse, and yet do not do what they seem to do.
 
-E001 networks, E002 secrets, E003 entropy, E004 public address, E005 IPv6 prefix, E006 an admin for
-nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half of what staff
-accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004 managers that
-are proxies, W008 state that goes back with the database, W009 mail that goes nowhere; I001 a proxy
-whose headers only a request from outside can try. W005 to W007: `rafflesite.durability`.
+No server starts with an error (`rafflesite.starting`). E001 networks of everybody, E002 secrets,
+E006 an admin for nobody, E007 a folder for state, E008 a witness with the key of a seal, E009 half
+of what staff accounts need; W001 SQLite, W002 cache of a process, W003 managers on loopback, W004
+managers that are proxies, W008 state that goes back with the database, W009 mail that goes nowhere;
+I001 a proxy whose headers only a request from outside can try. W005 to W007:
+`rafflesite.durability`.
 """
 
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Info
-from django.core.exceptions import ImproperlyConfigured
 
 from raffles.web.environment import Network, networks, proxy_networks
 from rafflesite.accounts.configured import half_configured
 
-ENTROPY_SOURCES = ("system", "drand")
+_MAKE_KEY = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
 _SQLITE = "django.db.backends.sqlite3"
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
-
-
-def require_secrets() -> None:
-    """Refuse to serve the public with secrets that die with the process.
-
-    Raises ImproperlyConfigured: tickets handed out under a lost TICKET_KEY could never win.
-    """
-    if settings.EPHEMERAL_SECRETS and not settings.DEBUG:
-        names = ", ".join(sorted(settings.EPHEMERAL_SECRETS))
-        raise ImproperlyConfigured(
-            f"Set {names} (see .env.example), or DEBUG=on for a look around."
-        )
-
-
-def require_state_dir() -> None:
-    """Refuse to serve the public where each checkout on a machine would have its own state folder.
-
-    Raises ImproperlyConfigured. With SQLite the default, beside the database file, is shared.
-    """
-    is_sqlite = settings.DATABASES["default"]["ENGINE"] == _SQLITE
-    if not (settings.IS_STATE_DIR_SET or is_sqlite or settings.DEBUG):
-        raise ImproperlyConfigured("Set STATE_DIR, a folder of this machine (see .env.example).")
-
-
-def require_witness_key() -> None:
-    """Refuse to vouch for others with a key that seals: its word would be the operator's own.
-
-    Raises ImproperlyConfigured.
-    """
-    if settings.WITNESS_SEED in settings.RECEIPT_SEEDS:
-        raise ImproperlyConfigured("WITNESS_KEY is one of RECEIPT_KEY; make it one of its own.")
-
-
-def require_accounts() -> None:
-    """Refuse to serve without the second factor or the provider that the settings ask for.
-
-    Raises ImproperlyConfigured: who set half of it would believe the admin better guarded.
-    """
-    names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS")
-    if sentence := half_configured({name: getattr(settings, name) for name in names}):
-        raise ImproperlyConfigured(sentence)
-    asked = [name for name in ("SECOND_FACTOR", "OIDC_ISSUER") if getattr(settings, name)]
-    if asked and not settings.HAS_ACCOUNTS:
-        raise ImproperlyConfigured(
-            f"{' and '.join(asked)} without django-allauth: install requirements-accounts.txt."
-        )
 
 
 def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
@@ -81,22 +34,18 @@ def _overlapping(one: Sequence[Network], other: Sequence[Network]) -> list[str]:
 
 
 def check_networks(**_: Any) -> list[CheckMessage]:
-    """Check E001 (a list that is malformed, or names the whole internet), E005 and W004."""
+    """Check E001, a list that names the whole internet, and W004."""
+    managers, proxies = networks(settings.MANAGER_IPS), proxy_networks(settings.TRUSTED_PROXIES)
     found: list[CheckMessage] = []
-    for name, read in (("MANAGER_IPS", networks), ("TRUSTED_PROXIES", proxy_networks)):
-        try:
-            listed = read(getattr(settings, name))
-        except ImproperlyConfigured as error:
-            hint = "List addresses and CIDR networks with commas between them."
-            found.append(Error(f"{name}: {error}", hint=hint, id="rafflesite.E001"))
-            continue
+    for name, listed in (("MANAGER_IPS", managers), ("TRUSTED_PROXIES", proxies)):
         if whole := [str(network) for network in listed if network.prefixlen == 0]:
             message = f"{name} holds every address there is: {', '.join(whole)}."
             found.append(Error(message, hint="Name yours.", id="rafflesite.E001"))
-    if not 1 <= settings.IPV6_PREFIX <= ipaddress.IPV6LENGTH:
-        message = f"IPV6_PREFIX is {settings.IPV6_PREFIX}, which is not a prefix length."
-        found.append(Error(message, hint="Set 64, or 128 for none.", id="rafflesite.E005"))
-    return found or _check_overlap()
+    if found or not (both := _overlapping(managers, proxies)):
+        return found
+    message = f"MANAGER_IPS and TRUSTED_PROXIES overlap in {', '.join(both)}."
+    hint = "A proxy is never a manager; list the managers' own addresses."
+    return [checks.Warning(message, hint=hint, id="rafflesite.W004")]
 
 
 def check_admin(**_: Any) -> list[CheckMessage]:
@@ -107,56 +56,26 @@ def check_admin(**_: Any) -> list[CheckMessage]:
     return [Error(message, hint="List the managers' addresses.", id="rafflesite.E006")]
 
 
-def _check_overlap() -> list[CheckMessage]:
-    both = _overlapping(networks(settings.MANAGER_IPS), proxy_networks(settings.TRUSTED_PROXIES))
-    if not both:
-        return []
-    message = f"MANAGER_IPS and TRUSTED_PROXIES overlap in {', '.join(both)}."
-    hint = "A proxy is never a manager; list the managers' own addresses."
-    return [checks.Warning(message, hint=hint, id="rafflesite.W004")]
-
-
-def check_draws(**_: Any) -> list[CheckMessage]:
-    """Check E003: an unknown source of randomness."""
-    if settings.DRAW_ENTROPY in ENTROPY_SOURCES:
-        return []
-    message = f"DRAW_ENTROPY is {settings.DRAW_ENTROPY!r}."
-    hint = f"Set one of: {', '.join(ENTROPY_SOURCES)}."
-    return [Error(message, hint=hint, id="rafflesite.E003")]
-
-
-def check_public_url(**_: Any) -> list[CheckMessage]:
-    """Check E004: a public URL that links, redirects and cookies cannot use."""
-    try:
-        url = urlsplit(settings.PUBLIC_URL)
-        is_origin = bool(url.hostname) and f"{url.scheme}://{url.netloc}" == settings.PUBLIC_URL
-    except ValueError:
-        is_origin = False
-    if is_origin and settings.PUBLIC_URL.startswith(("http://", "https://")):
-        return []
-    message = f"PUBLIC_URL is {settings.PUBLIC_URL!r}."
-    hint = "Set the scheme and host people see, without a path: https://draws.example.org"
-    return [Error(message, hint=hint, id="rafflesite.E004")]
-
-
 def check_secrets(**_: Any) -> list[CheckMessage]:
-    """Check E002: secrets that die with the process."""
-    try:
-        require_secrets()
-    except ImproperlyConfigured as error:
-        hint = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
-        return [Error(str(error), hint=hint, id="rafflesite.E002")]
-    return []
+    """Check E002: secrets that die with the process. What is handed out then could never win."""
+    if not settings.EPHEMERAL_SECRETS or settings.DEBUG:
+        return []
+    names = ", ".join(sorted(settings.EPHEMERAL_SECRETS))
+    message = f"Set {names} (see .env.example), or DEBUG=on for a look around."
+    return [Error(message, hint=_MAKE_KEY, id="rafflesite.E002")]
 
 
 def check_state_dir(**_: Any) -> list[CheckMessage]:
-    """Check E007: no folder for this machine's state."""
-    try:
-        require_state_dir()
-    except ImproperlyConfigured as error:
-        hint = "STATE_DIR=/var/lib/raffles, writable for the user that serves."
-        return [Error(str(error), hint=hint, id="rafflesite.E007")]
-    return []
+    """Check E007: each checkout on a machine would have a folder of its own for state.
+
+    With SQLite the default, beside the database file, is shared.
+    """
+    is_sqlite = settings.DATABASES["default"]["ENGINE"] == _SQLITE
+    if settings.IS_STATE_DIR_SET or is_sqlite or settings.DEBUG:
+        return []
+    message = "Set STATE_DIR, a folder of this machine (see .env.example)."
+    hint = "STATE_DIR=/var/lib/raffles, writable for the user that serves."
+    return [Error(message, hint=hint, id="rafflesite.E007")]
 
 
 def check_state_beside_database(**_: Any) -> list[CheckMessage]:
@@ -173,23 +92,29 @@ def check_state_beside_database(**_: Any) -> list[CheckMessage]:
 
 
 def check_witness(**_: Any) -> list[CheckMessage]:
-    """E008: a witness that signs with the key of a seal."""
-    try:
-        require_witness_key()
-    except ImproperlyConfigured as error:
-        hint = "`python -c 'import secrets; print(secrets.token_hex(32))'` makes one."
-        return [Error(str(error), hint=hint, id="rafflesite.E008")]
-    return []
+    """Check E008: a witness with a key that seals, whose word would be the operator's own."""
+    if settings.WITNESS_SEED not in settings.RECEIPT_SEEDS:
+        return []
+    message = "WITNESS_KEY is one of RECEIPT_KEY; make it one of its own."
+    return [Error(message, hint=_MAKE_KEY, id="rafflesite.E008")]
 
 
 def check_accounts(**_: Any) -> list[CheckMessage]:
-    """E009: half of what a second factor or a provider needs."""
-    try:
-        require_accounts()
-    except ImproperlyConfigured as error:
-        hint = "docs/staff-accounts.md has the steps."
-        return [Error(str(error), hint=hint, id="rafflesite.E009")]
-    return []
+    """Check E009: half of what a second factor or a provider needs.
+
+    Who set half of it would believe the admin better guarded.
+    """
+    names = ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_GROUPS")
+    message = half_configured({name: getattr(settings, name) for name in names})
+    asked = [name for name in ("SECOND_FACTOR", "OIDC_ISSUER") if getattr(settings, name)]
+    if not message and asked and not settings.HAS_ACCOUNTS:
+        message = (
+            f"{' and '.join(asked)} without django-allauth: install requirements-accounts.txt."
+        )
+    if not message:
+        return []
+    hint = "docs/staff-accounts.md has the steps."
+    return [Error(message, hint=hint, id="rafflesite.E009")]
 
 
 def check_local_managers(**_: Any) -> list[CheckMessage]:

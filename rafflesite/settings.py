@@ -1,8 +1,8 @@
 """Settings of the site, all from the environment (see `.env.example`).
 
 Importing them never fails for a missing secret, so that tests and a first look need nothing;
-serving does (`rafflesite.wsgi`, `rafflesite.asgi`, check `rafflesite.E002`). Malformed values
-always fail here.
+serving does, as for each error of `manage.py check --deploy` (`rafflesite.starting`). Malformed
+values always fail here.
 """
 
 import logging
@@ -20,15 +20,23 @@ from csp.constants import NONE, SELF
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 
+from raffles.fairness.verify import ORIGIN
 from raffles.web.environment import (
     bearer,
+    env_file,
+    flag,
     hex_secrets,
+    hosts,
     items,
     networks,
     origins,
     proxy_networks,
+    public_url,
     rate,
     read,
+    sender,
+    service,
+    whole,
 )
 from raffles.web.languages import LANGUAGES as SPOKEN
 from raffles.web.witness_lists import authorities, cosigners, watched_logs, witness_seed
@@ -37,62 +45,61 @@ from rafflesite.accounts import configured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+# As it is: django-environ would take a secret that begins with $ for the name of another variable.
+env = os.environ
 # The environment takes precedence. ENV_FILE names another file; if empty, none is read.
-if env_file := os.environ.get("ENV_FILE", ".env"):
-    env.read_env(BASE_DIR / env_file)
+_named = os.environ.get("ENV_FILE")
+if _named or (_named is None and os.path.lexists(BASE_DIR / ".env")):
+    environ.Env.read_env(env_file(BASE_DIR / (_named or ".env")))
 
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # --- Who serves, and where
 
-DEBUG: bool = env.bool("DEBUG", default=False)
-PUBLIC_URL: str = env.str("PUBLIC_URL", default="http://localhost:8000").rstrip("/")
-_public = urlsplit(PUBLIC_URL)
+DEBUG = read("DEBUG", env.get("DEBUG", "") or "off", flag)
+PUBLIC_URL: str = (env.get("PUBLIC_URL", "") or "http://localhost:8000").rstrip("/")
+_public = read("PUBLIC_URL", PUBLIC_URL, public_url)
+_host = f"[{_public.hostname}]" if ":" in str(_public.hostname) else str(_public.hostname)
 _is_https = _public.scheme == "https"
-ALLOWED_HOSTS = items(env.str("ALLOWED_HOSTS", default="")) or [
-    _public.hostname or "localhost",
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", env.get("ALLOWED_HOSTS", ""), hosts) or [
+    _host,
     "localhost",
     "127.0.0.1",
     "[::1]",
 ]
-CSRF_TRUSTED_ORIGINS = items(env.str("CSRF_TRUSTED_ORIGINS", default="")) or (
-    [f"{_public.scheme}://{_public.netloc}"] if _public.netloc else []
-)
+CSRF_TRUSTED_ORIGINS = items(env.get("CSRF_TRUSTED_ORIGINS", "")) or [PUBLIC_URL]
 WSGI_APPLICATION = "rafflesite.wsgi.application"
 ROOT_URLCONF = "rafflesite.urls"
 
 # --- Secrets: unset ones are random and die with the process
 
 EPHEMERAL_SECRETS = frozenset(
-    name for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY") if not env.str(name, default="")
+    name for name in ("SECRET_KEY", "TICKET_KEY", "RECEIPT_KEY") if not env.get(name)
 )
-SECRET_KEY: str = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
-TICKET_KEYS = hex_secrets("TICKET_KEY", env.str("TICKET_KEY", default=""), least=32)
-RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.str("RECEIPT_KEY", default=""), least=32, most=32)
+SECRET_KEY: str = env.get("SECRET_KEY", "") or secrets.token_urlsafe(50)
+TICKET_KEYS = hex_secrets("TICKET_KEY", env.get("TICKET_KEY", ""), least=32)
+RECEIPT_SEEDS = hex_secrets("RECEIPT_KEY", env.get("RECEIPT_KEY", ""), least=32, most=32)
 
 # --- Callers: managers, proxies, rates
 
-MANAGER_IPS = items(env.str("MANAGER_IPS", default=""))
-TRUSTED_PROXIES = items(env.str("TRUSTED_PROXIES", default=""))
+MANAGER_IPS = items(env.get("MANAGER_IPS", ""))
+TRUSTED_PROXIES = items(env.get("TRUSTED_PROXIES", ""))
 read("MANAGER_IPS", MANAGER_IPS, networks)
 read("TRUSTED_PROXIES", TRUSTED_PROXIES, proxy_networks)
-ADMIN_FOR_MANAGERS: bool = env.bool("ADMIN_FOR_MANAGERS", default=False)
+ADMIN_FOR_MANAGERS = read("ADMIN_FOR_MANAGERS", env.get("ADMIN_FOR_MANAGERS", "") or "off", flag)
 # IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
 # addresses as one, 128 counts each address separately.
-IPV6_PREFIX: int = read("IPV6_PREFIX", env.str("IPV6_PREFIX", default="64"), int)
+IPV6_PREFIX = whole("IPV6_PREFIX", env.get("IPV6_PREFIX", "64"), least=1, most=128)
 # Who may read /metrics beside the managers: whoever sends it as a bearer.
-METRICS_TOKEN = bearer("METRICS_TOKEN", env.str("METRICS_TOKEN", default=""))
+METRICS_TOKEN = bearer("METRICS_TOKEN", env.get("METRICS_TOKEN", ""))
 
-THROTTLE_ENTRY: str = env.str("THROTTLE_ENTRY", default="120/min")
-THROTTLE_VERIFY: str = env.str("THROTTLE_VERIFY", default="120/min")
+THROTTLE_ENTRY: str = env.get("THROTTLE_ENTRY", "120/min")
+THROTTLE_VERIFY: str = env.get("THROTTLE_VERIFY", "120/min")
 # Large reads (proofs, leaves), and live streams per holder; 0 means no limit.
-THROTTLE_FILES: str = env.str("THROTTLE_FILES", default="30/min")
-STREAMS_PER_HOLDER: int = read(
-    "STREAMS_PER_HOLDER", env.str("STREAMS_PER_HOLDER", default="20"), int
-)
-THROTTLE_API_KEY: str = env.str("THROTTLE_API_KEY", default="6000/min")
-THROTTLE_LOGIN: str = env.str("THROTTLE_LOGIN", default="10/15min")
+THROTTLE_FILES: str = env.get("THROTTLE_FILES", "30/min")
+STREAMS_PER_HOLDER = whole("STREAMS_PER_HOLDER", env.get("STREAMS_PER_HOLDER", "20"), least=0)
+THROTTLE_API_KEY: str = env.get("THROTTLE_API_KEY", "6000/min")
+THROTTLE_LOGIN: str = env.get("THROTTLE_LOGIN", "10/15min")
 for _name in ("ENTRY", "VERIFY", "FILES", "API_KEY", "LOGIN"):
     read(f"THROTTLE_{_name}", vars()[f"THROTTLE_{_name}"], rate)
 
@@ -102,34 +109,36 @@ LOGIN_REDIRECT_URL = "/admin/"
 
 # --- Draws
 
-DRAW_ENTROPY: str = env.str("DRAW_ENTROPY", default="system")
-DRAND_RELAYS = items(
-    env.str("DRAND_RELAYS", default="https://api.drand.sh,https://drand.cloudflare.com")
-)
+DRAW_ENTROPY: str = env.get("DRAW_ENTROPY", "system")
+if DRAW_ENTROPY not in ("system", "drand"):
+    raise ImproperlyConfigured(f"DRAW_ENTROPY is {DRAW_ENTROPY!r}: set system or drand.")
+DRAND_RELAYS = items(env.get("DRAND_RELAYS", "https://api.drand.sh,https://drand.cloudflare.com"))
 
 # Signed times are the database's; tests that travel in time take the process's.
 CLOCK = "database"
 # The log's origin, fixed by its first statement. Empty: the host of PUBLIC_URL, then /log.
-LOG_ORIGIN: str = env.str("LOG_ORIGIN", default="")
+LOG_ORIGIN: str = env.get("LOG_ORIGIN", "")
+if LOG_ORIGIN and not ORIGIN.fits(LOG_ORIGIN):
+    raise ImproperlyConfigured(f"LOG_ORIGIN is {LOG_ORIGIN!r}, which is not {ORIGIN.words}.")
 # Who is asked to witness seals, named in the terms of raffles by the beacon.
-COSIGNERS = cosigners(env.str("COSIGNERS", default=""))
-TIMESTAMP_AUTHORITIES = authorities(env.str("TIMESTAMP_AUTHORITIES", default=""))
+COSIGNERS = cosigners(env.get("COSIGNERS", ""))
+TIMESTAMP_AUTHORITIES = authorities(env.get("TIMESTAMP_AUTHORITIES", ""))
 # Being a witness for others: with which key, and of which logs.
-WITNESS_SEED = witness_seed(env.str("WITNESS_KEY", default=""))
-WITNESS_LOGS = watched_logs(env.str("WITNESS_LOGS", default=""))
+WITNESS_SEED = witness_seed(env.get("WITNESS_KEY", ""))
+WITNESS_LOGS = watched_logs(env.get("WITNESS_LOGS", ""))
 
 # --- Staff accounts: with django-allauth, an optional extra (requirements-accounts.txt)
 
 HAS_ACCOUNTS = find_spec("allauth") is not None
-SECOND_FACTOR = configured.factor(env.str("SECOND_FACTOR", default=""))
-OIDC_ISSUER = configured.issuer(env.str("OIDC_ISSUER", default=""))
-OIDC_CLIENT_ID: str = env.str("OIDC_CLIENT_ID", default="")
-OIDC_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET", default="")
+SECOND_FACTOR = configured.factor(env.get("SECOND_FACTOR", ""))
+OIDC_ISSUER = configured.issuer(env.get("OIDC_ISSUER", ""))
+OIDC_CLIENT_ID: str = env.get("OIDC_CLIENT_ID", "")
+OIDC_CLIENT_SECRET: str = env.get("OIDC_CLIENT_SECRET", "")
 # Which groups the values of a claim give, and nothing else does.
-OIDC_GROUPS = configured.rights(env.str("OIDC_GROUPS", default=""))
-OIDC_CLAIM: str = env.str("OIDC_CLAIM", default="groups")
-OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid profile").split()
-OIDC_NAME: str = env.str("OIDC_NAME", default="") or urlsplit(OIDC_ISSUER).netloc
+OIDC_GROUPS = configured.rights(env.get("OIDC_GROUPS", ""))
+OIDC_CLAIM: str = env.get("OIDC_CLAIM", "groups")
+OIDC_SCOPE = env.get("OIDC_SCOPE", "openid profile").split()
+OIDC_NAME: str = env.get("OIDC_NAME", "") or urlsplit(OIDC_ISSUER).netloc
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
 SOCIALACCOUNT_ADAPTER = "rafflesite.accounts.openid.SocialAdapter"
@@ -198,15 +207,15 @@ TEMPLATES: list[dict[str, Any]] = [
 
 def _database(url: str) -> dict[str, Any]:
     """Return Django's settings for the database at `url`, tuned for many short claims."""
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in ("sqlite", "postgres", "postgresql"):
-        raise ImproperlyConfigured(  # and says no password
-            "DATABASE_URL is neither PostgreSQL's (postgres://user:password@host/name) nor"
-            " SQLite's (sqlite:////srv/raffles/db.sqlite3)"
-        )
-    database: dict[str, Any] = environ.Env.db_url_config(url)
+    database: dict[str, Any] = service(
+        "DATABASE_URL",
+        url,
+        environ.Env.db_url_config,
+        schemes=("sqlite", "postgres", "postgresql"),
+        example="postgres://user:password@host/name or sqlite:////srv/raffles/db.sqlite3",
+    )
     options = database.setdefault("OPTIONS", {})
-    if scheme == "sqlite":
+    if url.startswith("sqlite:"):
         # IMMEDIATE: a transaction that reads before it writes would otherwise fail at once if
         # another has written in between, whatever the timeout.
         options.setdefault("timeout", 20)
@@ -226,7 +235,7 @@ def _database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {
-    "default": _database(env.str("DATABASE_URL", "") or f"sqlite:///{BASE_DIR}/db.sqlite3")
+    "default": _database(env.get("DATABASE_URL", "") or f"sqlite:///{BASE_DIR}/db.sqlite3")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -234,14 +243,26 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 _is_sqlite = "sqlite" in DATABASES["default"]["ENGINE"]
 _beside = Path(DATABASES["default"]["NAME"]).parent if _is_sqlite else BASE_DIR
-IS_STATE_DIR_SET: bool = bool(env.str("STATE_DIR", default=""))
-STATE_DIR = Path(env.str("STATE_DIR", default="") or _beside / "state").resolve()
+IS_STATE_DIR_SET: bool = bool(env.get("STATE_DIR", ""))
+STATE_DIR = Path(env.get("STATE_DIR", "") or _beside / "state").resolve()
 
 # --- Cache: request counts of throttles, nothing that would be missed
 
-REDIS_URL: str = env.str("REDIS_URL", default="")
-if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
-    raise ImproperlyConfigured("REDIS_URL is not redis://HOST:PORT/NUMBER, rediss:// or unix://.")
+
+def _redis(url: str) -> str:
+    _ = urlsplit(url).port  # reading it refuses what is none
+    return url
+
+
+REDIS_URL: str = env.get("REDIS_URL", "")
+if REDIS_URL:
+    REDIS_URL = service(
+        "REDIS_URL",
+        REDIS_URL,
+        _redis,
+        schemes=("redis", "rediss", "unix"),
+        example="redis://HOST:PORT/NUMBER, rediss:// or unix://",
+    )
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
@@ -293,7 +314,7 @@ WHITENOISE_MAX_AGE = 300
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-RAFFLE_ZONE: str = env.str("TIME_ZONE", default="UTC")  # of raffles that name none
+RAFFLE_ZONE: str = env.get("TIME_ZONE", "UTC")  # of raffles that name none
 if RAFFLE_ZONE not in zones():
     raise ImproperlyConfigured(f"TIME_ZONE is not a zone such as Europe/Paris: {RAFFLE_ZONE!r}")
 FORMAT_MODULE_PATH = ["rafflesite.formats"]
@@ -327,9 +348,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 # Whose pages may show a raffle in a frame (/embed/...); empty: nobody's, and there is none.
-EMBED_ORIGINS = origins("EMBED_ORIGINS", env.str("EMBED_ORIGINS", default=""))
+EMBED_ORIGINS = origins("EMBED_ORIGINS", env.get("EMBED_ORIGINS", ""))
 # Whether browsers that keep tickets show them without a network, by a service worker.
-OFFLINE: bool = env.bool("OFFLINE", default=True)
+OFFLINE = read("OFFLINE", env.get("OFFLINE", "") or "on", flag)
 SECURE_SSL_REDIRECT = _is_https
 # Safe because raffles.web.logs drops the header from everybody but TRUSTED_PROXIES.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -355,14 +376,20 @@ X_FRAME_OPTIONS = "DENY"
 # --- Mail and logs
 
 vars().update(
-    read("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://"), env.email_url_config)
+    service(
+        "EMAIL_URL",
+        env.get("EMAIL_URL", "") or "consolemail://",
+        environ.Env.email_url_config,
+        schemes=environ.Env.EMAIL_SCHEMES,
+        example="smtp+tls://user:password@mail.example.org:587",
+    )
 )
 EMAIL_TIMEOUT = 15
-DEFAULT_FROM_EMAIL: str = env.str("MAIL_FROM", default=f"draws@{_public.hostname or 'localhost'}")
+DEFAULT_FROM_EMAIL = read("MAIL_FROM", env.get("MAIL_FROM", "") or f"draws@{_host}", sender)
 # Webhooks may go only to the public internet and to these networks of our own.
-WEBHOOK_NETWORKS = items(env.str("WEBHOOK_NETWORKS", default=""))
+WEBHOOK_NETWORKS = items(env.get("WEBHOOK_NETWORKS", ""))
 read("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS, networks)
-LOG_LEVEL: str = env.str("LOG_LEVEL", default="INFO").upper()
+LOG_LEVEL: str = env.get("LOG_LEVEL", "INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}: set DEBUG, INFO, WARNING or ERROR.")
 # Of the older ticket service's paths the one that holds a name.

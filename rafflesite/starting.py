@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from django.utils import timezone
@@ -14,27 +15,20 @@ from raffles.domain import lineage
 from raffles.domain.keys import KeyMissing
 from raffles.domain.log import announce_keys
 from raffles.web.outages import Unavailable
-from rafflesite.checks import (
-    require_accounts,
-    require_secrets,
-    require_state_dir,
-    require_witness_key,
-)
 
 logger = logging.getLogger(__name__)
 
 
 def start() -> None:
-    """Refuse to serve with settings that would lose something; have the log know our keys.
+    """Refuse to serve with what `check --deploy` calls an error; have the log know our keys.
 
     A server imports the application before it answers the first request, so the keys are announced
     by then. Without the database it comes up all the same, for /readyz to say so: what is stated
     later announces them first. Raises ImproperlyConfigured.
     """
-    require_secrets()
-    require_state_dir()
-    require_witness_key()
-    require_accounts()
+    found = run_checks(include_deployment_checks=True)
+    if errors := [each for each in found if each.is_serious() and not each.is_silenced()]:
+        raise ImproperlyConfigured("\n".join(f"{e.msg} {e.hint or ''}".strip() for e in errors))
     if "RECEIPT_KEY" not in settings.EPHEMERAL_SECRETS:  # else it is gone with this process
         # Some servers import it in an event loop, or before they fork: a thread has a connection
         # of its own, which ends with it.

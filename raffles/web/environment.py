@@ -1,4 +1,4 @@
-"""What the environment says, parsed: lists, networks, secrets and rates.
+"""What the environment says, parsed: words, numbers, addresses, lists, secrets and rates.
 
 Settings are made with these functions, so none of them reads settings. Each raises
 ImproperlyConfigured naming the variable and the item: a typing mistake stops the start, not
@@ -9,19 +9,52 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
+from io import StringIO
+from pathlib import Path
 from typing import TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.mail.message import sanitize_address
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PERIODS = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600, "day": 86400}
+_FLAGS = {"on": True, "true": True, "yes": True, "1": True}
+_FLAGS |= {"off": False, "false": False, "no": False, "0": False}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _Value = TypeVar("_Value")
 _Read = TypeVar("_Read")
+_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"  # of a host
+_IPV6 = r"\[[0-9a-f:.]+\]"
+_PORT = r"(:[0-9]{1,5})?"
 # In TRUSTED_PROXIES: the peer of a UNIX socket, which has no address.
 UNIX = "unix"
+
+
+def env_file(path: Path) -> StringIO:
+    """Return a file of settings for django-environ, lines of `NAME=value` alone.
+
+    It would take a file that it cannot open for none, and print a line that it does not know, which
+    may hold a secret. Raises ImproperlyConfigured.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{path} cannot be read: {error}") from None
+    kept = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not re.match(r"(export )?[A-Za-z0-9_]+=", line):
+            raise ImproperlyConfigured(
+                f"{path}: line {number} is neither NAME=value, without spaces before the =, nor a"
+                " comment."
+            )
+        kept.append(line)
+    return StringIO("\n".join(kept))
 
 
 def read(name: str, value: _Value, how: Callable[[_Value], _Read]) -> _Read:
@@ -30,6 +63,27 @@ def read(name: str, value: _Value, how: Callable[[_Value], _Read]) -> _Read:
         return how(value)
     except (ImproperlyConfigured, ValueError) as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def flag(text: str) -> bool:
+    """Return whether a word says on or off; a misspelt one is neither."""
+    try:
+        return _FLAGS[text.strip().lower()]
+    except KeyError:
+        raise ImproperlyConfigured(f"{text!r} is neither on nor off.") from None
+
+
+def whole(name: str, text: str, *, least: int, most: int | None = None) -> int:
+    """Return the whole number of `name`, from `least` to `most`."""
+    try:
+        number = int(text)
+        is_one = least <= number and (most is None or number <= most)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        wanted = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ImproperlyConfigured(f"{name} is {text!r}; set a whole number, {wanted}.")
+    return number
 
 
 def items(text: str) -> list[str]:
@@ -70,11 +124,62 @@ def _network(item: str) -> Network:
     return network
 
 
+def service(
+    name: str, url: str, how: Callable[[str], _Read], *, schemes: Iterable[str], example: str
+) -> _Read:
+    """Return what `how` makes of the address of a service. No message has any of its text.
+
+    A `/` or `?` in a password would end the host before it begins, and what is left of the
+    password would be taken for a port or a name, and be told to whoever reads the message. A `#`
+    is part of it: no such address has a fragment.
+    """
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in schemes and not re.match(r"[^/?]+[/?].*@", rest):
+        with suppress(ImproperlyConfigured, ValueError):
+            return how(url.replace("#", "%23"))
+    raise ImproperlyConfigured(
+        f"{name} is not {example}. A user's name or password in it has %2F for /, %3F for ? and"
+        " %25 for %."
+    )
+
+
+def public_url(text: str) -> SplitResult:
+    """Return the address of the site, split: scheme and host, with a port or without.
+
+    Raises ImproperlyConfigured, and ValueError for a port or an IPv6 address that is none.
+    """
+    if not re.fullmatch(rf"https?://({_NAME}|{_IPV6}){_PORT}", text):
+        raise ImproperlyConfigured(
+            f"{text!r} is not the scheme and host that people see, in small letters and without a"
+            " path: https://draws.example.org"
+        )
+    parts = urlsplit(text)
+    _ = parts.port  # reading it refuses one above 65535
+    return parts
+
+
+def hosts(text: str) -> list[str]:
+    """Return the comma-separated hosts, of which Django takes `*` and `.example.org`, too."""
+    listed = items(text)
+    for item in listed:
+        if not re.fullmatch(rf"\*|\.?{_NAME}|{_IPV6}", item.lower()):
+            raise ImproperlyConfigured(f"{item!r} is not a host without scheme, port and path.")
+    return listed
+
+
+def sender(text: str) -> str:
+    """Return from whom mails come: `draws@example.org`, `Draws <draws@example.org>`."""
+    sanitize_address(text, "utf-8")  # as Django does when it sends; raises ValueError
+    if "@" not in text:
+        raise ImproperlyConfigured(f"{text!r} is not an e-mail address.")
+    return text
+
+
 def origins(name: str, text: str) -> list[str]:
     """Return the comma-separated origins of `name`: scheme and host, with a port or without."""
     listed = items(text)
     for item in listed:
-        if not re.fullmatch(r"https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", item):
+        if not re.fullmatch(rf"https?://{_NAME}{_PORT}", item):
             raise ImproperlyConfigured(
                 f"{name}: {item!r} is not an origin such as https://club.example.org: scheme and "
                 "host in small letters, no path and no slash at its end."

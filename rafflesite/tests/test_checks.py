@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from django.core.checks import CheckMessage, Error, Info, Warning  # noqa: A004
 from django.core.checks.registry import registry
-from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from rafflesite import checks
@@ -27,13 +26,8 @@ CASES: list[tuple[Callable[..., list[CheckMessage]], dict[str, object], str | No
     (checks.check_networks, {}, None),
     (checks.check_networks, {"MANAGER_IPS": ["10.0.0.0/8"], "TRUSTED_PROXIES": ["::1"]}, None),
     (checks.check_networks, {"TRUSTED_PROXIES": ["unix", "10.0.0.0/8"]}, None),
-    (checks.check_networks, {"MANAGER_IPS": ["unix"]}, "rafflesite.E001"),
-    (checks.check_networks, {"MANAGER_IPS": ["10.0.0.300"]}, "rafflesite.E001"),
-    (checks.check_networks, {"TRUSTED_PROXIES": ["proxy.local"]}, "rafflesite.E001"),
     (checks.check_networks, {"MANAGER_IPS": ["0.0.0.0/0"]}, "rafflesite.E001"),
     (checks.check_networks, {"TRUSTED_PROXIES": ["::/0"]}, "rafflesite.E001"),
-    (checks.check_networks, {"IPV6_PREFIX": 0}, "rafflesite.E005"),
-    (checks.check_networks, {"IPV6_PREFIX": 129}, "rafflesite.E005"),
     (
         checks.check_networks,
         {"MANAGER_IPS": ["10.0.0.9"], "TRUSTED_PROXIES": ["10.0.0.0/8"]},
@@ -42,15 +36,6 @@ CASES: list[tuple[Callable[..., list[CheckMessage]], dict[str, object], str | No
     (checks.check_admin, {"ADMIN_FOR_MANAGERS": True, "MANAGER_IPS": ["192.0.2.1"]}, None),
     (checks.check_admin, {"ADMIN_FOR_MANAGERS": False, "MANAGER_IPS": []}, None),
     (checks.check_admin, {"ADMIN_FOR_MANAGERS": True, "MANAGER_IPS": []}, "rafflesite.E006"),
-    (checks.check_draws, {"DRAW_ENTROPY": "drand"}, None),
-    (checks.check_draws, {"DRAW_ENTROPY": "dice"}, "rafflesite.E003"),
-    (checks.check_public_url, {"PUBLIC_URL": "https://draws.example.org"}, None),
-    (checks.check_public_url, {"PUBLIC_URL": "http://[::1]:8000"}, None),
-    (checks.check_public_url, {"PUBLIC_URL": "draws.example.org"}, "rafflesite.E004"),
-    (checks.check_public_url, {"PUBLIC_URL": "https://example.org/draws"}, "rafflesite.E004"),
-    (checks.check_public_url, {"PUBLIC_URL": "ftp://example.org"}, "rafflesite.E004"),
-    (checks.check_public_url, {"PUBLIC_URL": "https://"}, "rafflesite.E004"),
-    (checks.check_public_url, {"PUBLIC_URL": "https://[::1"}, "rafflesite.E004"),
     (checks.check_secrets, {"EPHEMERAL_SECRETS": frozenset(), "DEBUG": False}, None),
     (checks.check_secrets, {"EPHEMERAL_SECRETS": frozenset({"TICKET_KEY"}), "DEBUG": True}, None),
     (
@@ -153,12 +138,3 @@ def test_every_check_is_registered_and_tried() -> None:
     defined = {f for name, f in vars(checks).items() if name.startswith("check_")}
     assert {check for check, _, _ in CASES} == defined
     assert defined <= set(registry.get_checks(include_deployment_checks=True))
-
-
-def test_serving_without_secrets_is_refused(settings: Settings) -> None:
-    settings.EPHEMERAL_SECRETS = frozenset({"TICKET_KEY", "SECRET_KEY"})
-    settings.DEBUG = False
-    with pytest.raises(ImproperlyConfigured, match="Set SECRET_KEY, TICKET_KEY"):
-        checks.require_secrets()
-    settings.DEBUG = True
-    checks.require_secrets()

@@ -188,6 +188,38 @@ def test_units_start_what_serves(tmp_path: Path) -> None:
             assert asking.getresponse().status == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({}, ""),
+        ({"DRAW_ENTROPY": "Drand"}, "DRAW_ENTROPY is 'Drand': set system or drand."),
+        ({"MANAGER_IPS": "0.0.0.0/0"}, "MANAGER_IPS holds every address there is"),
+        ({"DRAIN_SECONDS": "abc"}, "DRAIN_SECONDS is 'abc': set a number, 0 or more."),
+        ({"DRAIN_SECONDS": "-5"}, "DRAIN_SECONDS is '-5': set a number, 0 or more."),
+        ({"DRAIN_SECONDS": "inf"}, "DRAIN_SECONDS is 'inf': set a number, 0 or more."),
+        ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY is '0': set a number, 1 or more."),
+    ],
+)
+def test_a_reload_is_tried_before_a_worker_ends(
+    tmp_path: Path, given: dict[str, str], sentence: str
+) -> None:
+    unit = (DEPLOY / "systemd/raffles.service").read_text()
+    trial, reload = re.findall(r"^ExecReload=(.*)$", unit, re.MULTILINE)
+    assert reload == "/bin/sh -c 'kill -HUP $MAINPID'"
+    path, *words = shlex.split(trial)
+    facts = {"ENV_FILE": "", "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3", **SECRETS}
+    done = subprocess.run(
+        [f"{sys.prefix}/bin/{Path(path).name}", *words],
+        cwd=SITE,
+        env=os.environ | facts | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert bool(done.returncode) is bool(sentence)
+    assert sentence in done.stderr
+
+
 def test_cron_runs_what_its_lines_say() -> None:
     """As the timers do: the same commands of the site, at the same times."""
     text = (DEPLOY / "cron.d/raffles").read_text()
@@ -226,6 +258,8 @@ def test_containers_run_what_the_units_run() -> None:
         service = services[name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
         assert "." not in service["tmpfs"]
+        given = service["environment"]  # a password may have any sign, which an address may not
+        assert [name for name in given if "POSTGRES_PASSWORD" in given[name]] == ["PGPASSWORD"]
     assert all(port.startswith("127.0.0.1:") for port in services["web"]["ports"])
     loop = services["cron"]["command"][-1].replace("$$", "$")
     assert loop.startswith("while :; do python manage.py draw_winners -v 0;")
@@ -331,6 +365,26 @@ def test_install_refuses_before_it_touches_anything(
     ):
         again = [*run[:2], *more]
         assert subprocess.run(again, capture_output=True, text=True, check=False).stdout == expected
+
+
+@pytest.mark.parametrize("brought", [None, 0o600, 0o666])
+def test_install_gives_settings_their_owner_and_mode(tmp_path: Path, brought: int | None) -> None:
+    shutil.copy(SITE / ".env.example", tmp_path)
+    file = tmp_path / ".env"
+    if brought:
+        file.write_text("DATABASE_URL=postgres:///raffles\n")
+        file.chmod(brought)
+    text = (DEPLOY / "install").read_text()
+    section = text.partition("# --- Settings\n")[2].partition("# --- Database")[0]
+    stubs = 'say() { :; }; manage() { :; }; chown() { echo "$1"; }; host=a.example managers=\n'
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", stubs + section],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, oct(file.stat().st_mode & 0o777)) == ("root:raffles\n", "0o640")
 
 
 def in_install(function: str, script: str, folder: Path) -> str:

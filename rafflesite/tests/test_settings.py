@@ -2,10 +2,12 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from runpy import run_path
+from traceback import format_exception
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -74,6 +76,7 @@ def test_production() -> None:
     assert loaded.SECURE_SSL_REDIRECT
     assert (loaded.SESSION_COOKIE_SECURE, loaded.CSRF_COOKIE_SECURE) == (True, True)
     assert loaded.SECURE_HSTS_SECONDS > 0
+    assert loaded.DEFAULT_FROM_EMAIL == "draws@draws.example.org"
     database = loaded.DATABASES["default"]
     assert database["ENGINE"] == "raffles.web.postgresql"
     assert database["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
@@ -94,8 +97,9 @@ def test_production() -> None:
     ("name", "value", "sentence"),
     [
         ("MANAGER_IPS", "127.0.0.1, 10.0.0.300", "'10.0.0.300' is neither"),
-        ("DATABASE_URL", "postgres//user:secret@host/draws", "DATABASE_URL is neither"),
-        ("DATABASE_URL", "mysql://user:secret@host/draws", "DATABASE_URL is neither"),
+        ("MANAGER_IPS", "unix", "'unix' is neither"),
+        ("DATABASE_URL", "postgres//user:secret@host/draws", "DATABASE_URL is not postgres://"),
+        ("DATABASE_URL", "mysql://user:secret@host/draws", "DATABASE_URL is not postgres://"),
         ("TRUSTED_PROXIES", "proxy", "'proxy' is neither"),
         ("TICKET_KEY", "abcd", "TICKET_KEY holds an item of 2 bytes"),
         ("RECEIPT_KEY", "ab" * 33, "RECEIPT_KEY holds an item of 33 bytes"),
@@ -103,9 +107,40 @@ def test_production() -> None:
         ("THROTTLE_ENTRY", "many", "'many' is not a rate"),
         ("THROTTLE_VERIFY", "1/year", "'1/year' is not a rate"),
         ("THROTTLE_FILES", "lots", "'lots' is not a rate"),
-        ("STREAMS_PER_HOLDER", "few", "invalid literal for int"),
-        ("EMAIL_URL", "smpt://mail.example.org", "Invalid email schema"),
+        ("STREAMS_PER_HOLDER", "few", "set a whole number, 0 or more"),
+        ("STREAMS_PER_HOLDER", "-5", "set a whole number, 0 or more"),
+        ("IPV6_PREFIX", "0", "set a whole number, 1 to 128"),
+        ("IPV6_PREFIX", "129", "set a whole number, 1 to 128"),
+        *(
+            (name, word, f"{word!r} is neither on nor off")
+            for name in ("DEBUG", "ADMIN_FOR_MANAGERS", "OFFLINE")
+            for word in ("enabled", "t", "offf", "on   # only from the office")
+        ),
+        ("DRAW_ENTROPY", "Drand", "set system or drand"),
+        *(
+            ("PUBLIC_URL", url, "is not the scheme and host")
+            for url in (
+                "draws.example.org",
+                "ftp://draws.example.org",
+                "https://",
+                "https://draws.example.org/draws",
+                "https://Draws.example.org",
+                "https://user@draws.example.org",
+                "https://[bad",
+            )
+        ),
+        ("PUBLIC_URL", "https://[::1::]", "PUBLIC_URL: "),
+        ("PUBLIC_URL", "https://draws.example.org:99999", "PUBLIC_URL: Port out of range"),
+        ("ALLOWED_HOSTS", "https://draws.example.org", "is not a host without scheme"),
+        ("ALLOWED_HOSTS", "draws.example.org:443", "is not a host without scheme"),
+        ("ALLOWED_HOSTS", "*, ::1", "'::1' is not a host without scheme"),
+        ("LOG_ORIGIN", "Draws Example!", "is not 1 to 200 of a-z"),
+        ("MAIL_FROM", "draws", "'draws' is not an e-mail address"),
+        ("MAIL_FROM", "draws@", "Invalid address"),
+        ("MAIL_FROM", "Draws, Inc. <draws@example.org>", "Invalid address"),
+        ("EMAIL_URL", "smpt://mail.example.org", "is not smtp+tls://"),
         ("REDIS_URL", "localhost", "is not redis://"),
+        ("REDIS_URL", "redis://127.0.0.1:637O/0", "is not redis://"),
         ("LOG_LEVEL", "loud", "set DEBUG, INFO, WARNING or ERROR"),
         ("WITNESS_KEY", "abcd", "WITNESS_KEY holds an item of 2 bytes"),
         ("WITNESS_KEY", f"{SEED},{SEED}", "WITNESS_KEY holds more than one key"),
@@ -135,6 +170,76 @@ def test_malformed_refuses_to_start(name: str, value: str, sentence: str) -> Non
     assert name in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("DATABASE_URL", "postgres://user:{}@host/draws"),
+        ("DATABASE_URL", "postgres://user:{}@[host/draws"),
+        ("REDIS_URL", "redis://:{}@127.0.0.1/0"),
+        ("EMAIL_URL", "smtp+tls://user:{}@mail.example.org:587"),
+    ],
+)
+@pytest.mark.parametrize("password", ["hunter/2", "hunter?2", "1/hunter", "2?hunter"])
+def test_a_password_that_cuts_its_address_short_is_refused_and_not_shown(
+    name: str, url: str, password: str
+) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"{name} is not .*%2F for /") as raised:
+        load(**{name: url.format(password)})
+    assert "hunter" not in "".join(format_exception(raised.value))
+
+
+def test_the_site_may_be_at_an_address_of_ipv6() -> None:
+    loaded = load(PUBLIC_URL="https://[2001:db8::1]:8443")
+    assert loaded.ALLOWED_HOSTS[0] == "[2001:db8::1]"
+    assert loaded.CSRF_TRUSTED_ORIGINS == ["https://[2001:db8::1]:8443"]
+    assert loaded.DEFAULT_FROM_EMAIL == "draws@[2001:db8::1]"
+
+
+def test_passwords_may_have_other_signs() -> None:
+    loaded = load(
+        DATABASE_URL="postgres://user:a#%2F@b@host1:5432,host2:5433/draws",
+        REDIS_URL="redis://:a#%3F@127.0.0.1/0",
+        EMAIL_URL="smtp://user:a#%25@mail.example.org:25",
+    )
+    database = loaded.DATABASES["default"]
+    assert (database["PASSWORD"], database["HOST"], database["NAME"]) == (
+        "a#/@b",
+        "host1,host2",
+        "draws",
+    )
+    assert loaded.REDIS_URL == "redis://:a%23%3F@127.0.0.1/0"
+    assert (loaded.EMAIL_HOST_PASSWORD, loaded.EMAIL_HOST) == ("a#%", "mail.example.org")
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [(word, True) for word in ("on", "TRUE", "yes", " 1 ")]
+    + [(word, False) for word in ("off", "False", "no", "0")],
+)
+def test_flags_say_on_or_off(word: str, expected: bool) -> None:
+    loaded = load(DEBUG=word, ADMIN_FOR_MANAGERS=word, OFFLINE=word)
+    assert {loaded.DEBUG, loaded.ADMIN_FOR_MANAGERS, loaded.OFFLINE} == {expected}
+
+
+def test_a_secret_may_begin_with_a_dollar(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("SECRET_KEY=$s3cret\n")
+    loaded = load(ENV_FILE=str(file), OIDC_CLIENT_SECRET="$s3cret")
+    assert (loaded.SECRET_KEY, loaded.OIDC_CLIENT_SECRET) == ("$s3cret", "$s3cret")
+    assert "SECRET_KEY" not in loaded.EPHEMERAL_SECRETS
+
+
+def test_empty_is_as_if_it_were_not_set() -> None:
+    names = ["DEBUG", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "ADMIN_FOR_MANAGERS"]
+    names += ["OFFLINE", "LOG_ORIGIN", "MAIL_FROM", "EMAIL_URL", "REDIS_URL", "DATABASE_URL"]
+    empty, unset = load(**dict.fromkeys(names, "")), load()
+    names += ["DEFAULT_FROM_EMAIL", "EMAIL_BACKEND", "CACHES", "DATABASES"]
+    assert [getattr(empty, name, None) for name in names] == [
+        getattr(unset, name, None) for name in names
+    ]
+    assert empty.DEFAULT_FROM_EMAIL == "draws@localhost"
+
+
 def test_commands_say_in_one_line_what_is_malformed() -> None:
     environment = os.environ | {"ENV_FILE": "", "MANAGER_IPS": "192.0.2.300"}
     done = subprocess.run(
@@ -154,6 +259,65 @@ def test_env_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     loaded = load(ENV_FILE=str(file), MANAGER_IPS="10.0.0.2")
     assert (loaded.MANAGER_IPS, loaded.DEBUG) == (["10.0.0.2"], True)
     assert [key.hex() for key in loaded.TICKET_KEYS] == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [("ADMIN_FOR_MANAGERS = on", 3), ("RECEIPT_KEY: hunter2", 3), ("hunter2", 3)],
+)
+def test_a_line_of_the_file_that_is_none_is_named_and_not_shown(
+    tmp_path: Path, line: str, number: int
+) -> None:
+    file = tmp_path / "env"
+    file.write_text(f"# secrets\n\n{line}\nDEBUG=on\n")
+    with pytest.raises(ImproperlyConfigured) as raised:
+        load(ENV_FILE=str(file))
+    assert str(raised.value).startswith(f"{file}: line {number} is neither NAME=value")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_blanks_comments_and_a_mark_of_its_encoding_are_no_lines(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "env"
+    file.write_text('\ufeffexport DEBUG=on\r\n  \r\n  # so\r\n#\r\nTIME_ZONE="Europe/Paris"')
+    loaded = load(ENV_FILE=str(file))
+    assert (loaded.DEBUG, loaded.RAFFLE_ZONE) == (True, "Europe/Paris")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_is_named_has_to_be_readable(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes("OIDC_NAME=Müller".encode("latin-1"))
+    for file in (tmp_path, tmp_path / "mistyped", tmp_path / "latin"):
+        with pytest.raises(ImproperlyConfigured, match=f"^{file} cannot be read: "):
+            load(ENV_FILE=str(file))
+
+
+def test_the_file_of_the_checkout_has_to_be_readable_where_there_is_one(tmp_path: Path) -> None:
+    settings = tmp_path / "rafflesite/settings.py"
+    settings.parent.mkdir()
+    shutil.copy(ROOT / "rafflesite/settings.py", settings)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    file = tmp_path / ".env"
+
+    def zone() -> str:
+        with patch.dict(os.environ, clear=True):
+            return str(run_path(str(settings))["RAFFLE_ZONE"])
+
+    assert zone() == "UTC"
+    file.write_text("TIME_ZONE=Europe/Paris\n")
+    assert zone() == "Europe/Paris"
+    file.unlink()
+    file.symlink_to("away")
+    with pytest.raises(ImproperlyConfigured, match=f"^{file} cannot be read: "):
+        zone()
+
+
+def test_the_example_names_every_setting() -> None:
+    text = (ROOT / "rafflesite/settings.py").read_text()
+    read = set(re.findall(r"""env\.\w+\(\s*"(\w+)""", text))
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE)) == read
 
 
 @pytest.mark.parametrize(
