@@ -283,6 +283,17 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
     assert {path.name for path in kept.iterdir()} == new  # nothing half done, nothing gone
 
 
+def head_of_install(folder: Path) -> str:
+    """Write what deploy/install does before it touches anything, as if that were /srv/raffles."""
+    program("apt-get")
+    (folder / "deploy").mkdir()
+    head, _, rest = (DEPLOY / "install").read_text().partition("# --- Packages")
+    assert rest
+    head = head.replace("/srv/raffles ]", f"{folder} ]").replace('"$(id -u)"', "0")
+    (folder / "deploy/install").write_text(f"{head}echo went on\n")
+    return str(folder / "deploy/install")
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -300,18 +311,8 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
 def test_install_refuses_before_it_touches_anything(
     words: str, sentence: str, tmp_path: Path
 ) -> None:
-    """In the place where it looks for the checkout, and as whom it wants to be run."""
-    (tmp_path / "deploy").mkdir()
-    script = (DEPLOY / "install").read_text()
-    head, found, rest = script.partition("# --- Packages")
-    assert found
-    assert rest
-    head = head.replace("/srv/raffles ]", f"{tmp_path} ]").replace('"$(id -u)"', "0")
-    (tmp_path / "deploy/install").write_text(f"{head}echo went on\n")
-    run = ["bash", str(tmp_path / "deploy/install"), *words.split()]
+    run = ["bash", head_of_install(tmp_path), *words.split()]
     said = subprocess.run(run, capture_output=True, text=True, check=False)
-    if not shutil.which("apt-get"):
-        pytest.skip("needs apt-get")
     assert (said.returncode, said.stdout) == (2, "")
     assert sentence in said.stderr
     settings = (
@@ -331,6 +332,52 @@ def test_install_refuses_before_it_touches_anything(
     ):
         again = [*run[:2], *more]
         assert subprocess.run(again, capture_output=True, text=True, check=False).stdout == expected
+
+
+def of_a_host(folder: Path, name: str) -> None:
+    """Make a certificate and a key of that host there."""
+    made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
+    subprocess.run([program("openssl"), *made, *files], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--managers 192.0.2.256", "--managers: '192.0.2.256' does not appear to be an IPv4"),
+        ("--managers 10.0.0.1/8", "--managers: 10.0.0.1/8 has host bits set."),
+        ("--certificate a.example.crt --key b.example.key", "b.example.key is not the key of a"),
+        ("--certificate b.example.crt --key b.example.key", "b.example.crt is not for a.example"),
+    ],
+)
+def test_install_looks_closer_before_it_touches_anything(
+    words: str, sentence: str, tmp_path: Path
+) -> None:
+    script = head_of_install(tmp_path)
+    for name in ("a.example", "b.example"):
+        of_a_host(tmp_path, name)
+    run = ["bash", script, "a.example", "--managers", "192.0.2.10, 2001:db8:10::/48"]
+    run += ["--certificate", "a.example.crt", "--key", "a.example.key"]
+    right = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (right.returncode, right.stdout) == (0, "went on\n"), right.stderr
+
+    run = ["bash", script, "a.example", *words.split()]
+    said = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert sentence in said.stderr
+
+
+def test_install_refuses_an_old_python_before_it_touches_anything(tmp_path: Path) -> None:
+    script = head_of_install(tmp_path)
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\n[ $1 = --version ] || exit 1\necho Python 3.9.2\n")
+    old.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = ["bash", script, "a.example"]
+    said = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "Python 3.9.2 is too old" in said.stderr
 
 
 def in_install(function: str, script: str, folder: Path) -> str:
