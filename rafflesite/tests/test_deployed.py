@@ -25,6 +25,7 @@ import pytest
 
 from raffles.tests.serving import SITE, free_port, in_the_clear, running
 from raffles.web.problems import unavailable
+from rafflesite.tests.documents import blocks
 
 pytestmark = pytest.mark.once
 
@@ -44,8 +45,9 @@ def program(name: str) -> str:
 
 
 def facts(address: Callable[[int], str]) -> dict[str, str]:
-    """Return what cluster.env says, with three addresses of this machine."""
-    said = re.findall(r"^(\w+)=(.*)$", (DEPLOY / "cluster/cluster.env").read_text(), re.MULTILINE)
+    """Return what the units are told, with three addresses of this machine."""
+    told = "".join((DEPLOY / f"cluster/{name}.env").read_text() for name in ("cluster", "patroni"))
+    said = re.findall(r"^(\w+)=(.*)$", told, re.MULTILINE)
     return dict(said) | {f"HOST_{n}": address(n) for n in (1, 2, 3)} | {"HOST": address(1)}
 
 
@@ -150,6 +152,30 @@ def test_systemd_takes_each_unit(unit: Path) -> None:
     said = subprocess.run([verify, "verify", unit], capture_output=True, text=True, check=False)
     assert unit.name not in said.stderr
     assert f"/etc/systemd/system/{unit.name}:" in unit.read_text()
+
+
+def test_nobody_but_patroni_is_told_its_passwords() -> None:
+    """Of which one is the superuser's: neither the site, nor what strangers talk to."""
+    assert "PASSWORD" not in (DEPLOY / "cluster/cluster.env").read_text()
+    told = {unit.stem: unit.read_text() for unit in UNITS}
+    told |= {each.document: each.text for each in blocks() if "[Service]" in each.text}
+    assert [name for name, text in told.items() if "patroni.env" in text] == ["patroni"]
+
+
+def test_documents_keep_a_private_key_to_root(tmp_path: Path) -> None:
+    lines = [
+        line for each in blocks() for line in each.text.splitlines() if "/haproxy/draws.pem" in line
+    ]
+    lines = [line for line in lines if ">" in line]
+    assert len(lines) >= 2
+    for name in ("tls.crt", "tls.key", "draws.crt", "draws.key"):
+        (tmp_path / name).touch()
+    for line in lines:
+        here = re.sub("/etc/(haproxy|raffles)", str(tmp_path), line)
+        subprocess.run(["bash", "-euc", f"umask 022\n{here}"], cwd=tmp_path, check=True)
+        made = tmp_path / "draws.pem"
+        assert made.stat().st_mode & 0o777 == 0o600, line
+        made.unlink()
 
 
 def test_systemd_takes_our_units_together(tmp_path: Path) -> None:
