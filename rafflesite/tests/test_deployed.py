@@ -22,9 +22,11 @@ from string import Template
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from raffles.tests.serving import SITE, free_port, in_the_clear, running
 from raffles.web.problems import unavailable
+from rafflesite.health import backup_warnings
 from rafflesite.tests.documents import blocks
 
 pytestmark = pytest.mark.once
@@ -275,8 +277,9 @@ def test_image_has_what_is_installed_by_hashes_and_nothing_of_ours_that_is_secre
     assert ".env" not in taken
 
 
-def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
-    """With the programs of PostgreSQL in the place of which a script notes what it was told."""
+@pytest.fixture
+def dumping(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which PostgreSQL's programs note what they are told, or fail."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("pg_dump", "pg_restore"):
@@ -286,15 +289,19 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
             'case $2 in --file=*) echo dump >"${2#--file=}";; esac\n'
         )
         file.chmod(0o755)
+    here = {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "FAILS": ""}
+    return here | {"STATE_DIR": str(settings.STATE_DIR)}
+
+
+def test_backup_is_whole_and_old_ones_go(tmp_path: Path, dumping: dict[str, str]) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     for days in (1, 20):
         old = kept / f"{days}.dump"
         old.touch()
         os.utime(old, (time.time() - days * 86400,) * 2)
-    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
     command = [str(DEPLOY / "backup"), str(kept), "postgresql://here/raffles"]
-    subprocess.run(command, env=environment | {"FAILS": ""}, check=True)
+    subprocess.run(command, env=dumping, check=True)
     new = {path.name for path in kept.iterdir()}
     assert "1.dump" in new
     assert "20.dump" not in new
@@ -304,9 +311,34 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
     }
     assert "pg_dump --format=custom" in (tmp_path / "log").read_text()
     assert (tmp_path / "log").read_text().count("postgresql://here/raffles") == 1
-    failed = subprocess.run(command, env=environment | {"FAILS": "yes"}, check=False)
+    failed = subprocess.run(command, env=dumping | {"FAILS": "yes"}, check=False)
     assert failed.returncode == 1
     assert {path.name for path in kept.iterdir()} == new  # nothing half done, nothing gone
+
+
+def test_backup_that_fails_night_after_night_is_a_warning(
+    tmp_path: Path, dumping: dict[str, str]
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    script = str(shutil.copy(DEPLOY / "backup", tmp_path / "deploy"))
+    (tmp_path / ".env").write_text(f"STATE_DIR={dumping.pop('STATE_DIR')}\n")
+    noted = settings.STATE_DIR / "backup"
+    noted.parent.mkdir(parents=True)
+    assert backup_warnings() == []  # where none is made
+
+    failed = {"FAILS": "yes"}
+    for warned in (0, 1, 1):
+        subprocess.run([script, str(tmp_path)], env=dumping | failed, check=False)
+        assert len(backup_warnings()) == warned
+        os.utime(noted, (time.time() - 3.5 * 86400,) * 2)
+    assert backup_warnings() == [
+        (
+            "No backup has succeeded on this machine for 3 days: run deploy/backup as its user to see"
+            f" why. Where backups are made elsewhere, remove {noted}."
+        )
+    ]
+    subprocess.run([script, str(tmp_path)], env=dumping, check=True)
+    assert backup_warnings() == []
 
 
 def head_of_install(folder: Path) -> str:
