@@ -333,8 +333,8 @@ def test_backup_that_fails_night_after_night_is_a_warning(
         os.utime(noted, (time.time() - 3.5 * 86400,) * 2)
     assert backup_warnings() == [
         (
-            "No backup has succeeded on this machine for 3 days: run deploy/backup as its user to see"
-            f" why. Where backups are made elsewhere, remove {noted}."
+            "No backup has succeeded on this machine for 3 days: run deploy/backup as its user to"
+            f" see why. Where backups are made elsewhere, remove {noted}."
         )
     ]
     subprocess.run([script, str(tmp_path)], env=dumping, check=True)
