@@ -126,7 +126,10 @@ class Host:
             folder.mkdir(parents=True)
         run("mount", "-t", "tmpfs", "-o", f"size={_ROOM}", "tmpfs", disk)
         run("chmod", "777", self.folder, disk, self.folder / "etcd")  # for several accounts
-        facts = (DEPLOY / "cluster/cluster.env").read_text().replace("change-me", PASSWORD)
+        facts = "".join(
+            (DEPLOY / f"cluster/{name}.env").read_text() for name in ("cluster", "patroni")
+        )
+        facts = facts.replace("change-me", PASSWORD)
         facts = re.sub("^NAME=.*", f"NAME={self.name}", facts, flags=re.MULTILINE)
         facts = re.sub("^HOST=.*", f"HOST={self.address}", facts, flags=re.MULTILINE)
         facts = facts.replace("10.0.0.", "10.77.0.")

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _FULL = 4 * 1024 * 1024  # bytes: less is left for the next statement or two
 _LOW = 64 * 1024 * 1024
+_NIGHTS = timedelta(days=2)  # without a backup
 
 # Clocks that differ by more than this make draws noticeably early or late.
 CLOCK_TOLERANCE = timedelta(seconds=5)
@@ -144,6 +145,7 @@ def _found() -> dict[str, list[str]]:
         "restored": lineage.warnings,
         "clock": clock_warnings,
         "disk": disk_warnings,
+        "backup": backup_warnings,
         "draws": due.warnings,
         "announcements": outbox.warnings,
         "witnesses": witness_warnings,
@@ -193,6 +195,23 @@ def disk_warnings() -> list[str]:
     if free >= _LOW:
         return []
     return [f"The disk of STATE_DIR ({settings.STATE_DIR}) has {free // 1024**2} MB left."]
+
+
+def backup_warnings() -> list[str]:
+    """Return a sentence if deploy/backup, which was run here, has not succeeded lately."""
+    noted = settings.STATE_DIR / "backup"
+    try:
+        seconds = timezone.now().timestamp() - noted.stat().st_mtime
+    except FileNotFoundError:
+        return []
+    if (age := timedelta(seconds=seconds)) <= _NIGHTS:
+        return []
+    return [
+        (
+            f"No backup has succeeded on this machine for {age.days} days: run deploy/backup as its"
+            f" user to see why. Where backups are made elsewhere, remove {noted}."
+        )
+    ]
 
 
 def clock_warnings() -> list[str]:

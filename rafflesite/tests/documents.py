@@ -43,7 +43,7 @@ _KINDS = {
     "console": re.compile(r"\$ "),
     "shell": re.compile(
         r"(URL=|get\(\)|curl |git |cp |pg_dump |pip |python3? |manage\.py |make\b|\.venv/bin/"
-        r"|apt |useradd |install |psql |systemctl |rm |cat |certbot |podman )"
+        r"|runuser |cd |apt |useradd |install |psql |systemctl |rm |cat |certbot |podman )"
     ),
 }
 

@@ -5,6 +5,7 @@ Each fault is made, the site is scraped as Prometheus would, and promtool judges
 
 from __future__ import annotations
 
+import fcntl
 import re
 import shutil
 import signal
@@ -213,6 +214,26 @@ def test_witness_that_has_another_log(settings: Settings, tmp_path: Path) -> Non
 
 def test_site_of_which_nobody_answers(tmp_path: Path) -> None:
     assert alarms(silent(), tmp_path) == {"RafflesSiteDown"}
+
+
+def test_proof_that_somebody_else_has_made_meanwhile(settings: Settings, tmp_path: Path) -> None:
+    """On a site that is asked for nothing else."""
+    raffle = RaffleFactory.create(state=State.DRAWN)
+    leaves = f"/raffles/{raffle.uuid}/leaves/"
+    assert Client().get(leaves).status_code == 200
+    (file,) = Path(settings.STATE_DIR, "files").glob("*.leaves")
+    file.unlink()
+
+    def ask(after: timedelta) -> None:
+        each_minute(after)
+        if after in (NOTHING, timedelta(seconds=90)):
+            assert Client().get(leaves).status_code == 503
+
+    with file.with_name(f"{file.name}.part").open("ab") as part:
+        fcntl.flock(part, fcntl.LOCK_EX)
+        series = watched(CLOSES, meanwhile=ask)
+
+    assert alarms(series, tmp_path) == set()
 
 
 def test_database_that_is_away(tmp_path: Path) -> None:

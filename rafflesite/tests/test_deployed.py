@@ -22,9 +22,12 @@ from string import Template
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from raffles.tests.serving import SITE, free_port, in_the_clear, running
 from raffles.web.problems import unavailable
+from rafflesite.health import backup_warnings
+from rafflesite.tests.documents import blocks
 
 pytestmark = pytest.mark.once
 
@@ -44,8 +47,9 @@ def program(name: str) -> str:
 
 
 def facts(address: Callable[[int], str]) -> dict[str, str]:
-    """Return what cluster.env says, with three addresses of this machine."""
-    said = re.findall(r"^(\w+)=(.*)$", (DEPLOY / "cluster/cluster.env").read_text(), re.MULTILINE)
+    """Return what the units are told, with three addresses of this machine."""
+    told = "".join((DEPLOY / f"cluster/{name}.env").read_text() for name in ("cluster", "patroni"))
+    said = re.findall(r"^(\w+)=(.*)$", told, re.MULTILINE)
     return dict(said) | {f"HOST_{n}": address(n) for n in (1, 2, 3)} | {"HOST": address(1)}
 
 
@@ -150,6 +154,30 @@ def test_systemd_takes_each_unit(unit: Path) -> None:
     said = subprocess.run([verify, "verify", unit], capture_output=True, text=True, check=False)
     assert unit.name not in said.stderr
     assert f"/etc/systemd/system/{unit.name}:" in unit.read_text()
+
+
+def test_nobody_but_patroni_is_told_its_passwords() -> None:
+    """Of which one is the superuser's: neither the site, nor what strangers talk to."""
+    assert "PASSWORD" not in (DEPLOY / "cluster/cluster.env").read_text()
+    told = {unit.stem: unit.read_text() for unit in UNITS}
+    told |= {each.document: each.text for each in blocks() if "[Service]" in each.text}
+    assert [name for name, text in told.items() if "patroni.env" in text] == ["patroni"]
+
+
+def test_documents_keep_a_private_key_to_root(tmp_path: Path) -> None:
+    lines = [
+        line for each in blocks() for line in each.text.splitlines() if "/haproxy/draws.pem" in line
+    ]
+    lines = [line for line in lines if ">" in line]
+    assert len(lines) >= 2
+    for name in ("tls.crt", "tls.key", "draws.crt", "draws.key"):
+        (tmp_path / name).touch()
+    for line in lines:
+        here = re.sub("/etc/(haproxy|raffles)", str(tmp_path), line)
+        subprocess.run(["bash", "-euc", f"umask 022\n{here}"], cwd=tmp_path, check=True)
+        made = tmp_path / "draws.pem"
+        assert made.stat().st_mode & 0o777 == 0o600, line
+        made.unlink()
 
 
 def test_systemd_takes_our_units_together(tmp_path: Path) -> None:
@@ -283,8 +311,9 @@ def test_image_has_what_is_installed_by_hashes_and_nothing_of_ours_that_is_secre
     assert ".env" not in taken
 
 
-def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
-    """With the programs of PostgreSQL in the place of which a script notes what it was told."""
+@pytest.fixture
+def dumping(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which PostgreSQL's programs note what they are told, or fail."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("pg_dump", "pg_restore"):
@@ -294,15 +323,19 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
             'case $2 in --file=*) echo dump >"${2#--file=}";; esac\n'
         )
         file.chmod(0o755)
+    here = {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": str(tmp_path / "log"), "FAILS": ""}
+    return here | {"STATE_DIR": str(settings.STATE_DIR)}
+
+
+def test_backup_is_whole_and_old_ones_go(tmp_path: Path, dumping: dict[str, str]) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     for days in (1, 20):
         old = kept / f"{days}.dump"
         old.touch()
         os.utime(old, (time.time() - days * 86400,) * 2)
-    environment = {"PATH": f"{programs}:{os.environ['PATH']}", "LOG": str(tmp_path / "log")}
     command = [str(DEPLOY / "backup"), str(kept), "postgresql://here/raffles"]
-    subprocess.run(command, env=environment | {"FAILS": ""}, check=True)
+    subprocess.run(command, env=dumping, check=True)
     new = {path.name for path in kept.iterdir()}
     assert "1.dump" in new
     assert "20.dump" not in new
@@ -312,9 +345,45 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
     }
     assert "pg_dump --format=custom" in (tmp_path / "log").read_text()
     assert (tmp_path / "log").read_text().count("postgresql://here/raffles") == 1
-    failed = subprocess.run(command, env=environment | {"FAILS": "yes"}, check=False)
+    failed = subprocess.run(command, env=dumping | {"FAILS": "yes"}, check=False)
     assert failed.returncode == 1
     assert {path.name for path in kept.iterdir()} == new  # nothing half done, nothing gone
+
+
+def test_backup_that_fails_night_after_night_is_a_warning(
+    tmp_path: Path, dumping: dict[str, str]
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    script = str(shutil.copy(DEPLOY / "backup", tmp_path / "deploy"))
+    (tmp_path / ".env").write_text(f"STATE_DIR={dumping.pop('STATE_DIR')}\n")
+    noted = settings.STATE_DIR / "backup"
+    noted.parent.mkdir(parents=True)
+    assert backup_warnings() == []  # where none is made
+
+    failed = {"FAILS": "yes"}
+    for warned in (0, 1, 1):
+        subprocess.run([script, str(tmp_path)], env=dumping | failed, check=False)
+        assert len(backup_warnings()) == warned
+        os.utime(noted, (time.time() - 3.5 * 86400,) * 2)
+    assert backup_warnings() == [
+        (
+            "No backup has succeeded on this machine for 3 days: run deploy/backup as its user to"
+            f" see why. Where backups are made elsewhere, remove {noted}."
+        )
+    ]
+    subprocess.run([script, str(tmp_path)], env=dumping, check=True)
+    assert backup_warnings() == []
+
+
+def head_of_install(folder: Path) -> str:
+    """Write what deploy/install does before it touches anything, as if that were /srv/raffles."""
+    program("apt-get")
+    (folder / "deploy").mkdir()
+    head, _, rest = (DEPLOY / "install").read_text().partition("# --- Packages")
+    assert rest
+    head = head.replace("/srv/raffles ]", f"{folder} ]").replace('"$(id -u)"', "0")
+    (folder / "deploy/install").write_text(f"{head}echo went on\n")
+    return str(folder / "deploy/install")
 
 
 @pytest.mark.parametrize(
@@ -334,18 +403,8 @@ def test_backup_is_whole_and_old_ones_go(tmp_path: Path) -> None:
 def test_install_refuses_before_it_touches_anything(
     words: str, sentence: str, tmp_path: Path
 ) -> None:
-    """In the place where it looks for the checkout, and as whom it wants to be run."""
-    (tmp_path / "deploy").mkdir()
-    script = (DEPLOY / "install").read_text()
-    head, found, rest = script.partition("# --- Packages")
-    assert found
-    assert rest
-    head = head.replace("/srv/raffles ]", f"{tmp_path} ]").replace('"$(id -u)"', "0")
-    (tmp_path / "deploy/install").write_text(f"{head}echo went on\n")
-    run = ["bash", str(tmp_path / "deploy/install"), *words.split()]
+    run = ["bash", head_of_install(tmp_path), *words.split()]
     said = subprocess.run(run, capture_output=True, text=True, check=False)
-    if not shutil.which("apt-get"):
-        pytest.skip("needs apt-get")
     assert (said.returncode, said.stdout) == (2, "")
     assert sentence in said.stderr
     settings = (
@@ -385,6 +444,52 @@ def test_install_gives_settings_their_owner_and_mode(tmp_path: Path, brought: in
         check=True,
     )
     assert (done.stdout, oct(file.stat().st_mode & 0o777)) == ("root:raffles\n", "0o640")
+
+
+def of_a_host(folder: Path, name: str) -> None:
+    """Make a certificate and a key of that host there."""
+    made = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")]
+    subprocess.run([program("openssl"), *made, *files], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--managers 192.0.2.256", "--managers: '192.0.2.256' does not appear to be an IPv4"),
+        ("--managers 10.0.0.1/8", "--managers: 10.0.0.1/8 has host bits set."),
+        ("--certificate a.example.crt --key b.example.key", "b.example.key is not the key of a"),
+        ("--certificate b.example.crt --key b.example.key", "b.example.crt is not for a.example"),
+    ],
+)
+def test_install_looks_closer_before_it_touches_anything(
+    words: str, sentence: str, tmp_path: Path
+) -> None:
+    script = head_of_install(tmp_path)
+    for name in ("a.example", "b.example"):
+        of_a_host(tmp_path, name)
+    run = ["bash", script, "a.example", "--managers", "192.0.2.10, 2001:db8:10::/48"]
+    run += ["--certificate", "a.example.crt", "--key", "a.example.key"]
+    right = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (right.returncode, right.stdout) == (0, "went on\n"), right.stderr
+
+    run = ["bash", script, "a.example", *words.split()]
+    said = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert sentence in said.stderr
+
+
+def test_install_refuses_an_old_python_before_it_touches_anything(tmp_path: Path) -> None:
+    script = head_of_install(tmp_path)
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\n[ $1 = --version ] || exit 1\necho Python 3.9.2\n")
+    old.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    run = ["bash", script, "a.example"]
+    said = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "Python 3.9.2 is too old" in said.stderr
 
 
 def in_install(function: str, script: str, folder: Path) -> str:

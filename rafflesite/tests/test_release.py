@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -36,6 +38,39 @@ def test_documents_name_the_pythons_that_the_project_does() -> None:
     assert project["requires-python"] == f">={pythons[0]}"
     assert f"Python {pythons[0]} to {pythons[-1]}" in (ROOT / "README.md").read_text()
     assert f"| Python | {', '.join(pythons)} |" in (ROOT / "docs" / "upgrading.md").read_text()
+
+
+def named(file: str) -> set[str]:
+    """Return which packages a file of pip's names; raises where a line names none."""
+    text = (ROOT / file).read_text().replace("\\\n", "")
+    lines = [re.sub(r"(^|\s)(#|--hash=).*", "", line).strip() for line in text.splitlines()]
+    return {
+        canonicalize_name(Requirement(line).name)
+        for line in lines
+        if line and not re.match("-[cr] ", line)
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "pinned"),
+    [
+        ("requirements.in", "requirements.lock"),
+        ("requirements-accounts.txt", "requirements-accounts.lock"),
+        ("requirements-dev.in", "requirements-dev.txt"),
+        ("requirements.txt", "requirements-dev.txt"),
+    ],
+)
+def test_what_is_asked_for_is_pinned(asked: str, pinned: str) -> None:
+    assert named(asked)
+    assert named(asked) - named(pinned) == set()
+
+
+def test_no_merge_was_left_half_done() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a checkout")
+    search = ["git", "grep", "-nIE", "^(<{7}|[|]{7}|>{7})( |$)"]
+    found = subprocess.run(search, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (1, "")
 
 
 @pytest.mark.bare

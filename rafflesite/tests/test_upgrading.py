@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import lzma
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.db.migrations.loader import MigrationLoader
 
 from raffles.tests.installations import PostgresqlStore
 from raffles.tests.serving import SITE
@@ -117,3 +121,28 @@ def test_a_releases_database_upgrades_and_goes_on(
 def test_there_is_a_database_of_this_major_version_for_both_engines() -> None:
     assert {each.name for each in SQLITE} >= {"1.0.0.sqlite.xz"}
     assert {each.name for each in POSTGRESQL} >= {"1.0.0.postgresql.xz"}
+
+
+def applied(dump: Path) -> set[tuple[str, str]]:
+    """Return which migrations a release's database has, by app and name."""
+    raw = lzma.decompress(dump.read_bytes())
+    if dump in SQLITE:
+        rows = re.findall(
+            rb"^INSERT INTO \"django_migrations\" VALUES\(\d+,'(\w+)','(\w+)'", raw, re.MULTILINE
+        )
+    else:
+        read = ["pg_restore", "--data-only", "--table", "django_migrations", "--file", "-"]
+        said = subprocess.run(read, input=raw, check=True, capture_output=True).stdout
+        rows = re.findall(rb"^\d+\t(\w+)\t(\w+)\t", said, re.MULTILINE)
+    return {(app.decode(), name.decode()) for app, name in rows}
+
+
+@pytest.mark.parametrize(
+    "dump", sorted(HERE.glob(f"{settings.VERSION}.*.xz")), ids=lambda dump: dump.name
+)
+def test_this_version_s_database_has_every_migration(dump: Path) -> None:
+    """One that comes after a release needs the number of the next one."""
+    if dump in POSTGRESQL and not shutil.which("pg_restore"):
+        pytest.skip("needs pg_restore")
+    ours = {key for key in MigrationLoader(None).disk_migrations if key[0] in ("raffles", "events")}
+    assert ours - applied(dump) == set()
