@@ -88,6 +88,7 @@ def machine(tmp_path: Path, settings: LazySettings) -> Iterator[Path]:
         if not entry.name.startswith(".") or entry.name == ".env.example":
             (folder / entry.name).symlink_to(entry)
     (folder / ".venv").symlink_to(sys.prefix)
+    (folder / ".env").touch()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "PATH": f"{sys.prefix}/bin:{os.environ['PATH']}",
