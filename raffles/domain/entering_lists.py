@@ -397,6 +397,7 @@ def _land(
 ) -> None:
     """Give the staged tickets slots of the raffle's locked stripes. Raises SoldOut."""
     count = summary.tickets
+    lineage.refuse_other()
     hold_claims(raffle)
     runs: list[tuple[int, int, int]] = []  # (shift of the slot, first n, end)
     moved, n = [], 0

@@ -2,7 +2,9 @@
 
 Where the database stands (cluster, timeline, database; of SQLite the file) is compared with its one
 row of `Lineage`, and what it holds with the marks outside it. That takes a few queries, when a
-connection opens and at most once a second before something is handed out. In a database that was
+connection opens and at most once a second before something is handed out. Behind a pooler, or in
+SQLite's file, another database may be there before that second is over, so each claim and each turn
+in the log asks in its own transaction for the imprint of what was looked at. In a database that was
 restored nothing is taken in, created, drawn or sealed until `manage.py after_restore`. The failover
 of a synchronous cluster is another timeline that is behind no mark: the epoch moves on by itself.
 """
@@ -70,6 +72,13 @@ class Moving(Unavailable):
         )
 
 
+class Unseen(Unavailable):
+    """The statement came to a database that no look has seen, and did nothing there."""
+
+    code = "unavailable"
+    sentence = _("Nothing can be taken or drawn here at the moment. Try again later.")
+
+
 # --- What this process knows
 
 
@@ -78,6 +87,13 @@ class Standing(NamedTuple):
 
     installation: bytes = b""
     epoch: int = 0
+
+
+class Seen(NamedTuple):
+    """What a statement asks for: the imprint that was looked at, and what lies below its own."""
+
+    imprint: str
+    position: int  # of the newest ticket that this process handed out, as of `marks.Claimed`
 
 
 Refusal = Callable[[], Unavailable]
@@ -90,6 +106,7 @@ class _Seen:
     standing: Standing = field(default_factory=Standing)
     since: int = 1
     refusal: Refusal | None = None
+    imprint: str = ""
     mark: Mark = field(default_factory=Mark)
     proof: str = ""  # that a slot was handed out twice; it holds for the epoch
     look_at: float = 0.0  # on the monotonic clock, and so is the next
@@ -137,7 +154,8 @@ def _stand(standing: Standing, refusal: Refusal | None) -> None:
 def refuse_restored() -> None:
     """Raise Restored or Moving where nothing may be handed out, created, drawn or sealed.
 
-    It looks at most once a second, and never inside a transaction, whose begin has looked.
+    It looks at most once a second, and never inside a transaction, whose begin has looked. A look
+    that failed is none: it raises what failed, and whoever comes next looks.
     """
     connection.ensure_connection()  # now: a new one may lead to another database, and is looked at
     if not connection.in_atomic_block and time.monotonic() >= _seen.look_at:
@@ -146,6 +164,11 @@ def refuse_restored() -> None:
         if connection.vendor == "sqlite" and not connection.in_atomic_block:
             connection.close()  # it may lead to a file that is no longer there
         raise _seen.refusal()
+
+
+def seen() -> Seen:
+    """Return what a statement that hands something out has to find, or else is Unseen."""
+    return Seen(_seen.imprint, _seen.last[0])
 
 
 @contextmanager
@@ -205,13 +228,24 @@ def look_when_opened() -> None:
 def look() -> None:
     """Compare the database with its lineage and with the marks outside it, now."""
     _seen.look_at = time.monotonic() + PAUSE  # first, so that other threads do not look as well
+    try:
+        _look()
+    except BaseException:
+        _seen.look_at = 0.0
+        raise
+
+
+def _look() -> None:
     _seen.database = _file()
+    imprint = _read_imprint()  # first: of a database that comes in between, nothing is believed
     row = Lineage.objects.first()
     if row is None:
         _stand(Standing(), None)
+        _seen.imprint = imprint
         return
     found = find(row)
     if found.is_failover and _move_on(found):
+        imprint = _read_imprint()
         found = find(found.row)
     row = found.row
     _seen.since = row.since
@@ -225,6 +259,34 @@ def look() -> None:
     elif row.state == Lineage.State.MOVING:
         refusal = Moving
     _stand(own, refusal)
+    _seen.imprint = imprint
+
+
+# Whoever puts the row back writes it in another transaction; a server that only reads has none.
+IMPRINT = """
+    CASE WHEN pg_is_in_recovery() THEN '' ELSE
+        COALESCE((SELECT xmin::text FROM raffles_lineage), '') || ' '
+        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END
+"""
+# SQLite raises it where a backup is written over the file that others have open.
+_IMPRINT_ON_SQLITE = "PRAGMA schema_version"
+
+
+def _read_imprint() -> str:
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        cursor.execute(_IMPRINT_ON_SQLITE if is_sqlite else f"SELECT {IMPRINT}")
+        return str(cursor.fetchone()[0])
+
+
+def refuse_other(imprint: str | None = None) -> None:
+    """Look where the database is not the one that was looked at. Raises Restored or Moving.
+
+    `imprint` is what a statement has read of it, in the transaction that goes on.
+    """
+    if (_read_imprint() if imprint is None else imprint) != _seen.imprint:
+        look()
+        refuse_restored()
 
 
 class Here(NamedTuple):

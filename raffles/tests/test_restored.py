@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,19 +17,22 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client
 from pytest_django import Settings
 
 from raffles.domain import lineage, marks
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import enter
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.lineage import Moving, Restored
 from raffles.domain.log import size, statements
 from raffles.domain.marks import Claimed, Mark, Stated
+from raffles.domain.reading_lists import Line
 from raffles.domain.signed import SealedBefore, lines
 from raffles.models import Draw, Lineage, Raffle, State, Ticket
+from raffles.models.raffle import MAX_A_HOLDER
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address
 from raffles.tests.installations import Installation, PostgresqlStore, SqliteStore
 from raffles.tests.serving import running
@@ -183,6 +190,88 @@ def test_a_mark_never_goes_back() -> None:
     marks.note(own, Mark(Claimed(2, 1, "e")), lasting=True)
     assert kept() == Mark(Claimed(2, 1, "e"), Stated(1, 8, "d"))
     assert kept().since(2) == Mark(Claimed(2, 1, "e"))
+
+
+# --- What comes in the second between two looks
+
+
+@pytest.fixture
+def pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let more time be between two looks than a test takes."""
+    monkeypatch.setattr(lineage, "PAUSE", 60.0)
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Have what is done in the block be undone by a restore beneath our connection.
+
+    SQLite's file is written over. PostgreSQL's row comes from another transaction in a dump that is
+    put back, and from another place here, since tickets cannot be taken away.
+    """
+    if connection.vendor == "postgresql":
+        yield
+        Lineage.objects.update(database="7")
+        return
+    with closing(sqlite3.connect(":memory:")) as backup:
+        connection.connection.backup(backup)
+        yield
+        backup.backup(connection.connection)
+
+
+def lists_one(raffle: Raffle) -> None:
+    enter_list(raffle.uuid, [Line(2, "A-1")], now=NOW, by=STAFF)
+
+
+def calls_off(raffle: Raffle) -> None:
+    void_raffle(raffle.uuid, reason=REASON, now=NOW, by=STAFF)
+
+
+@pytest.mark.parametrize("act", [lambda raffle: entered(raffle, 9), lists_one, calls_off])
+def test_an_act_in_another_database_than_was_looked_at_is_refused(
+    pause: None, act: Callable[[Raffle], Any]
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    with put_back():
+        entered(raffle, 1)
+    handed_out = raffle.tickets.count()
+    with pytest.raises(Restored):
+        act(raffle)
+    assert raffle.tickets.count() == handed_out
+    raffle.refresh_from_db()
+    assert raffle.state == State.OPEN
+
+
+def test_a_claim_that_is_not_above_what_was_handed_out_is_refused(pause: None) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    ticket = Ticket.objects.get()
+    lineage.note_claim(raffle.uuid.bytes, ticket.slot, bytes(ticket.code_tag or b""), 2**50)
+    with pytest.raises(Restored) as refused:
+        entered(raffle, 1)
+    assert "it is at position" in refused.value.for_operators()
+    assert raffle.tickets.count() == 1
+
+
+def test_a_look_that_failed_is_no_look(pause: None) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE raffles_lineage RENAME TO away")
+        try:
+            lineage.forget()
+            lineage.look_when_opened()  # as with each connection, tables or not
+            for act in (
+                lambda: create_raffle(name="A", total_tickets=1, prizes=[("B", 1)], now=NOW, by=""),
+                lambda: call_command("draw_winners"),
+                lambda: entered(raffle, 1),
+            ):
+                with pytest.raises(DatabaseError, match="raffles_lineage"):
+                    act()
+        finally:
+            cursor.execute("ALTER TABLE away RENAME TO raffles_lineage")
+    assert raffle.tickets.count() == 1
+    entered(raffle, 1)
 
 
 # --- What people and machines are told
@@ -488,7 +577,7 @@ def served(tmp_path: Path) -> Iterator[Installation]:
     site = Installation("a", 1, tmp_path / "a", store)
     try:
         site.manage("migrate", "--verbosity=0")
-        serve = [sys.executable, "-m", "gunicorn", "--workers", "1"]
+        serve = [sys.executable, "-m", "gunicorn", "--workers", "2"]
         serve += ["--bind", f"127.0.0.1:{site.port}"]
         with running(serve, site.port, **site.environment):
             yield site
@@ -526,3 +615,42 @@ def test_a_backup_that_is_put_back_under_a_site_is_noticed(served: Installation)
     assert enter_as(4)[0] == 410
     served.manage("verify_log")
     served.seal_a_raffle()
+
+
+@pytest.mark.slow
+def test_no_number_is_handed_out_twice_while_a_backup_is_put_back(served: Installation) -> None:
+    terms = {"name": "Fair", "total_tickets": 5000, "prizes": [{"name": "Cake", "amount": 1}]}
+    terms["tickets_per_holder"] = MAX_A_HOLDER
+    body = json.dumps(terms).encode()
+    status, made = served.ask("POST", "/raffles/", body, content_type="application/json")
+    assert status == 201, made
+    path = f"/raffles/{json.loads(made)['id']}/participate/"
+    answers: list[tuple[int, Any]] = []
+    is_over = threading.Event()
+
+    def enter_on(n: int) -> None:
+        for by in range(n, 250, 3):
+            for _ in range(MAX_A_HOLDER):
+                if is_over.wait(0.01):
+                    return
+                with suppress(OSError, HTTPException):
+                    status, said = served.ask_once("POST", path, by=by)
+                    answers.append((status, json.loads(said)))
+
+    people = [threading.Thread(target=enter_on, args=(n,)) for n in (2, 3, 4)]
+    for person in people:
+        person.start()
+    try:
+        threading.Event().wait(1)
+        dump = served.store.dump()
+        threading.Event().wait(1)
+        served.store.put_back(dump)
+        threading.Event().wait(3)
+    finally:
+        is_over.set()
+        for person in people:
+            person.join()
+    numbers = Counter(said["ticket_number"] for status, said in answers if status == 201)
+    assert len(numbers) > 20
+    assert [number for number, times in numbers.items() if times > 1] == []
+    assert answers[-1][1]["code"] == "restored"
