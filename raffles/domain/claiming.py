@@ -309,8 +309,8 @@ def _claim_postgresql(facts: Facts, values: list[Any], excluded: list[bytes]) ->
     # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        raffle = [facts.pk, *lineage.seen(), facts.uuid.hex(), start]
-        cursor.execute(_CLAIM, [*raffle, *values, excluded])
+        first = (facts.pk, *lineage.seen(), facts.uuid.hex(), start)
+        cursor.execute(_CLAIM, [*first, *values, excluded])
         if (row := cursor.fetchone()) is None:
             raise lineage.Unseen
     slot, issued, position = row

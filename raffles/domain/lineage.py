@@ -105,6 +105,7 @@ _NO_CLAIM: _Claim = (0, b"", 0, b"")
 class _Seen:
     standing: Standing = field(default_factory=Standing)
     since: int = 1
+    unbroken_since: int = 1
     refusal: Refusal | None = None
     imprint: str = ""
     mark: Mark = field(default_factory=Mark)
@@ -160,6 +161,7 @@ def refuse_restored() -> None:
     connection.ensure_connection()  # now: a new one may lead to another database, and is looked at
     if not connection.in_atomic_block and time.monotonic() >= _seen.look_at:
         look()
+        _note_log()
     if _seen.refusal is not None and not _mending.get():
         if connection.vendor == "sqlite" and not connection.in_atomic_block:
             connection.close()  # it may lead to a file that is no longer there
@@ -193,13 +195,20 @@ def since() -> int:
     return _seen.since
 
 
+def is_unbroken_since(then: Standing) -> bool:
+    """Return whether all that was committed then is in this database, as this process saw it."""
+    own = _seen.standing
+    return then.installation == own.installation and _seen.unbroken_since <= then.epoch <= own.epoch
+
+
 def warnings() -> list[str]:
     """Return a sentence for operators where nothing is handed out, or can be remembered."""
     look()
+    _note_log()
     found = [_seen.refusal().for_operators()] if _seen.refusal else []
     try:
         with marks.alone():
-            pass
+            marks.require_writable(_seen.standing.installation)
     except OSError as error:
         found.append(f"STATE_DIR cannot be written, so no restore would be noticed: {error}.")
     return found
@@ -248,7 +257,7 @@ def _look() -> None:
         imprint = _read_imprint()
         found = find(found.row)
     row = found.row
-    _seen.since = row.since
+    _seen.since, _seen.unbroken_since = row.since, row.unbroken_since
     own = Standing(bytes(row.installation), row.epoch)
     reasons = found.reasons
     if _seen.proof and own == _seen.standing:
@@ -259,6 +268,8 @@ def _look() -> None:
     elif row.state == Lineage.State.MOVING:
         refusal = Moving
     _stand(own, refusal)
+    if not reasons:
+        _seen.mark = _seen.mark.joined(found.mark)
     _seen.imprint = imprint
 
 
@@ -344,7 +355,7 @@ def _elsewhere(row: Lineage, here: Here, mark: Mark) -> Iterator[str]:
     elif here.database != row.database:
         is_file = connection.vendor == "sqlite"
         yield "it is another file" if is_file else "it is another database of its cluster"
-    elif here.timeline != row.timeline and not mark.position:
+    elif here.timeline != row.timeline and mark == Mark():
         yield (
             f"its cluster is in timeline {int(here.timeline, 16)} instead of"
             f" {int(row.timeline, 16)}, and this machine has not seen enough of it to tell that"
@@ -439,13 +450,20 @@ def begin() -> None:
 
 
 def _move_on(found: Found) -> bool:
-    """Begin the next epoch after a failover that lost nothing; return whether this call did."""
+    """Begin the next epoch after a failover that lost nothing; return whether it is begun.
+
+    Marks show that of what was noted. What was committed in the very moment before, a standby
+    alone has that had to confirm it; of any other the signer's memory is believed instead.
+    """
     row, here = found.row, found.here
     if here is None:
         return False
     marks.note(bytes(row.installation), found.mark)
+    epoch = row.epoch + 1
     moved = Lineage.objects.filter(epoch=row.epoch, timeline=row.timeline).update(
-        epoch=row.epoch + 1, timeline=here.timeline
+        epoch=epoch,
+        timeline=here.timeline,
+        unbroken_since=row.unbroken_since if _is_synchronous() else epoch,
     )
     if moved:
         log.warning(
@@ -453,6 +471,16 @@ def _move_on(found: Found) -> bool:
             int(here.timeline, 16),
         )
     return True
+
+
+def _is_synchronous() -> bool:
+    """Return whether a standby has to confirm what is committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('synchronous_standby_names') <> ''"
+            " AND current_setting('synchronous_commit') NOT IN ('off', 'local')"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 # --- Noting
@@ -507,6 +535,23 @@ def _hand_out(raffle: bytes, slot: int) -> None:
             return
         bits.extend(bytes(missing))
     bits[slot >> 3] |= 1 << (slot & 7)
+
+
+def _note_log() -> None:
+    """Note the newest statement where no mark has it: who only looks has seen it as well.
+
+    And whoever was killed between a COMMIT and its note has seen it by whoever looks next.
+    """
+    own, known = _seen.standing, _seen.mark.stated
+    if not own.installation or _seen.refusal is not None:
+        return
+    size = StreamCounter.objects.values_list("last", flat=True).first() or 0
+    if size <= known.size and known != Stated():
+        return
+    rows = Announcement.objects.filter(sequence=size).values_list("statement", flat=True)
+    last = hash_of(bytes(line)) if (line := rows.first()) else ""
+    _seen.mark = _seen.mark.joined(Mark(stated=Stated(own.epoch, size, last)))
+    marks.note(own.installation, _newest(), lasting=True)
 
 
 def note_statement(size: int, statement: bytes, position: int) -> None:

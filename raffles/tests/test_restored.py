@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
@@ -30,7 +30,7 @@ from raffles.domain.lineage import Moving, Restored
 from raffles.domain.log import size, statements
 from raffles.domain.marks import Claimed, Mark, Stated
 from raffles.domain.reading_lists import Line
-from raffles.domain.signed import SealedBefore, lines
+from raffles.domain.signed import Forgetful, SealedBefore, lines, remember
 from raffles.models import Draw, Lineage, Raffle, State, Ticket
 from raffles.models.raffle import MAX_A_HOLDER
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address
@@ -149,6 +149,23 @@ def test_another_timeline_is_not_believed_by_who_has_seen_nothing(settings: Sett
     with pytest.raises(Restored) as refused:
         entered(raffle, 1)
     assert "instead of 255" in refused.value.for_operators()
+
+
+@pytest.mark.postgres
+def test_another_timeline_is_believed_by_who_only_looked_before(settings: Settings) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    drawn()
+    settings.STATE_DIR = Path(settings.STATE_DIR).with_name(f"{settings.STATE_DIR.name}-two")
+    settings.REDIS_URL = ""
+    lineage.forget()
+    assert lineage.warnings() == []
+    last = list(statements(0, size()))[-1]
+    assert kept() == Mark(stated=Stated(1, size(), lineage.hash_of(last)))
+    Lineage.objects.update(timeline="000000FF")
+    lineage.forget()
+    entered(raffle, 1)
+    assert Lineage.objects.values_list("epoch", "since").get() == (2, 1)
 
 
 def test_a_slot_that_comes_twice_proves_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,6 +387,43 @@ def test_no_second_commitment_is_signed_in_another_epoch() -> None:
     assert len(list(lines(raffle.uuid.hex))) == 1
 
 
+@pytest.mark.parametrize(("unbroken_since", "is_sealed"), [(1, True), (2, False)])
+def test_a_seal_that_was_not_committed_may_follow_unless_something_was_lost(
+    unbroken_since: int, is_sealed: bool
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    sealed_in_vain(raffle, epoch=1)
+    Lineage.objects.update(epoch=2, unbroken_since=unbroken_since)
+    with nullcontext() if is_sealed else pytest.raises(SealedBefore):
+        advance(raffle.pk, now=NOW, clock=lambda: NOW, by=STAFF)
+    assert Draw.objects.exists() == is_sealed
+
+
+@pytest.mark.postgres
+def test_a_failover_without_a_synchronous_standby_may_have_lost_a_seal() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_standby_names")
+        is_synchronous = cursor.fetchone() != ("",)
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    Lineage.objects.update(timeline="000000FF")
+    entered(raffle, 1)
+    unbroken_since = Lineage.objects.values_list("unbroken_since", flat=True).get()
+    assert unbroken_since == (1 if is_synchronous else 2)
+
+
+def test_who_could_not_note_a_seal_signs_none() -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    entered(raffle, 0)
+    mark = marks.folder(installation()) / "mark"
+    mark.unlink()
+    mark.mkdir()
+    with pytest.raises(Forgetful, match="Try again later"):
+        remember(lineage.standing(), {"commitment": {"terms": raffle.terms()}})
+    assert list(lines()) == []
+    assert any(str(mark) in said for said in lineage.warnings())
+
+
 # --- Ways out
 
 
@@ -513,8 +567,19 @@ def test_a_move_is_not_refused_for_a_seal_that_a_kill_took() -> None:
     Lineage.objects.update(system=was)
     call_command("before_move", stdout=StringIO())
     assert "serves again" in settle("--nothing-lost")
+    assert not (marks.folder(installation()) / "moving").exists()
+    assert Lineage.objects.values_list("epoch", "unbroken_since").get() == (2, 1)
+    enter_list(raffle.uuid, [Line(n, f"A-{n}") for n in range(2, 10)], now=NOW, by=STAFF)
+    advance(raffle.pk, now=NOW, clock=lambda: NOW, by=STAFF)
     raffle.refresh_from_db()
-    assert raffle.state == State.OPEN
+    assert raffle.state == State.DRAWN
+
+
+def test_what_one_machine_proves_says_nothing_of_the_seals_of_another() -> None:
+    entered(RaffleFactory.create(total_tickets=9), 0)
+    Lineage.objects.update(system="7")
+    assert "serves again" in settle("--nothing-lost")
+    assert Lineage.objects.values_list("epoch", "unbroken_since").get() == (2, 2)
 
 
 def test_a_machine_that_has_seen_nothing_can_begin_a_move(settings: Settings) -> None:
