@@ -218,7 +218,7 @@ def raffle_of(facts: Facts) -> Raffle:
 def claim_slot(facts: Facts, claim: Claim, now: datetime) -> tuple[int, datetime]:
     """Move a stripe and insert the ticket; return its slot and its time of issue.
 
-    Raises SoldOut, GateShut, Excluded, AlreadyEntered, OrderUsed, Restored.
+    Raises SoldOut, GateShut, Excluded, AlreadyEntered, OrderUsed, Restored, Unseen.
     """
     if facts.closes_at is not None and now >= facts.closes_at:
         raise GateShut
@@ -226,9 +226,8 @@ def claim_slot(facts: Facts, claim: Claim, now: datetime) -> tuple[int, datetime
         raise _emptied[facts.uuid]
     # By the database's clock, an honest receipt is never dated after the close.
     issued_at = None if is_database_asked() else connection.ops.adapt_datetimefield_value(now)
-    claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
     try:
-        landed = claimed(facts, claim.values(issued_at), claim.exclusion_tags)
+        landed = _landed(facts, claim.values(issued_at), claim.exclusion_tags)
     except IntegrityError as error:
         refusal = _REFUSALS.get(violated(error))
         if refusal is None:
@@ -247,6 +246,16 @@ def claim_slot(facts: Facts, claim: Claim, now: datetime) -> tuple[int, datetime
     else:
         handed_out()
     return slot, issued or now
+
+
+def _landed(facts: Facts, values: list[Any], excluded: list[bytes]) -> Landed | None:
+    claimed = _claim_postgresql if connection.vendor == "postgresql" else _claim_sqlite
+    try:
+        return claimed(facts, values, excluded)
+    except lineage.Unseen:  # as after a failover; what else it may be, a look tells
+        lineage.look()
+        lineage.refuse_restored()
+        return claimed(facts, values, excluded)
 
 
 def _note(facts: Facts, slot: int, code_tag: bytes, position: int) -> None:
@@ -270,11 +279,16 @@ _TICKET = (
     "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
     "username, order_tag, address_tag, nth, channel)"
 )
-# The position is read once the function has returned, in the transaction of the claim.
-_CLAIM = (
-    "SELECT claimed, issued, pg_current_wal_insert_lsn() "
-    "FROM raffles_claim(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])"
-)
+# In another database than was looked at there is no pool, and the function is not called: OFFSET
+# keeps the question in front of it. One that only reads says so itself. The position is read once
+# the function has returned, in the transaction of the claim.
+_CLAIM = f"""
+    SELECT claimed, issued, pg_current_wal_insert_lsn() FROM (
+        SELECT %s::bigint AS pool
+        WHERE CASE WHEN pg_is_in_recovery() THEN true ELSE
+            {lineage.IMPRINT} = %s AND pg_current_wal_insert_lsn() - '0/0' >= %s END OFFSET 0
+    ) AS seen, raffles_claim(pool, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])
+"""  # noqa: S608 - constants
 _EXCLUDED = """
     SELECT 1 FROM raffles_exclusion AS barred JOIN raffles_raffle AS pool ON pool.id = %s
     WHERE barred.tag IN ({}) AND (barred.ends_at IS NULL OR barred.ends_at > %s)
@@ -288,20 +302,28 @@ def _claim_postgresql(facts: Facts, values: list[Any], excluded: list[bytes]) ->
 
     The function claims in the first free stripe, beginning at a random one, and inserts the ticket
     unless one of the `excluded` tags is there; a raffle that is not this one has no stripe.
+    Raises Unseen.
     """
     stripes = count_stripes(facts.total)
     start = int(random.random() * stripes)  # noqa: S311 - spreads load, decides nothing
     # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        cursor.execute(_CLAIM, [facts.pk, facts.uuid.hex(), start, *values, excluded])
-        slot, issued, position = cursor.fetchone()
+        first = (facts.pk, *lineage.seen(), facts.uuid.hex(), start)
+        cursor.execute(_CLAIM, [*first, *values, excluded])
+        if (row := cursor.fetchone()) is None:
+            raise lineage.Unseen
+    slot, issued, position = row
     return None if slot is None else (slot, issued, lineage.position_of(position))
 
 
 def _claim_sqlite(facts: Facts, values: list[Any], excluded: list[bytes]) -> Landed | None:
-    """Claim in one short IMMEDIATE transaction: SQLite has one writer."""
+    """Claim in one short IMMEDIATE transaction: SQLite has one writer. Raises Unseen, Restored.
+
+    SQLite gives no key twice, so one that is not above all that were seen is of an older file.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
+        lineage.refuse_other()
         cursor.execute(
             "UPDATE raffles_stripe SET issued = issued + 1 "
             "WHERE raffle_id = (SELECT id FROM raffles_raffle WHERE uuid = %s) AND issued < cap "
@@ -318,7 +340,10 @@ def _claim_sqlite(facts: Facts, values: list[Any], excluded: list[bytes]) -> Lan
             raise Excluded
         places = _places([*row, *values])
         cursor.execute(f"INSERT INTO {_TICKET} VALUES ({places})", [*row, *values])  # noqa: S608
-        return int(row[1]), None, int(cursor.lastrowid or 0)
+        key = int(cursor.lastrowid or 0)
+        if key <= lineage.seen().position:
+            raise lineage.Unseen
+        return int(row[1]), None, key
 
 
 def _places(values: Sequence[Any]) -> str:

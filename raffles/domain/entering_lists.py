@@ -412,6 +412,7 @@ def _land(
     Raises SoldOut, TooFewLeft.
     """
     count = summary.tickets
+    lineage.refuse_other()
     hold_claims(raffle)
     runs: list[tuple[int, int, int]] = []  # (shift of the slot, first n, end)
     moved, n = [], 0

@@ -2,7 +2,9 @@
 
 Where the database stands (cluster, timeline, database; of SQLite the file) is compared with its one
 row of `Lineage`, and what it holds with the marks outside it. That takes a few queries, when a
-connection opens and at most once a second before something is handed out. In a database that was
+connection opens and at most once a second before something is handed out. Behind a pooler, or in
+SQLite's file, another database may be there before that second is over, so each claim and each turn
+in the log asks in its own transaction for the imprint of what was looked at. In a database that was
 restored nothing is taken in, created, drawn or sealed until `manage.py after_restore`. The failover
 of a synchronous cluster is another timeline that is behind no mark: the epoch moves on by itself.
 """
@@ -70,6 +72,13 @@ class Moving(Unavailable):
         )
 
 
+class Unseen(Unavailable):
+    """The statement came to a database that no look has seen, and did nothing there."""
+
+    code = "unavailable"
+    sentence = _("Nothing can be taken or drawn here at the moment. Try again later.")
+
+
 # --- What this process knows
 
 
@@ -78,6 +87,13 @@ class Standing(NamedTuple):
 
     installation: bytes = b""
     epoch: int = 0
+
+
+class Seen(NamedTuple):
+    """What a statement asks for: the imprint that was looked at, and what lies below its own."""
+
+    imprint: str
+    position: int  # of the newest ticket that this process handed out, as of `marks.Claimed`
 
 
 Refusal = Callable[[], Unavailable]
@@ -89,7 +105,9 @@ _NO_CLAIM: _Claim = (0, b"", 0, b"")
 class _Seen:
     standing: Standing = field(default_factory=Standing)
     since: int = 1
+    unbroken_since: int = 1
     refusal: Refusal | None = None
+    imprint: str = ""
     mark: Mark = field(default_factory=Mark)
     proof: str = ""  # that a slot was handed out twice; it holds for the epoch
     look_at: float = 0.0  # on the monotonic clock, and so is the next
@@ -137,15 +155,22 @@ def _stand(standing: Standing, refusal: Refusal | None) -> None:
 def refuse_restored() -> None:
     """Raise Restored or Moving where nothing may be handed out, created, drawn or sealed.
 
-    It looks at most once a second, and never inside a transaction, whose begin has looked.
+    It looks at most once a second, and never inside a transaction, whose begin has looked. A look
+    that failed is none: it raises what failed, and whoever comes next looks.
     """
     connection.ensure_connection()  # now: a new one may lead to another database, and is looked at
     if not connection.in_atomic_block and time.monotonic() >= _seen.look_at:
         look()
+        _note_log()
     if _seen.refusal is not None and not _mending.get():
         if connection.vendor == "sqlite" and not connection.in_atomic_block:
             connection.close()  # it may lead to a file that is no longer there
         raise _seen.refusal()
+
+
+def seen() -> Seen:
+    """Return what a statement that hands something out has to find, or else is Unseen."""
+    return Seen(_seen.imprint, _seen.last[0])
 
 
 @contextmanager
@@ -170,13 +195,20 @@ def since() -> int:
     return _seen.since
 
 
+def is_unbroken_since(then: Standing) -> bool:
+    """Return whether all that was committed then is in this database, as this process saw it."""
+    own = _seen.standing
+    return then.installation == own.installation and _seen.unbroken_since <= then.epoch <= own.epoch
+
+
 def warnings() -> list[str]:
     """Return a sentence for operators where nothing is handed out, or can be remembered."""
     look()
+    _note_log()
     found = [_seen.refusal().for_operators()] if _seen.refusal else []
     try:
         with marks.alone():
-            pass
+            marks.require_writable(_seen.standing.installation)
     except OSError as error:
         found.append(f"STATE_DIR cannot be written, so no restore would be noticed: {error}.")
     return found
@@ -205,16 +237,27 @@ def look_when_opened() -> None:
 def look() -> None:
     """Compare the database with its lineage and with the marks outside it, now."""
     _seen.look_at = time.monotonic() + PAUSE  # first, so that other threads do not look as well
+    try:
+        _look()
+    except BaseException:
+        _seen.look_at = 0.0
+        raise
+
+
+def _look() -> None:
     _seen.database = _file()
+    imprint = _read_imprint()  # first: of a database that comes in between, nothing is believed
     row = Lineage.objects.first()
     if row is None:
         _stand(Standing(), None)
+        _seen.imprint = imprint
         return
     found = find(row)
     if found.is_failover and _move_on(found):
+        imprint = _read_imprint()
         found = find(found.row)
     row = found.row
-    _seen.since = row.since
+    _seen.since, _seen.unbroken_since = row.since, row.unbroken_since
     own = Standing(bytes(row.installation), row.epoch)
     reasons = found.reasons
     if _seen.proof and own == _seen.standing:
@@ -225,6 +268,36 @@ def look() -> None:
     elif row.state == Lineage.State.MOVING:
         refusal = Moving
     _stand(own, refusal)
+    if not reasons:
+        _seen.mark = _seen.mark.joined(found.mark)
+    _seen.imprint = imprint
+
+
+# Whoever puts the row back writes it in another transaction; a server that only reads has none.
+IMPRINT = """
+    CASE WHEN pg_is_in_recovery() THEN '' ELSE
+        COALESCE((SELECT xmin::text FROM raffles_lineage), '') || ' '
+        || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END
+"""
+# SQLite raises it where a backup is written over the file that others have open.
+_IMPRINT_ON_SQLITE = "PRAGMA schema_version"
+
+
+def _read_imprint() -> str:
+    is_sqlite = connection.vendor == "sqlite"
+    with connection.cursor() as cursor:
+        cursor.execute(_IMPRINT_ON_SQLITE if is_sqlite else f"SELECT {IMPRINT}")
+        return str(cursor.fetchone()[0])
+
+
+def refuse_other(imprint: str | None = None) -> None:
+    """Look where the database is not the one that was looked at. Raises Restored or Moving.
+
+    `imprint` is what a statement has read of it, in the transaction that goes on.
+    """
+    if (_read_imprint() if imprint is None else imprint) != _seen.imprint:
+        look()
+        refuse_restored()
 
 
 class Here(NamedTuple):
@@ -282,7 +355,7 @@ def _elsewhere(row: Lineage, here: Here, mark: Mark) -> Iterator[str]:
     elif here.database != row.database:
         is_file = connection.vendor == "sqlite"
         yield "it is another file" if is_file else "it is another database of its cluster"
-    elif here.timeline != row.timeline and not mark.position:
+    elif here.timeline != row.timeline and mark == Mark():
         yield (
             f"its cluster is in timeline {int(here.timeline, 16)} instead of"
             f" {int(row.timeline, 16)}, and this machine has not seen enough of it to tell that"
@@ -377,13 +450,20 @@ def begin() -> None:
 
 
 def _move_on(found: Found) -> bool:
-    """Begin the next epoch after a failover that lost nothing; return whether this call did."""
+    """Begin the next epoch after a failover that lost nothing; return whether it is begun.
+
+    Marks show that of what was noted. What was committed in the very moment before, a standby
+    alone has that had to confirm it; of any other the signer's memory is believed instead.
+    """
     row, here = found.row, found.here
     if here is None:
         return False
     marks.note(bytes(row.installation), found.mark)
+    epoch = row.epoch + 1
     moved = Lineage.objects.filter(epoch=row.epoch, timeline=row.timeline).update(
-        epoch=row.epoch + 1, timeline=here.timeline
+        epoch=epoch,
+        timeline=here.timeline,
+        unbroken_since=row.unbroken_since if _is_synchronous() else epoch,
     )
     if moved:
         log.warning(
@@ -391,6 +471,16 @@ def _move_on(found: Found) -> bool:
             int(here.timeline, 16),
         )
     return True
+
+
+def _is_synchronous() -> bool:
+    """Return whether a standby has to confirm what is committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('synchronous_standby_names') <> ''"
+            " AND current_setting('synchronous_commit') NOT IN ('off', 'local')"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 # --- Noting
@@ -445,6 +535,23 @@ def _hand_out(raffle: bytes, slot: int) -> None:
             return
         bits.extend(bytes(missing))
     bits[slot >> 3] |= 1 << (slot & 7)
+
+
+def _note_log() -> None:
+    """Note the newest statement where no mark has it: who only looks has seen it as well.
+
+    And whoever was killed between a COMMIT and its note has seen it by whoever looks next.
+    """
+    own, known = _seen.standing, _seen.mark.stated
+    if not own.installation or _seen.refusal is not None:
+        return
+    size = StreamCounter.objects.values_list("last", flat=True).first() or 0
+    if size <= known.size and known != Stated():
+        return
+    rows = Announcement.objects.filter(sequence=size).values_list("statement", flat=True)
+    last = hash_of(bytes(line)) if (line := rows.first()) else ""
+    _seen.mark = _seen.mark.joined(Mark(stated=Stated(own.epoch, size, last)))
+    marks.note(own.installation, _newest(), lasting=True)
 
 
 def note_statement(size: int, statement: bytes, position: int) -> None:

@@ -45,7 +45,7 @@ _LOCK = """
 """
 _ABOUT_KEYS = "raffles_announcement.kind IN ('key', 'key_retired')"
 _LOOK = f"""
-    SELECT last, at, {{clock}}, statement
+    SELECT last, at, {{clock}}, {{imprint}}, statement
     FROM raffles_streamcounter LEFT JOIN raffles_announcement ON {_ABOUT_KEYS}
     WHERE raffles_streamcounter.id = 1 ORDER BY sequence
 """  # noqa: S608 - constants
@@ -108,11 +108,14 @@ def _next_turn(now: datetime) -> tuple[Turn, _Heard]:
         lineage.look()  # a file is written over in less than the second between two looks
     lineage.refuse_restored()
     clock = "clock_timestamp()" if is_database_asked() else "NULL"
+    imprint = "NULL" if connection.vendor == "sqlite" else lineage.IMPRINT
     with connection.cursor() as cursor:
-        _execute(cursor, (_LOCK, []), (_LOOK.format(clock=clock), []))
+        _execute(cursor, (_LOCK, []), (_LOOK.format(clock=clock, imprint=imprint), []))
         rows = cursor.fetchall()
-    n, before, moment, _ = rows[0]
-    heard = _heard_in(tuple(bytes(row[3]) for row in rows if row[3] is not None))
+    n, before, moment, imprint_now, _ = rows[0]
+    if imprint_now is not None:
+        lineage.refuse_other(imprint_now)
+    heard = _heard_in(tuple(bytes(row[4]) for row in rows if row[4] is not None))
     return Turn(
         n, max(before, int((moment or now).timestamp())), heard.origin or _own_origin()
     ), heard

@@ -7,6 +7,7 @@ the database after that finds it there. A mark that is behind is no harm: it onl
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -108,6 +109,17 @@ def alone() -> Iterator[None]:
     with Path(home, "lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def require_writable(installation: bytes) -> None:
+    """Raise OSError where what is seen of an installation, or signed, could not be kept."""
+    own = folder(installation)
+    own.mkdir(parents=True, exist_ok=True)
+    for path in (own / "mark", own / "statements", Path(settings.STATE_DIR, "signed")):
+        if path.exists():
+            path.open("ab").close()
+        elif not os.access(path.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def read(installation: bytes) -> Mark:

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -189,8 +190,13 @@ def _call_off_gone(
 
 
 @transaction.atomic
-def _begin_epoch(found: Found, *, reason: str, now: datetime, by: str) -> None:
-    """Have the database be what it is from now on; no earlier mark speaks of it any more."""
+def _begin_epoch(
+    found: Found, *, reason: str, now: datetime, by: str, unbroken_since: int | None = None
+) -> None:
+    """Have the database be what it is from now on; no earlier mark speaks of it any more.
+
+    Without `unbroken_since` nothing says of any machine that all of its seals are here.
+    """
     if found.here is None:
         raise TypeError("a server that only reads begins nothing")
     row = Lineage.objects.select_for_update().get()
@@ -201,6 +207,7 @@ def _begin_epoch(found: Found, *, reason: str, now: datetime, by: str) -> None:
     seen = marks.read(installation)
     row.epoch = 1 + max(row.epoch, seen.claimed.epoch, seen.stated.epoch, *signed_in)
     row.since = row.epoch
+    row.unbroken_since = unbroken_since or row.epoch
     row.system, row.timeline, row.database = found.here.place
     row.state, row.token = Lineage.State.SERVING, None
     row.save()
@@ -241,8 +248,7 @@ def prove_nothing_lost(found: Found, lost: Lost) -> None:
     row, here = found.row, found.here
     if here is None or row.state == Lineage.State.MENDING:
         raise NotSettled("after_restore has begun to call off: end it with --reason.")
-    token = _read_token(bytes(row.installation))
-    is_moved = row.token is not None and token == bytes(row.token)
+    is_moved = _is_moved(row)
     missing = list(behind(row, here, found.mark))
     missing += [f"statement {said['n']} was made" for said in lost.said]
     missing += [
@@ -262,11 +268,20 @@ def prove_nothing_lost(found: Found, lost: Lost) -> None:
 
 def accept(found: Found, *, now: datetime, by: str) -> None:
     """Go on in a database in which nothing is missing."""
-    _begin_epoch(found, reason="nothing was lost", now=now, by=by)
+    row = found.row
+    # The token proves it for every machine, a machine's own marks and seals for that one alone.
+    unbroken_since = row.unbroken_since if _is_moved(row) else None
+    _begin_epoch(found, reason="nothing was lost", now=now, by=by, unbroken_since=unbroken_since)
+    # Of an older dump that is put back some day it would prove nothing.
+    _token_file(bytes(row.installation)).unlink(missing_ok=True)
+
+
+def _is_moved(row: Lineage) -> bool:
+    return row.token is not None and _read_token(bytes(row.installation)) == bytes(row.token)
 
 
 def _write_token(installation: bytes, token: bytes) -> None:
-    path = marks.folder(installation) / "moving"
+    path = _token_file(installation)
     path.parent.mkdir(parents=True, exist_ok=True)
     with marks.alone(), path.open("wb") as file:
         file.write(token)
@@ -276,6 +291,10 @@ def _write_token(installation: bytes, token: bytes) -> None:
 
 def _read_token(installation: bytes) -> bytes | None:
     try:
-        return (marks.folder(installation) / "moving").read_bytes()
+        return _token_file(installation).read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _token_file(installation: bytes) -> Path:
+    return marks.folder(installation) / "moving"

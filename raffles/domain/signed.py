@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
-from raffles.domain.lineage import Standing
-from raffles.domain.marks import alone
+from raffles.domain.lineage import Standing, is_unbroken_since
+from raffles.domain.marks import alone, require_writable
 from raffles.domain.refusals import Kind, Refusal
 from raffles.fairness.verify import canonical
 from raffles.web.outages import Unavailable
@@ -64,15 +64,17 @@ class Line(NamedTuple):
 def remember(own: Standing, file: dict[str, Any]) -> None:
     """Write a commitment file's line before its seal is committed, and wait for the disk.
 
-    In our epoch a raffle that is not sealed shows that the line's transaction was not committed, so
-    that another may follow. Raises SealedBefore where another was signed elsewhere, Forgetful.
+    As long as nothing that was committed has been lost, a raffle that is not sealed shows that the
+    line's transaction was not committed, so that another may follow. Raises SealedBefore where
+    another was signed elsewhere, or before something was lost; and Forgetful.
     """
     line = Line(own, file)
     text = f"{own.installation.hex()} {own.epoch} ".encode() + canonical(file)
     try:
         with alone():
-            if any(before.standing != own for before in lines(line.raffle_id)):
+            if not all(is_unbroken_since(each.standing) for each in lines(line.raffle_id)):
                 raise SealedBefore
+            require_writable(own.installation)  # its statement is noted once it is committed
             _append(text)
     except OSError as error:
         raise Forgetful(error) from error

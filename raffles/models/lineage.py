@@ -18,7 +18,8 @@ class Lineage(models.Model):
 
     `system`, `timeline` and `database` say where it was when `epoch` began: PostgreSQL's system
     identifier, the timeline of its log and the database's oid; of SQLite the file's inode. Marks
-    outside that were made in an epoch before `since` say nothing about this database. While it is
+    outside that were made in an epoch before `since` say nothing about this database. What was
+    committed in the epochs from `unbroken_since` on is all in it. While it is
     `MOVING` or `MENDING` nothing is handed out. `token` is what `before_move` left, here and
     in the folder for state.
     """
@@ -33,6 +34,7 @@ class Lineage(models.Model):
     installation = models.BinaryField(max_length=16, default=new_installation)
     epoch = models.PositiveIntegerField(default=1)
     since = models.PositiveIntegerField(default=1)
+    unbroken_since = models.PositiveIntegerField(default=1)
     system = models.CharField(max_length=40)
     timeline = models.CharField(max_length=8)
     database = models.CharField(max_length=40)
@@ -49,6 +51,10 @@ class Lineage(models.Model):
             models.CheckConstraint(
                 condition=models.Q(since__gte=1, since__lte=models.F("epoch")),
                 name="lineage_begins_in_an_epoch",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(unbroken_since__gte=1, unbroken_since__lte=models.F("epoch")),
+                name="lineage_breaks_in_an_epoch",
             ),
         )
 

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from http.client import HTTPConnection
 from importlib import import_module
@@ -43,6 +44,15 @@ class SqliteStore:
         """Put a copy in the place of the database, with the server running."""
         _copy(self._folder / name, self._file)
 
+    def dump(self) -> Path:
+        """Save what it holds, with the server running, and return the file."""
+        _copy(self._file, self._folder / "dump")
+        return self._folder / "dump"
+
+    def put_back(self, dump: Path) -> None:
+        """Put that in its place, as somebody does who does not stop the server."""
+        _copy(dump, self._file)
+
     def forget_lineage(self) -> None:
         """Be another installation, as far as the database tells."""
         with closing(sqlite3.connect(self._file)) as database, database:
@@ -60,7 +70,8 @@ def _copy(source: Path, target: Path) -> None:
 class PostgresqlStore:
     """A database beside the one of the settings, and copies of it; all are gone in the end."""
 
-    def __init__(self, name: str, _folder: Path) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
+        self._folder = folder
         self._facts = connection.settings_dict
         self._name = f"two_installations_{os.getpid()}_{next(_numbers)}_{name}"
         self._copies: list[str] = []
@@ -84,6 +95,24 @@ class PostgresqlStore:
         """Put a copy in the place of the database; the server, which goes on, connects anew."""
         self._do("DROP DATABASE {} WITH (FORCE)", self._name)
         self._do("CREATE DATABASE {} TEMPLATE {}", self._name, f"{self._name}_{name}")
+
+    def dump(self) -> Path:
+        """Save what it holds, with the server running, and return the file."""
+        file = self._folder / "dump"
+        made = ["pg_dump", "--format=custom", "--file", str(file), self.url]
+        subprocess.run(made, check=True)
+        return file
+
+    def put_back(self, dump: Path) -> None:
+        """Put that in its place, as docs/backup.md says, but with the server running.
+
+        The server connects to the database that is empty meanwhile.
+        """
+        self._do("DROP DATABASE {} WITH (FORCE)", self._name)
+        self._do("CREATE DATABASE {}", self._name)
+        time.sleep(1)
+        restore = ["pg_restore", "--no-owner", "--single-transaction", "--dbname", self.url]
+        subprocess.run([*restore, str(dump)], check=True)
 
     def forget_lineage(self) -> None:
         """Be another installation, as far as the database tells."""
@@ -168,14 +197,15 @@ class Installation:
         it had, and is asked again.
         """
         for _ in range(_CONNECTIONS):
-            answer = self._ask(method, path, body, by, content_type)
+            answer = self.ask_once(method, path, body, by, content_type)
             if answer[0] != 503:
                 break
         return answer
 
-    def _ask(
-        self, method: str, path: str, body: bytes, by: int, content_type: str
+    def ask_once(
+        self, method: str, path: str, body: bytes = b"", by: int = 1, content_type: str = ""
     ) -> tuple[int, bytes]:
+        """One request, whatever its answer."""
         client = HTTPConnection("127.0.0.1", self.port, 60, source_address=(f"127.0.0.{by}", 0))
         with closing(client):
             client.request(method, path, body, {"Content-Type": content_type})

@@ -584,6 +584,9 @@ BREAKS = (
     broken("outbox_one", OPEN, lambda _: Outbox.objects.create(pk=2)),
     broken("lineage_one", OPEN, lambda _: Lineage.objects.create(pk=2)),
     broken("lineage_begins_in_an_epoch", OPEN, lambda _: Lineage.objects.create(pk=1, since=2)),
+    broken(
+        "lineage_breaks_in_an_epoch", OPEN, lambda _: Lineage.objects.create(pk=1, unbroken_since=2)
+    ),
     broken("lineage_state_is_known", OPEN, lambda _: Lineage.objects.create(pk=1, state="lost")),
     broken("endpoint_channel_is_known", OPEN, asked(channel="pigeon", address="a@example.org")),
     broken("endpoint_has_address", OPEN, asked(channel="webhook")),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from http.client import HTTPException
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -22,15 +26,18 @@ from pytest_django import Settings
 from raffles.domain import lineage, marks
 from raffles.domain.confirming import offer_ticket
 from raffles.domain.creating import create_raffle
-from raffles.domain.drawing import advance
+from raffles.domain.drawing import advance, void_raffle
 from raffles.domain.entering import enter
+from raffles.domain.entering_lists import enter_list
 from raffles.domain.inviting import make_invitations
 from raffles.domain.lineage import Moving, Restored
 from raffles.domain.log import size, statements
 from raffles.domain.marks import Claimed, Mark, Stated
 from raffles.domain.privacy import forget_names
-from raffles.domain.signed import SealedBefore, lines
+from raffles.domain.reading_lists import Line
+from raffles.domain.signed import Forgetful, SealedBefore, lines, remember
 from raffles.models import Announcement, Draw, Lineage, Privacy, Raffle, State, Ticket
+from raffles.models.raffle import MAX_A_HOLDER
 from raffles.tests.factories import NOW, STAFF, RaffleFactory, address
 from raffles.tests.installations import Installation, PostgresqlStore, SqliteStore
 from raffles.tests.serving import running
@@ -149,6 +156,23 @@ def test_another_timeline_is_not_believed_by_who_has_seen_nothing(settings: Sett
     assert "instead of 255" in refused.value.for_operators()
 
 
+@pytest.mark.postgres
+def test_another_timeline_is_believed_by_who_only_looked_before(settings: Settings) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    drawn()
+    settings.STATE_DIR = Path(settings.STATE_DIR).with_name(f"{settings.STATE_DIR.name}-two")
+    settings.REDIS_URL = ""
+    lineage.forget()
+    assert lineage.warnings() == []
+    last = list(statements(0, size()))[-1]
+    assert kept() == Mark(stated=Stated(1, size(), lineage.hash_of(last)))
+    Lineage.objects.update(timeline="000000FF")
+    lineage.forget()
+    entered(raffle, 1)
+    assert Lineage.objects.values_list("epoch", "since").get() == (2, 1)
+
+
 def test_a_slot_that_comes_twice_proves_it(monkeypatch: pytest.MonkeyPatch) -> None:
     raffle = RaffleFactory.create(total_tickets=1)
     entered(raffle, 0)
@@ -188,6 +212,88 @@ def test_a_mark_never_goes_back() -> None:
     marks.note(own, Mark(Claimed(2, 1, "e")), lasting=True)
     assert kept() == Mark(Claimed(2, 1, "e"), Stated(1, 8, "d"))
     assert kept().since(2) == Mark(Claimed(2, 1, "e"))
+
+
+# --- What comes in the second between two looks
+
+
+@pytest.fixture
+def pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let more time be between two looks than a test takes."""
+    monkeypatch.setattr(lineage, "PAUSE", 60.0)
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Have what is done in the block be undone by a restore beneath our connection.
+
+    SQLite's file is written over. PostgreSQL's row comes from another transaction in a dump that is
+    put back, and from another place here, since tickets cannot be taken away.
+    """
+    if connection.vendor == "postgresql":
+        yield
+        Lineage.objects.update(database="7")
+        return
+    with closing(sqlite3.connect(":memory:")) as backup:
+        connection.connection.backup(backup)
+        yield
+        backup.backup(connection.connection)
+
+
+def lists_one(raffle: Raffle) -> None:
+    enter_list(raffle.uuid, [Line(2, "A-1")], now=NOW, by=STAFF)
+
+
+def calls_off(raffle: Raffle) -> None:
+    void_raffle(raffle.uuid, reason=REASON, now=NOW, by=STAFF)
+
+
+@pytest.mark.parametrize("act", [lambda raffle: entered(raffle, 9), lists_one, calls_off])
+def test_an_act_in_another_database_than_was_looked_at_is_refused(
+    pause: None, act: Callable[[Raffle], Any]
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    with put_back():
+        entered(raffle, 1)
+    handed_out = raffle.tickets.count()
+    with pytest.raises(Restored):
+        act(raffle)
+    assert raffle.tickets.count() == handed_out
+    raffle.refresh_from_db()
+    assert raffle.state == State.OPEN
+
+
+def test_a_claim_that_is_not_above_what_was_handed_out_is_refused(pause: None) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    ticket = Ticket.objects.get()
+    lineage.note_claim(raffle.uuid.bytes, ticket.slot, bytes(ticket.code_tag or b""), 2**50)
+    with pytest.raises(Restored) as refused:
+        entered(raffle, 1)
+    assert "it is at position" in refused.value.for_operators()
+    assert raffle.tickets.count() == 1
+
+
+def test_a_look_that_failed_is_no_look(pause: None) -> None:
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE raffles_lineage RENAME TO away")
+        try:
+            lineage.forget()
+            lineage.look_when_opened()  # as with each connection, tables or not
+            for act in (
+                lambda: create_raffle(name="A", total_tickets=1, prizes=[("B", 1)], now=NOW, by=""),
+                lambda: call_command("draw_winners"),
+                lambda: entered(raffle, 1),
+            ):
+                with pytest.raises(DatabaseError, match="raffles_lineage"):
+                    act()
+        finally:
+            cursor.execute("ALTER TABLE away RENAME TO raffles_lineage")
+    assert raffle.tickets.count() == 1
+    entered(raffle, 1)
 
 
 # --- What people and machines are told
@@ -311,6 +417,43 @@ def test_no_second_commitment_is_signed_in_another_epoch() -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "sealed_before")
     assert not Draw.objects.exists()
     assert len(list(lines(raffle.uuid.hex))) == 1
+
+
+@pytest.mark.parametrize(("unbroken_since", "is_sealed"), [(1, True), (2, False)])
+def test_a_seal_that_was_not_committed_may_follow_unless_something_was_lost(
+    unbroken_since: int, is_sealed: bool
+) -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    sealed_in_vain(raffle, epoch=1)
+    Lineage.objects.update(epoch=2, unbroken_since=unbroken_since)
+    with nullcontext() if is_sealed else pytest.raises(SealedBefore):
+        advance(raffle.pk, now=NOW, clock=lambda: NOW, by=STAFF)
+    assert Draw.objects.exists() == is_sealed
+
+
+@pytest.mark.postgres
+def test_a_failover_without_a_synchronous_standby_may_have_lost_a_seal() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_standby_names")
+        is_synchronous = cursor.fetchone() != ("",)
+    raffle = RaffleFactory.create(total_tickets=9)
+    entered(raffle, 0)
+    Lineage.objects.update(timeline="000000FF")
+    entered(raffle, 1)
+    unbroken_since = Lineage.objects.values_list("unbroken_since", flat=True).get()
+    assert unbroken_since == (1 if is_synchronous else 2)
+
+
+def test_who_could_not_note_a_seal_signs_none() -> None:
+    raffle = RaffleFactory.create(total_tickets=1)
+    entered(raffle, 0)
+    mark = marks.folder(installation()) / "mark"
+    mark.unlink()
+    mark.mkdir()
+    with pytest.raises(Forgetful, match="Try again later"):
+        remember(lineage.standing(), {"commitment": {"terms": raffle.terms()}})
+    assert list(lines()) == []
+    assert any(str(mark) in said for said in lineage.warnings())
 
 
 # --- Ways out
@@ -490,8 +633,19 @@ def test_a_move_is_not_refused_for_a_seal_that_a_kill_took() -> None:
     Lineage.objects.update(system=was)
     call_command("before_move", stdout=StringIO())
     assert "serves again" in settle("--nothing-lost")
+    assert not (marks.folder(installation()) / "moving").exists()
+    assert Lineage.objects.values_list("epoch", "unbroken_since").get() == (2, 1)
+    enter_list(raffle.uuid, [Line(n, f"A-{n}") for n in range(2, 10)], now=NOW, by=STAFF)
+    advance(raffle.pk, now=NOW, clock=lambda: NOW, by=STAFF)
     raffle.refresh_from_db()
-    assert raffle.state == State.OPEN
+    assert raffle.state == State.DRAWN
+
+
+def test_what_one_machine_proves_says_nothing_of_the_seals_of_another() -> None:
+    entered(RaffleFactory.create(total_tickets=9), 0)
+    Lineage.objects.update(system="7")
+    assert "serves again" in settle("--nothing-lost")
+    assert Lineage.objects.values_list("epoch", "unbroken_since").get() == (2, 2)
 
 
 def test_a_machine_that_has_seen_nothing_can_begin_a_move(settings: Settings) -> None:
@@ -554,7 +708,7 @@ def served(tmp_path: Path) -> Iterator[Installation]:
     site = Installation("a", 1, tmp_path / "a", store)
     try:
         site.manage("migrate", "--verbosity=0")
-        serve = [sys.executable, "-m", "gunicorn", "--workers", "1"]
+        serve = [sys.executable, "-m", "gunicorn", "--workers", "2"]
         serve += ["--bind", f"127.0.0.1:{site.port}"]
         with running(serve, site.port, **site.environment):
             yield site
@@ -592,3 +746,42 @@ def test_a_backup_that_is_put_back_under_a_site_is_noticed(served: Installation)
     assert enter_as(4)[0] == 410
     served.manage("verify_log")
     served.seal_a_raffle()
+
+
+@pytest.mark.slow
+def test_no_number_is_handed_out_twice_while_a_backup_is_put_back(served: Installation) -> None:
+    terms = {"name": "Fair", "total_tickets": 5000, "prizes": [{"name": "Cake", "amount": 1}]}
+    terms["tickets_per_holder"] = MAX_A_HOLDER
+    body = json.dumps(terms).encode()
+    status, made = served.ask("POST", "/raffles/", body, content_type="application/json")
+    assert status == 201, made
+    path = f"/raffles/{json.loads(made)['id']}/participate/"
+    answers: list[tuple[int, Any]] = []
+    is_over = threading.Event()
+
+    def enter_on(n: int) -> None:
+        for by in range(n, 250, 3):
+            for _ in range(MAX_A_HOLDER):
+                if is_over.wait(0.01):
+                    return
+                with suppress(OSError, HTTPException):
+                    status, said = served.ask_once("POST", path, by=by)
+                    answers.append((status, json.loads(said)))
+
+    people = [threading.Thread(target=enter_on, args=(n,)) for n in (2, 3, 4)]
+    for person in people:
+        person.start()
+    try:
+        threading.Event().wait(1)
+        dump = served.store.dump()
+        threading.Event().wait(1)
+        served.store.put_back(dump)
+        threading.Event().wait(3)
+    finally:
+        is_over.set()
+        for person in people:
+            person.join()
+    numbers = Counter(said["ticket_number"] for status, said in answers if status == 201)
+    assert len(numbers) > 20
+    assert [number for number, times in numbers.items() if times > 1] == []
+    assert answers[-1][1]["code"] == "restored"
