@@ -309,12 +309,13 @@ def _claim_postgresql(facts: Facts, values: list[Any], excluded: list[bytes]) ->
     # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        first = (facts.pk, *lineage.seen(), facts.uuid.hex(), start)
+        imprint, position = lineage.seen()
+        first: list[Any] = [facts.pk, imprint, position, facts.uuid.hex(), start]
         cursor.execute(_CLAIM, [*first, *values, excluded])
         if (row := cursor.fetchone()) is None:
             raise lineage.Unseen
-    slot, issued, position = row
-    return None if slot is None else (slot, issued, lineage.position_of(position))
+    slot, issued, written = row
+    return None if slot is None else (slot, issued, lineage.position_of(written))
 
 
 def _claim_sqlite(facts: Facts, values: list[Any], excluded: list[bytes]) -> Landed | None:
