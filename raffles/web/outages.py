@@ -9,9 +9,9 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils.translation import gettext
 
 # SQLSTATEs of a database that is another one for the moment, or not all there: a write on a standby
-# or on a primary that became one, tables that a restore has not made yet, and a right that a role
-# has lost. SQLite calls the same operational errors.
-_NOT_AS_IT_SHOULD_BE = {"25006", "42P01", "42501"}
+# or on a primary that became one, tables and functions that a restore has not made yet, and a right
+# that a role has lost. SQLite calls the same operational errors.
+_NOT_AS_IT_SHOULD_BE = {"25006", "42P01", "42883", "42501"}
 
 
 # Clocks of machines that work together may differ by this.
