@@ -7,6 +7,7 @@ from django.apps import AppConfig, apps
 from django.apps.registry import Apps
 from django.contrib.admin import apps as admin_apps
 from django.core.checks import Tags, register
+from django.db.models import Model
 from django.db.models.signals import post_migrate
 from django.utils import timezone
 
@@ -64,6 +65,19 @@ class RafflesiteConfig(AppConfig):
 
 def _announce_keys(*, apps: Apps = apps, **_: Any) -> None:
     """Announce the keys in the log before anything is signed, once its tables exist."""
-    if "lineage" in apps.all_models["raffles"]:  # not where `migrate` was told to stop before it
+    if _is_whole(apps):
         import_module("raffles.domain.lineage").begin()
         import_module("raffles.domain.log").announce_keys(timezone.now())
+
+
+def _is_whole(then: Apps) -> bool:
+    """Return whether the tables are this version's: `migrate` may be told to stop before."""
+    made = then.all_models["raffles"]
+    return all(
+        (name := str(model._meta.model_name)) in made and _columns(made[name]) == _columns(model)
+        for model in apps.get_app_config("raffles").get_models()
+    )
+
+
+def _columns(model: type[Model]) -> set[str | None]:
+    return {field.column for field in model._meta.local_concrete_fields}

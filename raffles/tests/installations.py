@@ -170,6 +170,7 @@ class Installation:
             "PUBLIC_URL": self.url,
             "MANAGER_IPS": "127.0.0.1",
             "DRAND_RELAYS": "http://127.0.0.1:9",
+            "THROTTLE_ENTRY": "",
             "THROTTLE_VERIFY": "",
         }
 

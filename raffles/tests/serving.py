@@ -18,6 +18,7 @@ from typing import IO
 from django.db import connection
 
 SITE = Path(__file__).resolve().parents[2]
+_OF_TESTS = {"DJANGO_ALLOW_ASYNC_UNSAFE"}  # of browsers' own: no server starts with it
 
 
 def free_port() -> int:
@@ -56,7 +57,7 @@ def start(
         process = subprocess.Popen(
             command,
             cwd=SITE,
-            env=os.environ | environment,
+            env={name: os.environ[name] for name in os.environ.keys() - _OF_TESTS} | environment,
             stdout=said,
             stderr=said,
             user=user,

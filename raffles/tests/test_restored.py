@@ -749,6 +749,7 @@ def test_a_backup_that_is_put_back_under_a_site_is_noticed(served: Installation)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unpooled")  # what pg_restore sets for its session would come to others
 def test_no_number_is_handed_out_twice_while_a_backup_is_put_back(served: Installation) -> None:
     terms = {"name": "Fair", "total_tickets": 5000, "prizes": [{"name": "Cake", "amount": 1}]}
     terms["tickets_per_holder"] = MAX_A_HOLDER

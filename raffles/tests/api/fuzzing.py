@@ -44,6 +44,7 @@ _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
     "The address holds a NUL character.",
+    "There is no such time, in UTC, in the years 1970 to 9000.",
     "Null characters are not allowed.",
     "taking part is not possible for this holder",
     "this holder has a ticket already",
