@@ -22,7 +22,7 @@ from raffles.tests.foreign_log import ForeignLog
 from raffles.tests.serving import SITE, free_port
 
 _numbers = count()
-_CONNECTIONS = 8  # more than a server's process has
+_CONNECTIONS = 16  # more than the processes of a server have
 
 
 class SqliteStore:
