@@ -717,6 +717,7 @@ def served(tmp_path: Path) -> Iterator[Installation]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unpooled")  # which would not connect for a while once it was refused
 def test_a_backup_that_is_put_back_under_a_site_is_noticed(served: Installation) -> None:
     terms = {"name": "Fair", "total_tickets": 99, "prizes": [{"name": "Cake", "amount": 1}]}
     body = json.dumps(terms).encode()
