@@ -279,15 +279,18 @@ _TICKET = (
     "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
     "username, order_tag, address_tag, nth, channel)"
 )
-# In another database than was looked at there is no pool, and the function is not called: OFFSET
-# keeps the question in front of it. One that only reads says so itself. The position is read once
-# the function has returned, in the transaction of the claim.
+# A database that only reads says so itself.
+_IS_SEEN = f"""
+    CASE WHEN pg_is_in_recovery() THEN true ELSE
+        {lineage.IMPRINT} = %s AND pg_current_wal_insert_lsn() - '0/0' >= %s END
+"""
+# In another database than was looked at it asks for no pool, which has no stripe. The position is
+# read once the function has returned, in the transaction of the claim.
 _CLAIM = f"""
-    SELECT claimed, issued, pg_current_wal_insert_lsn() FROM (
-        SELECT %s::bigint AS pool
-        WHERE CASE WHEN pg_is_in_recovery() THEN true ELSE
-            {lineage.IMPRINT} = %s AND pg_current_wal_insert_lsn() - '0/0' >= %s END OFFSET 0
-    ) AS seen, raffles_claim(pool, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])
+    SELECT claimed, issued, pg_current_wal_insert_lsn(), claimed IS NOT NULL OR {_IS_SEEN}
+    FROM raffles_claim(
+        CASE WHEN {_IS_SEEN} THEN %s::bigint END,
+        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])
 """  # noqa: S608 - constants
 _EXCLUDED = """
     SELECT 1 FROM raffles_exclusion AS barred JOIN raffles_raffle AS pool ON pool.id = %s
@@ -309,12 +312,12 @@ def _claim_postgresql(facts: Facts, values: list[Any], excluded: list[bytes]) ->
     # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        imprint, position = lineage.seen()
-        first: list[Any] = [facts.pk, imprint, position, facts.uuid.hex(), start]
-        cursor.execute(_CLAIM, [*first, *values, excluded])
-        if (row := cursor.fetchone()) is None:
-            raise lineage.Unseen
-    slot, issued, written = row
+        seen = lineage.seen()
+        pool: list[Any] = [facts.pk, facts.uuid.hex(), start]
+        cursor.execute(_CLAIM, [*seen, *seen, *pool, *values, excluded])
+        slot, issued, written, is_seen = cursor.fetchone()
+    if not is_seen:
+        raise lineage.Unseen
     return None if slot is None else (slot, issued, lineage.position_of(written))
 
 

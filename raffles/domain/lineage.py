@@ -273,10 +273,10 @@ def _look() -> None:
     _seen.imprint = imprint
 
 
-# Whoever puts the row back writes it in another transaction; a server that only reads has none.
+# Database and file of the row's table, which a dump that is put back makes anew, as TRUNCATE does,
+# and the timeline. It reads no table: every claim asks for it. A server that only reads has none.
 IMPRINT = """
-    CASE WHEN pg_is_in_recovery() THEN '' ELSE
-        COALESCE((SELECT xmin::text FROM raffles_lineage), '') || ' '
+    CASE WHEN pg_is_in_recovery() THEN '' ELSE pg_relation_filepath('raffles_lineage') || ' '
         || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END
 """
 # SQLite raises it where a backup is written over the file that others have open.

@@ -18,7 +18,7 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -227,12 +227,16 @@ def pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def put_back() -> Iterator[None]:
     """Have what is done in the block be undone by a restore beneath our connection.
 
-    SQLite's file is written over. PostgreSQL's row comes from another transaction in a dump that is
-    put back, and from another place here, since tickets cannot be taken away.
+    SQLite's file is written over. PostgreSQL's table is filled anew in a dump that is put back; its
+    row is of another place here, since tickets cannot be taken away.
     """
     if connection.vendor == "postgresql":
         yield
-        Lineage.objects.update(database="7")
+        row = Lineage.objects.get()
+        row.database = "7"
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("TRUNCATE raffles_lineage")
+            row.save(force_insert=True)
         return
     with closing(sqlite3.connect(":memory:")) as backup:
         connection.connection.backup(backup)
