@@ -89,7 +89,7 @@ read("TRUSTED_PROXIES", TRUSTED_PROXIES, proxy_networks)
 ADMIN_FOR_MANAGERS = read("ADMIN_FOR_MANAGERS", env.get("ADMIN_FOR_MANAGERS", "") or "off", flag)
 # IPv6 addresses with the same leading bits are one holder: 64 counts a household's privacy
 # addresses as one, 128 counts each address separately.
-IPV6_PREFIX = whole("IPV6_PREFIX", env.get("IPV6_PREFIX", "64"), least=1, most=128)
+IPV6_PREFIX = whole("IPV6_PREFIX", env.get("IPV6_PREFIX", "") or "64", least=1, most=128)
 # Who may read /metrics beside the managers: whoever sends it as a bearer.
 METRICS_TOKEN = bearer("METRICS_TOKEN", env.get("METRICS_TOKEN", ""))
 
@@ -97,7 +97,7 @@ THROTTLE_ENTRY: str = env.get("THROTTLE_ENTRY", "120/min")
 THROTTLE_VERIFY: str = env.get("THROTTLE_VERIFY", "120/min")
 # Large reads (proofs, leaves), and live streams per holder; 0 means no limit.
 THROTTLE_FILES: str = env.get("THROTTLE_FILES", "30/min")
-STREAMS_PER_HOLDER = whole("STREAMS_PER_HOLDER", env.get("STREAMS_PER_HOLDER", "20"), least=0)
+STREAMS_PER_HOLDER = whole("STREAMS_PER_HOLDER", env.get("STREAMS_PER_HOLDER", "") or "20", least=0)
 THROTTLE_API_KEY: str = env.get("THROTTLE_API_KEY", "6000/min")
 THROTTLE_LOGIN: str = env.get("THROTTLE_LOGIN", "10/15min")
 for _name in ("ENTRY", "VERIFY", "FILES", "API_KEY", "LOGIN"):
@@ -109,7 +109,7 @@ LOGIN_REDIRECT_URL = "/admin/"
 
 # --- Draws
 
-DRAW_ENTROPY: str = env.get("DRAW_ENTROPY", "system")
+DRAW_ENTROPY: str = env.get("DRAW_ENTROPY", "") or "system"
 if DRAW_ENTROPY not in ("system", "drand"):
     raise ImproperlyConfigured(f"DRAW_ENTROPY is {DRAW_ENTROPY!r}: set system or drand.")
 DRAND_RELAYS = items(env.get("DRAND_RELAYS", "https://api.drand.sh,https://drand.cloudflare.com"))
@@ -314,7 +314,7 @@ WHITENOISE_MAX_AGE = 300
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
-RAFFLE_ZONE: str = env.get("TIME_ZONE", "UTC")  # of raffles that name none
+RAFFLE_ZONE: str = env.get("TIME_ZONE", "") or "UTC"  # of raffles that name none
 if RAFFLE_ZONE not in zones():
     raise ImproperlyConfigured(f"TIME_ZONE is not a zone such as Europe/Paris: {RAFFLE_ZONE!r}")
 FORMAT_MODULE_PATH = ["rafflesite.formats"]
@@ -389,7 +389,7 @@ DEFAULT_FROM_EMAIL = read("MAIL_FROM", env.get("MAIL_FROM", "") or f"draws@{_hos
 # Webhooks may go only to the public internet and to these networks of our own.
 WEBHOOK_NETWORKS = items(env.get("WEBHOOK_NETWORKS", ""))
 read("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS, networks)
-LOG_LEVEL: str = env.get("LOG_LEVEL", "INFO").upper()
+LOG_LEVEL: str = (env.get("LOG_LEVEL", "") or "INFO").upper()
 if LOG_LEVEL not in logging.getLevelNamesMapping():
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}: set DEBUG, INFO, WARNING or ERROR.")
 # Of the older ticket service's paths the one that holds a name.

@@ -232,8 +232,9 @@ def test_a_secret_may_begin_with_a_dollar(tmp_path: Path) -> None:
 def test_empty_is_as_if_it_were_not_set() -> None:
     names = ["DEBUG", "PUBLIC_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "ADMIN_FOR_MANAGERS"]
     names += ["OFFLINE", "LOG_ORIGIN", "MAIL_FROM", "EMAIL_URL", "REDIS_URL", "DATABASE_URL"]
+    names += ["IPV6_PREFIX", "STREAMS_PER_HOLDER", "DRAW_ENTROPY", "TIME_ZONE", "LOG_LEVEL"]
     empty, unset = load(**dict.fromkeys(names, "")), load()
-    names += ["DEFAULT_FROM_EMAIL", "EMAIL_BACKEND", "CACHES", "DATABASES"]
+    names += ["DEFAULT_FROM_EMAIL", "EMAIL_BACKEND", "CACHES", "DATABASES", "RAFFLE_ZONE"]
     assert [getattr(empty, name, None) for name in names] == [
         getattr(unset, name, None) for name in names
     ]
