@@ -279,19 +279,10 @@ _TICKET = (
     "raffles_ticket (raffle_id, slot, holder_tag, code_tag, request_tag, issued_at, "
     "username, order_tag, address_tag, nth, channel)"
 )
-# A database that only reads says so itself.
-_IS_SEEN = f"""
-    CASE WHEN pg_is_in_recovery() THEN true ELSE
-        {lineage.IMPRINT} = %s AND pg_current_wal_insert_lsn() - '0/0' >= %s END
+_CLAIM = """
+    SELECT claimed, issued, written FROM raffles_claim_here(
+        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])
 """
-# In another database than was looked at it asks for no pool, which has no stripe. The position is
-# read once the function has returned, in the transaction of the claim.
-_CLAIM = f"""
-    SELECT claimed, issued, pg_current_wal_insert_lsn(), claimed IS NOT NULL OR {_IS_SEEN}
-    FROM raffles_claim(
-        CASE WHEN {_IS_SEEN} THEN %s::bigint END,
-        %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::bytea[])
-"""  # noqa: S608 - constants
 _EXCLUDED = """
     SELECT 1 FROM raffles_exclusion AS barred JOIN raffles_raffle AS pool ON pool.id = %s
     WHERE barred.tag IN ({}) AND (barred.ends_at IS NULL OR barred.ends_at > %s)
@@ -304,19 +295,18 @@ def _claim_postgresql(facts: Facts, values: list[Any], excluded: list[bytes]) ->
     """Make one call that commits by itself: a stripe's lock must not outlive the round trip.
 
     The function claims in the first free stripe, beginning at a random one, and inserts the ticket
-    unless one of the `excluded` tags is there; a raffle that is not this one has no stripe.
-    Raises Unseen.
+    unless one of the `excluded` tags is there; a raffle that is not this one has no stripe, and in
+    another database than was looked at nothing is done. Raises Unseen.
     """
     stripes = count_stripes(facts.total)
     start = int(random.random() * stripes)  # noqa: S311 - spreads load, decides nothing
     # Inside a caller's transaction a failure must not abort that too.
     atomic = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with atomic, connection.cursor() as cursor:
-        seen = lineage.seen()
         pool: list[Any] = [facts.pk, facts.uuid.hex(), start]
-        cursor.execute(_CLAIM, [*seen, *seen, *pool, *values, excluded])
-        slot, issued, written, is_seen = cursor.fetchone()
-    if not is_seen:
+        cursor.execute(_CLAIM, [*lineage.seen(), *pool, *values, excluded])
+        slot, issued, written = cursor.fetchone()
+    if written is None:
         raise lineage.Unseen
     return None if slot is None else (slot, issued, lineage.position_of(written))
 

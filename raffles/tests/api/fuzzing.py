@@ -39,7 +39,7 @@ for _refusal in (family := [Refusal]):
     family += _refusal.__subclasses__()
     _REFUSALS.add(getattr(_refusal, "code", ""))
 # ... and JSON Schema has no word for what people can read, nor for whom another request excluded
-# or entered, nor for how many tickets a raffle lets them have.
+# or entered, nor for how many tickets a raffle lets them have, nor for a list that names one twice.
 _UNSAID = {
     "Control, bidirectional and zero-width characters are not allowed.",
     "At least one visible character is needed.",
@@ -49,6 +49,7 @@ _UNSAID = {
     "taking part is not possible for this holder",
     "this holder has a ticket already",
     "at most 1 for a holder",
+    *(f"the same holder as line {line}" for line in range(1, 1_000)),
 }
 Case = AnyCase[Any]
 # Calendars, time zones, addresses of pictures and identities are more than their shape.

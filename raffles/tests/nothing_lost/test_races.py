@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from copy import copy
 from datetime import datetime, timedelta
 from functools import partial
@@ -116,22 +116,22 @@ def test_ticket_that_comes_back_is_not_sold_out() -> None:
     assert flaws(raffle) == []
 
 
-def drop_hasty_claim() -> None:
+@contextmanager
+def claim_that_never_waits() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute("DROP FUNCTION raffles_claim_hasty")
+        cursor.execute("SELECT pg_get_functiondef('raffles_claim'::regproc)")
+        (patient,) = cursor.fetchone()
+        cursor.execute(patient.replace("FOR UPDATE )", "FOR UPDATE SKIP LOCKED)"))
+        try:
+            yield
+        finally:
+            cursor.execute(patient)
 
 
 @postgresql_only
-def test_skipping_locked_stripes_alone_is_seen(
-    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_functiondef('raffles_claim'::regproc)")
-        hasty = cursor.fetchone()[0].replace("raffles_claim", "raffles_claim_hasty")
-        cursor.execute(hasty.replace("FOR UPDATE )", "FOR UPDATE SKIP LOCKED)"))
-    request.addfinalizer(drop_hasty_claim)
-    monkeypatch.setattr(claiming, "_CLAIM", claiming._CLAIM.replace("claim(", "claim_hasty("))
-    outcomes = race_for_a_ticket_that_comes_back(with_one_left(), 8, held=PATIENCE)
+def test_skipping_locked_stripes_alone_is_seen() -> None:
+    with claim_that_never_waits():
+        outcomes = race_for_a_ticket_that_comes_back(with_one_left(), 8, held=PATIENCE)
     assert outcomes == {"GateShut": 8}  # refused for good, though one ticket is left
 
 
