@@ -41,7 +41,7 @@ def _announce() -> None:
         lineage.begin()
         announce_keys(timezone.now())
     except KeyMissing as missing:
-        raise ImproperlyConfigured(str(missing)) from missing
+        raise ImproperlyConfigured(missing.for_operators()) from missing
     except Unavailable as reason:  # /readyz says so
         logger.error("%s", reason.for_operators())
     except Error as error:

@@ -138,7 +138,7 @@ def renew_secret(request: HttpRequest, admin: AdminPages, endpoint: Endpoint) ->
         said = gettext("The one before it signs too, until %(at)s; then it ends.")
         messages.info(request, said % {"at": until})
     except KeyMissing as missing:
-        messages.error(request, str(missing))
+        messages.error(request, missing.for_operators())
     return admin.to_object(endpoint)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpResponse
 
-from raffles.domain.keys import KeyMissing
 from raffles.domain.refusals import Kind, NotOpenYet, Refusal
 from raffles.domain.sealing import SealTooLate
 from raffles.web import problems
@@ -23,9 +22,6 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """Return the problem that answers an exception of a view; None for a fault of ours."""
     if isinstance(exc, Refusal):
         return _refused(exc)
-    if isinstance(exc, KeyMissing):
-        logger.error("%s", exc)
-        return problems.unavailable(exc.sentence)
     if isinstance(exc, SealTooLate):
         # The operator's to mend; the client's request was good and may come again.
         logger.error("%s: %s", type(exc).__name__, exc)

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from raffles.domain import lineage
 from raffles.domain.clock import signed_time
 from raffles.domain.drawing import Waiting, advance
+from raffles.domain.keys import KeyMissing
 from raffles.domain.pool import Progress
 from raffles.domain.refusals import AlreadyDrawn, BeforeDrawTime, TicketsAvailable, Voided
 from raffles.domain.sealing import Clock, close
@@ -72,6 +73,9 @@ def _run(raffle: Raffle, now: datetime, clock: Clock, by: str, progress: Progres
         advance(raffle.pk, now=now, clock=clock, by=by, progress=step)
     except Waiting as waiting:
         return Run(raffle, "waiting", str(waiting) or f"round {waiting.draw.round}")
+    except KeyMissing as missing:  # of this one alone
+        log.error("raffle %s failed: %s", raffle.uuid, missing.for_operators())
+        return Run(raffle, "failed", missing.for_operators())
     except Unavailable:
         raise  # nothing else will go better
     except Exception as error:  # the rest is due as well; this one is tried again next time

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
 
 from django.conf import settings
 from django.utils.translation import gettext_noop as _
 
 from raffles.fairness.receipts import Signer
 from raffles.fairness.tickets import key_id
+from raffles.web.outages import Unavailable
 
 
-class KeyMissing(Exception):
-    """The environment lacks a key that is needed, or begins with one that may no longer sign.
+class KeyMissing(Unavailable):
+    """The environment lacks a key that is needed, or begins with one that may no longer sign."""
 
-    Its text is for operators; `sentence` is for everybody else, in their language once translated.
-    """
+    code = "unavailable"
+    sentence = _("A key is missing here. Try again once whoever runs this has put it back.")
 
-    sentence: Final = _("A key is missing here. Try again once whoever runs this has put it back.")
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self._what = what
+
+    def for_operators(self) -> str:
+        """Return which key, and of what."""
+        return self._what
 
 
 def current_key_id() -> str:

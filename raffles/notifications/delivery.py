@@ -266,7 +266,7 @@ def _claim_lane(endpoint: Endpoint, now: datetime) -> _Lane | None:
     try:
         transport = _transport_to(endpoint, now)
     except KeyMissing as missing:
-        disable(endpoint, str(missing))
+        disable(endpoint, missing.for_operators())
         return None
     if not keys:  # another worker was quicker
         release(endpoint)

@@ -13,11 +13,9 @@ from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from raffles.domain.keys import KeyMissing
 from raffles.pages.notices import Notice, TooManyTries
 from raffles.web.languages import in_language_of
 from raffles.web.outages import is_outage
@@ -56,11 +54,7 @@ def _answer(view: View, request: HttpRequest, *args: object, **kwargs: object) -
         if not is_outage(error):
             raise
         log.warning("The database is not available: %s", error)
-        said = None
-    except KeyMissing as missing:
-        log.error("%s", missing)
-        said = gettext(missing.sentence)
-    response = render(request, "503.html", {"unavailable": said}, status=503)
+    response = render(request, "503.html", status=503)
     response["Retry-After"] = str(RETRY_AFTER)
     return response
 

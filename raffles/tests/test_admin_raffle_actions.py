@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
@@ -256,3 +257,32 @@ def test_raffle_with_tickets_says_that_its_terms_are_frozen(staff: Client) -> No
         "The raffle has tickets, so its terms can't be changed"
     ]
     assert b'name="_save"' not in answer.content
+
+
+MISSING = "A key is missing here. Try again once whoever runs this has put it back."
+
+
+@pytest.mark.parametrize("entry", ["address", "invitation"])
+def test_a_raffle_whose_key_is_lost_is_no_fault_of_any_page(
+    staff: Client, settings: LazySettings, entry: str
+) -> None:
+    raffle = RaffleFactory.create(tickets=0 if entry == "invitation" else 2, entry=entry)
+    settings.TICKET_KEYS = [b"another" * 5]
+    page = staff.get(reverse("admin:raffles_raffle_change", args=[raffle.pk]))
+    about = [found for found in page.context["pages"] if found.name != "own_list"]
+    assert len(about) > 3
+    for name in (found.name for found in about):
+        shown = staff.get(address(raffle, name))
+        assert shown.status_code in (200, 302, 503), name
+        pressed = staff.post(address(raffle, name), {"reason": "Rain", "confirmed": "on"})
+        assert pressed.status_code in (200, 302, 400, 405, 503), name
+
+
+def test_paper_tickets_of_a_raffle_whose_key_is_lost_say_so(
+    staff: Client, settings: LazySettings
+) -> None:
+    raffle = RaffleFactory.create()
+    settings.TICKET_KEYS = [b"another" * 5]
+    answer = staff.post(address(raffle, "tickets"), {"amount": 3, "batch": "a" * 32})
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert MISSING in unescape(answer.content.decode())

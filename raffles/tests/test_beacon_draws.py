@@ -13,7 +13,7 @@ import pytest
 from django.conf import LazySettings
 
 from raffles.domain.drawing import Waiting, advance, void_raffle
-from raffles.domain.due import draw_now
+from raffles.domain.due import draw_now, run_due
 from raffles.domain.entering import enter
 from raffles.domain.keys import KeyMissing
 from raffles.domain.log import size, statements
@@ -211,8 +211,15 @@ def test_draw_waits_for_the_key_that_sealed_it(relay: Relay, settings: LazySetti
     settings.RECEIPT_SEEDS = [bytes([1]) * 32]
     raffle = sealed()
     settings.RECEIPT_SEEDS = [bytes([2]) * 32]
-    with pytest.raises(KeyMissing, match="which sealed a waiting raffle"):
+    with pytest.raises(KeyMissing) as missing:
         run(raffle, at(ROUND_42))
+    assert "which sealed a waiting raffle" in missing.value.for_operators()
+    moment = at(ROUND_42)
+    sealed_since = sold_out()
+    runs = run_due([raffle, sealed_since], now=moment, clock=lambda: moment, by="cron")
+    told = [(each.raffle.pk, each.outcome, each.detail) for each in runs]
+    assert told[0] == (raffle.pk, "failed", missing.value.for_operators())
+    assert told[1][:2] == (sealed_since.pk, "waiting")
     settings.RECEIPT_SEEDS = [bytes([2]) * 32, bytes([1]) * 32]
     assert run(raffle, at(ROUND_42))
     assert verdict(raffle) == "VALID, not witnessed"

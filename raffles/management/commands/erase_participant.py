@@ -13,7 +13,6 @@ from django.core.management.base import BaseCommand, CommandError
 from raffles.domain import identities
 from raffles.domain.clock import command_time
 from raffles.domain.erasing import erase_holder, erase_mail
-from raffles.domain.keys import KeyMissing
 from raffles.domain.lineage import refuse_restored
 from raffles.models import EntryMode, Raffle
 from raffles.models.raffle import RaffleQuerySet
@@ -41,10 +40,7 @@ class Command(BaseCommand):
             raffles = raffles.filter(uuid=options["raffle"])
             if not raffles.exists():
                 raise CommandError(f"There is no raffle {options['raffle']}.", returncode=2)
-        try:
-            erased = _erase(kind.lower(), name.strip(), raffles)
-        except KeyMissing as missing:
-            raise CommandError(str(missing)) from missing
+        erased = _erase(kind.lower(), name.strip(), raffles)
         if not erased:
             raise CommandError("Nothing found: no ticket that is not erased has this holder.")
         self.stdout.write(f"{erased} ticket(s) erased; tags of undrawn raffles go with their draw.")
